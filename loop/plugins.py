@@ -1,0 +1,46 @@
+"""Find a plug-in by name: a module of its package, or `package.module:Class`.
+
+A plug-in is one file with one class in `__all__`: a frozen pydantic model whose fields are its settings. Nothing
+registers anything; putting the file there is all it takes.
+"""
+
+import importlib
+import pkgutil
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from loop.errors import ConfigError, nearest
+from loop.types import Part
+
+
+def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows which protocol the package's parts fulfil
+    """Build the part that the configuration names, with its settings.
+
+    Raises:
+        ConfigError: no such part, or a setting that it does not have; the message names both and the known ones.
+    """
+    found = find(package, part.use)
+    try:
+        return found(**part.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        hint = nearest(place, list(found.model_fields)) if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{package}.{part.use}: setting '{place}': {first['msg']}.{hint}") from error
+
+
+def find(package: str, use: str) -> type[BaseModel]:
+    """Look the class up without building it."""
+    path, _, name = use.partition(":")
+    try:
+        module = importlib.import_module(path if name else f"{package}.{path}")
+        return getattr(module, name or module.__all__[0])  # type: ignore[no-any-return]  # checked by `load`
+    except (ImportError, AttributeError, IndexError, ValueError) as error:
+        raise ConfigError(f"There is no '{use}' in {package}.{nearest(use, known(package))}") from error
+
+
+def known(package: str) -> list[str]:
+    """Names of the parts that come with loopd."""
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return [module.name for module in modules if not module.ispkg and not module.name.startswith("_")]

@@ -1,0 +1,610 @@
+"""The vocabulary: frozen records that cross boundaries, and the protocols that parts fulfil. Read this second.
+
+A record carries data only. It is picklable, hashable by content, and safe to send to a worker or to store.
+Identity is content: `Task.id`, `Catalogue.id` and `Policy.id` are digests, so resuming, removing doubles and finding
+leaks are one comparison.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+
+from loop.canonical import digest
+from loop.errors import FailureKind
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""A name that may become a file name: no slash, no dot in front, no capital (macOS folds case)."""
+
+
+class Record(BaseModel):
+    """Frozen data with no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(Record):
+    """A plug-in by name and its settings: `use` is a module name of its package, or `package.module:Class`."""
+
+    use: str
+    settings: Mapping[str, JsonValue] = {}
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+class Tier(StrEnum):
+    """How hard a task is, by the length of its plan."""
+
+    EASY = "easy"
+    """1 or 2 calls."""
+    MODERATE = "moderate"
+    """3 or 4 calls."""
+    HARD = "hard"
+    """5 to 7 calls over 4 turns."""
+    VERYHARD = "veryhard"
+    """9 to 16 calls over 6 to 8 turns."""
+
+
+class Split(StrEnum):
+    """What a task may be used for. A leak group lies in one split."""
+
+    TRAIN = "train"
+    HELDOUT = "heldout"
+    SEALED = "sealed"
+    """Opened by a promotion only."""
+
+
+class Call(Record):
+    """One tool call: a name and literal arguments."""
+
+    name: str
+    arguments: Mapping[str, JsonValue] = {}
+
+
+class From(Record):
+    """A plan's argument whose value an earlier result supplies: `path` into the result of plan call `step`.
+
+    `rule` names a derivation of `loop.plan.RULES` ("same", "cheapest", "times" …); `operand` is its second input.
+    """
+
+    step: int = Field(ge=0)
+    """Index of the plan's call that supplies the value, counted over the whole task."""
+    path: tuple[str | int, ...] = ()
+    rule: str = "same"
+    operand: JsonValue = None
+    kind: Literal["from"] = "from"
+    """Tells a reference from a literal object when a plan is read back from JSON."""
+
+
+def _tag(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return "from" if isinstance(value, From) or kind == "from" else "literal"
+
+
+Argument = Annotated[Annotated[From, Tag("from")] | Annotated[JsonValue, Tag("literal")], Discriminator(_tag)]
+"""A plan's argument: a literal, or a reference to an earlier result."""
+
+
+class PlannedCall(Record):
+    """One step of a plan: a call whose arguments are literals or come from earlier results."""
+
+    name: str
+    arguments: Mapping[str, Argument] = {}
+
+
+class Turn(Record):
+    """What the user says, what a right player does about it, and what it says at the end."""
+
+    user: str
+    plan: tuple[PlannedCall, ...] = ()
+    """Empty where the right answer is no call: abstention, a missing parameter, a missing function."""
+    closing: str = "Done."
+    """The message without a call that ends the turn."""
+    adds: tuple[str, ...] = ()
+    """Names of tools that become available with this turn."""
+
+
+class Task(Record):
+    """User turns, the world they start in, the tools on offer, and the plan that solves them."""
+
+    generator: Id
+    family: Id
+    tier: Tier
+    seed: int
+    backends: tuple[str, ...] = Field(min_length=1)
+    initial: Mapping[str, JsonValue]
+    """Initial state of every backend, in the backend's own words."""
+    tools: tuple[str, ...]
+    """Names of the tools offered from the first turn on, in the order in which they are shown."""
+    turns: tuple[Turn, ...] = Field(min_length=1)
+    split: Split = Split.TRAIN
+    leak_group: str
+    """Tasks of one leak group share a split."""
+    source: str = ""
+    """Where the task was not generated: the id in its data set."""
+
+    @cached_property
+    def id(self) -> str:
+        """Sha256 of the content."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def plan(self) -> tuple[PlannedCall, ...]:
+        """The reference program: every turn's calls, in order."""
+        return tuple(call for turn in self.turns for call in turn.plan)
+
+    @property
+    def arm(self) -> "ArmKey":
+        """The unit that the curriculum learns about."""
+        return ArmKey(backends=self.backends, family=self.family, tier=self.tier)
+
+
+class ArmKey(Record):
+    """Backends, family, tier: the unit that the curriculum learns about."""
+
+    backends: tuple[str, ...]
+    family: Id
+    tier: Tier
+
+    def __str__(self) -> str:
+        """Spell it as the command line and SQL do: `TradingBot+TravelAPI/quote/easy`."""
+        return f"{'+'.join(self.backends)}/{self.family}/{self.tier}"
+
+
+class Tool(Record):
+    """One tool as it is offered: `parameters` is a JSON Schema (draft 2020-12) of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, JsonValue]
+
+
+class Catalogue(Record):
+    """The tools that a player is offered, in order."""
+
+    tools: tuple[Tool, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        """Sha256 of the content."""
+        return digest(self.model_dump(mode="json"))
+
+    def find(self, name: str) -> Tool | None:
+        """Look a tool up by name."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+
+class Result(Record):
+    """What a tool answered. A tool's own error (`ok` false) is a result like any other: the player reads it."""
+
+    ok: bool
+    value: JsonValue
+    """What the tool returned; for an error `{"error": "…"}`."""
+
+
+class World(Protocol):
+    """One play's private instances of one or more backends."""
+
+    def call(self, call: Call) -> Result:
+        """Run one call. Never raises for anything that a player may send: that is a `Result` with `ok` false."""
+        ...
+
+    def state(self) -> dict[str, JsonValue]:
+        """Everything that later calls can depend on, per backend, comparable with ==."""
+        ...
+
+
+# --- plays -----------------------------------------------------------------------------------------------------------
+
+
+class Message(Record):
+    """One message of a play, in the order in which the player saw or said it."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    """Assistant: the text beside the calls, or all of it where no call could be read. Tool: the result as text."""
+    calls: tuple[Call, ...] = ()
+    """Assistant only. One tool message follows for each, in order."""
+    name: str | None = None
+    """Tool only: which tool answered."""
+    ok: bool | None = None
+    """Tool only: false where the tool answered with an error."""
+    adds: tuple[str, ...] = ()
+    """User only: names of tools that became available with this message."""
+    tokens: tuple[int, ...] | None = None
+    """Assistant only: the ids that were sampled, the end-of-turn token included. Never decoded and encoded again."""
+    leniencies: tuple[str, ...] = ()
+    """Assistant only: which forgiving rules were needed to read the calls."""
+    fault: str | None = None
+    """Assistant only: why a call that was begun could not be read."""
+    reasoning: str | None = None
+    """Assistant only: a teacher's reasoning that its provider wants handed back verbatim."""
+
+
+class Usage(Record):
+    """What an answer cost. Tokens; `cost` in US dollars."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Add field by field."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return Usage(**{name: mine[name] + theirs[name] for name in mine})
+
+
+class Reply(Record):
+    """One answer of a player: an assistant message and what it cost."""
+
+    message: Message
+    usage: Usage = Usage()
+
+
+class Chat(Protocol):
+    """One play's conversation with a player."""
+
+    def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
+        """Answer the conversation so far.
+
+        Raises:
+            ProviderError: there is no answer; the play is recorded as not played.
+        """
+        ...
+
+
+class Player(Protocol):
+    """Whoever plays a task: the student at one policy, or a teacher. A frozen pydantic model: fields are settings."""
+
+    @property
+    def name(self) -> str:
+        """The name in the store."""
+        ...
+
+    def open(self, task: Task, seed: int) -> Chat:
+        """Begin a conversation about a task. Only the scripted teacher looks at the task's plan."""
+        ...
+
+
+class Rule(Record):
+    """How long a player may go on. Official: 20 steps a turn. The seed's: 12. Reaching the cap fails the play."""
+
+    name: Id = "official"
+    steps_per_turn: int = Field(default=20, ge=1)
+
+
+OFFICIAL = Rule()
+SEED_RULE = Rule(name="seed", steps_per_turn=12)
+
+
+class End(StrEnum):
+    """How a play ended."""
+
+    CLOSED = "closed"
+    """Every turn ended with a message without a call."""
+    CAP = "cap"
+    """A turn reached the step cap: over-run."""
+    FAILED = "failed"
+    """A provider gave no answer: not a play at all."""
+
+
+class Failure(Record):
+    """A provider's failure, as recorded."""
+
+    kind: FailureKind
+    message: str
+    retry_at: float | None = None
+
+
+class Trajectory(Record):
+    """One play, kept whole whether it passed or not."""
+
+    task: str
+    """`Task.id`."""
+    player: str
+    policy: str | None = None
+    """`Policy.id` of the student that played; None for a teacher."""
+    sample: int = 0
+    seed: int = 0
+    rule: Rule = OFFICIAL
+    catalogue: Catalogue = Catalogue()
+    messages: tuple[Message, ...] = ()
+    end: End
+    failure: Failure | None = None
+    usage: Usage = Usage()
+    started: int = 0
+    """Microseconds since the epoch."""
+    seconds: float = 0.0
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every call, in order."""
+        return tuple(call for message in self.messages for call in message.calls)
+
+
+class Purpose(StrEnum):
+    """What a play is for."""
+
+    TRAIN = "train"
+    GATE = "gate"
+
+
+class Play(Record):
+    """One owed play: unique per (round, purpose, task, player, policy, sample)."""
+
+    id: str
+    round: int
+    purpose: Purpose = Purpose.TRAIN
+    task: Task
+    player: Part
+    """How a worker builds the player. It holds no secret."""
+    player_name: str
+    policy: str | None = None
+    suite: str | None = None
+    sample: int = 0
+    seed: int = 0
+    rule: Rule = OFFICIAL
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+class Verdict(Record):
+    """What one checker at one version says of one trajectory."""
+
+    checker: Id
+    version: int
+    passed: bool
+    score: float = Field(ge=0, le=1)
+    reason: str
+    """Why, in a sentence that names the turn and the call."""
+    evidence: Mapping[str, JsonValue] = {}
+    """Findings that a query may ask for: per argument where its value came from, and the like."""
+
+
+class Checker(Protocol):
+    """Judges a trajectory. A frozen pydantic model; a changed judgement needs a new `version`."""
+
+    @property
+    def name(self) -> str:
+        """The name in the store."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Bumped with every change of judgement: old trajectories are then owed a new verdict."""
+        ...
+
+    def check(self, task: Task, trajectory: Trajectory) -> Verdict:
+        """Judge one trajectory; never raises for anything that a player may have done."""
+        ...
+
+
+class TaskGenerator(Protocol):
+    """Makes tasks of one domain. The same seed gives the same task on every platform."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        ...
+
+    @property
+    def arms(self) -> tuple[ArmKey, ...]:
+        """Everything that it can make."""
+        ...
+
+    def make(self, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
+        """Make one task."""
+        ...
+
+
+# --- policies, suites, gates -----------------------------------------------------------------------------------------
+
+
+class Standing(StrEnum):
+    """A policy's place."""
+
+    CHAMPION = "champion"
+    CANDIDATE = "candidate"
+    REJECTED = "rejected"
+    RETIRED = "retired"
+    SPECIALIST = "specialist"
+
+
+class Policy(Record):
+    """Base model + adapter + prompt + template."""
+
+    base: str
+    """Digest of the base model's directory."""
+    adapter: str | None = None
+    """Digest of the adapter's manifest; None for the stock model."""
+    system: str
+    """The system prompt's text, before the catalogue."""
+    template: Id
+    """Name of the template that renders messages to tokens."""
+    parent: str | None = Field(default=None, exclude=True)
+    """`Policy.id` of the champion when this one was trained. No part of the identity."""
+
+    @cached_property
+    def id(self) -> str:
+        """Sha256 of the content."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Suite(Record):
+    """A frozen set of held-out tasks."""
+
+    name: Id
+    tasks: tuple[Task, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Sha256 over the name and the tasks' ids, in order."""
+        return digest([self.name, *(task.id for task in self.tasks)])
+
+
+class Score(Record):
+    """One sample of one task of a suite by one policy."""
+
+    task: str
+    backends: tuple[str, ...]
+    tier: Tier
+    sample: int
+    passed: bool
+
+
+class GateVerdict(StrEnum):
+    """What a gate says. Only HOLDS promotes."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    INCONCLUSIVE = "inconclusive"
+
+
+class GateResult(Record):
+    """A gate's judgement of one candidate beside one champion, with what it rests on. Rates lie in 0..1."""
+
+    gate: Id
+    verdict: GateVerdict
+    reason: str
+    champion_rate: float
+    candidate_rate: float
+    difference: float
+    """Candidate minus champion, paired by task."""
+    low: float
+    high: float
+    """The two-sided 95 % interval of the difference."""
+    margin: float
+    tasks: int
+    samples: int
+    """Plays a task, of each policy."""
+    improved: bool = False
+    """Whether the candidate is better beyond doubt."""
+    wants: tuple[str, ...] = ()
+    """Task ids that should be played more often before deciding; empty unless inconclusive."""
+
+
+class Gate(Protocol):
+    """Judges a candidate beside the champion on a suite. A frozen pydantic model."""
+
+    @property
+    def name(self) -> str:
+        """The name in the store."""
+        ...
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite that it measures on."""
+        ...
+
+    def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
+        """Judge paired scores: the same tasks, samples and rule for both."""
+        ...
+
+
+# --- rounds ----------------------------------------------------------------------------------------------------------
+
+
+class RoundState(StrEnum):
+    """Where a round is."""
+
+    SAMPLE = "sample"
+    COLLECT = "collect"
+    CHECK = "check"
+    TRAIN = "train"
+    GATE = "gate"
+    PROMOTE = "promote"
+    DONE = "done"
+    FAILED = "failed"
+
+
+MOVES: Mapping[RoundState, frozenset[RoundState]] = {
+    RoundState.SAMPLE: frozenset({RoundState.COLLECT, RoundState.FAILED}),
+    RoundState.COLLECT: frozenset({RoundState.CHECK, RoundState.FAILED}),
+    RoundState.CHECK: frozenset({RoundState.COLLECT, RoundState.TRAIN, RoundState.FAILED}),
+    RoundState.TRAIN: frozenset({RoundState.GATE, RoundState.DONE, RoundState.FAILED}),
+    RoundState.GATE: frozenset({RoundState.PROMOTE, RoundState.FAILED}),
+    RoundState.PROMOTE: frozenset({RoundState.DONE, RoundState.FAILED}),
+    RoundState.DONE: frozenset(),
+    RoundState.FAILED: frozenset(),
+}
+"""Every legal life of a round."""
+
+
+class Round(Record):
+    """One turn of the loop."""
+
+    id: int
+    state: RoundState
+    seed: int
+    config: str
+    """Digest of the configuration that the round began with."""
+    attempts: int = 0
+    """How often the present stage was entered."""
+    reason: str | None = None
+
+    def moved(self, state: RoundState) -> Self:
+        """The round after a move."""
+        return self.model_copy(update={"state": state, "attempts": 0})
+
+
+class Arm(Record):
+    """What the curriculum knows of one arm: a decayed Beta posterior of the student's pass rate."""
+
+    key: ArmKey
+    alpha: float = 1.0
+    beta: float = 1.0
+    plays: int = 0
+    wins: int = 0
+    last_round: int | None = None
+    """The round that played it last; None when never."""
+    teacher_plays: int = 0
+    at_promotion: float | None = None
+    """The pass rate when the present champion was promoted."""
+
+    @property
+    def rate(self) -> float:
+        """Posterior mean of the pass rate."""
+        return self.alpha / (self.alpha + self.beta)
+
+
+class Request(Record):
+    """What the curriculum asks for: one task of an arm, by seed, and how often each side plays it."""
+
+    arm: ArmKey
+    seed: int
+    samples: int = 4
+    """The student's plays."""
+    teacher: bool = False
+    """Whether a teacher plays it too, without waiting for the student to fail."""
+
+
+class Accepted(Record):
+    """A trajectory that every required checker accepted at its current version."""
+
+    id: str
+    task: Task
+    trajectory: Trajectory
+
+
+class Dataset(Record):
+    """What a candidate is trained on: trajectory ids in order, with the count of every rule that chose or left out."""
+
+    id: str
+    """Sha256 over the rows and the rules."""
+    rows: tuple[str, ...]
+    counts: Mapping[str, int]
+    rules: Mapping[str, JsonValue]
+
+
+class Promotion(Record):
+    """The end of a round: whether the candidate became champion, and why."""
+
+    candidate: str
+    promoted: bool
+    reason: str
