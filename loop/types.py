@@ -346,9 +346,12 @@ class Play(Record):
     player_name: str
     policy: str | None = None
     suite: str | None = None
+    """`Suite.id`; None unless the purpose is a gate."""
     sample: int = 0
     seed: int = 0
     rule: Rule = OFFICIAL
+    system: str = ""
+    """The system prompt's text, before the catalogue."""
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,125 @@
+"""What the daemon is doing, for everyone who looks: the live view, `loopd status`, the log."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from loop.canonical import parse
+from loop.errors import NotRunning
+from loop.types import GateResult, Record
+
+FILE: Final = "status.json"
+
+
+class Tally(Record):
+    """How often something was won."""
+
+    wins: int = 0
+    plays: int = 0
+
+    def plus(self, *, won: bool) -> "Tally":
+        """One more play."""
+        return Tally(wins=self.wins + won, plays=self.plays + 1)
+
+
+class Progress(Record):
+    """One moment of the daemon. Times are seconds since the epoch."""
+
+    pid: int
+    profile: str
+    round: int = 0
+    stage: str = "start"
+    doing: str = ""
+    """The step within the stage, in words."""
+    done: int = 0
+    total: int = 0
+    unit: str = "plays"
+    stage_began: float = 0.0
+    step_began: float = 0.0
+    step_done: int = 0
+    """How much of `done` had been there when the step began: a resumed stage does not count it in its rate."""
+    tallies: Mapping[str, Tally] = {}
+    """Per player and backend, of this round: `student GorillaFileSystem`."""
+    loss: float | None = None
+    losses: tuple[float, ...] = ()
+    champion: str = ""
+    gates: tuple[GateResult, ...] = ()
+    decision: str = ""
+    """The last round's, with its reason."""
+    updated: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Units a minute since the step began."""
+        minutes = (self.updated - self.step_began) / 60
+        return (self.done - self.step_done) / minutes if minutes > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of this step, at its present rate."""
+        return (self.total - self.done) / self.rate * 60 if self.rate > 0 else None
+
+
+class Board:
+    """Holds the present moment; every change is visible to other threads, and once a second in a file."""
+
+    def __init__(self, run: Path, profile: str) -> None:
+        self._path = run / FILE
+        self._lock = threading.Lock()
+        self._written = 0.0
+        self._now = Progress(pid=os.getpid(), profile=profile, updated=time.time())
+
+    @property
+    def now(self) -> Progress:
+        """The present moment."""
+        with self._lock:
+            return self._now
+
+    def update(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Progress, validated below
+        """Change some fields."""
+        with self._lock:
+            self._now = Progress.model_validate({**dict(self._now), **changes, "updated": time.time()})
+            due = time.monotonic() - self._written > 1 or "stage" in changes
+        if due:
+            self._write()
+
+    def step(self, doing: str, total: int, done: int = 0, unit: str = "plays") -> None:
+        """Begin a step within the stage."""
+        self.update(doing=doing, total=total, done=done, step_done=done, unit=unit, step_began=time.time())
+
+    def advance(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Progress
+        """Count one more unit of the step."""
+        self.update(done=self.now.done + 1, **changes)
+
+    def won(self, who: str, *, won: bool) -> None:
+        """Count a judged play."""
+        tallies = dict(self.now.tallies)
+        tallies[who] = tallies.get(who, Tally()).plus(won=won)
+        self.update(tallies=tallies)
+
+    def close(self) -> None:
+        """Say that nobody is here any more."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        draft = self._path.with_suffix(".tmp")
+        draft.write_text(self.now.model_dump_json(), encoding="utf-8")
+        draft.replace(self._path)
+
+
+def read(run: Path) -> Progress:
+    """Read what a running daemon last wrote.
+
+    Raises:
+        NotRunning: there is no such file, or the process that wrote it is gone.
+    """
+    try:
+        progress = Progress.model_validate(parse((run / FILE).read_text(encoding="utf-8")))
+        os.kill(progress.pid, 0)
+    except (OSError, ValueError) as error:
+        raise NotRunning from error
+    return progress

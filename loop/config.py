@@ -1,0 +1,202 @@
+"""One tree of settings, from profile, files, environment and flags; an unknown word is an error with the nearest one.
+
+Later sources win: profile, then the user's config file, then ./loopd.toml, then `LOOPD_*` variables (`__` between
+levels), then flags. Secrets are never settings: a part names the variable or file that holds its key.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, ValidationError
+
+from loop.canonical import digest
+from loop.errors import ConfigError, nearest
+from loop.paths import Paths
+from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
+
+RESERVED = frozenset({"LOOPD_HOME", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"})
+"""Variables that are no settings of this tree."""
+
+
+class Student(Record):
+    """The model that learns, and how it is asked."""
+
+    source: str
+    """`embedded`, a local directory, a GGUF file, or a hub id with `@revision`."""
+    template: Id = "native"
+    system: str
+    """The system prompt, before the catalogue."""
+    temperature: float = Field(default=0.8, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=512, ge=8)
+    """Tokens of one answer, at most."""
+    max_rows: int = Field(default=16, ge=1)
+    """Conversations that the engine decodes at once."""
+
+
+class Sampling(Record):
+    """What a round asks for."""
+
+    tasks: int = Field(default=64, ge=1)
+    tiers: tuple[Tier, ...] = tuple(Tier)
+    backends: tuple[str, ...] = ()
+    """Only arms whose backends are all among these; empty for all."""
+    curriculum: Part = Part(use="thompson")
+    generators: tuple[Part, ...] = Field(min_length=1)
+
+
+class Gating(Record):
+    """Which gates judge a candidate, and how often each task may be played."""
+
+    gates: tuple[Part, ...] = Field(min_length=1)
+    samples: int = Field(default=1, ge=1)
+    """Plays a task of each policy, to begin with."""
+    max_samples: int = Field(default=8, ge=1)
+    """Plays a task of each policy, at most, while a gate is inconclusive."""
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """Zero for the first sample; later samples of a task are drawn at the student's own temperature."""
+
+
+class Training(Record):
+    """How a candidate is fitted to the dataset; lengths in tokens."""
+
+    rank: int = Field(default=16, ge=1)
+    scale: float = Field(default=2.0, gt=0)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    epochs: int = Field(default=2, ge=1)
+    max_tokens: int = Field(default=2048, ge=64)
+    """A row longer than this is refused and counted."""
+    batch_tokens: int = Field(default=4096, ge=64)
+    """Tokens of a micro-batch: this bounds memory."""
+    min_rows: int = Field(default=32, ge=1)
+    """With fewer accepted rows no candidate is trained, and the round ends."""
+    mix: Mapping[str, JsonValue] = {}
+    """Settings of `loop.training.mix.MixRules`."""
+
+
+class Plays(Record):
+    """Where plays run."""
+
+    pool: Literal["ray", "local"] = "ray"
+    workers: int = Field(default=4, ge=1)
+    """Worker processes (ray) or threads (local)."""
+    in_flight: int = Field(default=32, ge=1)
+    """Plays under way at once."""
+
+
+class Config(Record):
+    """Everything that a round can depend on."""
+
+    profile: Id
+    seed: int = 0
+    rounds: int | None = Field(default=None, ge=1)
+    """Stop after so many rounds; None goes on until stopped."""
+    database: str = ""
+    """SQLAlchemy URL; empty for SQLite in the data directory."""
+    rule: Rule = OFFICIAL
+    student: Student
+    sampling: Sampling
+    teachers: tuple[Part, ...] = ()
+    checkers: tuple[Part, ...] = Field(min_length=1)
+    gating: Gating
+    training: Training = Training()
+    plays: Plays = Plays()
+
+    @property
+    def digest(self) -> str:
+        """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
+        return digest(self.model_dump(mode="json", exclude={"rounds", "database", "plays"}))
+
+
+def profiles() -> list[str]:
+    """Names of the profiles that come with loopd."""
+    folder = resources.files("loop") / "profiles"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load(paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Config:
+    """Put the tree together.
+
+    Raises:
+        ConfigError: a file is no TOML, or a word or value is not one of ours; names the place and the nearest word.
+    """
+    sources = [*_files(paths), ("the environment", _from_environment(environ)), ("the flags", dict(flags))]
+    name = profile or next((str(tree["profile"]) for _, tree in reversed(sources) if "profile" in tree), "quickstart")
+    merged = _profile(name)
+    for place, tree in sources:
+        _check_words(tree, Config, place)
+        merged = _merge(merged, tree)
+    return _validate({**merged, "profile": name})
+
+
+def _profile(name: str) -> dict[str, Any]:
+    if name not in profiles():
+        raise ConfigError(f"There is no profile '{name}'.{nearest(name, profiles())}")
+    return tomllib.loads((resources.files("loop") / "profiles" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _files(paths: Paths) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in (paths.config / "loopd.toml", Path("loopd.toml")):
+        if path.is_file():
+            yield str(path), _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, text in sorted(environ.items()):
+        if name.startswith("LOOPD_") and name not in RESERVED:
+            *above, last = name.removeprefix("LOOPD_").lower().split("__")
+            level = tree
+            for word in above:
+                level = level.setdefault(word, {})
+            level[last] = _value(text)
+    return tree
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever TOML can say
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _check_words(tree: Mapping[str, Any], record: type[Record], place: str, above: str = "") -> None:
+    for name, value in tree.items():
+        if name not in record.model_fields:
+            raise ConfigError(f"{place}: unknown key '{above}{name}'.{nearest(name, list(record.model_fields))}")
+        inner = record.model_fields[name].annotation
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Record):
+            _check_words(value, inner, place, f"{above}{name}.")
+
+
+def _validate(tree: Mapping[str, Any]) -> Config:
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise ConfigError(f"setting '{place}': {first['msg']}, not {first['input']!r:.80}.") from error
+
+
+def environment() -> dict[str, str]:
+    """Copy the process's environment, so that tests can bring their own."""
+    return dict(os.environ)

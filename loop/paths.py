@@ -1,0 +1,66 @@
+"""Where loopd keeps its files: where the platform wants them, or all under `LOOPD_HOME`."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from loop.errors import CannotCreate
+from loop.types import Record
+
+NAME = "loopd"
+
+
+class Paths(Record):
+    """The directories of one loopd. Private: mode 0700."""
+
+    data: Path
+    """Database, models, lock, control token."""
+    logs: Path
+    config: Path
+    """Where the user's own loopd.toml may lie."""
+
+    @property
+    def models(self) -> Path:
+        """Base models and published adapters, immutable directories."""
+        return self.data / "models"
+
+    @property
+    def run(self) -> Path:
+        """What lives as long as a daemon: pids, tokens, the state that `loopd status` reads."""
+        return self.data / "run"
+
+    @property
+    def scratch(self) -> Path:
+        """Half-done work of the trainer; nothing here is believed without its manifest."""
+        return self.data / "scratch"
+
+    @property
+    def database(self) -> str:
+        """The default store."""
+        return f"sqlite:///{self.data / 'loopd.db'}"
+
+    def create(self) -> "Paths":
+        """Make the directories.
+
+        Raises:
+            CannotCreate: one cannot be made.
+        """
+        for path in (self.data, self.logs, self.models, self.run, self.scratch):
+            try:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise CannotCreate(
+                    f"{path} cannot be made: {error.strerror}. Set LOOPD_HOME to a directory of yours."
+                ) from error
+        return self
+
+
+def find() -> Paths:
+    """Look up the directories for this user; makes none."""
+    home = os.environ.get("LOOPD_HOME")
+    if home:
+        root = Path(home).expanduser().absolute()
+        return Paths(data=root / "data", logs=root / "logs", config=root / "config")
+    dirs = platformdirs.PlatformDirs(NAME, appauthor=False)
+    return Paths(data=dirs.user_data_path, logs=dirs.user_log_path, config=dirs.user_config_path)

@@ -1,0 +1,130 @@
+"""One play: a task, a private world, and a player that calls, reads and uses.
+
+Student and teachers play through the same `converse`, so their trajectories have the same shape and the student is
+never trained on a conversation that it could not have had.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loop import plugins
+from loop.canonical import canonical
+from loop.errors import ProviderError
+from loop.types import (
+    Call,
+    Catalogue,
+    Chat,
+    End,
+    Failure,
+    Message,
+    Play,
+    Player,
+    Reply,
+    Result,
+    Rule,
+    Task,
+    Tool,
+    Trajectory,
+    Turn,
+    Usage,
+    World,
+)
+from task_generators.backends.catalogues import catalogue as catalogue_of
+from task_generators.backends.worlds import open_world
+
+
+@dataclass
+class Transcript:
+    """A conversation as it grows; what is in it stays when a provider fails half-way."""
+
+    messages: list[Message] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+
+    def add(self, reply: Reply) -> Message:
+        """Append an answer and what it cost."""
+        self.messages.append(reply.message)
+        self.usage += reply.usage
+        return reply.message
+
+
+def play(job: Play) -> Trajectory:
+    """Play what is owed. A provider's failure is returned, not raised: a trajectory that ends `FAILED`.
+
+    Raises:
+        ConfigError: the play names a player that does not exist.
+    """
+    player: Player = plugins.load("teachers", job.player)
+    catalogue = catalogue_of(job.task.tools, job.task.backends)
+    transcript, began, clock = Transcript(), time.time_ns() // 1000, time.monotonic()
+    end, failure = _attempt(player, job, catalogue, transcript)
+    return Trajectory(
+        task=job.task.id,
+        player=job.player_name,
+        policy=job.policy,
+        sample=job.sample,
+        seed=job.seed,
+        rule=job.rule,
+        catalogue=catalogue,
+        messages=tuple(transcript.messages),
+        end=end,
+        failure=failure,
+        usage=transcript.usage,
+        started=began,
+        seconds=time.monotonic() - clock,
+    )
+
+
+def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) -> tuple[End, Failure | None]:
+    try:
+        chat = player.open(job.task, job.seed)
+        world = open_world(job.task.backends, job.task.initial)
+        return converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into), None
+    except ProviderError as error:
+        return End.FAILED, Failure(kind=error.kind, message=str(error)[:2000], retry_at=error.retry_at)
+
+
+def converse(  # noqa: PLR0913 - the one place where everything of a play meets
+    chat: Chat, task: Task, world: World, catalogue: Catalogue, *, rule: Rule, system: str = "", into: Transcript
+) -> End:
+    """Take the player through every turn of a task, running its calls in the world as they come.
+
+    Raises:
+        ProviderError: the player's provider gave no answer; `into` holds what was said until then.
+    """
+    if system:
+        into.messages.append(Message(role="system", content=system))
+    for turn in task.turns:
+        into.messages.append(Message(role="user", content=turn.user, adds=turn.adds))
+        catalogue = extended(catalogue, turn, task)
+        if not take_turn(chat, world, catalogue, rule, into):
+            return End.CAP
+    return End.CLOSED
+
+
+def take_turn(chat: Chat, world: World, catalogue: Catalogue, rule: Rule, into: Transcript) -> bool:
+    """Let the player call and read until it answers without a call. False when it reached the step cap instead."""
+    for _ in range(rule.steps_per_turn):
+        message = into.add(chat.reply(tuple(into.messages), catalogue))
+        if not message.calls:
+            return True
+        into.messages.extend(_answer(world, message.calls))
+    return False
+
+
+def _answer(world: World, calls: Sequence[Call]) -> list[Message]:
+    results = [(call, world.call(call)) for call in calls]
+    return [Message(role="tool", name=call.name, content=text_of(result), ok=result.ok) for call, result in results]
+
+
+def text_of(result: Result) -> str:
+    """Spell a result as the player reads it: text as it is, everything else as canonical JSON."""
+    return result.value if isinstance(result.value, str) else canonical(result.value)
+
+
+def extended(catalogue: Catalogue, turn: Turn, task: Task) -> Catalogue:
+    """Offer the tools that become available with a turn as well."""
+    if not turn.adds:
+        return catalogue
+    added: tuple[Tool, ...] = catalogue_of(turn.adds, task.backends).tools
+    return Catalogue(tools=(*catalogue.tools, *added))
