@@ -1,0 +1,29 @@
+# make start [ROUNDS=n]   set up, then run the loop on the embedded model; again to go on where it stopped
+# make test               set up, then run every check and test
+.PHONY: start test proof check lock
+
+ROUNDS ?=
+
+start:
+	@sh ops/setup.sh run
+	@.venv/bin/loopd start --foreground --profile quickstart $(if $(ROUNDS),--rounds $(ROUNDS))
+
+test:
+	@sh ops/setup.sh dev
+	@sh ops/check.sh
+	@.venv/bin/python -m pytest -m "not slow"
+
+# The longer proofs: full equality runs, hundreds of kills, real training.
+proof:
+	@sh ops/setup.sh dev
+	@.venv/bin/python -m pytest -m slow
+
+check:
+	@sh ops/setup.sh dev
+	@sh ops/check.sh
+
+# Pin every dependency anew, with hashes and without download addresses. Needs uv.
+lock:
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --extra pg --group dev pyproject.toml -o locks/dev.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --extra pg --group build -c locks/dev.txt pyproject.toml -o locks/run.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-deps locks/data.in -o locks/data.txt
