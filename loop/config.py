@@ -42,6 +42,11 @@ class Sampling(Record):
     """What a round asks for."""
 
     tasks: int = Field(default=64, ge=1)
+    """Tasks that the student plays."""
+    teacher_tasks: int = Field(default=0, ge=0)
+    """Further tasks, of arms where the student's chance is near nothing, that only teachers play."""
+    hopeless: float = Field(default=0.05, ge=0, le=1)
+    """A pass rate up to this is near nothing."""
     tiers: tuple[Tier, ...] = tuple(Tier)
     backends: tuple[str, ...] = ()
     """Only arms whose backends are all among these; empty for all."""
@@ -97,6 +102,8 @@ class Config(Record):
     """Stop after so many rounds; None goes on until stopped."""
     database: str = ""
     """SQLAlchemy URL; empty for SQLite in the data directory."""
+    max_attempts: int = Field(default=20, ge=1)
+    """Entries into one stage before the round is given up, so that a poisoned round cannot stop the loop for ever."""
     rule: Rule = OFFICIAL
     student: Student
     sampling: Sampling
@@ -109,7 +116,7 @@ class Config(Record):
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        return digest(self.model_dump(mode="json", exclude={"rounds", "database", "plays"}))
+        return digest(self.model_dump(mode="json", exclude={"rounds", "database", "plays", "max_attempts"}))
 
 
 def profiles() -> list[str]:
@@ -157,9 +164,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, text in sorted(environ.items()):
         if name.startswith("LOOPD_") and name not in RESERVED:
             *above, last = name.removeprefix("LOOPD_").lower().split("__")
-            level = tree
+            level: Any = tree
             for word in above:
-                level = level.setdefault(word, {})
+                level = level.setdefault(word, {}) if isinstance(level, dict) else None
+            if not isinstance(level, dict):
+                raise ConfigError(f"the environment: {name} contradicts a variable that is above it")
             level[last] = _value(text)
     return tree
 

@@ -1,0 +1,73 @@
+"""Settings: every wrong word ends with one line that names it and the nearest right one."""
+
+import pytest
+
+from loop import config, paths
+from loop.errors import ConfigError
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    return paths.Paths(data=tmp_path / "data", logs=tmp_path / "logs", config=tmp_path / "config")
+
+
+@pytest.mark.parametrize("name", config.profiles())
+def test_every_profile_is_valid(places, name):
+    assert config.load(places, name, {}, {}).profile == name
+
+
+def test_later_sources_win(places):
+    (places.config / "loopd.toml").write_text("seed = 1\n[student]\ntemperature = 0.1\nmax_rows = 3\n")
+    (places.config.parent / "loopd.toml").write_text("seed = 2\n")
+    found = config.load(places, "quickstart", {"seed": 4}, {"LOOPD_SEED": "3", "LOOPD_STUDENT__TEMPERATURE": "0.2"})
+    assert (found.seed, found.student.temperature, found.student.max_rows) == (4, 0.2, 3)
+    assert config.load(places, "quickstart", {}, {"LOOPD_SEED": "3"}).seed == 3
+    assert config.load(places, "quickstart", {}, {}).seed == 2
+
+
+def test_the_digest_names_what_a_round_depends_on(places):
+    def one(**flags):
+        return config.load(places, "quickstart", flags, {}).digest
+
+    assert one() == one(rounds=3) == one(plays={"pool": "local"})
+    assert one() != one(seed=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[studnet]\nsource = 'x'\n", "unknown key 'studnet'. Did you mean 'student'?"),
+        ("[student]\ntemprature = 1\n", "unknown key 'student.temprature'. Did you mean 'temperature'?"),
+        ("seed = 'many'\n", "setting 'seed'"),
+        ("[student]\ntemperature = 9.0\n", "setting 'student.temperature'"),
+        ("seed = \n", "cannot be read as TOML"),
+        ("student = 3\n", "setting 'student'"),
+    ],
+)
+def test_a_wrong_file_names_its_place(places, text, said):
+    (places.config.parent / "loopd.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(places, "quickstart", {}, {})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 78
+
+
+def test_bytes_that_are_no_text_are_named(places):
+    (places.config.parent / "loopd.toml").write_bytes(b"seed = '\xff'")
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        config.load(places, "quickstart", {}, {})
+
+
+def test_junk_in_the_environment_is_named(places):
+    with pytest.raises(ConfigError, match=r"unknown key 'sede'\. Did you mean 'seed'\?"):
+        config.load(places, "quickstart", {}, {"LOOPD_SEDE": "1"})
+    with pytest.raises(ConfigError, match="the environment"):
+        config.load(places, "quickstart", {}, {"LOOPD_SEED": "1", "LOOPD_SEED__X": "2"})
+
+
+def test_an_unknown_profile_lists_the_known_ones(places):
+    with pytest.raises(ConfigError, match=r"'quikstart'\. Did you mean 'quickstart'\?"):
+        config.load(places, "quikstart", {}, {})
