@@ -1,0 +1,82 @@
+"""Worlds: one play's private instances of its backends, and the one door through which calls reach them."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from loop.errors import nearest
+from loop.types import Call, Result, Tool
+from task_generators.backends.arguments import problem
+from task_generators.backends.documents import tools_of_backend
+from task_generators.backends.simulators import simulator
+from task_generators.backends.values import copied, failure, plain, state_of
+
+LONG_CONTEXT: Final = "long_context"
+"""Key of `Task.initial` beside the backends: true where BFCL fills the worlds with much more to read."""
+
+MAX_CALLS: Final = 2_000
+"""Calls that one world answers: ten times the longest task under the official rule."""
+
+
+def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "BackendWorld":
+    """Open a fresh world: every backend's own instance, made from a deep copy of its initial state.
+
+    Raises:
+        ConfigError: no such backend, or the package with the simulators is not installed.
+    """
+    long_context = bool(initial.get(LONG_CONTEXT, False))
+    instances = {
+        backend: simulator(backend, copied(initial.get(backend, {})), long_context=long_context) for backend in backends
+    }
+    return BackendWorld(instances)
+
+
+@cache
+def _dispatch(backends: tuple[str, ...]) -> Mapping[str, tuple[str, Tool]]:
+    """Which backend answers which tool: the allow-list. Nothing else can be called."""
+    return MappingProxyType(
+        {name: (backend, tool) for backend in backends for name, tool in tools_of_backend(backend).items()}
+    )
+
+
+class BackendWorld:  # a `loop.types.World`
+    """Private instances of one or more backends. Made by `open_world`."""
+
+    def __init__(self, instances: Mapping[str, Any]) -> None:
+        self._instances = instances
+        self._tools = _dispatch(tuple(instances))
+        self._calls = 0
+
+    def call(self, call: Call) -> Result:
+        """Run one call: look it up in the allow-list, check its arguments, run the backend's method.
+
+        Nothing that a player sends raises: an unknown tool, a wrong argument and a tool's own error are results with
+        `ok` false, and say what is wrong.
+        """
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            return failure(f"This world answers no more than {MAX_CALLS} calls.")
+        if call.name not in self._tools:
+            return failure(f"There is no tool '{call.name[:100]}'.{nearest(call.name[:100], list(self._tools))}")
+        backend, tool = self._tools[call.name]
+        if found := problem(tool.parameters, call.arguments):
+            return failure(f"{call.name}: {found}")
+        return self._run(backend, call)
+
+    def _run(self, backend: str, call: Call) -> Result:
+        method = getattr(self._instances[backend], call.name)
+        try:
+            return plain(method(**copied(call.arguments)))
+        except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
+            return failure(f"Error during execution: {error}")
+
+    def state(self) -> dict[str, JsonValue]:
+        """Every backend's public attributes, as BFCL's state comparison sees them, in plain values."""
+        return {backend: state_of(instance) for backend, instance in self._instances.items()}
+
+    def everything(self) -> dict[str, JsonValue]:
+        """The state, and what BFCL does not compare: the current directory, random generators, private levels."""
+        return {backend: state_of(instance, private=True) for backend, instance in self._instances.items()}
