@@ -459,6 +459,8 @@ class Score(Record):
     tier: Tier
     sample: int
     passed: bool
+    measures: Mapping[str, float] = {}
+    """What else was measured on this play: completion `tokens`, `kl` to the base in nats a token."""
 
 
 class GateVerdict(StrEnum):
@@ -467,6 +469,25 @@ class GateVerdict(StrEnum):
     HOLDS = "holds"
     FAILS = "fails"
     INCONCLUSIVE = "inconclusive"
+
+
+class GatePart(Record):
+    """One comparison inside a gate: one backend, one category, one measure. In the unit of what it compares."""
+
+    name: str
+    verdict: GateVerdict
+    champion_rate: float
+    candidate_rate: float
+    difference: float
+    low: float
+    high: float
+    """The two-sided 95 % interval of the difference."""
+    bound: float
+    """The one-sided bound that was held against the margin, at the error that this look may spend."""
+    margin: float
+    tasks: int
+    samples: int
+    """Plays a task, of each policy, when this part was decided."""
 
 
 class GateResult(Record):
@@ -490,6 +511,18 @@ class GateResult(Record):
     """Whether the candidate is better beyond doubt."""
     wants: tuple[str, ...] = ()
     """Task ids that should be played more often before deciding; empty unless inconclusive."""
+    may_improve: tuple[str, ...] = ()
+    """Holds, and more plays of these task ids could still show that the candidate is better."""
+    next_samples: int = 0
+    """Plays a task, of each policy, that `wants` or `may_improve` should reach; 0 where neither asks."""
+    plays: int = 0
+    """Plays that the judgement rests on, both policies together."""
+    parts: tuple[GatePart, ...] = ()
+    """Every comparison that was made, the one over all tasks first."""
+    chance: float = 1.0
+    """The one-sided p value of "the candidate is no better"."""
+    spent: float = 0.0
+    """The error that `chance` was held against, for `improved`."""
 
 
 class Gate(Protocol):
@@ -539,6 +572,13 @@ MOVES: Mapping[RoundState, frozenset[RoundState]] = {
 """Every legal life of a round."""
 
 
+class Move(Record):
+    """Where a stage sends its round, and why where that is no matter of course."""
+
+    state: RoundState
+    reason: str | None = None
+
+
 class Round(Record):
     """One turn of the loop."""
 
@@ -569,6 +609,10 @@ class Arm(Record):
     teacher_plays: int = 0
     at_promotion: float | None = None
     """The pass rate when the present champion was promoted."""
+    frozen: bool = False
+    """The operator wants no more of it. A backend's floor is kept all the same."""
+    weight: float = Field(default=1.0, ge=0)
+    """The operator's factor on how often it is drawn."""
 
     @property
     def rate(self) -> float:

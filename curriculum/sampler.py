@@ -1,0 +1,121 @@
+"""What every sampler shares: floors, seeds, and who plays more once the verdicts are in. A sampler adds the weights."""
+
+import random
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from curriculum.spread import Floats, spread
+from curriculum.table import Table, tabulate
+from loop.errors import ConfigError
+from loop.types import Arm, ArmKey, Record, Request, Tier
+
+
+class More(Record):
+    """What a task is owed after its verdicts: nothing, further plays, or a mark that the task itself may be wrong."""
+
+    samples: int = 0
+    """Further plays of the student."""
+    teacher: bool = False
+    """Whether the teachers play it."""
+    suspected: bool = False
+    """Student and every teacher failed: the task goes to the soundness ledger and is not held against the student."""
+
+
+class Sampler(Record):
+    """Chooses a round's tasks. Fields are settings."""
+
+    samples: int = Field(default=4, ge=1)
+    """The student's plays of a task, to begin with."""
+    most_samples: int = Field(default=4, ge=1)
+    """The student's plays, at most, of a task that it has not passed yet; 16 with `samples` 8 is the usual pair."""
+    floor: float = Field(default=0.1, ge=0, le=1)
+    """Share of a round's tasks that every backend gets, whatever the weights say."""
+    free: frozenset[Tier] = frozenset({Tier.EASY, Tier.MODERATE})
+    """Tiers that are open from the start."""
+    mastered: float = Field(default=0.7, ge=0, le=1)
+    """The pass rate from which an arm opens what builds on it."""
+    seeds: int = Field(default=2**31, ge=1)
+    """Train seeds are drawn below this."""
+
+    def pick(
+        self,
+        arms: Sequence[Arm],
+        keys: Sequence[ArmKey],
+        tasks: int,
+        rng: random.Random,
+        round: int,  # noqa: A002 - the field's name
+    ) -> tuple[Request, ...]:
+        """Choose what the student plays: `tasks` requests, no two alike, the same for the same arguments.
+
+        Args:
+            arms: what is known so far, in any order; arms that are not in `keys` are left alone.
+            keys: everything that the generators can make and the profile allows.
+            tasks: how many requests.
+            rng: the round's own.
+            round: its number.
+
+        Raises:
+            ConfigError: there is no arm to choose from.
+        """
+        table = self._table(arms, keys)
+        draws = np.random.default_rng(rng.getrandbits(64))
+        backends = np.roll(table.members, -round, axis=0)
+        chosen = spread(self._weights(table, draws, round), backends, tasks, self.floor, draws)
+        seeds = rng.sample(range(max(self.seeds, tasks)), tasks)
+        return tuple(
+            Request(arm=table.keys[arm], seed=seed, samples=self.samples)
+            for arm, seed in zip(chosen, seeds, strict=True)
+        )
+
+    def teach(
+        self,
+        arms: Sequence[Arm],
+        keys: Sequence[ArmKey],
+        tasks: int,
+        rng: random.Random,
+        *,
+        below: float = 0.05,
+    ) -> tuple[Request, ...]:
+        """Choose what only teachers play: open arms where the student's chance is near nothing after `samples` plays.
+
+        Spread evenly over backends and arms; fewer than `tasks` (none at all) where no arm is that hopeless.
+        """
+        table = self._table(arms, keys)
+        lost = (table.evidence >= self.samples) & (table.alpha - 1 <= below * table.evidence)
+        weights = (table.open & lost & (table.weight > 0)).astype(np.float64)
+        if not weights.any():
+            return ()
+        draws = np.random.default_rng(rng.getrandbits(64))
+        members = table.members[(table.members & (weights > 0)).any(axis=1)]
+        chosen = spread(weights, members, tasks, 1.0, draws)
+        seeds = rng.sample(range(max(self.seeds, tasks)), tasks)
+        return tuple(
+            Request(arm=table.keys[arm], seed=seed, samples=0, teacher=True)
+            for arm, seed in zip(chosen, seeds, strict=True)
+        )
+
+    def more(self, *, plays: int, wins: int, teacher_plays: int = 0, teacher_wins: int = 0, teachers: int = 0) -> More:
+        """Say what a task is owed, given its finished plays and verdicts so far.
+
+        The student is asked again until it has won once or lost `most_samples` times; only then are the teachers;
+        where all `teachers` fail too, the task is suspected. Plays that a provider failed are not counted.
+        """
+        if wins or teacher_wins:
+            return More()
+        if plays < self.samples:
+            return More(samples=self.samples - plays)
+        if plays < self.most_samples:
+            return More(samples=self.most_samples - plays)
+        return More(teacher=teacher_plays < teachers, suspected=0 < teachers <= teacher_plays)
+
+    @abstractmethod
+    def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name
+        """Weigh every arm, on any scale."""
+
+    def _table(self, arms: Sequence[Arm], keys: Sequence[ArmKey]) -> Table:
+        if not keys:
+            raise ConfigError("No arm is left to sample: allow more backends, tiers or generators under [sampling].")
+        return tabulate(arms, keys, self.free, self.mastered)

@@ -1,0 +1,37 @@
+"""How a round's tasks are spread over the arms: every backend's floor first, the rest by weight."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+def spread(weights: Floats, members: Bools, tasks: int, floor: float, rng: np.random.Generator) -> Ints:
+    """Draw `tasks` arms, with repetition.
+
+    Args:
+        weights: one per arm, not all zero, any scale.
+        members: [backends, arms], true where the arm plays the backend. A small round serves the first rows first.
+        tasks: how many to draw.
+        floor: share of `tasks` that every backend gets, or an equal share where the floors do not fit.
+        rng: where the draws come from.
+
+    Returns:
+        Indices of arms, [tasks].
+    """
+    due = min(int(np.ceil(tasks * floor)), tasks // len(members)) if floor else 0
+    chosen = np.empty(0, dtype=np.int64)
+    for row in members:
+        missing = min(max(due, int(floor > 0)) - int(row[chosen].sum()), tasks - len(chosen))
+        if missing > 0:
+            chosen = np.append(chosen, _draw(weights, row, missing, rng))
+    return np.append(chosen, _draw(weights, np.ones_like(weights, dtype=bool), tasks - len(chosen), rng))
+
+
+def _draw(weights: Floats, among: Bools, count: int, rng: np.random.Generator) -> Ints:
+    """Draw by weight among some arms; where none of them has any, each is as likely."""
+    share = np.where(among, weights, 0.0)
+    share = share if share.sum() > 0 else among.astype(np.float64)
+    return rng.choice(len(weights), size=count, p=share / share.sum())

@@ -1,0 +1,74 @@
+"""The arms of one round as columns, so that ten thousand of them are weighed at once."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from curriculum.opening import name, opened
+from curriculum.posterior import PRIOR, fallen
+from curriculum.spread import Bools, Floats
+from loop.types import Arm, ArmKey, Tier
+
+NEVER = -1
+"""`last` of an arm that was never played."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of every arm that may be asked for; all columns have one entry per key."""
+
+    keys: tuple[ArmKey, ...]
+    alpha: Floats
+    beta: Floats
+    last: Floats
+    """The round that played it last, or `NEVER`."""
+    fallen: Floats
+    weight: Floats
+    """The operator's factor; 0 where the arm is frozen."""
+    open: Bools
+    members: Bools
+    """[backends, arms]: true where the arm plays the backend."""
+
+    @property
+    def rate(self) -> Floats:
+        """Posterior means."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def evidence(self) -> Floats:
+        """Plays that the posterior still remembers."""
+        return self.alpha + self.beta - 2 * PRIOR
+
+    @property
+    def unseen(self) -> Bools:
+        """Arms that were never played."""
+        unseen: Bools = self.last == NEVER
+        return unseen
+
+
+def tabulate(arms: Sequence[Arm], keys: Sequence[ArmKey], free: Collection[Tier], mastered: float) -> Table:
+    """Put what is known beside what may be asked for; an arm without a row begins with the prior."""
+    known = {name(arm.key): arm for arm in arms}
+    names = [name(key) for key in keys]
+    rows = [known.get(each) or Arm(key=key) for each, key in zip(names, keys, strict=True)]
+    alpha, beta = np.array([row.alpha for row in rows]), np.array([row.beta for row in rows])
+    return Table(
+        keys=tuple(keys),
+        alpha=alpha,
+        beta=beta,
+        last=np.array([NEVER if row.last_round is None else row.last_round for row in rows], dtype=np.float64),
+        fallen=np.array([fallen(row) for row in rows]),
+        weight=np.array([0.0 if row.frozen else row.weight for row in rows]),
+        open=np.array(opened(names, list(alpha / (alpha + beta) >= mastered), free)),
+        members=_members(keys),
+    )
+
+
+def _members(keys: Sequence[ArmKey]) -> Bools:
+    backends = sorted({backend for key in keys for backend in key.backends})
+    place = {backend: row for row, backend in enumerate(backends)}
+    members: Bools = np.zeros((len(backends), len(keys)), dtype=np.bool_)
+    for column, key in enumerate(keys):
+        members[[place[backend] for backend in key.backends], column] = True
+    return members

@@ -1,0 +1,42 @@
+"""Plays go where they teach: Thompson draws of p(1-p), with shares for the stale and the unseen."""
+
+import numpy as np
+from pydantic import Field
+
+from curriculum.sampler import Sampler
+from curriculum.spread import Floats
+from curriculum.table import Table
+
+__all__ = ["Thompson"]
+
+
+class Thompson(Sampler):
+    """Weigh an arm by p(1-p) at a draw p from its posterior: most where the student passes every other time.
+
+    The draw (Thompson 1933; as in MoPPS, arXiv 2507.04632) explores what is uncertain, p(1-p) (arXiv 2502.12272)
+    prefers the edge of the student's skill, and a share goes to arms not played for long (PLR, arXiv 2010.03934).
+    """
+
+    stale: float = Field(default=0.15, ge=0, le=1)
+    """Share of the draws that goes to seen arms by the rounds since they were played."""
+    unseen: float = Field(default=0.15, ge=0, le=1)
+    """Share of the draws that goes to arms never played, while there are any."""
+    boost: float = Field(default=4.0, ge=0)
+    """Times the fall of the pass rate since the last promotion, added to an arm's weight of 1."""
+
+    def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name
+        allowed = np.where(table.open, table.weight, 0.0)
+        drawn = rng.beta(table.alpha, table.beta)
+        teaches = allowed * drawn * (1 - drawn) * (1 + self.boost * table.fallen)
+        waited = allowed * np.where(table.unseen, 0.0, np.maximum(round - table.last, 0.0))
+        new = allowed * table.unseen
+        return _mixed((1.0, teaches), (self.stale, waited), (self.unseen, new))
+
+
+def _mixed(*parts: tuple[float, Floats]) -> Floats:
+    """Mix distributions by share; the first gets what the others, or those of them that are empty, leave."""
+    (_, first), *others = parts
+    present = [(share, part / part.sum()) for share, part in others if part.sum() > 0]
+    rest = max(0.0, 1.0 - sum(share for share, _ in present))
+    base = first / first.sum() if first.sum() > 0 else first
+    return rest * base + sum((share * part for share, part in present), start=np.zeros_like(first))
