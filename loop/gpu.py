@@ -1,0 +1,202 @@
+"""The one owner of the GPU: a child process that serves the student or trains, never both.
+
+MLX never runs in the daemon. An error of Metal is a C++ exception that ends the whole process, and two processes on
+one GPU have brought whole Macs down; so there is one lease, and what holds it is a child.
+"""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Final, Self
+
+from pydantic import JsonValue
+
+from loop.children import Child
+from loop.errors import FailureKind, ProviderError
+
+SERVER: Final = "loop.student.server"
+TRAINER: Final = "loop.training.trainer"
+READY: Final = 600.0
+"""Seconds a server has to load its model."""
+SILENCE: Final = 1800.0
+"""Seconds a trainer may take from one progress line to the next."""
+LIBRARY: Final = "libopenblas.so.0"
+DIRECTORIES: Final = ("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib64", "lib64", "usr/lib", "usr/local/lib")
+
+
+class Served:
+    """A student that answers on loopback. `url` is the endpoint's root; `token_file` holds its bearer token."""
+
+    def __init__(self, child: Child, port: int, token_file: Path) -> None:
+        self._child = child
+        self.url, self.token_file = f"http://127.0.0.1:{port}", token_file
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server still runs."""
+        return self._child.alive
+
+    def check(self) -> None:
+        """Make sure that the server lives.
+
+        Raises:
+            ProviderError: it went away (LOST); the message ends with the last it said.
+        """
+        if not self.alive:
+            raise self._child.lost()
+
+
+class Gpu:
+    """The GPU lease.
+
+    Args:
+        run: Directory for pids and tokens.
+        logs: Directory for the child's stderr.
+        scratch: Directory for job files.
+        environment: What the child gets beside the scrubbed environment, such as `HF_HOME`.
+        python: Interpreter and options that run the child's modules.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        logs: Path,
+        scratch: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        python: tuple[str, ...] = (sys.executable,),
+    ) -> None:
+        self._run, self._logs, self._scratch, self._python = run, logs, scratch, python
+        self._environment = {**preload(), **(environment or {})}
+        self._lease = Lock()
+        self._held: Child | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing to start: the child lives as long as what it is needed for."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child, if somebody left one running."""
+        if self._held is not None:
+            self._held.terminate()
+
+    @contextmanager
+    def serving(
+        self, base: str | Path, *, template: str, adapter: str | Path | None = None, max_rows: int | None = None
+    ) -> Iterator[Served]:
+        """Serve a student for as long as the block lasts. Where it dies, `Served.alive` tells; serve it again.
+
+        Args:
+            base: Directory of the base model.
+            template: Name of the template that renders messages to tokens.
+            adapter: Directory of the published adapter; None serves the stock model.
+            max_rows: Conversations decoded at once; None leaves it to the server.
+
+        Raises:
+            ProviderError: the server did not come up (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
+        chosen = [str(word) for pair in options.items() if pair[1] is not None for word in pair]
+        with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
+            arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
+            with self._child("student", arguments) as child:
+                served = Served(child, _port(child), token_file)
+                child.drain()
+                yield served
+
+    def training(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        """Run one training job; yield its progress, the last of which holds `"done": true`. Closing it ends the job.
+
+        Raises:
+            ProviderError: the trainer went away or fell silent before it was done (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        path = self._scratch / "training.json"
+        with (
+            self._leased(),
+            _private(path, json.dumps(dict(job))),
+            self._child("trainer", (TRAINER, str(path))) as child,
+        ):
+            done = False
+            for message in _progress(child):
+                done = message.get("done") is True
+                yield message
+            if not done:
+                raise child.lost()
+
+    @contextmanager
+    def _leased(self) -> Iterator[None]:
+        if not self._lease.acquire(blocking=False):
+            raise RuntimeError("the GPU is leased already")
+        try:
+            yield
+        finally:
+            self._held = None
+            self._lease.release()
+
+    def _child(self, name: str, module: tuple[str, ...]) -> Child:
+        arguments = (*self._python, "-m", *module)
+        self._held = Child(name, arguments, run=self._run, logs=self._logs, environment=self._environment)
+        return self._held
+
+
+def find_openblas() -> Path | None:
+    """Find the BLAS that makes MLX fast on Linux; None on a Mac, which needs none, and where there is none.
+
+    Looks at `LOOPD_OPENBLAS`, then beside the interpreter (`openblas/` in the environment), then where Linux
+    distributions put it.
+    """
+    if sys.platform != "linux":
+        return None
+    named = os.environ.get("LOOPD_OPENBLAS")
+    beside = sorted(Path(sys.prefix).glob(f"openblas/**/{LIBRARY}"))
+    system = [path for place in DIRECTORIES for path in sorted(Path("/").glob(f"{place}/{LIBRARY}"))]
+    candidates = [*([Path(named)] if named else []), *beside, *system]
+    return next((path.resolve() for path in candidates if path.is_file()), None)
+
+
+def preload() -> dict[str, str]:
+    """Build the environment that puts OpenBLAS under MLX; it must be there before the process starts."""
+    found = find_openblas()
+    return {"LD_PRELOAD": str(found)} if found else {}
+
+
+def _port(child: Child) -> int:
+    """Wait until the server says that it is ready."""
+    try:
+        for message in child.messages(READY):
+            port = message.get("port")
+            if isinstance(port, int):
+                return port
+    except TimeoutError as error:
+        raise ProviderError(FailureKind.LOST, f"{error} while it loaded the model. {child.tail()}") from error
+    raise child.lost()
+
+
+def _progress(child: Child) -> Iterator[dict[str, JsonValue]]:
+    try:
+        yield from child.messages(SILENCE)
+    except TimeoutError as error:
+        raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
+
+
+@contextmanager
+def _private(path: Path, text: str) -> Iterator[Path]:
+    """Keep a file that only this user reads for as long as the block lasts."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Stands for `python -m loop.student.server` and `python -m loop.training.trainer`; FAKE says how it behaves."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def serve(arguments):
+    token = Path(arguments[arguments.index("--token-file") + 1])
+    assert token.stat().st_mode & 0o777 == 0o600
+    sys.stdout.write("Loading weights\n")
+    say(port=4711, arguments=arguments)
+    sys.stdin.read()
+
+
+def train(arguments):
+    job = json.loads(Path(arguments[0]).read_text())
+    for step in range(job["steps"]):
+        say(step=step)
+        if step == job.get("dies_at"):
+            abort()
+    say(done=True)
+
+
+def abort():
+    sys.stderr.write("[METAL] Command buffer execution failed: Insufficient Memory\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGABRT)
+
+
+def say(**message):
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def main():
+    behaviour = os.environ.get("FAKE", "")
+    if behaviour == "abort":
+        abort()
+    if behaviour == "silent":
+        time.sleep(60)
+    module, *arguments = sys.argv[2:]
+    serve(arguments) if module == "loop.student.server" else train(arguments)
+
+
+main()

@@ -1,0 +1,113 @@
+"""The one owner of the GPU: a crash of its child is an error with the child's last words, and it can start again."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loop import gpu as gpu_module
+from loop.errors import FailureKind, ProviderError
+from loop.gpu import Gpu, find_openblas, preload
+
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_mlx.py")))
+LAST_WORDS = r"SIGABRT.*Insufficient Memory"
+
+
+def make(tmp_path, **environment):
+    return Gpu(tmp_path / "run", tmp_path / "logs", tmp_path / "scratch", python=FAKE, environment=environment)
+
+
+def test_a_server_is_reached_by_its_port_and_its_token_and_ends_with_the_block(tmp_path):
+    with make(tmp_path) as gpu:
+        with gpu.serving("base", template="compact", adapter="adapter", max_rows=4) as served:
+            assert served.url == "http://127.0.0.1:4711"
+            assert len(served.token_file.read_text()) >= 32
+            assert served.alive
+            pid = served._child.pid
+        assert not psutil.pid_exists(pid)
+        assert not served.token_file.exists()
+        assert not served.alive
+
+
+def test_the_server_is_asked_for_exactly_what_it_shall_serve(tmp_path):
+    with make(tmp_path) as gpu, gpu.serving("base", template="compact") as served:
+        command = psutil.Process(served._child.pid).cmdline()
+    assert command[2:8] == ["-m", "loop.student.server", "--base", "base", "--template", "compact"]
+    assert command[8:] == ["--token-file", str(served.token_file), "--port", "0"]
+
+
+def test_a_server_that_dies_is_noticed_and_can_be_started_again(tmp_path):
+    with make(tmp_path) as gpu:
+        with gpu.serving("base", template="compact") as served:
+            os.kill(served._child.pid, signal.SIGKILL)
+            served._child._wait(5.0)
+            assert not served.alive
+            with pytest.raises(ProviderError, match="was ended by SIGKILL") as caught:
+                served.check()
+            assert caught.value.kind is FailureKind.LOST
+        with gpu.serving("base", template="compact") as again:
+            again.check()
+
+
+def test_a_server_that_aborts_while_it_loads_says_why(tmp_path):
+    gpu = make(tmp_path, FAKE="abort")
+    with pytest.raises(ProviderError, match=LAST_WORDS), gpu.serving("base", template="compact"):
+        pass
+
+
+def test_a_server_that_never_gets_ready_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_module, "READY", 0.3)
+    gpu = make(tmp_path, FAKE="silent")
+    with pytest.raises(ProviderError, match="said nothing in time"), gpu.serving("base", template="compact"):
+        pass
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_training_yields_its_progress_and_ends_with_done(tmp_path):
+    with make(tmp_path) as gpu:
+        assert [*gpu.training({"steps": 2})] == [{"step": 0}, {"step": 1}, {"done": True}]
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
+    with make(tmp_path) as gpu:
+        with pytest.raises(ProviderError, match=LAST_WORDS) as caught:
+            list(gpu.training({"steps": 3, "dies_at": 1}))
+        assert caught.value.kind is FailureKind.LOST
+        assert [*gpu.training({"steps": 0})] == [{"done": True}]
+
+
+def test_closing_a_training_ends_it_and_frees_the_gpu(tmp_path):
+    with make(tmp_path) as gpu:
+        training = gpu.training({"steps": 1_000_000})
+        next(training)
+        pid = gpu._held.pid
+        training.close()
+        assert not psutil.pid_exists(pid)
+        assert [*gpu.training({"steps": 0})] == [{"done": True}]
+
+
+def test_the_gpu_never_has_two_owners(tmp_path):
+    with make(tmp_path) as gpu, gpu.serving("base", template="compact"):
+        with pytest.raises(RuntimeError, match="leased"):
+            next(gpu.training({"steps": 1}))
+        with pytest.raises(RuntimeError, match="leased"), gpu.serving("base", template="compact"):
+            pass
+
+
+def test_openblas_named_by_the_operator_is_what_the_child_loads(tmp_path, monkeypatch):
+    library = tmp_path / "libopenblas.so.0"
+    library.touch()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("LOOPD_OPENBLAS", str(library))
+    assert find_openblas() == library
+    assert preload() == {"LD_PRELOAD": str(library)}
+
+
+def test_a_mac_needs_no_openblas(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert find_openblas() is None
+    assert preload() == {}
