@@ -8,31 +8,31 @@ lacks, and cost nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.canonical import NotJson, parse
+from pydantic import Field
+
 from loop.errors import FailureKind, ProviderError
-from loop.plan import resolve
-from loop.types import Call, Catalogue, Message, PlannedCall, Record, Reply, Result, Task
+from loop.plan import PlanError, resolve
+from loop.types import Call, Catalogue, Message, Reply, Result, Task
+from teachers._script import Move, Script, calls_since_user, results_of, script_of
+from teachers._teacher import Teacher
+from teachers._variations import Variety, varied
 
 __all__ = ["Scripted"]
 
-UNPLAYED = Result(ok=False, value=None)
-"""Stands for the result of a step that has not been played yet."""
 
+class Scripted(Teacher):
+    """Plays plans. A task whose plan cannot be played is reported as such, never as a bad play.
 
-class Move(Record):
-    """One call of a play: a step of the plan, or a call beside it."""
+    The three shares make its plays less alike; each lies in 0..1, and the play's seed decides. A variation is only
+    made where a rehearsal in a private world shows that it changes neither the state nor any result of the plan.
+    """
 
-    call: PlannedCall
-    step: int | None = None
-    """Index in `Task.plan`; None for a call that the plan does not have."""
-
-
-Script = tuple[tuple[Move, ...], ...]
-"""Per turn, the calls to make."""
-
-
-class Scripted(Record):
-    """Plays plans. A task whose plan cannot be played is reported as such, never as a bad play."""
+    look_first: float = Field(default=0.0, ge=0, le=1)
+    """Share of plays that begin with a harmless look around."""
+    mistake: float = Field(default=0.0, ge=0, le=1)
+    """Share of plays that forget an argument once, read the error, and mend it."""
+    vary_order: float = Field(default=0.0, ge=0, le=1)
+    """Share of plays that make a turn's independent calls in another order."""
 
     @property
     def name(self) -> str:
@@ -41,8 +41,8 @@ class Scripted(Record):
 
     def open(self, task: Task, seed: int) -> "ScriptedChat":
         """Begin a play of the task's plan."""
-        del seed
-        return ScriptedChat(task, script_of(task))
+        variety = Variety(look_first=self.look_first, mistake=self.mistake, vary_order=self.vary_order)
+        return ScriptedChat(task, varied(task, variety, seed) if variety.any else script_of(task))
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,11 @@ class ScriptedChat:
         """Make the next call of the turn, or close it.
 
         Raises:
-            ProviderError: the plan refers to something that the results do not hold.
+            ProviderError: BAD_INPUT, the plan refers to something that the results do not hold.
         """
         del catalogue  # the plan knows its tools
         turn = sum(message.role == "user" for message in messages) - 1
-        moves = self.script[turn]
-        done = calls_since_user(messages)
+        moves, done = self.script[turn], calls_since_user(messages)
         if done == len(moves):
             return Reply(message=Message(role="assistant", content=self.task.turns[turn].closing))
         call = self._build(moves[done], results_of(self.script, messages))
@@ -70,37 +69,7 @@ class ScriptedChat:
     def _build(self, move: Move, results: Sequence[Result]) -> Call:
         try:
             return resolve(move.call, results)
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        except PlanError as error:
             raise ProviderError(
-                FailureKind.BAD_INPUT, f"task {self.task.id[:12]}: plan call {move.step} ({move.call.name}): {error}"
+                FailureKind.BAD_INPUT, f"task {self.task.id[:12]}: its plan cannot be played: {error}"
             ) from error
-
-
-def script_of(task: Task) -> Script:
-    """Lay the plan out as it stands."""
-    steps = iter(range(len(task.plan)))
-    return tuple(tuple(Move(call=call, step=next(steps)) for call in turn.plan) for turn in task.turns)
-
-
-def calls_since_user(messages: Sequence[Message]) -> int:
-    """Count the calls of the present turn."""
-    made = 0
-    for message in messages:
-        made = 0 if message.role == "user" else made + len(message.calls)
-    return made
-
-
-def results_of(script: Script, messages: Sequence[Message]) -> tuple[Result, ...]:
-    """Order the results so far as the plan counts them."""
-    answers = [result_of(message) for message in messages if message.role == "tool"]
-    moves = [move for turn in script for move in turn]
-    found = {move.step: answer for move, answer in zip(moves, answers, strict=False) if move.step is not None}
-    return tuple(found.get(step, UNPLAYED) for step in range(max(found, default=-1) + 1))
-
-
-def result_of(message: Message) -> Result:
-    """Read a tool message back: JSON where it is JSON, otherwise the text."""
-    try:
-        return Result(ok=message.ok is not False, value=parse(message.content))
-    except NotJson:
-        return Result(ok=message.ok is not False, value=message.content)

@@ -1,0 +1,74 @@
+"""What a teacher is beyond a player: paid for, limited, and able to say whether it is fit for work.
+
+A new teacher is one file: a class that derives from `Teacher`, with `name` and `open`. Everything else has a default
+that fits a teacher without a price or a limit.
+"""
+
+from abc import abstractmethod
+from typing import Literal
+
+from loop.types import Chat, Record, Task, Usage
+from teachers._ledger import Window
+
+CHARACTERS_PER_TOKEN = 3.5
+
+
+class Finding(Record):
+    """What a check found: one line for the operator."""
+
+    name: str
+    ok: bool
+    detail: str
+    weight: Literal["must", "should"] = "must"
+    """Whether the teacher may be used all the same."""
+
+
+class Teacher(Record):
+    """A player that knows better, at a price. Fields are settings; none of them is a secret."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name in the store."""
+
+    @abstractmethod
+    def open(self, task: Task, seed: int) -> Chat:
+        """Begin a conversation about a task."""
+
+    @property
+    def credential(self) -> str | None:
+        """Names whatever its provider counts against; teachers that share it share budget and rest. None when free."""
+        return None
+
+    def estimate(self, task: Task) -> Usage:
+        """Foresee a play at its worst, in tokens and US dollars: what is reserved before it starts."""
+        del task
+        return Usage()
+
+    def windows(self) -> tuple[Window, ...]:
+        """Ask the provider how much of its quota is used, without a model call. Empty where it does not say.
+
+        Raises:
+            ProviderError: the provider cannot be asked.
+        """
+        return ()
+
+    def cheaper_at(self, now: float) -> float | None:
+        """When prices fall next, in seconds since the epoch; None while they are low or do not change."""
+        del now
+        return None
+
+    def check(self) -> tuple[Finding, ...]:
+        """Examine set-up and safety without a model call; reaches no further than this machine."""
+        return ()
+
+
+def estimated_play(task: Task, *, base_tokens: int, answer_tokens: int) -> Usage:
+    """Foresee a play's tokens: every step sends the whole conversation again.
+
+    A step past the plan is foreseen for each turn, and half as many again for looks and repairs.
+    """
+    steps = (len(task.plan) * 3) // 2 + 2 * len(task.turns)
+    words = sum(len(turn.user) for turn in task.turns) / CHARACTERS_PER_TOKEN
+    prompt = base_tokens + int(words) + answer_tokens * steps // 2
+    return Usage(prompt_tokens=prompt * steps, completion_tokens=answer_tokens * steps, requests=steps)
