@@ -1,0 +1,218 @@
+"""The command line: `loopd start`, and everything one wants to ask it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from loop import board, children, config, daemon, db, lock, log, parts, paths, view
+from loop.errors import ConfigError, LoopdError, NotFound, NotRunning
+from loop.stopping import Stop, Stopped
+
+app = typer.Typer(
+    help="A daemon that makes a small local tool-calling model better, week after week, and never worse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+trajectory_app = typer.Typer(help="Look at single plays.", no_args_is_help=True)
+app.add_typer(trajectory_app, name="trajectory")
+
+READY: Final = 120.0
+"""Seconds that `loopd start` waits for the daemon in the background."""
+GONE: Final = 30.0
+"""Seconds that `loopd stop` waits."""
+
+Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
+Rounds = Annotated[int | None, typer.Option(min=1, help="End after so many rounds; without it, go on until stopped.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
+Query = Annotated[str, typer.Argument(help="One SELECT; docs/sql.md lists the views.")]
+Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show what happens.")]
+
+
+def main() -> None:
+    """Run the command line; an error that the operator can mend is one line and an exit code."""
+    try:
+        app()
+    except LoopdError as error:
+        sys.stderr.write(f"loopd: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@app.command()
+def start(
+    *, foreground: Foreground = False, profile: Profile = None, rounds: Rounds = None, no_ray: NoRay = False
+) -> None:
+    """Start the loop, or go on where it stopped. In the background unless --foreground."""
+    places = paths.find()
+    flags: dict[str, Any] = {
+        **({"rounds": rounds} if rounds else {}),
+        **({"plays": {"pool": "local"}} if no_ray else {}),
+    }
+    settings = config.load(places, profile, flags, config.environment())
+    places.create()
+    if not foreground:
+        return _start_in_background(places, settings)
+    raise typer.Exit(_run(places, settings))
+
+
+def _run(places: paths.Paths, settings: config.Config) -> int:
+    """Be the daemon."""
+    with lock.hold(places.data):
+        log.set_up(places.logs)
+        children.reap(places.run)
+        console, shown = Console(), board.Board(places.run, settings.profile)
+        stop = Stop()
+        stop.listen()
+        try:
+            with view.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
+                daemon.run(loop)
+        except Stopped as stopped:
+            console.print(_farewell(shown.now, settings))
+            return stopped.exit_code
+        finally:
+            shown.close()
+        console.print(view.summary(shown.now.gates, shown.now.decision))
+        return 0
+
+
+def _farewell(now: board.Progress, settings: config.Config) -> str:
+    command = "make start" if settings.profile == "quickstart" else f"loopd start --profile {settings.profile}"
+    return f"Stopped in round {now.round}, stage {now.stage}. Nothing is lost; go on with: {command}"
+
+
+def _start_in_background(places: paths.Paths, settings: config.Config) -> None:
+    if (pid := lock.holder(places.data)) is not None:
+        with lock.hold(places.data):
+            pass
+        raise ConfigError(f"pid {pid} held {places.data} a moment ago. Try again.")
+    arguments = [sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", settings.profile]
+    if settings.rounds:
+        arguments += ["--rounds", str(settings.rounds)]
+    if settings.plays.pool == "local":
+        arguments += ["--no-ray"]
+    output = places.logs / "daemon.log"
+    with output.open("ab") as file:
+        child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+    _wait_until_ready(child, places, output)
+
+
+def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, output: Path) -> None:
+    deadline = time.monotonic() + READY
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            last = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            sys.stderr.write("\n".join([*last, f"The daemon ended with exit code {child.returncode}; see {output}\n"]))
+            raise typer.Exit(child.returncode or 1)
+        if _status(places) is not None:
+            typer.echo(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
+            return
+        time.sleep(0.2)
+    raise NotRunning(f"The daemon was not ready within {READY:.0f} s; see {output}")
+
+
+@app.command()
+def stop() -> None:
+    """End the daemon between two writes; `loopd start` goes on from there."""
+    places = paths.find()
+    pid = lock.holder(places.data)
+    if pid is None:
+        raise NotRunning
+    process = psutil.Process(pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(GONE)
+    except psutil.TimeoutExpired as error:
+        raise LoopdError(
+            f"pid {pid} has not ended within {GONE:.0f} s. Type `loopd stop` again to end it at once."
+        ) from error
+    typer.echo("loopd has stopped. Nothing is lost; go on with `loopd start`.")
+
+
+@app.command()
+def status(*, as_json: Json = False) -> None:
+    """Say what the daemon is doing, or where it stopped."""
+    places = paths.find()
+    now = _status(places)
+    if as_json:
+        typer.echo(json.dumps({"schema": "loopd/v1", "running": now is not None, **_as_json(now, places)}, indent=1))
+    elif now is not None:
+        Console().print(view.picture(now))
+    else:
+        typer.echo(f"loopd is not running. {_last_round(places)}")
+
+
+def _status(places: paths.Paths) -> board.Progress | None:
+    try:
+        return board.read(places.run)
+    except NotRunning:
+        return None
+
+
+def _as_json(now: board.Progress | None, places: paths.Paths) -> dict[str, Any]:
+    if now is None:
+        return {"last_round": _last_round(places)}
+    return {**now.model_dump(mode="json"), "rate": now.rate, "seconds_left": now.seconds_left}
+
+
+def _last_round(places: paths.Paths) -> str:
+    try:
+        with _reading(places) as query:
+            rows = query("select round, state, reason from v_rounds order by round desc limit 1").rows
+    except NotFound:
+        return "Start it with: loopd start"
+    if not rows:
+        return "No round has begun."
+    number, state, reason = rows[0]
+    return f"Round {number} is at '{state}'{f': {reason}' if reason else ''}."
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT; see docs/sql.md for the views.")], *, as_json: Json = False
+) -> None:
+    """Ask the store, also while the daemon runs. Read only."""
+    with _reading(paths.find()) as ask:
+        answer = ask(query)
+    if as_json:
+        typer.echo(
+            json.dumps([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], indent=1, default=str)
+        )
+        return
+    table = Table(*answer.columns)
+    for row in answer.rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    Console().print(table)
+
+
+@contextmanager
+def _reading(places: paths.Paths) -> Iterator[Callable[[str], Any]]:
+    settings = config.load(places, None, {}, config.environment())
+    url = settings.database or places.database
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise NotFound(f"There is no store at {url}. Start the loop once: loopd start")
+    with db.read_only(url) as ask:
+        yield ask
+
+
+@trajectory_app.command("show")
+def trajectory_show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
+    """Print a play as a person would read it."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The whole program. A round is a row; a stage moves it on.
+
+Every stage asks the store what is still owed, does that, and writes each result as it arrives. So the daemon can be
+killed anywhere and started again on the same data: it goes on where it was, and ends with the same decision.
+"""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from loop import fitting, measuring, planning, playing
+from loop.parts import Loop
+from loop.types import Move, Purpose, Round, RoundState
+
+log = structlog.get_logger()
+
+
+def sample(loop: Loop, rnd: Round) -> Move:
+    """Choose tasks at the edge of the student's skill, over all backends, and owe their plays."""
+    if not loop.store.planned(rnd):
+        chosen = planning.plan(loop, rnd)
+        loop.store.owe(rnd, chosen.tasks, chosen.plays)
+    return Move(state=RoundState.COLLECT)
+
+
+def collect(loop: Loop, rnd: Round) -> Move:
+    """Play what is owed, student and teachers alike; keep every trajectory the moment it arrives."""
+    for play, trajectory in playing.owed(loop, rnd, Purpose.TRAIN):
+        loop.store.finish(play, trajectory)
+    return Move(state=RoundState.CHECK)
+
+
+def check(loop: Loop, rnd: Round) -> Move:
+    """Give every trajectory every missing verdict; ask the teachers where the student found no way."""
+    measuring.judge_missing(loop, rnd)
+    more = planning.more(loop, rnd)
+    if more.plays:
+        loop.store.owe(rnd, more.tasks, more.plays)
+        return Move(state=RoundState.COLLECT)
+    planning.learn(loop, rnd)
+    return Move(state=RoundState.TRAIN)
+
+
+def train(loop: Loop, rnd: Round) -> Move:
+    """Fit one adapter to the base model, on accepted trajectories by the rules of the mix."""
+    dataset = loop.store.dataset(rnd) or loop.store.save_dataset(rnd, fitting.choose(loop, rnd))
+    if len(dataset.rows) < loop.config.training.min_rows:
+        return Move(state=RoundState.DONE, reason=fitting.too_few(dataset, loop.config.training.min_rows))
+    if not loop.store.candidate(rnd):
+        fitting.fit(loop, rnd, dataset)
+    return Move(state=RoundState.GATE)
+
+
+def gate(loop: Loop, rnd: Round) -> Move:
+    """Measure candidate beside champion at every gate, also after one has failed: every number is wanted."""
+    for result in measuring.judge_candidate(loop, rnd):
+        loop.store.save_gate(rnd, result)
+    return Move(state=RoundState.PROMOTE)
+
+
+def promote(loop: Loop, rnd: Round) -> Move:
+    """Crown the candidate only if depth and breadth both hold. One transaction."""
+    promotion = loop.store.decide(rnd, measuring.decision(loop, rnd))
+    return Move(state=RoundState.DONE, reason=promotion.reason)
+
+
+STAGES: Mapping[RoundState, Callable[[Loop, Round], Move]] = {
+    RoundState.SAMPLE: sample,
+    RoundState.COLLECT: collect,
+    RoundState.CHECK: check,
+    RoundState.TRAIN: train,
+    RoundState.GATE: gate,
+    RoundState.PROMOTE: promote,
+}
+
+
+def run(loop: Loop) -> None:
+    """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
+    while not loop.enough():
+        rnd = loop.store.open_round(loop.config.digest, loop.config.seed)
+        while rnd.state in STAGES:
+            rnd = step(loop, rnd)
+        loop.ended(rnd)
+
+
+def step(loop: Loop, rnd: Round) -> Round:
+    """Enter one stage and move the round on."""
+    loop.stop.check()
+    with structlog.contextvars.bound_contextvars(round=rnd.id, stage=str(rnd.state)):
+        rnd = loop.store.enter(rnd)
+        if rnd.attempts > loop.config.max_attempts:
+            return loop.store.advance(rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain")
+        loop.board.update(round=rnd.id, stage=str(rnd.state), doing="", done=0, total=0)
+        log.info("stage_entered", attempts=rnd.attempts)
+        move = STAGES[rnd.state](loop, rnd)
+        log.info("stage_left", next=str(move.state), reason=move.reason)
+        return loop.store.advance(rnd, move.state, move.reason)

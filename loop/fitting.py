@@ -1,0 +1,85 @@
+"""From accepted trajectories to a candidate: choose the rows, train in a child, publish, propose."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+from pydantic import JsonValue
+
+from loop import registry
+from loop.parts import Loop
+from loop.training.mix import MixRules, select
+from loop.types import Accepted, Dataset, Message, Round, Standing
+
+log = structlog.get_logger()
+
+
+def choose(loop: Loop, rnd: Round) -> Dataset:
+    """Choose this round's training rows from everything accepted so far."""
+    rules = MixRules.model_validate(loop.config.training.mix)
+    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed)
+    log.info("dataset_chosen", rows=len(dataset.rows), **dataset.counts)
+    return dataset
+
+
+def too_few(dataset: Dataset, needed: int) -> str:
+    """Say why no candidate was trained."""
+    return f"no candidate: {len(dataset.rows)} accepted rows, training needs {needed}"
+
+
+def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
+    """Train on the dataset in a child process, publish the adapter, and only then propose it as the candidate."""
+    scratch = loop.paths.scratch / f"round-{rnd.id}-{dataset.id[:16]}"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    done = _train(loop, _job(loop, rnd, dataset, scratch))
+    published = registry.publish(Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest)
+    champion = loop.champion
+    policy = loop.stock.model_copy(update={"adapter": published.id, "parent": champion.id})
+    loop.store.add_policy(policy, Standing.CANDIDATE, adapter_path=str(published.path), round=rnd)
+
+
+def _job(loop: Loop, rnd: Round, dataset: Dataset, scratch: Path) -> dict[str, JsonValue]:
+    rows = scratch / "rows.jsonl"
+    with rows.open("w", encoding="utf-8") as file:
+        for row in rows_of(loop, loop.store.dataset_rows(dataset.id)):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    training = loop.config.training.model_dump(exclude={"min_rows", "mix"})
+    return {
+        **training,
+        "base": loop.base.path,
+        "template": loop.config.student.template,
+        "rows": str(rows),
+        "scratch": str(scratch),
+        "out": str(scratch / "adapter"),
+        "seed": rnd.seed,
+    }
+
+
+def rows_of(loop: Loop, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:
+    """Spell rows as the trainer reads them, under the system prompt of the policy that is trained."""
+    system = Message(role="system", content=loop.config.student.system)
+    for each in accepted:
+        said = [message for message in each.trajectory.messages if message.role != "system"]
+        yield {
+            "id": each.id,
+            "messages": [message.model_dump(mode="json") for message in (system, *said)],
+            "catalogue": each.trajectory.catalogue.model_dump(mode="json"),
+        }
+
+
+def _train(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    last: dict[str, JsonValue] = {}
+    loop.board.step("training", total=0, unit="steps")
+    for last in loop.stop.each(loop.gpu.training(job)):
+        if "loss" in last:
+            _tell(loop, last)
+    assert last.get("done"), "the GPU raises where a training ends without its last line"
+    return last
+
+
+def _tell(loop: Loop, line: dict[str, JsonValue]) -> None:
+    loss = float(str(line["loss"]))
+    losses = (*loop.board.now.losses, loss)[-400:]
+    loop.board.update(done=line["step"], total=line["steps"], loss=loss, losses=losses)
+    log.info("train_step", **line)

@@ -1,0 +1,146 @@
+"""Verdicts on trajectories, scores on suites, and the gates' judgement of a candidate."""
+
+from collections.abc import Iterator, Sequence
+
+from loop import playing
+from loop.canonical import digest
+from loop.gates.decision import decide
+from loop.parts import Loop, student_part
+from loop.types import (
+    Gate,
+    GateResult,
+    GateVerdict,
+    Play,
+    Policy,
+    Promotion,
+    Purpose,
+    Round,
+    Score,
+    Suite,
+    Task,
+    Trajectory,
+    Verdict,
+)
+from task_generators.suites import suite as suite_named
+
+
+def judge_missing(loop: Loop, rnd: Round) -> None:
+    """Give every trajectory of a round every verdict that it lacks."""
+    checkers = {checker.name: checker for checker in loop.checkers}
+    loop.board.step("checking", total=0)
+    for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, loop.required):
+        verdicts = [checkers[name].check(task, trajectory) for name in missing]
+        loop.store.record(trajectory_id, verdicts)
+        _tell(loop, task, trajectory, verdicts)
+        loop.stop.check()
+
+
+def _tell(loop: Loop, task: Task, trajectory: Trajectory, verdicts: Sequence[Verdict]) -> None:
+    who = trajectory.player
+    if trajectory.policy:
+        who = "champion" if trajectory.policy == loop.champion.id else "candidate"
+    loop.board.won(f"{who} {'+'.join(task.backends)}", won=all(verdict.passed for verdict in verdicts))
+
+
+def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
+    """Measure candidate and champion on every gate's suite, on more samples while a gate is undecided, and judge.
+
+    Asks the store what has been measured under the same fingerprint, so that a champion's scores serve many rounds.
+    """
+    candidate, champion = _contestants(loop, rnd)
+    suites = {gate.name: _frozen(loop, gate) for gate in loop.gates}
+    wanted = {name: {task.id: loop.config.gating.samples for task in suite.tasks} for name, suite in suites.items()}
+    while True:
+        for name, suite in suites.items():
+            _owe(loop, rnd, suite, wanted[name], (champion, candidate))
+        _play_and_score(loop, rnd, suites)
+        results = {gate.name: _judge(loop, gate, suites[gate.name], champion, candidate) for gate in loop.gates}
+        if not _want_more(loop, results, wanted):
+            break
+    yield from results.values()
+
+
+def decision(loop: Loop, rnd: Round) -> Promotion:
+    """Decide on the round's candidate from the gates' results in the store."""
+    candidate, _ = _contestants(loop, rnd)
+    return decide(candidate.id, loop.store.gate_results(rnd), paused=loop.store.paused_gates())
+
+
+def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
+    candidate = loop.store.candidate(rnd)
+    assert candidate is not None, "the train stage proposed one"
+    return candidate, loop.champion
+
+
+def _frozen(loop: Loop, gate: Gate) -> Suite:
+    suite = suite_named(gate.suite)
+    loop.store.save_suite(suite)
+    return suite
+
+
+def fingerprint(loop: Loop, suite: Suite) -> str:
+    """Name the conditions of a measurement: scores are comparable only under the same ones."""
+    config = loop.config
+    sampling = [config.gating.temperature, config.student.temperature, config.student.top_p, config.student.max_tokens]
+    return digest([suite.id, [list(each) for each in sorted(loop.required)], config.rule.model_dump(), sampling])
+
+
+def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: dict[str, int], policies: tuple[Policy, ...]) -> None:
+    mark, plays = fingerprint(loop, suite), []
+    for policy in policies:
+        measured = {(score.task, score.sample) for score in loop.store.scores(policy.id, suite.id, mark)}
+        plays += [
+            _play(loop, rnd, suite, policy, task, sample)
+            for task in suite.tasks
+            for sample in range(wanted[task.id])
+            if (task.id, sample) not in measured
+        ]
+    loop.store.owe(rnd, suite.tasks, plays)
+
+
+def _play(loop: Loop, rnd: Round, suite: Suite, policy: Policy, task: Task, sample: int) -> Play:  # noqa: PLR0913
+    config = loop.config
+    temperature = config.gating.temperature if sample == 0 else config.student.temperature
+    return Play(
+        id=digest([rnd.id, suite.id, policy.id, task.id, sample]),
+        round=rnd.id,
+        purpose=Purpose.GATE,
+        task=task,
+        player=student_part(config, temperature),
+        player_name="student",
+        policy=policy.id,
+        suite=suite.id,
+        sample=sample,
+        seed=int(digest([suite.id, task.id, sample])[:8], 16),
+        rule=config.rule,
+        system=policy.system,
+    )
+
+
+def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
+    for play, trajectory in playing.owed(loop, rnd, Purpose.GATE):
+        loop.store.finish(play, trajectory)
+    judge_missing(loop, rnd)
+    for suite in suites.values():
+        loop.store.score(rnd, suite.id, fingerprint(loop, suite), loop.required)
+
+
+def _judge(loop: Loop, gate: Gate, suite: Suite, champion: Policy, candidate: Policy) -> GateResult:
+    mark = fingerprint(loop, suite)
+    old, new = ({(s.task, s.sample): s for s in loop.store.scores(p.id, suite.id, mark)} for p in (champion, candidate))
+    both = sorted(old.keys() & new.keys())
+    return gate.judge(_of(old, both), _of(new, both))
+
+
+def _of(scores: dict[tuple[str, int], Score], keys: list[tuple[str, int]]) -> list[Score]:
+    return [scores[key] for key in keys]
+
+
+def _want_more(loop: Loop, results: dict[str, GateResult], wanted: dict[str, dict[str, int]]) -> bool:
+    grown = False
+    for name, result in results.items():
+        for task in result.wants if result.verdict is GateVerdict.INCONCLUSIVE else ():
+            if wanted[name][task] < loop.config.gating.max_samples:
+                wanted[name][task] += 1
+                grown = True
+    return grown

@@ -1,0 +1,149 @@
+"""The parts of one running loopd, and how they are put together from the configuration.
+
+Parts do not know the daemon; the daemon's stages get them as one frozen value.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from curriculum.thompson import Thompson
+from loop import plugins
+from loop.board import Board
+from loop.config import Config
+from loop.gpu import Gpu, Model, Served
+from loop.paths import Paths
+from loop.pool import LocalPool, Pool
+from loop.ray_pool import RayPool
+from loop.stopping import Stop
+from loop.store import Store
+from loop.student import sources
+from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
+
+STUDENT: Final = "loop.student.client:Student"
+
+
+class Base(Record):
+    """The base model on disk."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Everything that a stage works with."""
+
+    config: Config
+    paths: Paths
+    store: Store
+    pool: Pool
+    gpu: Gpu
+    base: Base
+    generators: tuple[TaskGenerator, ...]
+    curriculum: Thompson
+    checkers: tuple[Checker, ...]
+    gates: tuple[Gate, ...]
+    board: Board
+    stop: Stop
+    finished: list[Round] = field(default_factory=list)
+    """Rounds that ended in this process."""
+
+    def enough(self) -> bool:
+        """Whether as many rounds have ended as the configuration says."""
+        return self.config.rounds is not None and len(self.finished) >= self.config.rounds
+
+    def ended(self, rnd: Round) -> None:
+        """Note a round's end where people look."""
+        self.finished.append(rnd)
+        self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "")
+
+    @property
+    def champion(self) -> Policy:
+        """The policy that plays."""
+        champion = self.store.champion()
+        assert champion is not None, "build() crowns the stock model"
+        return champion
+
+    @property
+    def stock(self) -> Policy:
+        """The base model as it came, under this configuration's prompt and template."""
+        student = self.config.student
+        return Policy(base=self.base.digest, system=student.system, template=student.template)
+
+    @property
+    def required(self) -> list[tuple[str, int]]:
+        """Checkers that a trajectory must pass, with their current versions."""
+        return [(checker.name, checker.version) for checker in self.checkers]
+
+    def arms(self) -> dict[ArmKey, TaskGenerator]:
+        """Every arm that the configuration allows, with the generator that makes its tasks."""
+        allowed, tiers = set(self.config.sampling.backends), set(self.config.sampling.tiers)
+        return {
+            key: generator
+            for generator in self.generators
+            for key in generator.arms
+            if key.tier in tiers and (not allowed or allowed.issuperset(key.backends))
+        }
+
+    @contextmanager
+    def serving(self, policy: Policy) -> Iterator[Served]:
+        """Serve the student at one policy."""
+        adapter = self.store.adapter_path(policy.id)
+        model = Model(base=self.base.path, adapter=adapter, template=policy.template)
+        with self.gpu.serving(model) as served:
+            yield served
+
+
+def student_part(config: Config, temperature: float) -> Part:
+    """How a worker builds the student; where it is served is added when the play is sent."""
+    student = config.student
+    settings = {"temperature": temperature, "top_p": student.top_p, "max_tokens": student.max_tokens}
+    return Part(use=STUDENT, settings=settings)
+
+
+@contextmanager
+def build(config: Config, paths: Paths, board: Board, stop: Stop) -> Iterator[Loop]:
+    """Put a loop together, crown the stock model where nobody is champion yet, and take everything down afterwards.
+
+    Raises:
+        ConfigError: a part, a setting or the model source is not known.
+    """
+    parts = _plugins(config)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(config.database or paths.database))
+        pool = stack.enter_context(_pool(config, paths))
+        gpu = Gpu(run=paths.run, logs=paths.logs)
+        base = _base(config, paths)
+        loop = Loop(
+            config=config, paths=paths, store=store, pool=pool, gpu=gpu, base=base, board=board, stop=stop, **parts
+        )
+        if store.champion() is None:
+            store.add_policy(loop.stock, Standing.CHAMPION)
+        yield loop
+
+
+def _plugins(config: Config) -> dict[str, tuple[object, ...] | Thompson]:
+    return {
+        "generators": _load("task_generators", config.sampling.generators),
+        "curriculum": plugins.load("curriculum", config.sampling.curriculum),
+        "checkers": _load("checkers", config.checkers),
+        "gates": _load("loop.gates", config.gating.gates),
+    }
+
+
+def _load(package: str, parts: tuple[Part, ...]) -> tuple[object, ...]:
+    return tuple(plugins.load(package, part) for part in parts)
+
+
+def _pool(config: Config, paths: Paths) -> Pool:
+    if config.plays.pool == "local":
+        return LocalPool(config.plays.in_flight)
+    return RayPool(config.plays.workers, run=paths.run, logs=paths.logs)
+
+
+def _base(config: Config, paths: Paths) -> Base:
+    path = sources.find(config.student.source, paths.models)
+    return Base(path=path, digest=sources.directory_digest(path))

@@ -1,0 +1,128 @@
+"""What a round plays: the curriculum's requests made into tasks, tasks into owed plays; and what the plays taught."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import structlog
+
+from curriculum.posterior import update
+from loop import plugins
+from loop.canonical import digest
+from loop.parts import Loop, student_part
+from loop.types import Arm, ArmKey, Part, Play, Record, Request, Round, Tally, Task
+
+log = structlog.get_logger()
+
+
+class Owing(Record):
+    """Tasks and the plays that they are owed."""
+
+    tasks: tuple[Task, ...] = ()
+    plays: tuple[Play, ...] = ()
+
+
+def plan(loop: Loop, rnd: Round) -> Owing:
+    """Ask the curriculum for a round's tasks and owe their plays. The same round and store give the same plan."""
+    keys, rng = tuple(loop.arms()), random.Random(f"{rnd.seed}/{rnd.id}/sample")
+    requests = loop.curriculum.pick(loop.store.arms(), keys, loop.config.sampling.tasks, rng, rnd.id)
+    return _owing(loop, rnd, requests)
+
+
+def more(loop: Loop, rnd: Round) -> Owing:
+    """Say who plays more, now that the verdicts are in.
+
+    The student is asked again where that may decide; teachers are asked where it found no way. Arms where its chance is
+    near nothing get further tasks that only teachers play, so that the dataset has something to show of them.
+    """
+    tallies = loop.store.tallies(rnd)
+    owing = [_owed_after(loop, rnd, tally) for tally in tallies]
+    taught = any(not tally.student_owed for tally in tallies)
+    lessons = Owing() if taught else _lessons(loop, rnd, tallies)
+    return Owing(tasks=lessons.tasks, plays=(*(play for plays in owing for play in plays), *lessons.plays))
+
+
+def learn(loop: Loop, rnd: Round) -> None:
+    """Update the arms with the round's verdicts, once."""
+    arms = {arm.key: arm for arm in loop.store.arms()}
+    if any(arm.last_round == rnd.id for arm in arms.values()):
+        return
+    loop.store.save_arms(_learned(arms, loop.store.tallies(rnd), rnd))
+
+
+def _learned(arms: dict[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
+    plays, wins, taught = Counter[ArmKey](), Counter[ArmKey](), Counter[ArmKey]()
+    for tally in tallies:
+        plays[tally.arm] += tally.student_plays
+        wins[tally.arm] += tally.student_wins
+        taught[tally.arm] += tally.teacher_plays
+    return [
+        update(arm, wins[key], plays[key], rnd.id).model_copy(update={"teacher_plays": arm.teacher_plays + taught[key]})
+        for key in plays
+        for arm in (arms.get(key) or Arm(key=key),)
+    ]
+
+
+def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
+    if not tally.student_owed:
+        return []
+    counts = {"teacher_plays": tally.teacher_owed, "teacher_wins": tally.teacher_wins}
+    owed = loop.curriculum.more(
+        plays=tally.student_owed, wins=tally.student_wins, teachers=len(loop.config.teachers), **counts
+    )
+    if owed.suspected:
+        loop.store.event("task_suspected", round=rnd.id, task=tally.task)
+    if not owed.samples and not owed.teacher:
+        return []
+    task = loop.store.task(tally.task)
+    student = [_student_play(loop, rnd, task, tally.student_owed + each) for each in range(owed.samples)]
+    return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
+
+
+def _lessons(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
+    keys, rng = tuple(loop.arms()), random.Random(f"{rnd.seed}/{rnd.id}/teach")
+    arms = {arm.key: arm for arm in loop.store.arms()}
+    arms |= {arm.key: arm for arm in _learned(arms, tallies, rnd)}
+    sampling = loop.config.sampling
+    requests = loop.curriculum.teach(tuple(arms.values()), keys, sampling.teacher_tasks, rng, below=sampling.hopeless)
+    return _owing(loop, rnd, requests)
+
+
+def _owing(loop: Loop, rnd: Round, requests: Sequence[Request]) -> Owing:
+    arms = loop.arms()
+    made = [(request, arms[request.arm].make(request.arm, request.seed)) for request in requests]
+    plays = [play for request, task in made for play in _plays(loop, rnd, task, request)]
+    return Owing(tasks=tuple(task for _, task in made), plays=tuple(plays))
+
+
+def _plays(loop: Loop, rnd: Round, task: Task, request: Request) -> Iterator[Play]:
+    yield from (_student_play(loop, rnd, task, sample) for sample in range(request.samples))
+    if request.teacher:
+        yield from _teacher_plays(loop, rnd, task)
+
+
+def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
+    champion = loop.champion
+    part = student_part(loop.config, loop.config.student.temperature)
+    return _play(loop, rnd, task, part, "student", sample).model_copy(update={"policy": champion.id})
+
+
+def _teacher_plays(loop: Loop, rnd: Round, task: Task) -> Iterator[Play]:
+    for part in loop.config.teachers:
+        name = plugins.load("teachers", part).name
+        yield _play(loop, rnd, task, part, name, 0)
+
+
+def _play(loop: Loop, rnd: Round, task: Task, part: Part, name: str, sample: int) -> Play:  # noqa: PLR0913 - its fields
+    identity = digest([rnd.id, task.id, name, sample])
+    return Play(
+        id=identity,
+        round=rnd.id,
+        task=task,
+        player=part,
+        player_name=name,
+        sample=sample,
+        seed=int(identity[:8], 16),
+        rule=loop.config.rule,
+        system=loop.config.student.system,
+    )

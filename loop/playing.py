@@ -1,0 +1,72 @@
+"""Carry out owed plays: send them to the pool, serve the student while somebody needs it, survive its death."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import structlog
+
+from loop.errors import FailureKind, ProviderError
+from loop.gpu import Served
+from loop.parts import Loop
+from loop.types import Part, Play, Purpose, Round, Trajectory
+
+log = structlog.get_logger()
+RESTARTS: Final = 3
+"""Times that a model server may die without one play finished before the daemon gives up."""
+
+
+def owed(loop: Loop, rnd: Round, purpose: Purpose) -> Iterator[tuple[Play, Trajectory]]:
+    """Play what a round owes for one purpose, until nothing is owed; yields each play as it ends.
+
+    The student's plays are grouped by policy, so that each policy is served once; teachers' plays need no server.
+
+    Raises:
+        ProviderError: the model server died again and again without finishing a play.
+    """
+    barren = 0
+    while plays := loop.store.owed(rnd, purpose):
+        done, total = loop.store.progress(rnd, purpose)
+        policy = next((play.policy for play in plays if play.policy), None)
+        loop.board.step(_doing(loop, policy), total=total, done=done)
+        try:
+            yield from _together(loop, [play for play in plays if play.policy == policy], policy)
+            barren = 0
+        except ProviderError as error:
+            barren = barren + 1 if loop.store.progress(rnd, purpose)[0] == done else 0
+            log.warning("model_server_lost", message=str(error), barren=barren)
+            if error.kind is not FailureKind.LOST or barren > RESTARTS:
+                raise
+
+
+def _doing(loop: Loop, policy: str | None) -> str:
+    if policy is None:
+        return "teachers play"
+    return "champion plays" if policy == loop.champion.id else "candidate plays"
+
+
+def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator[tuple[Play, Trajectory]]:
+    if policy is None:
+        yield from _through_pool(loop, plays)
+        return
+    with loop.serving(loop.store.policy(policy)) as served:
+        for play, trajectory in _through_pool(loop, [addressed(play, served) for play in plays]):
+            if lost(trajectory):
+                served.check()
+            yield play, trajectory
+
+
+def _through_pool(loop: Loop, plays: Sequence[Play]) -> Iterator[tuple[Play, Trajectory]]:
+    for play, trajectory in loop.stop.each(loop.pool.run(plays)):
+        loop.board.advance()
+        yield play, trajectory
+
+
+def addressed(play: Play, served: Served) -> Play:
+    """Tell a student's play where its model is served."""
+    where = {"url": served.url, "token_file": str(served.token_file), "policy": play.policy}
+    return play.model_copy(update={"player": Part(use=play.player.use, settings={**play.player.settings, **where})})
+
+
+def lost(trajectory: Trajectory) -> bool:
+    """Whether the play ended because its provider went away."""
+    return trajectory.failure is not None and trajectory.failure.kind is FailureKind.LOST
