@@ -6,7 +6,7 @@ make and what the tools answer to them.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.errors import LoopdError, nearest
-from loop.types import Call, From, PlannedCall, Result, Task, Turn, World
+from loop.types import Call, From, PlannedCall, Result, Task, World
 
 Derivation = Callable[[JsonValue, JsonValue], JsonValue]
 """A pure function of a result's value and the plan's operand."""
@@ -183,23 +183,29 @@ def _inner(value: JsonValue, step: str | int) -> JsonValue:
 
 
 def run(task: Task, world: World) -> list[TurnRun]:
-    """Run a task's plan in a fresh world, turn by turn.
+    """Run a task's plan in a fresh world: each turn's calls, and what the world answered.
 
     Raises:
         PlanError: a call's arguments cannot be had; the message names task, step and path.
     """
+    return list(turns(task, world))
+
+
+def turns(task: Task, world: World) -> Iterator[TurnRun]:
+    """Run a plan as `run` does, and stop after each turn, so that the world can be looked at."""
     results: list[Result] = []
-    return [_run_turn(task, turn, world, results) for turn in task.turns]
+    for turn in task.turns:
+        before = len(results)
+        calls = tuple(_run_step(task, planned, world, results) for planned in turn.plan)
+        yield calls, tuple(results[before:])
 
 
-def _run_turn(task: Task, turn: Turn, world: World, results: list[Result]) -> TurnRun:
-    """Run one turn's plan, and add its results to those of the whole task."""
-    calls, before = [], len(results)
-    for planned in turn.plan:
-        try:
-            calls.append(resolve(planned, results))
-        except PlanError as error:
-            place = f"task {task.id[:12]} ({task.generator}/{task.family}), step {len(results)}"
-            raise PlanError(f"{place}: {error}") from error
-        results.append(world.call(calls[-1]))
-    return tuple(calls), tuple(results[before:])
+def _run_step(task: Task, planned: PlannedCall, world: World, results: list[Result]) -> Call:
+    """Run one step, and add its result to those of the whole task."""
+    try:
+        call = resolve(planned, results)
+    except PlanError as error:
+        place = f"task {task.id[:12]} ({task.generator}/{task.family}), step {len(results)}"
+        raise PlanError(f"{place}: {error}") from error
+    results.append(world.call(call))
+    return call

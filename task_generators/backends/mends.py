@@ -59,12 +59,13 @@ class Mathematics(_Simulator):  # type: ignore[misc]  # BFCL is untyped
 
     def logarithm(self, value: float, base: float, precision: int) -> Any:  # noqa: ANN401 - BFCL's result
         """Compute in a context of this call."""
-        from mpmath import ctx_mp  # noqa: PLC0415 - slow to import, and only this tool needs it
+        from mpmath import ctx_mp, libmp  # noqa: PLC0415 - slow to import, and only this tool needs it
 
         try:
             context = ctx_mp.MPContext()
             context.dps = bounded(precision)
-            return {"result": float(context.log(value) / context.log(base))}
+            result = context.log(value) / context.log(base)
+            return {"result": float(context.nstr(result, libmp.repr_dps(context.prec)))}
         except (ArithmeticError, ValueError, TypeError) as error:
             return {"error": str(error)}
 

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -60,22 +60,30 @@ def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator
     Raises:
         Unplain: it is not finite, too deep, or an object of the simulator's own.
     """
-    if isinstance(value, str | bool) or value is None:
-        return cast("JsonValue", value)
-    if isinstance(value, int):
-        return value if -MAX_INT <= value <= MAX_INT else jsonable(float(value), depth)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise Unplain("the result is not a finite number")
-        return value
+    if isinstance(value, str | bool | int | float) or value is None:
+        return _number(value) if isinstance(value, int | float) else value
     if depth <= 0:
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):
         return {str(key): jsonable(inner, depth - 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(inner, depth - 1) for inner in value]
+    return _rare(value, depth)
+
+
+def _number(value: float) -> JsonValue:
+    if isinstance(value, bool) or (isinstance(value, int) and -MAX_INT <= value <= MAX_INT):
+        return value
+    if not math.isfinite(value):
+        raise Unplain("the result is not a finite number")
+    return float(value)
+
+
+def _rare(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator's value
     if isinstance(value, set | frozenset):
         return [jsonable(inner, depth - 1) for inner in sorted(value, key=str)]
+    if value is ...:  # BFCL's own long lists hold one
+        return "..."
     raise Unplain(f"the result is a {type(value).__name__}, which has no JSON form")
 
 
@@ -95,7 +103,7 @@ def _shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute
         return {"path": _path(value), "contents": _tree(value)}
     try:
         return jsonable(value, MAX_DEPTH)
-    except Unplain:
+    except (Unplain, OverflowError):
         return str(value)
 
 
