@@ -5,6 +5,7 @@ registers anything; putting the file there is all it takes.
 """
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import Any
 
@@ -31,13 +32,27 @@ def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows wh
 
 
 def find(package: str, use: str) -> type[BaseModel]:
-    """Look the class up without building it."""
+    """Look the class up without building it.
+
+    Raises:
+        ConfigError: there is no such part, or its file cannot be imported.
+    """
     path, _, name = use.partition(":")
+    where = path if name else f"{package}.{path}"
+    if not _exists(where):
+        raise ConfigError(f"There is no '{use}' in {package}.{nearest(use, known(package))}")
     try:
-        module = importlib.import_module(path if name else f"{package}.{path}")
+        module = importlib.import_module(where)
         return getattr(module, name or module.__all__[0])  # type: ignore[no-any-return]  # checked by `load`
-    except (ImportError, AttributeError, IndexError, ValueError) as error:
-        raise ConfigError(f"There is no '{use}' in {package}.{nearest(use, known(package))}") from error
+    except (ImportError, AttributeError, IndexError) as error:
+        raise ConfigError(f"'{use}' of {package} cannot be loaded: {error}") from error
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def known(package: str) -> list[str]:

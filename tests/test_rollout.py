@@ -1,0 +1,126 @@
+"""A play: call, read, use; and what happens when a player or its provider does not."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from loop.errors import ConfigError, FailureKind, ProviderError
+from loop.plugins import known, load
+from loop.rollout import Transcript, converse, play, text_of
+from loop.types import Call, Catalogue, Chat, End, Message, Part, Play, Record, Reply, Result, Rule, Split, Usage
+from task_generators.backends.catalogues import catalogue
+from task_generators.backends.worlds import open_world
+from task_generators.files import Files
+
+ARM = next(arm for arm in Files().arms if arm.family == "tidy" and arm.tier == "moderate")
+
+
+def task(seed=7):
+    return Files().make(ARM, seed, Split.TRAIN)
+
+
+def owed(part, **changes):
+    return Play(id="p", round=1, task=task(), player=part, player_name=part.use, **changes)
+
+
+class Says(Record):
+    """Says the same for ever; `calls` of them are calls."""
+
+    message: Message
+
+    def reply(self, _messages: Sequence[Message], _catalogue: Catalogue) -> Reply:
+        return Reply(message=self.message, usage=Usage(requests=1, completion_tokens=2))
+
+
+class FailsAt:
+    """Answers `answers` times, then its provider is gone."""
+
+    def __init__(self, chat: Chat, answers: int) -> None:
+        self.chat, self.answers = chat, answers
+
+    def reply(self, messages, offered):
+        if not self.answers:
+            raise ProviderError(FailureKind.QUOTA, "no more", retry_at=12.5)
+        self.answers -= 1
+        return self.chat.reply(messages, offered)
+
+
+def talk(chat, steps=20):
+    subject, transcript = task(), Transcript()
+    world = open_world(subject.backends, subject.initial)
+    offered = catalogue(subject.tools, subject.backends)
+    end = converse(chat, subject, world, offered, rule=Rule(steps_per_turn=steps), system="Act.", into=transcript)
+    return end, transcript
+
+
+def test_the_scripted_teacher_calls_reads_and_uses():
+    trajectory = play(owed(Part(use="scripted"), system="Act."))
+    assert trajectory.end is End.CLOSED
+    assert [call.name for call in trajectory.calls] == [call.name for call in task().plan]
+    assert all(message.ok for message in trajectory.messages if message.role == "tool")
+    roles = [message.role for message in trajectory.messages]
+    assert roles[:2] == ["system", "user"]
+    assert roles.count("user") == len(task().turns)
+    for before, message in zip(trajectory.messages, trajectory.messages[1:], strict=False):
+        assert message.role != "tool" or before.role in {"assistant", "tool"}
+
+
+def test_who_only_talks_ends_every_turn_at_once():
+    end, transcript = talk(Says(message=Message(role="assistant", content="Done.")))
+    assert end is End.CLOSED
+    assert transcript.usage.requests == len(task().turns)
+
+
+def test_who_never_stops_reaches_the_cap_and_plays_no_further_turn():
+    call = Call(name="ls", arguments={})
+    end, transcript = talk(Says(message=Message(role="assistant", content="", calls=(call,))), steps=3)
+    assert end is End.CAP
+    assert [message.role for message in transcript.messages] == ["system", "user", *["assistant", "tool"] * 3]
+
+
+def test_every_call_of_a_message_gets_its_result_in_order():
+    calls = (Call(name="ls"), Call(name="no_such_tool"), Call(name="ls"))
+    _, transcript = talk(Says(message=Message(role="assistant", content="", calls=calls)), steps=1)
+    results = [message for message in transcript.messages if message.role == "tool"]
+    assert [(result.name, result.ok) for result in results] == [("ls", True), ("no_such_tool", False), ("ls", True)]
+
+
+def test_a_provider_that_fails_half_way_is_recorded_and_what_was_said_is_kept():
+    transcript = Transcript()
+    subject = task()
+    world = open_world(subject.backends, subject.initial)
+    with pytest.raises(ProviderError):
+        converse(
+            FailsAt(Says(message=Message(role="assistant", content="Done.")), 1),
+            subject,
+            world,
+            catalogue(subject.tools, subject.backends),
+            rule=Rule(),
+            into=transcript,
+        )
+    assert [message.role for message in transcript.messages] == ["user", "assistant", "user"]
+
+
+def test_play_returns_a_providers_failure(tmp_path):
+    settings = {"url": "http://127.0.0.1:9", "token_file": str(tmp_path / "none"), "policy": "p"}
+    trajectory = play(owed(Part(use="loop.student.client:Student", settings=settings), policy="p"))
+    assert trajectory.end is End.FAILED
+    assert trajectory.failure is not None
+    assert trajectory.failure.kind is FailureKind.LOST
+
+
+def test_an_unknown_player_is_a_configuration_error_that_lists_the_known():
+    with pytest.raises(ConfigError, match=r"no 'scriptd'.*Did you mean 'scripted'"):
+        play(owed(Part(use="scriptd")))
+    with pytest.raises(ConfigError, match="setting"):
+        load("teachers", Part(use="scripted", settings={"look_frist": 1}))
+
+
+def test_private_modules_are_no_plug_ins():
+    assert "scripted" in known("teachers")
+    assert not [name for name in known("teachers") if name.startswith("_")]
+
+
+@pytest.mark.parametrize(("value", "text"), [("as it is", "as it is"), ({"b": 1, "a": [None]}, '{"a":[null],"b":1}')])
+def test_results_are_spelled_in_one_way(value, text):
+    assert text_of(Result(ok=True, value=value)) == text
