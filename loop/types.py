@@ -655,3 +655,37 @@ class Promotion(Record):
     candidate: str
     promoted: bool
     reason: str
+
+
+# --- what the store counts -------------------------------------------------------------------------------------------
+
+
+class Tally(Record):
+    """How one task of a round went so far. A win is a trajectory that every required checker accepted."""
+
+    task: str
+    arm: ArmKey
+    student_plays: int
+    student_wins: int
+    teacher_plays: int
+    teacher_wins: int
+
+
+class Rate(Record):
+    """Plays and wins of one player on one backend."""
+
+    backend: str
+    player: str
+    policy: str | None
+    plays: int
+    wins: int
+
+
+class Event(Record):
+    """Something that happened."""
+
+    id: int
+    at: int
+    """Microseconds since the epoch."""
+    kind: str
+    fields: Mapping[str, JsonValue] = {}

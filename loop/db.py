@@ -1,0 +1,175 @@
+"""Where the store lies: engines, the schema's version, and read-only access.
+
+SQLite is the default: write-ahead log, one writer, every commit on the disk before it is acknowledged. PostgreSQL is a
+URL away (psycopg 3). Both run the same schema, migrated by Alembic from code; nobody has to type `alembic`.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from loop.errors import CannotCreate, ConfigError
+
+DURABLE: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=30000",
+    "fullfsync=ON",
+    "checkpoint_fullfsync=ON",
+    "trusted_schema=OFF",
+)
+"""Pragmas of every SQLite connection. FULL and fullfsync (macOS): a power cut loses nothing that was acknowledged."""
+
+PG_OPTIONS: Final = "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000 -c timezone=UTC"
+
+
+# --- engines ---------------------------------------------------------------------------------------------------------
+
+
+def engine(url: str, *, write: bool = True, foreign_keys: bool = True) -> Engine:
+    """Connect to a database.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://user@host/name`.
+        write: false for connections that only look: on SQLite they take no write lock.
+        foreign_keys: false only while a migration rebuilds tables.
+
+    Raises:
+        ConfigError: the URL names neither, or SQLite in memory, which two connections cannot share.
+    """
+    where = locate(url)
+    if where.get_backend_name() == "postgresql":
+        return create_engine(where, pool_pre_ping=True, connect_args={"connect_timeout": 5, "options": PG_OPTIONS})
+    made = create_engine(where, **_one_writer() if write else {})
+    extra = () if foreign_keys else ("foreign_keys=OFF",)
+    reading = () if write else ("query_only=ON", "wal_autocheckpoint=0")
+    event.listen(made, "connect", _prepare((*DURABLE, *extra, *reading)))
+    event.listen(made, "begin", _begin("BEGIN IMMEDIATE" if write else "BEGIN"))
+    return made
+
+
+def locate(url: str) -> URL:
+    """Read a database URL.
+
+    Raises:
+        ConfigError: it names no database that loopd can use.
+    """
+    try:
+        where = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"database: '{url}' is no URL. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
+        ) from error
+    if where.get_backend_name() == "postgresql":
+        return where.set(drivername="postgresql+psycopg")
+    if where.get_backend_name() == "sqlite" and where.database not in (None, "", ":memory:"):
+        return where
+    raise ConfigError(
+        f"database: cannot use '{where.render_as_string()}'. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
+    )
+
+
+def _one_writer() -> dict[str, Any]:
+    """Give every thread the same connection in turn: it also owns every checkpoint of the write-ahead log."""
+    return {"pool_size": 1, "max_overflow": 0, "pool_timeout": 60}
+
+
+def _prepare(pragmas: tuple[str, ...]) -> Any:  # noqa: ANN401 - an event listener of SQLAlchemy
+    def listener(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver never begins a transaction by itself
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    return listener
+
+
+def _begin(statement: str) -> Any:  # noqa: ANN401 - an event listener of SQLAlchemy
+    def listener(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return listener
+
+
+# --- the schema's version --------------------------------------------------------------------------------------------
+
+
+def migrations_dir() -> Path:
+    """Find the migrations: in the wheel as `loop/_migrations`, in a checkout beside `loop`."""
+    package = Path(str(files("loop")))
+    shipped = package / "_migrations"
+    return shipped if shipped.is_dir() else package.parent / "migrations"
+
+
+def upgrade(url: str, to: str = "head") -> None:
+    """Bring the schema up to date; a SQLite file with data is copied beside itself first.
+
+    One transaction: killed anywhere, the schema is the old one or the new one.
+
+    Raises:
+        ConfigError: the database is newer than this loopd.
+        CannotCreate: the file cannot be written.
+    """
+    migrator = engine(url, foreign_keys=False)
+    try:
+        with _connected(migrator, url) as connection:
+            before = MigrationContext.configure(connection).get_current_revision()
+            _handshake(before, url)
+            if before != _revision(to):
+                _copy(url, before)
+                command.upgrade(_config(connection), to)
+    finally:
+        migrator.dispose()
+
+
+@contextmanager
+def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
+    where = locate(url)
+    try:
+        if where.get_backend_name() == "sqlite":
+            Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with migrator.begin() as connection:
+            yield connection
+    except (OperationalError, OSError) as error:
+        cause = error.orig if isinstance(error, OperationalError) else error
+        raise CannotCreate(f"database {where.render_as_string()}: {cause}") from error
+
+
+def _handshake(found: str | None, url: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise ConfigError(
+            f"database {locate(url).render_as_string()}: its schema is {found}, newer than this loopd knows. "
+            "Install the newer loopd, or restore the copy that lies beside the database"
+        )
+
+
+def _revision(to: str) -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head() if to == "head" else to
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _copy(url: str, revision: str | None) -> None:
+    """Copy a SQLite file by its own backup, which is whole even with a write-ahead log beside it."""
+    where = locate(url)
+    if revision is None or where.get_backend_name() != "sqlite":
+        return
+    kept = Path(f"{where.database}.{revision}.bak")
+    with closing(sqlite3.connect(str(where.database))) as source, closing(sqlite3.connect(kept)) as target:
+        source.backup(target)

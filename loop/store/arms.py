@@ -1,0 +1,31 @@
+"""What the curriculum knows."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from loop.models import Arm as ArmRow
+from loop.store.base import Base
+from loop.store.rows import Values, body
+from loop.types import Arm
+
+
+class Arms(Base):
+    """The arms, each with its posterior."""
+
+    def arms(self) -> tuple[Arm, ...]:
+        """Every arm that was ever saved, by name."""
+        with self._read() as connection:
+            bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
+        return tuple(Arm.model_validate_json(each) for each in bodies)
+
+    def save_arms(self, arms: Iterable[Arm]) -> None:
+        """Save arms, each in place of what was known of it."""
+        with self._write() as connection:
+            self._upsert(connection, ArmRow, [self._arm(arm) for arm in arms])
+
+    def _arm(self, arm: Arm) -> Values:
+        key = arm.key
+        known = arm.model_dump(include=set(ArmRow.__table__.columns.keys()))
+        where = {"name": str(key), "backends": "+".join(key.backends), "family": key.family, "tier": key.tier}
+        return where | known | {"body": body(arm), "changed": self._clock()}

@@ -1,0 +1,121 @@
+"""What every part of the store rests on: transactions, pages, and inserting once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, Select, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import InstrumentedAttribute
+
+from loop.errors import AlreadyRunning, CannotCreate
+from loop.models import Lease, Table
+
+PAGE: Final = 200
+"""Rows a page. An iterator holds no transaction while its caller works on a row."""
+CHUNK: Final = 5000
+"""Values in one list of an `in (…)`; SQLite's own bound is 32,766."""
+
+Insert = sqlite.Insert | postgresql.Insert
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
+T = TypeVar("T")
+
+
+class Base:
+    """A database, a clock, and the lease that guards every write."""
+
+    def __init__(self, writer: Engine, reader: Engine, clock: Callable[[], int], max_attempts: int) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._max_attempts = max_attempts
+        self._fence: tuple[str, int] | None = None
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def __enter__(self) -> Self:
+        """Use the store as a context manager."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close it."""
+        self.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """One transaction: all of it or nothing.
+
+        Raises:
+            AlreadyRunning: another daemon took the lease; nothing was written.
+            CannotCreate: the disk is full.
+        """
+        try:
+            with self._writer.begin() as connection:
+                self._check_fence(connection)
+                yield connection
+        except OperationalError as error:
+            if "disk is full" in str(error.orig):
+                raise CannotCreate("The disk is full. Free some space, then type: loopd start") from error
+            raise
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """One consistent look, beside the writer."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    def _check_fence(self, connection: Connection) -> None:
+        if self._fence is None:
+            return
+        name, epoch = self._fence
+        query = select(Lease.epoch).where(Lease.name == name).with_for_update(read=True)
+        if connection.scalar(query) != epoch:
+            raise AlreadyRunning(f"The lease '{name}' went to another loopd; this one stops without writing")
+
+    def _insert(self, table: type[Table]) -> Insert:
+        """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        if self._writer.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
+
+    def _insert_once(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
+        """Insert what is not there yet."""
+        if rows:
+            connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+
+    def _upsert(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows; where the primary key is there already, replace the rest."""
+        if not rows:
+            return
+        keys = [column.name for column in table.__table__.primary_key]
+        statement = self._insert(table)
+        fresh = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
+
+    def _paged(
+        self,
+        query: AnySelect,
+        key: InstrumentedAttribute[Any],
+        build: Callable[[Connection, Sequence[AnyRow]], Sequence[T]],
+    ) -> Iterator[T]:
+        """Walk a query in the order of its first column, a page a transaction."""
+        page = query.order_by(key).limit(PAGE)
+        while True:
+            with self._read() as connection:
+                rows = connection.execute(page).all()
+                built = build(connection, rows)
+            yield from built
+            if len(rows) < PAGE:
+                return
+            page = query.order_by(key).limit(PAGE).where(key > rows[-1][0])
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list to what one `in (…)` may hold."""
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]

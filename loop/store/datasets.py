@@ -1,0 +1,75 @@
+"""Datasets: what each candidate was trained on."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, select, update
+
+from loop.canonical import canonical
+from loop.errors import NotFound
+from loop.models import Dataset as DatasetTable
+from loop.models import DatasetRow
+from loop.models import Round as RoundRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.store.base import AnyRow
+from loop.store.trajectories import Trajectories
+from loop.types import Accepted, Dataset, Round
+
+
+class Datasets(Trajectories):
+    """The datasets. The database refuses a row that is not a training play of a training task."""
+
+    def save_dataset(self, rnd: Round, dataset: Dataset) -> Dataset:
+        """Keep a round's dataset. Doing so twice is a no-op.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a row is no training play of a training task: a bug in the mix.
+        """
+        head = {
+            "id": dataset.id,
+            "rows": len(dataset.rows),
+            "counts": canonical(dict(dataset.counts)),
+            "rules": canonical(dict(dataset.rules)),
+            "made": self._clock(),
+        }
+        rows = [{"dataset": dataset.id, "place": place, "trajectory": each} for place, each in enumerate(dataset.rows)]
+        with self._write() as connection:
+            self._insert_once(connection, DatasetTable, [head])
+            self._insert_once(connection, DatasetRow, rows)
+            connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(dataset=dataset.id))
+        return dataset
+
+    def dataset(self, rnd: Round) -> Dataset | None:
+        """Return the round's dataset, if it has one."""
+        with self._read() as connection:
+            found = connection.scalar(select(RoundRow.dataset).where(RoundRow.id == rnd.id))
+            return self._dataset(connection, found) if found else None
+
+    def dataset_named(self, dataset_id: str) -> Dataset:
+        """Look a dataset up by its id.
+
+        Raises:
+            NotFound: there is no such dataset.
+        """
+        with self._read() as connection:
+            return self._dataset(connection, dataset_id)
+
+    def dataset_rows(self, dataset_id: str) -> Iterator[Accepted]:
+        """Yield a dataset's trajectories, in its order."""
+        query = (
+            select(DatasetRow.place, TrajectoryRow)
+            .join(TrajectoryRow, TrajectoryRow.id == DatasetRow.trajectory)
+            .where(DatasetRow.dataset == dataset_id)
+        )
+        return self._paged(query, DatasetRow.place, self._accepted)
+
+    def _dataset(self, connection: Connection, dataset_id: str) -> Dataset:
+        head = connection.execute(select(DatasetTable).where(DatasetTable.id == dataset_id)).first()
+        if head is None:
+            raise NotFound(f"There is no dataset {dataset_id}. List them: loopd dataset list")
+        query = select(DatasetRow.trajectory).where(DatasetRow.dataset == dataset_id).order_by(DatasetRow.place)
+        return _dataset_of(head, connection.scalars(query).all())
+
+
+def _dataset_of(head: AnyRow, rows: Sequence[str]) -> Dataset:
+    return Dataset(id=head.id, rows=tuple(rows), counts=from_json(head.counts), rules=from_json(head.rules))

@@ -1,0 +1,33 @@
+"""What happened, for people and for programs that follow along."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+from sqlalchemy import Connection, select
+
+from loop.canonical import canonical
+from loop.models import Event as EventRow
+from loop.store.base import AnyRow, Base
+from loop.types import Event
+
+
+class Events(Base):
+    """The events, numbered as they came."""
+
+    def event(self, kind: str, **fields: JsonValue) -> Event:
+        """Write down that something happened."""
+        with self._write() as connection:
+            row = {"at": self._clock(), "kind": kind, "fields": canonical(fields)}
+            added = connection.execute(self._insert(EventRow).values(**row).returning(EventRow)).one()
+        return _events(connection, [added])[0]
+
+    def events(self, since: int = 0, kind: str | None = None) -> Iterator[Event]:
+        """Yield the events after a number, the oldest first."""
+        query = select(EventRow).where(EventRow.id > since)
+        query = query if kind is None else query.where(EventRow.kind == kind)
+        return self._paged(query, EventRow.id, _events)
+
+
+def _events(_connection: Connection, rows: Sequence[AnyRow]) -> list[Event]:
+    return [Event(id=row.id, at=row.at, kind=row.kind, fields=from_json(row.fields)) for row in rows]

@@ -1,0 +1,174 @@
+"""Gate results, pauses, and the one place where a policy becomes champion (rule 5)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from loop.canonical import clean
+from loop.errors import CheckNegative, LoopdError
+from loop.models import Decision, GatePause
+from loop.models import GateResult as GateRow
+from loop.models import Policy as PolicyRow
+from loop.models import Promotion as PromotionRow
+from loop.models import Round as RoundRow
+from loop.store.policies import Policies
+from loop.store.rounds import Rounds
+from loop.store.rows import Values, body
+from loop.types import GateResult, GateVerdict, Promotion, Round, Standing
+
+ALL: Final = "all"
+"""The name under which every gate is paused at once."""
+REFUSED: Final = "loopd: refused"
+"""How every refusal by a trigger begins (`migrations/versions/0002_refusals.py`)."""
+
+
+class Gates(Policies, Rounds):
+    """The gates' results and what was decided on them."""
+
+    def save_gate(self, rnd: Round, result: GateResult) -> None:
+        """Keep a gate's latest judgement of the round's candidate beside the present champion."""
+        with self._write() as connection:
+            candidate, champion = self._contestants(connection, rnd)
+            self._upsert(connection, GateRow, [self._gate(rnd, candidate, champion, result)])
+
+    def gate_results(self, rnd: Round) -> tuple[GateResult, ...]:
+        """Return the judgements of the round's candidate beside the champion that it met last, by gate."""
+        met = select(GateRow).where(GateRow.round == rnd.id).order_by(GateRow.judged.desc(), GateRow.gate)
+        with self._read() as connection:
+            rows = connection.execute(met).all()
+        latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
+        return tuple(GateResult.model_validate_json(row.body) for row in latest)
+
+    def pause_gate(self, gate: str, reason: str = "") -> None:
+        """Pause one gate, or `all`: nothing is promoted until it is resumed."""
+        with self._write() as connection:
+            row = {"gate": gate, "reason": clean(reason), "paused": self._clock()}
+            self._insert_once(connection, GatePause, [row])
+
+    def resume_gate(self, gate: str) -> None:
+        """Resume one gate; `all` resumes every one."""
+        gone = delete(GatePause)
+        with self._write() as connection:
+            connection.execute(gone if gate == ALL else gone.where(GatePause.gate == gate))
+
+    def paused_gates(self) -> tuple[str, ...]:
+        """Names of the paused gates."""
+        with self._read() as connection:
+            return tuple(connection.scalars(select(GatePause.gate).order_by(GatePause.gate)))
+
+    def queued(self) -> tuple[Round, ...]:
+        """Rounds that ended while a gate was paused: their candidates still wait for a decision."""
+        decided = select(PromotionRow.round).where(PromotionRow.round.is_not(None))
+        query = (
+            select(RoundRow.id)
+            .join(PolicyRow, PolicyRow.id == RoundRow.candidate)
+            .where(RoundRow.state == "done", PolicyRow.standing == Standing.CANDIDATE, RoundRow.id.not_in(decided))
+            .order_by(RoundRow.id)
+        )
+        with self._read() as connection:
+            return tuple(self.round(number) for number in connection.scalars(query))
+
+    def decide(
+        self,
+        rnd: Round,
+        promotion: Promotion,
+        gates: Sequence[str] | None = None,
+        otherwise: Standing = Standing.REJECTED,
+    ) -> Promotion:
+        """End a round: crown its candidate and retire the champion, or put the candidate aside. One transaction.
+
+        A round that was decided before gives that decision again. While a gate is paused nothing is decided: the
+        candidate stays queued, and the answer says so.
+
+        Args:
+            rnd: the round.
+            promotion: what was decided and why.
+            gates: names of the gates that must hold; None for all that judged the candidate.
+            otherwise: the candidate's place where it is not promoted: `rejected` or `specialist`.
+
+        Raises:
+            CheckNegative: it says promoted, but not every gate holds for exactly this candidate and champion.
+        """
+        with self._write() as connection:
+            before = self._decided(connection, rnd, promotion.candidate)
+            if before is not None:
+                return before
+            paused = connection.scalars(select(GatePause.gate).order_by(GatePause.gate)).all()
+            if paused:
+                waits = f"queued: paused gates: {', '.join(paused)}. Resume: loopd gate resume {paused[0]}"
+                return promotion.model_copy(update={"promoted": False, "reason": waits})
+            if promotion.promoted:
+                self._crown(connection, rnd, promotion, gates)
+            else:
+                self._put_aside(connection, rnd, promotion, otherwise)
+        return promotion
+
+    def roll_back(self, policy_id: str, reason: str) -> Promotion:
+        """Make an earlier champion champion again, at once.
+
+        Raises:
+            CheckNegative: it never was champion.
+        """
+        with self._write() as connection:
+            row = {"candidate": policy_id, "decision": Decision.ROLLBACK, "reason": clean(reason), "round": None}
+            self._log(connection, row)
+            self._swap(connection, policy_id)
+        return Promotion(candidate=policy_id, promoted=True, reason=reason)
+
+    def _contestants(self, connection: Connection, rnd: Round) -> tuple[str, str]:
+        candidate = connection.scalar(select(RoundRow.candidate).where(RoundRow.id == rnd.id))
+        champion = connection.scalar(select(PolicyRow.id).where(PolicyRow.standing == Standing.CHAMPION))
+        if candidate is None or champion is None:
+            raise LoopdError(f"Round {rnd.id} has no candidate, or there is no champion to judge it beside")
+        return candidate, champion
+
+    def _gate(self, rnd: Round, candidate: str, champion: str, result: GateResult) -> Values:
+        told = result.model_dump(include=set(GateRow.__table__.columns.keys()))
+        who = {"round": rnd.id, "candidate": candidate, "champion": champion, "judged": self._clock()}
+        return told | who | {"improved": int(result.improved), "body": body(result)}
+
+    def _decided(self, connection: Connection, rnd: Round, candidate: str) -> Promotion | None:
+        query = select(PromotionRow.decision, PromotionRow.reason)
+        row = connection.execute(query.where(PromotionRow.round == rnd.id, PromotionRow.candidate == candidate)).first()
+        if row is None:
+            return None
+        return Promotion(candidate=candidate, promoted=row.decision == Decision.PROMOTED, reason=row.reason)
+
+    def _crown(self, connection: Connection, rnd: Round, promotion: Promotion, gates: Sequence[str] | None) -> None:
+        _, champion = self._contestants(connection, rnd)
+        judged = GateRow.candidate == promotion.candidate, GateRow.champion == champion
+        rows = connection.execute(select(GateRow.gate, GateRow.verdict).where(*judged)).all()
+        held = {row.gate for row in rows if row.verdict == GateVerdict.HOLDS}
+        missing = sorted({*(gates or ()), *(row.gate for row in rows)} - held)
+        if missing or not held:
+            raise CheckNegative(
+                f"Candidate {promotion.candidate[:12]} cannot be promoted: {', '.join(missing) or 'no gate'} "
+                "has not held for it beside the present champion"
+            )
+        row = {"round": rnd.id, "candidate": promotion.candidate, "champion": champion, "gates": len(held)}
+        self._log(connection, row | {"decision": Decision.PROMOTED, "reason": clean(promotion.reason)})
+        self._swap(connection, promotion.candidate)
+
+    def _put_aside(self, connection: Connection, rnd: Round, promotion: Promotion, otherwise: Standing) -> None:
+        champion = connection.scalar(select(PolicyRow.id).where(PolicyRow.standing == Standing.CHAMPION))
+        row = {"round": rnd.id, "candidate": promotion.candidate, "champion": champion, "decision": Decision.REJECTED}
+        self._log(connection, row | {"reason": clean(promotion.reason)})
+        here = PolicyRow.id == promotion.candidate, PolicyRow.standing == Standing.CANDIDATE
+        connection.execute(update(PolicyRow).where(*here).values(standing=otherwise, changed=self._clock()))
+
+    def _log(self, connection: Connection, row: Values) -> None:
+        values = {"gates": 0, "champion": None} | row | {"decided": self._clock()}
+        try:
+            connection.execute(self._insert(PromotionRow).values(**values))
+        except IntegrityError as error:
+            raise CheckNegative(f"The database refuses the decision: {error.orig}") from error
+
+    def _swap(self, connection: Connection, policy_id: str) -> None:
+        """Retire the champion and crown another; between the two statements nobody is champion."""
+        now = self._clock()
+        old = PolicyRow.standing == Standing.CHAMPION
+        connection.execute(update(PolicyRow).where(old).values(standing=Standing.RETIRED, changed=now))
+        new = update(PolicyRow).where(PolicyRow.id == policy_id)
+        connection.execute(new.values(standing=Standing.CHAMPION, changed=now))

@@ -1,0 +1,137 @@
+"""Owed work: plays, the trajectories that settle them, and the failures that do not."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, case, func, select, update
+
+from loop.canonical import NotJson, clean
+from loop.errors import FailureKind, NotFound
+from loop.models import Catalogue as CatalogueRow
+from loop.models import Message as MessageRow
+from loop.models import Play as PlayRow
+from loop.models import PlayState, Prompt, ToolCall
+from loop.models import Trajectory as TrajectoryRow
+from loop.store.rows import Spelled, play_of, play_row, prompt_row, spell
+from loop.store.tasks import Tasks
+from loop.types import End, Failure, Play, Purpose, Round, Task, Trajectory
+
+UNKNOWN = Failure(kind=FailureKind.LOST, message="the play ended without a word")
+
+
+class Plays(Tasks):
+    """The plays. Owing the same play twice, or finishing it twice, changes nothing."""
+
+    def planned(self, rnd: Round) -> bool:
+        """Whether the round's training plays have been decided on."""
+        query = select(PlayRow.id).where(PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN).limit(1)
+        with self._read() as connection:
+            return connection.scalar(query) is not None
+
+    def owe(self, rnd: Round, tasks: Sequence[Task], plays: Sequence[Play]) -> None:
+        """Owe plays, with their tasks; all of them or none.
+
+        Raises:
+            CheckNegative: a task's leak group is already used in another split.
+        """
+        with self._write() as connection:
+            self._add_tasks(
+                connection, list({task.id: task for task in (*tasks, *(play.task for play in plays))}.values())
+            )
+            first = connection.scalar(select(func.count()).where(PlayRow.round == rnd.id)) or 0
+            self._insert_once(connection, Prompt, [prompt_row(system) for system in {play.system for play in plays}])
+            rows = [play_row(play, first + place, self._clock()) for place, play in enumerate(plays)]
+            self._insert_once(connection, PlayRow, rows)
+
+    def owed(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Play]:
+        """Plays still to be played, in the order in which they were owed."""
+        query = (
+            select(PlayRow, Prompt.content)
+            .join(Prompt, Prompt.id == PlayRow.system)
+            .where(PlayRow.round == rnd.id, PlayRow.purpose == purpose, PlayRow.state == PlayState.OWED)
+            .order_by(PlayRow.position)
+        )
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+            tasks = self._tasks(connection, [row.task for row in rows])
+        return [play_of(row, tasks[row.task]) for row in rows]
+
+    def progress(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> tuple[int, int]:
+        """Plays that need nothing more, and all plays."""
+        settled = func.coalesce(func.sum(case((PlayRow.state != PlayState.OWED, 1), else_=0)), 0)
+        query = select(settled, func.count()).where(PlayRow.round == rnd.id, PlayRow.purpose == purpose)
+        with self._read() as connection:
+            done, total = connection.execute(query).one()
+        return int(done), int(total)
+
+    def finish(self, play: Play, trajectory: Trajectory) -> str | None:
+        """Store what a play came to. Doing so twice is a no-op.
+
+        A failure of a provider is recorded on the play, which stays owed until its attempts are spent. A trajectory
+        that no database could hold (too long, too deep, NaN) is such a failure too: `bad_output`.
+
+        Returns:
+            The trajectory's id; None where there is no trajectory.
+
+        Raises:
+            NotFound: nobody owed this play.
+        """
+        if trajectory.end is End.FAILED:
+            self._fail(play, trajectory.failure or UNKNOWN)
+            return None
+        try:
+            spelled = spell(play, trajectory, self._clock())
+        except NotJson as error:
+            self._fail(play, Failure(kind=FailureKind.BAD_OUTPUT, message=str(error)))
+            return None
+        with self._write() as connection:
+            if self._settle(connection, play, PlayState.DONE):
+                self._store(connection, spelled)
+        return play.id
+
+    def abandon(self, plays: Sequence[Play], reason: str) -> None:
+        """Give up plays, so that the round goes on without them: every teacher is parked, say."""
+        with self._write() as connection:
+            for play in plays:
+                gone = PlayRow.id == play.id, PlayRow.state == PlayState.OWED
+                values = {"state": PlayState.DEAD, "failure_message": clean(reason), "ended": self._clock()}
+                connection.execute(update(PlayRow).where(*gone).values(**values))
+
+    def _settle(self, connection: Connection, play: Play, state: PlayState) -> bool:
+        """Move a play to its end; false where it has a trajectory already."""
+        open_still = PlayRow.id == play.id, PlayRow.state != PlayState.DONE
+        change = update(PlayRow).where(*open_still).values(state=state, ended=self._clock())
+        if connection.execute(change).rowcount:
+            return True
+        self._state(connection, play)
+        return False
+
+    def _state(self, connection: Connection, play: Play) -> Row[str, int]:
+        row = connection.execute(select(PlayRow.state, PlayRow.attempts).where(PlayRow.id == play.id)).first()
+        if row is None:
+            raise NotFound(f"Nobody owes play {play.id}")
+        return row
+
+    def _store(self, connection: Connection, spelled: Spelled) -> None:
+        self._insert_once(connection, CatalogueRow, [spelled.catalogue])
+        self._insert_once(connection, Prompt, spelled.prompts)
+        connection.execute(self._insert(TrajectoryRow), [spelled.trajectory])
+        if spelled.messages:
+            connection.execute(self._insert(MessageRow), spelled.messages)
+        if spelled.calls:
+            connection.execute(self._insert(ToolCall), spelled.calls)
+
+    def _fail(self, play: Play, failure: Failure) -> None:
+        with self._write() as connection:
+            row = self._state(connection, play)
+            if row.state != PlayState.OWED:
+                return
+            spent = row.attempts + 1 >= self._max_attempts
+            values = {
+                "state": PlayState.DEAD if spent else PlayState.OWED,
+                "attempts": row.attempts + 1,
+                "failure": failure.kind,
+                "failure_message": clean(failure.message)[:2000],
+                "retry_at": failure.retry_at,
+                "ended": self._clock() if spent else None,
+            }
+            connection.execute(update(PlayRow).where(PlayRow.id == play.id).values(**values))

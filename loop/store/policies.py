@@ -1,0 +1,127 @@
+"""Policies and their places. Who becomes champion is decided in `loop.store.gates`."""
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from loop.canonical import clean, digest
+from loop.errors import NotFound
+from loop.models import Decision, Promotion, Prompt
+from loop.models import Policy as PolicyRow
+from loop.models import Round as RoundRow
+from loop.store.base import AnyRow, AnySelect, Base
+from loop.store.rows import Values, prompt_row
+from loop.types import Policy, Round, Standing
+
+
+class Policies(Base):
+    """The policies. One champion at most; the first is crowned here, every later one by its gates."""
+
+    def add_policy(
+        self,
+        policy: Policy,
+        standing: Standing,
+        adapter_path: str | None = None,
+        round: Round | None = None,  # noqa: A002 - a round's word everywhere
+    ) -> Policy:
+        """Keep a policy. Doing so twice is a no-op.
+
+        Args:
+            policy: what to keep; its parent must be there already.
+            standing: `champion` only for the very first; a later champion is made by `decide` or `roll_back`.
+            adapter_path: directory of the published adapter; None for the stock model.
+            round: the round whose candidate it is.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a second champion, or an unknown parent.
+        """
+        with self._write() as connection:
+            self._insert_once(connection, Prompt, [prompt_row(policy.system)])
+            self._insert_once(connection, PolicyRow, [self._policy_row(policy, standing, adapter_path, round)])
+            if standing is Standing.CHAMPION:
+                self._crown_first(connection, policy)
+            if round is not None:
+                self._propose(connection, policy, round)
+        return policy
+
+    def champion(self) -> Policy | None:
+        """Return the present champion."""
+        return self._policy(PolicyRow.standing == Standing.CHAMPION)
+
+    def candidate(self, rnd: Round) -> Policy | None:
+        """Return the policy that a round proposed, whatever became of it."""
+        return self._policy(PolicyRow.id == select(RoundRow.candidate).where(RoundRow.id == rnd.id).scalar_subquery())
+
+    def policy(self, policy_id: str) -> Policy:
+        """Look a policy up.
+
+        Raises:
+            NotFound: there is no such policy.
+        """
+        found = self._policy(PolicyRow.id == policy_id)
+        if found is None:
+            raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
+        return found
+
+    def standing(self, policy_id: str) -> Standing:
+        """Tell a policy's place.
+
+        Raises:
+            NotFound: there is no such policy.
+        """
+        with self._read() as connection:
+            found = connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy_id))
+        if found is None:
+            raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
+        return Standing(found)
+
+    def adapter_path(self, policy_id: str) -> str | None:
+        """Tell where a policy's adapter lies; None for the stock model."""
+        with self._read() as connection:
+            return connection.scalar(select(PolicyRow.adapter_path).where(PolicyRow.id == policy_id))
+
+    def policies(self) -> tuple[tuple[Policy, Standing], ...]:
+        """Every policy with its place, the oldest first."""
+        query = _with_prompt().order_by(PolicyRow.added, PolicyRow.id)
+        with self._read() as connection:
+            return tuple((_policy(row), Standing(row.standing)) for row in connection.execute(query))
+
+    def _policy(self, condition: ColumnElement[bool]) -> Policy | None:
+        with self._read() as connection:
+            row = connection.execute(_with_prompt().where(condition)).first()
+        return None if row is None else _policy(row)
+
+    def _policy_row(self, policy: Policy, standing: Standing, adapter_path: str | None, rnd: Round | None) -> Values:
+        now = self._clock()
+        return {
+            "id": policy.id,
+            "base": policy.base,
+            "adapter": policy.adapter,
+            "system": digest(clean(policy.system)),
+            "template": policy.template,
+            "parent": policy.parent,
+            "standing": Standing.CANDIDATE if standing is Standing.CHAMPION else standing,
+            "adapter_path": adapter_path,
+            "round": None if rnd is None else rnd.id,
+            "added": now,
+            "changed": now,
+        }
+
+    def _crown_first(self, connection: Connection, policy: Policy) -> None:
+        here = PolicyRow.id == policy.id
+        if connection.scalar(select(PolicyRow.standing).where(here)) == Standing.CHAMPION:
+            return
+        first = {"candidate": policy.id, "decision": Decision.FIRST, "gates": 0, "reason": "the stock model"}
+        connection.execute(self._insert(Promotion).values(**first, decided=self._clock()))
+        connection.execute(update(PolicyRow).where(here).values(standing=Standing.CHAMPION, changed=self._clock()))
+
+    def _propose(self, connection: Connection, policy: Policy, rnd: Round) -> None:
+        connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(candidate=policy.id))
+        again = PolicyRow.id == policy.id, PolicyRow.standing.in_((Standing.REJECTED, Standing.RETIRED))
+        connection.execute(update(PolicyRow).where(*again).values(standing=Standing.CANDIDATE, changed=self._clock()))
+
+
+def _with_prompt() -> AnySelect:
+    return select(PolicyRow, Prompt.content).join(Prompt, Prompt.id == PolicyRow.system)
+
+
+def _policy(row: AnyRow) -> Policy:
+    return Policy(base=row.base, adapter=row.adapter, system=row.content, template=row.template, parent=row.parent)

@@ -1,0 +1,85 @@
+"""Rounds: opened, entered and moved on."""
+
+from sqlalchemy import func, select, update
+
+from loop.canonical import clean
+from loop.errors import LoopdError, NotFound
+from loop.models import Round as RoundRow
+from loop.store.base import AnyRow, Base
+from loop.types import MOVES, Round, RoundState
+
+ENDED = (RoundState.DONE, RoundState.FAILED)
+
+
+class Rounds(Base):
+    """The rounds, each a row whose state moves only as `MOVES` allows."""
+
+    def open_round(self, config: str, seed: int) -> Round:
+        """Return the unfinished round, or begin a new one.
+
+        Args:
+            config: digest of the configuration; a changed one starts with the next round.
+            seed: what a new round's sampling is drawn from.
+        """
+        unfinished = select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(RoundRow.id).limit(1)
+        with self._write() as connection:
+            found = connection.execute(unfinished).first()
+            if found:
+                return _round(found)
+            number = (connection.scalar(select(func.max(RoundRow.id))) or 0) + 1
+            now = self._clock()
+            values = {"id": number, "state": RoundState.SAMPLE, "seed": seed, "config": config, "attempts": 0}
+            connection.execute(self._insert(RoundRow).values(**values, started=now, changed=now))
+        return Round(id=number, state=RoundState.SAMPLE, seed=seed, config=config)
+
+    def round(self, number: int) -> Round:
+        """Look a round up.
+
+        Raises:
+            NotFound: there is no such round.
+        """
+        with self._read() as connection:
+            found = connection.execute(select(RoundRow).where(RoundRow.id == number)).first()
+        if found is None:
+            raise NotFound(f"There is no round {number}. See: loopd status")
+        return _round(found)
+
+    def rounds(self) -> tuple[Round, ...]:
+        """Every round, the oldest first."""
+        with self._read() as connection:
+            rows = connection.execute(select(RoundRow).where(RoundRow.id > 0).order_by(RoundRow.id)).all()
+        return tuple(_round(row) for row in rows)
+
+    def advance(self, rnd: Round, to: RoundState, reason: str | None = None) -> Round:
+        """Move a round on: compare and set, so that of two who try, one is refused.
+
+        Raises:
+            ValueError: `MOVES` has no such move.
+            LoopdError: the round is no longer where the caller saw it.
+        """
+        if to not in MOVES[rnd.state]:
+            raise ValueError(f"a round never moves from {rnd.state} to {to}")
+        moved = rnd.moved(to)
+        kept = rnd.reason if reason is None else clean(reason)
+        return self._set(rnd, moved.model_copy(update={"reason": kept}))
+
+    def enter(self, rnd: Round) -> Round:
+        """Count one more entry of the present stage.
+
+        Raises:
+            LoopdError: the round is no longer where the caller saw it.
+        """
+        return self._set(rnd, rnd.model_copy(update={"attempts": rnd.attempts + 1}))
+
+    def _set(self, seen: Round, wanted: Round) -> Round:
+        here = (RoundRow.id == seen.id) & (RoundRow.state == seen.state)
+        values = {"state": wanted.state, "attempts": wanted.attempts, "reason": wanted.reason}
+        with self._write() as connection:
+            change = update(RoundRow).where(here).values(**values, changed=self._clock())
+            if connection.execute(change).rowcount != 1:
+                raise LoopdError(f"Round {seen.id} is no longer in {seen.state}: another loopd moved it")
+        return wanted
+
+
+def _round(row: AnyRow) -> Round:
+    return Round(id=row.id, state=row.state, seed=row.seed, config=row.config, attempts=row.attempts, reason=row.reason)

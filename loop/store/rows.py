@@ -1,0 +1,220 @@
+"""Records to rows and back. A record that comes back equals the one that went in, in its canonical spelling."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
+from loop.store.base import AnyRow
+from loop.types import Call, Catalogue, Message, Play, Record, Rule, Task, Trajectory, Usage
+
+Values = dict[str, Any]
+
+
+def body(record: Record) -> str:
+    """Spell a record as canonical JSON."""
+    return canonical(record.model_dump(mode="json"))
+
+
+def bounded(value: JsonValue) -> str:
+    """Spell something that a player wrote, and prove that it can be read again.
+
+    Raises:
+        NotJson: too long, too deep, a number that JSON or 64 bits cannot hold.
+    """
+    try:
+        text = canonical(value)
+    except (ValueError, RecursionError) as error:
+        raise NotJson(str(error)) from error
+    parse(text)
+    return text
+
+
+def task_row(task: Task, now: int) -> Values:
+    """One row of `task`."""
+    return {
+        "id": task.id,
+        "generator": task.generator,
+        "family": task.family,
+        "tier": task.tier,
+        "seed": task.seed,
+        "arm": str(task.arm),
+        "backends": "+".join(task.backends),
+        "split": task.split,
+        "leak_group": clean(task.leak_group),
+        "source": clean(task.source),
+        "turns": len(task.turns),
+        "planned_calls": len(task.plan),
+        "body": body(task),
+        "added": now,
+    }
+
+
+def play_row(play: Play, position: int, now: int) -> Values:
+    """One row of `play`."""
+    unique: JsonValue = [play.round, play.purpose, play.task.id, play.player_name, play.policy, play.suite, play.sample]
+    return {
+        "id": play.id,
+        "key": digest(unique),
+        "round": play.round,
+        "position": position,
+        "purpose": play.purpose,
+        "task": play.task.id,
+        "part": body(play.player),
+        "player": play.player_name,
+        "policy": play.policy,
+        "suite": play.suite,
+        "system": digest(clean(play.system)),
+        "sample": play.sample,
+        "seed": play.seed,
+        "rule": play.rule.name,
+        "steps_per_turn": play.rule.steps_per_turn,
+        "owed": now,
+    }
+
+
+def prompt_row(system: str) -> Values:
+    """One row of `prompt`."""
+    return {"id": digest(clean(system)), "content": clean(system)}
+
+
+def play_of(row: AnyRow, task: Task) -> Play:
+    """One row of `play` joined with its prompt, as a record."""
+    return Play(
+        id=row.id,
+        round=row.round,
+        purpose=row.purpose,
+        task=task,
+        player=from_json(row.part),
+        player_name=row.player,
+        policy=row.policy,
+        suite=row.suite,
+        sample=row.sample,
+        seed=row.seed,
+        rule=Rule(name=row.rule, steps_per_turn=row.steps_per_turn),
+        system=row.content,
+    )
+
+
+class Spelled(NamedTuple):
+    """A trajectory as rows."""
+
+    trajectory: Values
+    catalogue: Values
+    prompts: list[Values]
+    messages: list[Values]
+    calls: list[Values]
+
+
+def spell(play: Play, trajectory: Trajectory, now: int) -> Spelled:
+    """Turn a trajectory into rows.
+
+    Raises:
+        NotJson: a message cannot be stored as canonical JSON of bounded size.
+    """
+    prompts: dict[str, str] = {}
+    messages, turn = [], -1
+    for place, message in enumerate(trajectory.messages):
+        turn += message.role == "user"
+        messages.append({"trajectory": play.id, "place": place, "turn": max(turn, 0), **_message(message, prompts)})
+    calls = _calls(play.id, trajectory.messages, messages)
+    return Spelled(
+        trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": _fingerprint(messages)},
+        catalogue={"id": trajectory.catalogue.id, "tools": len(trajectory.catalogue.tools)}
+        | {"body": bounded(trajectory.catalogue.model_dump(mode="json"))},
+        prompts=[{"id": key, "content": content} for key, content in prompts.items()],
+        messages=messages,
+        calls=calls,
+    )
+
+
+def _trajectory(play: Play, trajectory: Trajectory, turns: int, calls: int, now: int) -> Values:
+    usage = trajectory.usage
+    return {
+        "id": play.id,
+        "round": play.round,
+        "purpose": play.purpose,
+        "task": play.task.id,
+        "split": play.task.split,
+        "player": trajectory.player,
+        "policy": trajectory.policy,
+        "suite": play.suite,
+        "sample": trajectory.sample,
+        "seed": trajectory.seed,
+        "rule": trajectory.rule.name,
+        "steps_per_turn": trajectory.rule.steps_per_turn,
+        "catalogue": trajectory.catalogue.id,
+        "ending": trajectory.end,
+        "turns": turns,
+        "calls": calls,
+        "requests": usage.requests,
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cost": usage.cost,
+        "started": trajectory.started,
+        "seconds": trajectory.seconds,
+        "stored": now,
+    }
+
+
+def _message(message: Message, prompts: dict[str, str]) -> Values:
+    content = clean(message.content)
+    if len(content) > MAX_BYTES:
+        raise NotJson(f"a message longer than {MAX_BYTES} characters")
+    rest = message.model_dump(mode="json", exclude_defaults=True, exclude={"role", "content"})
+    if content != message.content:
+        rest["content"] = message.content
+    prompt = None
+    if message.role == "system":
+        prompt = digest(content)
+        prompts[prompt], content = content, ""
+    return {"role": message.role, "prompt": prompt, "content": content, "body": bounded(rest)}
+
+
+def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values]) -> list[Values]:
+    """Pair every call with the tool message that answered it: one follows for each, in order."""
+    found: list[Values] = []
+    unanswered: list[Values] = []
+    for place, message in enumerate(messages):
+        if message.role == "tool" and unanswered:
+            unanswered.pop(0).update(ok=None if message.ok is None else int(message.ok), result=place)
+        for call in message.calls:
+            row = {"trajectory": trajectory, "place": len(found), "turn": rows[place]["turn"], "message": place}
+            found.append(row | {"tool": clean(call.name), "arguments": _arguments(call), "ok": None, "result": None})
+            unanswered.append(found[-1])
+    return found
+
+
+def _arguments(call: Call) -> str:
+    return canonical(dict(call.arguments))
+
+
+def _fingerprint(messages: Sequence[Values]) -> str:
+    return digest([[row["role"], row["prompt"], row["content"], row["body"]] for row in messages])
+
+
+def message_of(row: AnyRow) -> Message:
+    """One row of `message` joined with its prompt, as a record."""
+    content = row.content if row.system is None else row.system
+    return Message.model_validate({"role": row.role, "content": content} | from_json(row.body))
+
+
+def trajectory_of(row: AnyRow, catalogue: Catalogue, messages: Sequence[Message]) -> Trajectory:
+    """One row of `trajectory` with what belongs to it, as a record."""
+    return Trajectory(
+        task=row.task,
+        player=row.player,
+        policy=row.policy,
+        sample=row.sample,
+        seed=row.seed,
+        rule=Rule(name=row.rule, steps_per_turn=row.steps_per_turn),
+        catalogue=catalogue,
+        messages=tuple(messages),
+        end=row.ending,
+        usage=Usage(**{name: getattr(row, name) for name in Usage.model_fields}),
+        started=row.started,
+        seconds=row.seconds,
+    )

@@ -1,0 +1,136 @@
+"""Frozen suites and the scores on them."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic_core import from_json
+from sqlalchemy import and_, case, func, select
+
+from loop.canonical import canonical
+from loop.models import Opening, SuiteTask
+from loop.models import Policy as PolicyRow
+from loop.models import Score as ScoreRow
+from loop.models import Suite as SuiteRow
+from loop.models import Task as TaskRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.store.base import AnySelect
+from loop.store.tasks import Tasks
+from loop.store.trajectories import Required, passed, verdicts_of
+from loop.types import Purpose, Round, Score, Suite
+
+
+class Suites(Tasks):
+    """The suites, each by its digest, and what was scored on them under which fingerprint."""
+
+    def save_suite(self, suite: Suite) -> Suite:
+        """Keep a suite with its tasks. Doing so twice is a no-op.
+
+        Raises:
+            CheckNegative: a task's leak group is already used in another split.
+        """
+        head = {"id": suite.id, "name": suite.name, "tasks": len(suite.tasks), "added": self._clock()}
+        rows = [{"suite": suite.id, "place": place, "task": task.id} for place, task in enumerate(suite.tasks)]
+        with self._write() as connection:
+            if connection.scalar(select(SuiteRow.id).where(SuiteRow.id == suite.id)) is None:
+                self._add_tasks(connection, suite.tasks)
+                self._insert_once(connection, SuiteRow, [head])
+                self._insert_once(connection, SuiteTask, rows)
+        return suite
+
+    def suite(self, name: str) -> Suite | None:
+        """Return the newest suite of a name."""
+        newest = select(SuiteRow.id).where(SuiteRow.name == name).order_by(SuiteRow.added.desc(), SuiteRow.id).limit(1)
+        with self._read() as connection:
+            found = connection.scalar(newest)
+            if found is None:
+                return None
+            query = select(SuiteTask.task).where(SuiteTask.suite == found).order_by(SuiteTask.place)
+            ids = connection.scalars(query).all()
+            tasks = self._tasks(connection, ids)
+        return Suite(name=name, tasks=tuple(tasks[each] for each in ids))
+
+    def save_scores(
+        self,
+        subject: str,
+        suite_id: str,
+        fingerprint: str,
+        scores: Iterable[Score],
+        trajectories: Mapping[tuple[str, int], str] | None = None,
+    ) -> None:
+        """Keep scores; one that is there already stays as it is.
+
+        Args:
+            subject: a policy's id, or a teacher's name.
+            suite_id: `Suite.id`.
+            fingerprint: digest of everything that makes scores comparable.
+            scores: one a task and sample.
+            trajectories: the trajectory behind each, by task and sample.
+        """
+        behind, now = trajectories or {}, self._clock()
+        with self._write() as connection:
+            policy = connection.scalar(select(PolicyRow.id).where(PolicyRow.id == subject))
+            fixed = {"subject": subject, "suite": suite_id, "fingerprint": fingerprint, "policy": policy, "scored": now}
+            rows = [
+                fixed
+                | {"task": score.task, "sample": score.sample, "passed": int(score.passed)}
+                | {"measures": canonical(dict(score.measures)), "trajectory": behind.get((score.task, score.sample))}
+                for score in scores
+            ]
+            self._insert_once(connection, ScoreRow, rows)
+
+    def score(self, rnd: Round, suite_id: str, fingerprint: str, required: Required) -> None:
+        """Score what a round played on a suite: passed where every required checker did. Twice is a no-op."""
+        with self._write() as connection:
+            rows = connection.execute(_played(rnd, suite_id, required)).all()
+            now = self._clock()
+            fixed = {"suite": suite_id, "fingerprint": fingerprint, "scored": now}
+            scored = [
+                fixed
+                | {"subject": row.policy or row.player, "policy": row.policy, "task": row.task, "sample": row.sample}
+                | {"passed": row.passed, "trajectory": row.id, "measures": canonical({"tokens": row.completion_tokens})}
+                for row in rows
+            ]
+            self._insert_once(connection, ScoreRow, scored)
+
+    def scores(self, subject: str, suite_id: str, fingerprint: str) -> list[Score]:
+        """Scores of a policy (by id) or a teacher (by name), by task and sample."""
+        query = (
+            select(ScoreRow, TaskRow.backends, TaskRow.tier)
+            .join(TaskRow, TaskRow.id == ScoreRow.task)
+            .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
+            .order_by(ScoreRow.task, ScoreRow.sample)
+        )
+        with self._read() as connection:
+            return [
+                Score(
+                    task=row.task,
+                    backends=tuple(row.backends.split("+")),
+                    tier=row.tier,
+                    sample=row.sample,
+                    passed=bool(row.passed),
+                    measures=from_json(row.measures),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def note_opening(self, rnd: Round, suite_id: str, policy_id: str) -> None:
+        """Count one opening of a sealed suite; the same opening is counted once."""
+        row = {"suite": suite_id, "policy": policy_id, "round": rnd.id, "opened": self._clock()}
+        with self._write() as connection:
+            self._insert_once(connection, Opening, [row])
+
+    def openings(self, suite_id: str) -> int:
+        """How often a sealed suite was opened."""
+        with self._read() as connection:
+            return connection.scalar(select(func.count()).where(Opening.suite == suite_id)) or 0
+
+
+def _played(rnd: Round, suite_id: str, required: Required) -> AnySelect:
+    """Select the judged plays of a round on a suite, each with whether it passed."""
+    columns = TrajectoryRow.id, TrajectoryRow.player, TrajectoryRow.policy, TrajectoryRow.task, TrajectoryRow.sample
+    won = case((and_(True, *passed(required)), 1), else_=0).label("passed")
+    return select(*columns, TrajectoryRow.completion_tokens, won).where(
+        TrajectoryRow.round == rnd.id,
+        TrajectoryRow.purpose == Purpose.GATE,
+        TrajectoryRow.suite == suite_id,
+        verdicts_of(required) == len(required),
+    )

@@ -1,0 +1,170 @@
+"""Trajectories as they are read back: for checkers, for training, for people."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
+
+from loop.errors import NotFound
+from loop.models import Catalogue as CatalogueRow
+from loop.models import Message as MessageRow
+from loop.models import Prompt
+from loop.models import Trajectory as TrajectoryRow
+from loop.models import Verdict as VerdictRow
+from loop.store.base import AnyRow
+from loop.store.plays import Plays
+from loop.store.rows import message_of, trajectory_of
+from loop.types import Accepted, Catalogue, Message, Purpose, Record, Round, Split, Task, Trajectory, Verdict
+
+Required = Sequence[tuple[str, int]]
+"""Checkers by name and version."""
+
+
+class Shown(Record):
+    """One play with everything that is known about it."""
+
+    id: str
+    round: int
+    task: Task
+    trajectory: Trajectory
+    verdicts: tuple[Verdict, ...]
+
+
+class Trajectories(Plays):
+    """The trajectories that were kept."""
+
+    def trajectory(self, trajectory_id: str) -> Shown:
+        """Look one play up, by its id or the beginning of it.
+
+        Raises:
+            NotFound: no play, or more than one, begins like that.
+        """
+        begins = TrajectoryRow.id.startswith(trajectory_id, autoescape=True)
+        with self._read() as connection:
+            rows = connection.execute(select(TrajectoryRow).where(begins).limit(2)).all()
+            if len(rows) != 1:
+                found = "more than one trajectory begins" if rows else "no trajectory begins"
+                raise NotFound(f"{found} with '{trajectory_id}'. List them: loopd trajectory list")
+            task, trajectory = self._load(connection, rows)[0]
+            verdicts = self._verdicts(connection, rows[0].id)
+        return Shown(id=rows[0].id, round=rows[0].round, task=task, trajectory=trajectory, verdicts=verdicts)
+
+    def accepted(
+        self,
+        required: Required,
+        *,
+        players: Iterable[str] | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Accepted]:
+        """Training plays that every required checker accepted at its current version, in the order of their ids.
+
+        Args:
+            required: checkers and versions that must have passed it.
+            players: only plays of these.
+            since: only plays of this round and later ones.
+            limit: at most so many.
+        """
+        query = select(TrajectoryRow).where(
+            TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.split == Split.TRAIN, *passed(required)
+        )
+        if players is not None:
+            query = query.where(TrajectoryRow.player.in_(list(players)))
+        if since is not None:
+            query = query.where(TrajectoryRow.round >= since)
+        found = self._paged(query, TrajectoryRow.id, self._accepted)
+        return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
+
+    def unchecked(
+        self, rnd: Round | None, checkers: Required
+    ) -> Iterator[tuple[str, Task, Trajectory, tuple[str, ...]]]:
+        """Trajectories that lack a verdict of some checker at its version, and the names of those checkers.
+
+        Args:
+            rnd: only this round's; None for all.
+            checkers: names and current versions.
+        """
+        query = select(TrajectoryRow).where(verdicts_of(checkers) < len(checkers))
+        if rnd is not None:
+            query = query.where(TrajectoryRow.round == rnd.id)
+
+        def missing(
+            connection: Connection, rows: Sequence[AnyRow]
+        ) -> list[tuple[str, Task, Trajectory, tuple[str, ...]]]:
+            lacking = self._lacking(connection, [row.id for row in rows], checkers)
+            loaded = self._load(connection, rows)
+            return [(row.id, *pair, lacking[row.id]) for row, pair in zip(rows, loaded, strict=True)]
+
+        return self._paged(query, TrajectoryRow.id, missing)
+
+    def _accepted(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
+        loaded = self._load(connection, rows)
+        return [
+            Accepted(id=row.id, task=task, trajectory=trajectory)
+            for row, (task, trajectory) in zip(rows, loaded, strict=True)
+        ]
+
+    def _load(self, connection: Connection, rows: Sequence[AnyRow]) -> list[tuple[Task, Trajectory]]:
+        tasks = self._tasks(connection, [row.task for row in rows])
+        catalogues = _catalogues(connection, {row.catalogue for row in rows})
+        messages = _messages(connection, [row.id for row in rows])
+        return [
+            (tasks[row.task], trajectory_of(row, catalogues[row.catalogue], messages.get(row.id, ()))) for row in rows
+        ]
+
+    def _lacking(self, connection: Connection, ids: Sequence[str], checkers: Required) -> dict[str, tuple[str, ...]]:
+        query = select(VerdictRow.trajectory, VerdictRow.checker).where(VerdictRow.trajectory.in_(ids), _any(checkers))
+        given = {(row.trajectory, row.checker) for row in connection.execute(query)}
+        return {each: tuple(name for name, _ in checkers if (each, name) not in given) for each in ids}
+
+    def _verdicts(self, connection: Connection, trajectory_id: str) -> tuple[Verdict, ...]:
+        query = select(VerdictRow).where(VerdictRow.trajectory == trajectory_id)
+        rows = connection.execute(query.order_by(VerdictRow.checker, VerdictRow.version))
+        return tuple(
+            Verdict(
+                checker=row.checker,
+                version=row.version,
+                passed=bool(row.passed),
+                score=row.score,
+                reason=row.reason,
+                evidence=from_json(row.evidence),
+            )
+            for row in rows
+        )
+
+
+def passed(required: Required) -> list[ColumnElement[bool]]:
+    """Say, in SQL, that every required checker passed a trajectory at its version."""
+    of = VerdictRow.trajectory == TrajectoryRow.id, VerdictRow.passed == 1
+    return [select(VerdictRow.passed).where(*of, _one(each)).exists() for each in required]
+
+
+def verdicts_of(checkers: Required) -> ScalarSelect[int]:
+    """Count, in SQL, the verdicts of these checkers at their versions on a trajectory."""
+    return select(func.count()).where(VerdictRow.trajectory == TrajectoryRow.id, _any(checkers)).scalar_subquery()
+
+
+def _one(checker: tuple[str, int]) -> ColumnElement[bool]:
+    return and_(VerdictRow.checker == checker[0], VerdictRow.version == checker[1])
+
+
+def _any(checkers: Required) -> ColumnElement[bool]:
+    return or_(False, *(_one(each) for each in checkers))
+
+
+def _catalogues(connection: Connection, ids: set[str]) -> dict[str, Catalogue]:
+    rows = connection.execute(select(CatalogueRow.id, CatalogueRow.body).where(CatalogueRow.id.in_(sorted(ids))))
+    return {row.id: Catalogue.model_validate_json(row.body) for row in rows}
+
+
+def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, list[Message]]:
+    query = (
+        select(MessageRow, Prompt.content.label("system"))
+        .outerjoin(Prompt, Prompt.id == MessageRow.prompt)
+        .where(MessageRow.trajectory.in_(ids))
+        .order_by(MessageRow.trajectory, MessageRow.place)
+    )
+    found: dict[str, list[Message]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.trajectory, []).append(message_of(row))
+    return found

@@ -1,0 +1,115 @@
+"""Verdicts, and what they add up to."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
+
+from loop.canonical import canonical, clean
+from loop.models import RequiredChecker, TaskBackend
+from loop.models import Task as TaskRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.models import Verdict as VerdictRow
+from loop.store.base import Base
+from loop.store.rows import Values
+from loop.store.trajectories import Required, passed, verdicts_of
+from loop.types import ArmKey, Purpose, Rate, Round, Tally, Verdict
+
+
+class Verdicts(Base):
+    """What the checkers said. A verdict of the same checker and version is kept once."""
+
+    def require(self, checkers: Required) -> None:
+        """Say which checkers, at which versions, decide whether a trajectory counts as accepted.
+
+        Until this is called, every checker that judged a trajectory does, at its latest version. A changed set
+        judges what is stored anew from the verdicts that are there.
+        """
+        wanted = sorted(set(checkers))
+        with self._write() as connection:
+            known = connection.execute(select(RequiredChecker.name, RequiredChecker.version)).all()
+            if sorted((row.name, row.version) for row in known) == wanted:
+                return
+            connection.execute(delete(RequiredChecker))
+            self._insert_once(connection, RequiredChecker, [{"name": n, "version": v} for n, v in wanted])
+            connection.execute(update(TrajectoryRow).values(passed=_accepted(wanted)))
+
+    def record(self, trajectory_id: str, verdicts: Sequence[Verdict]) -> None:
+        """Keep verdicts, and say on the trajectory whether it is accepted now."""
+        rows = [self._verdict(trajectory_id, verdict) for verdict in verdicts]
+        with self._write() as connection:
+            self._insert_once(connection, VerdictRow, rows)
+            accepted = self._judged(connection, trajectory_id)
+            here = TrajectoryRow.id == trajectory_id
+            connection.execute(update(TrajectoryRow).where(here).values(passed=accepted))
+
+    def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Tally]:
+        """How each task of a round went so far, in the order of their ids."""
+        student = TrajectoryRow.policy.is_not(None)
+        won = TrajectoryRow.passed == 1
+        counts = [
+            func.sum(case((condition, 1), else_=0)) for condition in (student, student & won, ~student, ~student & won)
+        ]
+        query = (
+            select(TaskRow.id, TaskRow.backends, TaskRow.family, TaskRow.tier, *counts)
+            .join(TaskRow, TaskRow.id == TrajectoryRow.task)
+            .where(TrajectoryRow.round == rnd.id, TrajectoryRow.purpose == purpose)
+            .group_by(TaskRow.id)
+            .order_by(TaskRow.id)
+        )
+        with self._read() as connection:
+            return [
+                Tally(
+                    task=task,
+                    arm=ArmKey(backends=tuple(backends.split("+")), family=family, tier=tier),
+                    student_plays=plays,
+                    student_wins=wins,
+                    teacher_plays=shown,
+                    teacher_wins=good,
+                )
+                for task, backends, family, tier, plays, wins, shown, good in connection.execute(query)
+            ]
+
+    def rates(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Rate]:
+        """Plays and wins of a round per backend and player; a task of two backends counts for both."""
+        who = TaskBackend.backend, TrajectoryRow.player, TrajectoryRow.policy
+        query = (
+            select(*who, func.count(), func.sum(case((TrajectoryRow.passed == 1, 1), else_=0)))
+            .join(TaskBackend, TaskBackend.task == TrajectoryRow.task)
+            .where(TrajectoryRow.round == rnd.id, TrajectoryRow.purpose == purpose)
+            .group_by(*who)
+            .order_by(*who)
+        )
+        with self._read() as connection:
+            return [
+                Rate(backend=backend, player=player, policy=policy, plays=plays, wins=wins)
+                for backend, player, policy, plays, wins in connection.execute(query)
+            ]
+
+    def _verdict(self, trajectory_id: str, verdict: Verdict) -> Values:
+        return {
+            "trajectory": trajectory_id,
+            "checker": verdict.checker,
+            "version": verdict.version,
+            "passed": int(verdict.passed),
+            "score": verdict.score,
+            "reason": clean(verdict.reason),
+            "evidence": canonical(dict(verdict.evidence)),
+            "judged": self._clock(),
+        }
+
+    def _judged(self, connection: Connection, trajectory_id: str) -> int | None:
+        """1 where every required checker passed it, 0 where one did not, None where one has not judged yet."""
+        query = select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
+        rows = connection.execute(query.where(VerdictRow.trajectory == trajectory_id).order_by(VerdictRow.version))
+        said = {(row.checker, row.version): row.passed for row in rows}
+        required = connection.execute(select(RequiredChecker.name, RequiredChecker.version)).all()
+        wanted = {(row.name, row.version) for row in required} or set(dict(said.keys()).items())
+        if not wanted <= said.keys():
+            return None
+        return min((said[each] for each in wanted), default=None)
+
+
+def _accepted(required: Required) -> ColumnElement[int | None]:
+    """Say, in SQL, what `trajectory.passed` must be."""
+    judged = verdicts_of(required) == len(required)
+    return case((and_(judged, *passed(required)), 1), (judged, 0), else_=None)
