@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from loop.student.published import publish
 from loop.student.render import END, START
-from loop.student.sources import publish
 
 Family = Literal["llama", "qwen3"]
 HIDDEN: Final = 64

@@ -1,0 +1,84 @@
+"""Model directories: published once, whole or not at all, and named by their content."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from loop.canonical import digest
+from loop.errors import CannotCreate, ConfigError
+
+MANIFEST: Final = "MANIFEST.json"
+
+
+def publish(target: Path, fill: Callable[[Path], None], *, source: str) -> Path:
+    """Build a model directory out of sight and rename it into place, manifest last.
+
+    Raises:
+        CannotCreate: the directory cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise CannotCreate(f"{target.parent} cannot be written: {error.strerror}") from error
+    try:
+        fill(building)
+        manifest = {"source": source, "digest": directory_digest(building), "files": _digests(building)}
+        (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _sync(building)
+        _rename(building, target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return target
+
+
+def directory_digest(path: Path) -> str:
+    """Name a model directory by its content: sha256 over every file's name and sha256, the manifest left out.
+
+    Raises:
+        ConfigError: there is no such directory.
+    """
+    if not path.is_dir():
+        raise ConfigError(f"There is no model directory {path}.")
+    return digest(dict(_digests(path)))
+
+
+def _digests(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(path).as_posix(): _sha256(file) for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(directory: Path) -> None:
+    for path in (*directory.rglob("*"), directory):
+        _sync_one(path)
+
+
+def _rename(building: Path, target: Path) -> None:
+    building.chmod(0o755)
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise CannotCreate(f"{target} exists and is not complete. Move it away and start again.")
+    try:
+        building.rename(target)
+    except OSError as error:
+        if (target / MANIFEST).is_file():
+            return  # another process published the same model first
+        raise CannotCreate(f"{target} cannot be written: {error.strerror}") from error
+    _sync_one(target.parent)
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,196 @@
+"""Serve one policy of the student as a chat endpoint on loopback.
+
+    python -m loop.student.server --base DIR [--adapter DIR] --template NAME --token-file FILE
+
+It prints one JSON line when it is ready, and ends when its stdin does (its parent is gone) or on SIGTERM. On Linux
+OpenBLAS has to be in LD_PRELOAD before it starts.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hmac
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+import mlx.core as mx
+import uvicorn
+from pydantic import JsonValue, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from loop.children import exit_with_parent
+from loop.errors import LoopdError
+from loop.student import loading
+from loop.student.engine import Answer, Engine, Refused, Request
+from loop.student.parse import parse
+from loop.student.render import Renderer
+from loop.student.sampling import Sampling
+from loop.student.service import Service
+from loop.student.wire import Ask, wire_answer
+
+MAX_BODY: Final = 16 * 2**20
+"""Bytes of one request."""
+BUFFERS: Final = 2**29
+"""Bytes of freed memory that MLX may keep for reuse."""
+HTTP: Final = {"backlog": 1024, "timeout_keep_alive": 3600}
+"""Connections stay: closing an idle one races with the play that is about to use it."""
+GONE: Final = 499
+"""Nobody reads this status: the client went away."""
+
+
+class Endpoint:
+    """The routes: `POST /v1/chat/completions` and `GET /v1/stats`."""
+
+    def __init__(self, service: Service, renderer: Renderer) -> None:
+        self.service, self.renderer = service, renderer
+
+    def app(self, token: str) -> ASGIApp:
+        """Build the application; every route wants the bearer token."""
+        completions = Route("/v1/chat/completions", self.complete, methods=["POST"])
+        return Guard(Starlette(routes=[completions, Route("/v1/stats", self.stats)]), token)
+
+    async def complete(self, http: HttpRequest) -> Response:
+        """Answer one conversation."""
+        try:
+            ask = Ask.model_validate_json(await _body(http))
+            request = self._request(ask)
+        except (ValidationError, ValueError, LoopdError) as error:
+            return _refusal(400, str(error))
+        answering = asyncio.create_task(self.service.ask(request))
+        leaving = asyncio.create_task(_left(http))
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not answering.done():
+            answering.cancel()
+            return Response(status_code=GONE)
+        try:
+            return JSONResponse(self._completion(ask, request, answering.result()))
+        except Refused as error:
+            return _refusal(400, str(error))
+
+    async def stats(self, _: HttpRequest) -> Response:
+        """Tell the engine's counters."""
+        return JSONResponse((await self.service.stats()).model_dump())
+
+    def _request(self, ask: Ask) -> Request:
+        messages = [message.message() for message in ask.messages]
+        prompt = self.renderer.prompt(messages, ask.catalogue)
+        sampling = Sampling(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed, logprobs=ask.logprobs)
+        return Request(
+            tokens=prompt,
+            prefix=self.renderer.prefix(messages, ask.catalogue),
+            max_tokens=ask.max_tokens,
+            sampling=sampling,
+            ends=(self.renderer.end,),
+        )
+
+    def _completion(self, ask: Ask, request: Request, answer: Answer) -> dict[str, JsonValue]:
+        parsed = parse(self.renderer.text(answer.tokens))
+        finish = "tool_calls" if parsed.calls else answer.finish
+        scores: JsonValue = {"token_logprobs": list(answer.logprobs)} if answer.logprobs else None
+        message = wire_answer(parsed, answer.tokens)
+        usage: dict[str, JsonValue] = {
+            "prompt_tokens": len(request.tokens),
+            "cached_tokens": answer.cached,
+            "completion_tokens": len(answer.tokens),
+            "total_tokens": len(request.tokens) + len(answer.tokens),
+        }
+        choice: JsonValue = {"index": 0, "message": message, "finish_reason": finish, "logprobs": scores}
+        return {"object": "chat.completion", "model": ask.model, "choices": [choice], "usage": usage}
+
+
+class Guard:
+    """Lets nobody through who does not know the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self.expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        given = dict(scope.get("headers", [])).get(b"authorization", b"")
+        known = scope["type"] == "lifespan" or hmac.compare_digest(given, self.expected)
+        await (self.app if known else _refusal(401, "The bearer token is wrong or missing."))(scope, receive, send)
+
+
+async def _body(http: HttpRequest) -> bytes:
+    parts, size = [], 0
+    async for part in http.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise ValueError(f"a request longer than {MAX_BODY} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _left(http: HttpRequest) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(status: int, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"message": message[:2000], "type": "invalid_request_error"}}, status_code=status)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="loop.student.server", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--base", type=Path, required=True, help="directory of the base model")
+    parser.add_argument("--adapter", type=Path, help="directory of the adapter; none for the stock model")
+    parser.add_argument("--template", required=True, help="name of the template that renders messages to tokens")
+    parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
+    parser.add_argument("--max-rows", type=int, default=16, help="conversations decoded at once")
+    return parser.parse_args(argv)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    mx.set_cache_limit(BUFFERS)
+    return Engine(loading.load(options.base, options.adapter), max_rows=options.max_rows)
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    renderer = Renderer.load(options.base, options.template)
+    token = options.token_file.read_text(encoding="ascii").strip()
+    broken = False
+
+    def failed() -> None:
+        nonlocal broken
+        broken = server.should_exit = True
+
+    service = Service(lambda: _engine(options), failed=failed)
+    app = Endpoint(service, renderer).app(token)
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, **HTTP)
+    server = uvicorn.Server(config)
+    service.start()
+    await asyncio.wrap_future(service.ready)
+    with contextlib.closing(socket.create_server(("127.0.0.1", options.port))) as listener:
+        _announce(listener.getsockname()[1], options)
+        await server.serve(sockets=[listener])
+    service.stop()
+    return int(broken)
+
+
+def _announce(port: int, options: argparse.Namespace) -> None:
+    device = str(mx.default_device().type).rpartition(".")[2]
+    dtype = str(loading.number_type()).rpartition(".")[2]
+    print(json.dumps({"port": port, "device": device, "dtype": dtype, "rows": options.max_rows}), flush=True)  # noqa: T201 - the parent reads it
+
+
+def main(argv: list[str]) -> int:
+    """Serve until the parent goes away; 0 unless something broke."""
+    exit_with_parent()
+    try:
+        return asyncio.run(_serve(_arguments(argv)))
+    except LoopdError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the parent logs it
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

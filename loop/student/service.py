@@ -1,0 +1,109 @@
+"""The thread that owns the model: requests come in from the server's loop, answers go back to it."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import structlog
+
+from loop.student.engine import Answer, Engine, Refused, Request, Stats
+
+log = structlog.get_logger()
+PATIENCE: Final = 5.0
+"""Seconds to wait for the thread at the end."""
+
+
+class Service:
+    """Runs an engine in one thread of its own, because MLX's state belongs to a thread."""
+
+    def __init__(self, build: Callable[[], Engine], *, failed: Callable[[], None]) -> None:
+        """Prepare the thread.
+
+        Args:
+            build: makes the engine; called in the thread.
+            failed: called once if the engine breaks.
+        """
+        self._build, self._failed = build, failed
+        self._inbox: SimpleQueue[Callable[[Engine], None]] = SimpleQueue()
+        self._waiting: dict[int, Future[Answer]] = {}
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.ready: Future[Engine] = Future()
+        """Done when the engine is built."""
+
+    def start(self) -> None:
+        """Build the engine and serve it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after its present step."""
+        self._ending.set()
+        self._inbox.put(lambda _: None)
+        self._thread.join(PATIENCE)
+
+    async def ask(self, request: Request) -> Answer:
+        """Wait for a request's answer. Cancelling frees its row.
+
+        Raises:
+            Refused: it can never be served.
+        """
+        future: Future[Answer] = Future()
+        self._inbox.put(lambda engine: self._submit(engine, request, future))
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._inbox.put(lambda engine: self._forget(engine, future))
+            raise
+
+    async def stats(self) -> Stats:
+        """Read the engine's counters."""
+        future: Future[Stats] = Future()
+        self._inbox.put(lambda engine: future.set_result(engine.stats))
+        return await asyncio.wrap_future(future)
+
+    def _submit(self, engine: Engine, request: Request, future: Future[Answer]) -> None:
+        if future.cancelled():
+            return
+        try:
+            self._waiting[engine.submit(request)] = future
+        except Refused as error:
+            future.set_exception(error)
+
+    def _forget(self, engine: Engine, future: Future[Answer]) -> None:
+        for identity in [identity for identity, waiting in self._waiting.items() if waiting is future]:
+            del self._waiting[identity]
+            engine.cancel(identity)
+
+    def _run(self) -> None:
+        try:
+            engine = self._build()
+        except Exception as error:
+            self.ready.set_exception(error)
+            return
+        self.ready.set_result(engine)
+        try:
+            while not self._ending.is_set():
+                self._take(engine)
+                for answer in engine.step():
+                    self._deliver(answer)
+        except Exception:
+            log.exception("engine_broken")
+            self._failed()
+
+    def _take(self, engine: Engine) -> None:
+        """Do what came in; wait for something where the engine has nothing to do."""
+        if not engine.busy:
+            self._inbox.get()(engine)
+        while True:
+            try:
+                self._inbox.get_nowait()(engine)
+            except Empty:
+                return
+
+    def _deliver(self, answer: Answer) -> None:
+        future = self._waiting.pop(answer.id, None)
+        if future is not None and future.set_running_or_notify_cancel():
+            future.set_result(answer)

@@ -1,0 +1,190 @@
+"""The chat endpoint's JSON, both ways: OpenAI's chat completions, with token ids beside the text.
+
+An assistant message may carry `token_ids`: what was sampled, to be used verbatim. A user message may carry `adds`,
+the names of tools that became available with it.
+"""
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from loop.canonical import NotJson
+from loop.canonical import parse as parse_json
+from loop.student.parse import Parsed
+from loop.types import Call, Catalogue, Message, Tool
+
+MAX_TOKENS = 160
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")  # clients of OpenAI's send more than we read
+
+
+class WireFunction(_Wire):
+    """A call's function, its arguments as JSON text."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class WireCall(_Wire):
+    """A tool call of an assistant message."""
+
+    id: str = ""
+    type: Literal["function"] = "function"
+    function: WireFunction
+
+
+class WireMessage(_Wire):
+    """One message."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    tool_calls: tuple[WireCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    adds: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] | None = None
+
+    def message(self) -> Message:
+        """Read it.
+
+        Raises:
+            ValueError: a call's arguments are no JSON object.
+        """
+        calls = tuple(
+            Call(name=call.function.name, arguments=_object(call.function.arguments)) for call in self.tool_calls
+        )
+        return Message(
+            role=self.role,
+            content=self.content or "",
+            calls=calls,
+            name=self.name,
+            adds=self.adds,
+            tokens=self.token_ids,
+        )
+
+
+class WireTool(_Wire):
+    """One tool on offer."""
+
+    type: Literal["function"] = "function"
+    function: Tool
+
+
+class Ask(_Wire):
+    """The body of `POST /v1/chat/completions`."""
+
+    model: str = ""
+    messages: tuple[WireMessage, ...] = Field(min_length=1)
+    tools: tuple[WireTool, ...] = ()
+    temperature: float = Field(default=0.0, ge=0, le=5)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    seed: int = 0
+    max_tokens: int = Field(default=MAX_TOKENS, ge=1)
+    logprobs: bool = False
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tools on offer."""
+        return Catalogue(tools=tuple(tool.function for tool in self.tools))
+
+
+def _object(text: str) -> dict[str, JsonValue]:
+    try:
+        value = parse_json(text)
+    except NotJson as error:
+        raise ValueError(f"a call's arguments are no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError("a call's arguments are no JSON object")  # noqa: TRY004 - pydantic and callers expect ValueError
+    return value
+
+
+def wire_messages(messages: tuple[Message, ...]) -> list[dict[str, JsonValue]]:
+    """Spell a conversation; a tool message answers the call in its place."""
+    written: list[dict[str, JsonValue]] = []
+    answered = 0
+    for message in messages:
+        answered = answered + 1 if message.role == "tool" else 0
+        written.append(_message(message, answered - 1))
+    return written
+
+
+def _message(message: Message, answered: int) -> dict[str, JsonValue]:
+    more: dict[str, JsonValue] = {}
+    if message.calls:
+        more["tool_calls"] = wire_calls(message.calls)
+    if message.role == "tool":
+        more |= {"tool_call_id": f"call_{answered}", "name": message.name}
+    if message.adds:
+        more["adds"] = list(message.adds)
+    if message.tokens is not None:
+        more["token_ids"] = list(message.tokens)
+    return {"role": message.role, "content": message.content, **more}
+
+
+def wire_calls(calls: tuple[Call, ...]) -> list[JsonValue]:
+    """Spell calls."""
+    return [
+        {
+            "id": f"call_{index}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)},
+        }
+        for index, call in enumerate(calls)
+    ]
+
+
+def wire_tools(catalogue: Catalogue) -> list[JsonValue]:
+    """Spell a catalogue."""
+    return [{"type": "function", "function": tool.model_dump(mode="json")} for tool in catalogue.tools]
+
+
+def wire_answer(parsed: Parsed, tokens: tuple[int, ...]) -> dict[str, JsonValue]:
+    """Spell an assistant's answer."""
+    calls: dict[str, JsonValue] = {"tool_calls": wire_calls(parsed.calls)} if parsed.calls else {}
+    return {
+        "role": "assistant",
+        "content": parsed.content,
+        **calls,
+        "token_ids": list(tokens),
+        "leniencies": list(parsed.leniencies),
+        "fault": parsed.fault,
+    }
+
+
+class WireAnswer(WireMessage):
+    """An assistant's answer as a client reads it."""
+
+    leniencies: tuple[str, ...] = ()
+    fault: str | None = None
+
+    def message(self) -> Message:
+        """Read it.
+
+        Raises:
+            ValueError: a call's arguments are no JSON object.
+        """
+        return super().message().model_copy(update={"leniencies": self.leniencies, "fault": self.fault})
+
+
+class WireUsage(_Wire):
+    """What the answer cost."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Choice(_Wire):
+    """The one choice of a reply."""
+
+    message: WireAnswer
+
+
+class Completion(_Wire):
+    """The reply of `POST /v1/chat/completions`."""
+
+    choices: tuple[Choice, ...] = Field(min_length=1)
+    usage: WireUsage = WireUsage()

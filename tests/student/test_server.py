@@ -1,0 +1,173 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx2
+import pytest
+
+from loop import plugins
+from loop.errors import FailureKind, ProviderError
+from loop.student.client import Student
+from loop.student.render import Renderer
+from loop.student.tiny import tiny
+from loop.types import Call, Catalogue, Message, Part, Tool
+
+PARAMETERS = {"type": "object", "properties": {"source": {"type": "string"}}, "required": ["source"]}
+CATALOGUE = Catalogue(tools=(Tool(name="mv", description="Move a file.", parameters=PARAMETERS),))
+MESSAGES = (Message(role="system", content="Use tools."), Message(role="user", content="Move a to b."))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def token_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "token"
+    path.write_text("secret")
+    return path
+
+
+def serve(base, token_file, *more):
+    command = [sys.executable, "-m", "loop.student.server", "--base", base, "--template", "compact"]
+    child = subprocess.Popen(
+        [*command, "--token-file", token_file, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    line = child.stdout.readline()
+    assert line, f"the server did not start: {child.wait()}"
+    return child, json.loads(line)
+
+
+@pytest.fixture(scope="module")
+def server(base, token_file):
+    child, ready = serve(base, token_file, "--max-rows", "4")
+    with child:
+        yield f"http://127.0.0.1:{ready['port']}"
+        child.stdin.close()
+
+
+@pytest.fixture
+def student(server, token_file):
+    settings = {"url": server, "token_file": str(token_file), "max_tokens": 12, "policy": "p"}
+    return plugins.load("loop.student", Part(use="client", settings=settings))
+
+
+def test_a_play_keeps_the_sampled_tokens_and_the_next_step_reads_only_what_is_new(student, base):
+    chat = student.open(None, seed=7)
+    first = chat.reply(MESSAGES, CATALOGUE)
+    assert first.message.tokens
+    assert first.usage.completion_tokens == len(first.message.tokens) <= 12
+    grown = (*MESSAGES, first.message, Message(role="tool", name="mv", content="{}"), *MESSAGES[1:])
+    second = chat.reply(grown, CATALOGUE)
+    prompt = Renderer.load(base, "compact").prompt(grown, CATALOGUE)
+    assert second.usage.prompt_tokens == len(prompt)
+    assert second.usage.cached_tokens >= first.usage.prompt_tokens + len(first.message.tokens) - 1
+
+
+def test_what_is_served_is_what_training_renders(student, base):
+    reply = student.open(None, seed=1).reply(MESSAGES, CATALOGUE)
+    renderer = Renderer.load(base, "compact")
+    spans = renderer.spans((*MESSAGES, reply.message), CATALOGUE)
+    tokens = tuple(token for span in spans for token in span.tokens)
+    served = renderer.prompt(MESSAGES, CATALOGUE) + reply.message.tokens
+    assert tokens[: len(served)] == served
+    assert tuple(token for span in spans if span.loss for token in span.tokens) == reply.message.tokens
+
+
+def test_the_same_seed_gives_the_same_answer_alone_and_in_a_crowd(student):
+    alone = student.open(None, seed=3).reply(MESSAGES, CATALOGUE).message
+    answers = {}
+
+    def play(seed):
+        answers[seed] = student.open(None, seed=seed).reply(MESSAGES, CATALOGUE).message
+
+    threads = [threading.Thread(target=play, args=(seed,)) for seed in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers[3] == alone
+    assert len({message.tokens for message in answers.values()}) > 1
+
+
+def test_a_client_that_goes_away_frees_its_row(base, token_file):
+    child, ready = serve(tiny(base.parent, stops=False), token_file, "--max-rows", "2")
+    url = f"http://127.0.0.1:{ready['port']}"
+    body = {"messages": [{"role": "user", "content": "go"}], "max_tokens": 8000}
+    with child, httpx2.Client(headers={"Authorization": "Bearer secret"}) as http:
+        for _ in range(3):
+            with pytest.raises(httpx2.TimeoutException):
+                http.post(f"{url}/v1/chat/completions", json=body, timeout=0.2)
+        deadline = time.monotonic() + 20
+        while (stats := http.get(f"{url}/v1/stats").json())["rows"] + stats["waiting"]:
+            assert time.monotonic() < deadline, stats
+            time.sleep(0.05)
+        assert stats["spoken"]
+        child.stdin.close()
+
+
+def test_nobody_without_the_token_gets_in(server):
+    for path in ("/v1/stats", "/v1/chat/completions", "/"):
+        for headers in ({}, {"Authorization": "Bearer secre"}):
+            assert httpx2.get(server + path, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": []},
+        {"messages": [{"role": "user", "content": "x" * 100_000}]},
+        {"max_tokens": 0},
+        {"temperature": -1},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "[1]"}}]}]},
+    ],
+)
+def test_a_request_that_can_never_be_served_is_refused(server, change):
+    body = {"messages": [{"role": "user", "content": "hi"}], **change}
+    answer = httpx2.post(f"{server}/v1/chat/completions", json=body, headers={"Authorization": "Bearer secret"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_a_dead_server_is_no_answer_of_the_student(token_file):
+    chat = Student(url="http://127.0.0.1:9", token_file=str(token_file)).open(None, 0)
+    with pytest.raises(ProviderError) as caught:
+        chat.reply(MESSAGES, CATALOGUE)
+    assert caught.value.kind is FailureKind.LOST
+
+
+def test_a_refusal_is_bad_input(student):
+    too_long = (*MESSAGES, Message(role="user", content="y" * 50_000))
+    with pytest.raises(ProviderError) as caught:
+        student.open(None, 0).reply(too_long, CATALOGUE)
+    assert caught.value.kind is FailureKind.BAD_INPUT
+
+
+def test_calls_travel_both_ways(student):
+    said = Message(role="assistant", content="", calls=(Call(name="mv", arguments={"source": "é"}),))
+    told = (*MESSAGES, said, Message(role="tool", name="mv", content="ok"))
+    assert student.open(None, 0).reply(told, CATALOGUE).usage.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("how", ["stdin", "sigterm"])
+def test_it_ends_with_its_parent(base, token_file, how):
+    child, _ = serve(base, token_file)
+    with child:
+        if how == "stdin":
+            child.stdin.close()
+        else:
+            os.kill(child.pid, signal.SIGTERM)
+        child.wait(timeout=10)
+
+
+def test_an_unknown_template_is_named(base, token_file):
+    command = [sys.executable, "-m", "loop.student.server", "--base", base, "--template", "compakt"]
+    done = subprocess.run(
+        [*command, "--token-file", token_file], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 78)  # 0 where the end of stdin was seen first
