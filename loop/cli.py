@@ -201,12 +201,15 @@ def sql(
 
 @contextmanager
 def _reading(places: paths.Paths) -> Iterator[Callable[[str], Any]]:
-    settings = config.load(places, None, {}, config.environment())
-    url = settings.database or places.database
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        raise NotFound(f"There is no store at {url}. Start the loop once: loopd start")
-    with db.read_only(url) as ask:
+    with db.read_only(_url(places)) as ask:
         yield ask
+
+
+def _url(places: paths.Paths) -> str:
+    url = config.load(places, None, {}, config.environment()).database or places.database
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise NotFound(f"There is no store at {url}. Make one: loopd start")
+    return url
 
 
 @trajectory_app.command("show")

@@ -8,6 +8,7 @@ import structlog
 from pydantic import JsonValue
 
 from loop import registry
+from loop.errors import ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, select
 from loop.types import Accepted, Dataset, Message, Round, Standing
@@ -47,7 +48,7 @@ def _job(loop: Loop, rnd: Round, dataset: Dataset, scratch: Path) -> dict[str, J
     training = loop.config.training.model_dump(exclude={"min_rows", "mix"})
     return {
         **training,
-        "base": loop.base.path,
+        "base": str(loop.base.path),
         "template": loop.config.student.template,
         "rows": str(rows),
         "scratch": str(scratch),
@@ -69,12 +70,24 @@ def rows_of(loop: Loop, accepted: Iterator[Accepted]) -> Iterator[dict[str, Json
 
 
 def _train(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further."""
+    furthest = -1
+    while True:
+        try:
+            return _attempt(loop, job)
+        except ProviderError as error:
+            log.warning("trainer_lost", message=str(error), step=loop.board.now.done)
+            if loop.board.now.done <= furthest:
+                raise
+            furthest = loop.board.now.done
+
+
+def _attempt(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    loop.board.step("training", total=loop.board.now.total, done=0, unit="steps")
     last: dict[str, JsonValue] = {}
-    loop.board.step("training", total=0, unit="steps")
     for last in loop.stop.each(loop.gpu.training(job)):
         if "loss" in last:
             _tell(loop, last)
-    assert last.get("done"), "the GPU raises where a training ends without its last line"
     return last
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from pydantic import JsonValue
+
 from loop import playing
 from loop.canonical import digest
 from loop.gates.decision import decide
@@ -81,8 +83,10 @@ def _frozen(loop: Loop, gate: Gate) -> Suite:
 def fingerprint(loop: Loop, suite: Suite) -> str:
     """Name the conditions of a measurement: scores are comparable only under the same ones."""
     config = loop.config
-    sampling = [config.gating.temperature, config.student.temperature, config.student.top_p, config.student.max_tokens]
-    return digest([suite.id, [list(each) for each in sorted(loop.required)], config.rule.model_dump(), sampling])
+    student, rule = config.student, config.rule
+    sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
+    checkers: list[JsonValue] = [f"{name}@{version}" for name, version in sorted(loop.required)]
+    return digest({"suite": suite.id, "checkers": checkers, "rule": rule.steps_per_turn, "sampling": sampling})
 
 
 def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: dict[str, int], policies: tuple[Policy, ...]) -> None:

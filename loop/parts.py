@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from curriculum.thompson import Thompson
+from curriculum.sampler import Sampler
 from loop import plugins
 from loop.board import Board
 from loop.config import Config
-from loop.gpu import Gpu, Model, Served
+from loop.gpu import Gpu, Served
 from loop.paths import Paths
 from loop.pool import LocalPool, Pool
 from loop.ray_pool import RayPool
@@ -43,7 +43,7 @@ class Loop:
     gpu: Gpu
     base: Base
     generators: tuple[TaskGenerator, ...]
-    curriculum: Thompson
+    curriculum: Sampler
     checkers: tuple[Checker, ...]
     gates: tuple[Gate, ...]
     board: Board
@@ -92,8 +92,8 @@ class Loop:
     def serving(self, policy: Policy) -> Iterator[Served]:
         """Serve the student at one policy."""
         adapter = self.store.adapter_path(policy.id)
-        model = Model(base=self.base.path, adapter=adapter, template=policy.template)
-        with self.gpu.serving(model) as served:
+        rows = self.config.student.max_rows
+        with self.gpu.serving(self.base.path, template=policy.template, adapter=adapter, max_rows=rows) as served:
             yield served
 
 
@@ -111,30 +111,29 @@ def build(config: Config, paths: Paths, board: Board, stop: Stop) -> Iterator[Lo
     Raises:
         ConfigError: a part, a setting or the model source is not known.
     """
-    parts = _plugins(config)
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(config.database or paths.database))
-        pool = stack.enter_context(_pool(config, paths))
-        gpu = Gpu(run=paths.run, logs=paths.logs)
-        base = _base(config, paths)
         loop = Loop(
-            config=config, paths=paths, store=store, pool=pool, gpu=gpu, base=base, board=board, stop=stop, **parts
+            config=config,
+            paths=paths,
+            store=store,
+            pool=stack.enter_context(_pool(config, paths)),
+            gpu=stack.enter_context(Gpu(paths.run, paths.logs, paths.scratch)),
+            base=_base(config, paths),
+            generators=_load("task_generators", config.sampling.generators),
+            curriculum=plugins.load("curriculum", config.sampling.curriculum),
+            checkers=_load("checkers", config.checkers),
+            gates=_load("loop.gates", config.gating.gates),
+            board=board,
+            stop=stop,
         )
+        store.require(loop.required)
         if store.champion() is None:
             store.add_policy(loop.stock, Standing.CHAMPION)
         yield loop
 
 
-def _plugins(config: Config) -> dict[str, tuple[object, ...] | Thompson]:
-    return {
-        "generators": _load("task_generators", config.sampling.generators),
-        "curriculum": plugins.load("curriculum", config.sampling.curriculum),
-        "checkers": _load("checkers", config.checkers),
-        "gates": _load("loop.gates", config.gating.gates),
-    }
-
-
-def _load(package: str, parts: tuple[Part, ...]) -> tuple[object, ...]:
+def _load(package: str, parts: tuple[Part, ...]) -> tuple[Any, ...]:
     return tuple(plugins.load(package, part) for part in parts)
 
 

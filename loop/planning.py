@@ -37,9 +37,17 @@ def more(loop: Loop, rnd: Round) -> Owing:
     """
     tallies = loop.store.tallies(rnd)
     owing = [_owed_after(loop, rnd, tally) for tally in tallies]
-    taught = any(not tally.student_owed for tally in tallies)
+    taught = any(not tally.student_plays for tally in tallies)
     lessons = Owing() if taught else _lessons(loop, rnd, tallies)
     return Owing(tasks=lessons.tasks, plays=(*(play for plays in owing for play in plays), *lessons.plays))
+
+
+def owe_more(loop: Loop, rnd: Round) -> bool:
+    """Owe what `more` says; False where nothing of it is new, such as plays that were given up as lost."""
+    _, before = loop.store.progress(rnd)
+    owing = more(loop, rnd)
+    loop.store.owe(rnd, owing.tasks, owing.plays)
+    return loop.store.progress(rnd)[1] > before
 
 
 def learn(loop: Loop, rnd: Round) -> None:
@@ -64,18 +72,18 @@ def _learned(arms: dict[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> l
 
 
 def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
-    if not tally.student_owed:
+    if not tally.student_plays:
         return []
-    counts = {"teacher_plays": tally.teacher_owed, "teacher_wins": tally.teacher_wins}
+    counts = {"teacher_plays": tally.teacher_plays, "teacher_wins": tally.teacher_wins}
     owed = loop.curriculum.more(
-        plays=tally.student_owed, wins=tally.student_wins, teachers=len(loop.config.teachers), **counts
+        plays=tally.student_plays, wins=tally.student_wins, teachers=len(loop.config.teachers), **counts
     )
     if owed.suspected:
         loop.store.event("task_suspected", round=rnd.id, task=tally.task)
     if not owed.samples and not owed.teacher:
         return []
     task = loop.store.task(tally.task)
-    student = [_student_play(loop, rnd, task, tally.student_owed + each) for each in range(owed.samples)]
+    student = [_student_play(loop, rnd, task, tally.student_plays + each) for each in range(owed.samples)]
     return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
 

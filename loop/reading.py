@@ -1,0 +1,63 @@
+"""A play as a person reads it: who said what, what the tools answered, and what the checkers made of it."""
+
+import json
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from loop.store.trajectories import Shown
+from loop.types import Call, Message, Verdict
+
+STYLES = {"system": "dim", "user": "bold cyan", "assistant": "bold green", "tool": "yellow"}
+LONGEST = 2000
+"""Characters of one message that are shown."""
+
+
+def play(shown: Shown) -> RenderableType:
+    """Draw one play: heading, conversation, verdicts."""
+    return Group(_heading(shown), *_conversation(shown), *map(_verdict, shown.verdicts))
+
+
+def _heading(shown: Shown) -> Text:
+    trajectory = shown.trajectory
+    who = trajectory.player + (f" {trajectory.policy[:8]}" if trajectory.policy else "")
+    facts = f"round {shown.round}, sample {trajectory.sample}, {trajectory.end}, {trajectory.seconds:.1f} s"
+    return Text(f"{shown.id}\n{shown.task.arm} by {who}: {facts}\n", style="bold")
+
+
+def _conversation(shown: Shown) -> Iterator[Text]:
+    turn = 0
+    for message in shown.trajectory.messages:
+        if message.role == "user":
+            turn += 1
+            yield Text(f"\nturn {turn} of {len(shown.task.turns)}", style="dim")
+        yield _message(message)
+
+
+def _message(message: Message) -> Text:
+    who = message.name if message.role == "tool" and message.name else message.role
+    style = "bold red" if message.ok is False else STYLES[message.role]
+    lines = [*(_clipped(message.content).splitlines()), *map(_call, message.calls)]
+    text = Text.assemble((f"{who:>12}  ", style), f"\n{'':>14}".join(lines))
+    if message.fault:
+        text.append(f"\n{'':>14}unreadable call: {message.fault}", style="red")
+    if message.leniencies:
+        text.append(f"\n{'':>14}read leniently: {', '.join(message.leniencies)}", style="dim")
+    return text
+
+
+def _call(call: Call) -> str:
+    arguments = ", ".join(f"{name}={json.dumps(each, ensure_ascii=False)}" for name, each in call.arguments.items())
+    return _clipped(f"{call.name}({arguments})")
+
+
+def _clipped(content: str) -> str:
+    """Shorten, and show control characters as what they are: a tool's result must not steer the terminal."""
+    shown = content if len(content) <= LONGEST else f"{content[:LONGEST]}… ({len(content)} characters)"
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in shown)
+
+
+def _verdict(verdict: Verdict) -> Text:
+    mark = ("\n✓ ", "green") if verdict.passed else ("\n✗ ", "red")
+    return Text.assemble(mark, (f"{verdict.checker} {verdict.version}", "bold"), f": {verdict.reason}", end="")
