@@ -487,7 +487,9 @@ class GatePart(Record):
     margin: float
     tasks: int
     samples: int
-    """Plays a task, of each policy, when this part was decided."""
+    """Plays a task, of each policy, behind the rates and the interval."""
+    look: int
+    """Plays a task, of each policy, at the look that decided, or at the last one; 0 before any."""
 
 
 class GateResult(Record):

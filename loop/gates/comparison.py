@@ -1,0 +1,99 @@
+"""One question to paired scores, asked again with every doubling of the plays: is the candidate worse by a margin?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from loop.gates.looks import ladder, share
+from loop.gates.pairing import Floats, Paired
+from loop.gates.statistics import bounds, chance, resamples
+from loop.types import GatePart, GateVerdict
+
+INTERVAL = 0.025
+"""Error of each side of the interval that is shown."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """When to look and what may be spent."""
+
+    first: int
+    most: int
+    error: float
+    """One-sided, of all looks together."""
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Plays a task at which to look."""
+        return ladder(self.first, self.most)
+
+    def up_to(self, plays: int) -> list[tuple[int, float]]:
+        """List the looks that `plays` a task allow, each with its error."""
+        return [(rung, self.error * share(rung, self.rungs)) for rung in self.rungs if rung <= plays]
+
+
+def compare(name: str, paired: Paired, margin: float, looks: Looks) -> GatePart:
+    """Say whether the candidate is not worse by `margin`, is, or whether that is open; the first clear look counts.
+
+    Only the samples that every task has enter a look, so that a look once made stays as it was.
+    """
+    weights = resamples(len(paired.tasks) + 2)
+    verdict, bound, seen = GateVerdict.INCONCLUSIVE, -1.0, 0
+    for seen, error in looks.up_to(_common(paired)):
+        low, high = bounds(_differences(paired, seen), seen, error, weights)
+        verdict, bound = _verdict(low, high, margin)
+        if verdict is not GateVerdict.INCONCLUSIVE:
+            break
+    return _part(name, paired, margin, weights, (verdict, bound, seen))
+
+
+def gain(paired: Paired, looks: Looks) -> tuple[float, float, bool]:
+    """Test "no better" at every look: the p value, the error it is held against, and whether one look was beyond it."""
+    p, error = 1.0, 0.0
+    for seen, error in looks.up_to(_common(paired)):
+        champion, candidate = paired.at(seen)
+        p = chance(candidate - champion)
+        if p <= error:
+            return p, error, True
+    return p, error, False
+
+
+def _common(paired: Paired) -> int:
+    return int(paired.plays.min()) if paired.tasks else 0
+
+
+def _differences(paired: Paired, samples: int) -> Floats:
+    champion, candidate = paired.at(samples)
+    return (candidate - champion) / samples
+
+
+def _verdict(low: float, high: float, margin: float) -> tuple[GateVerdict, float]:
+    if low > -margin:
+        return GateVerdict.HOLDS, low
+    if high < -margin:
+        return GateVerdict.FAILS, high
+    return GateVerdict.INCONCLUSIVE, low
+
+
+def _part(name: str, paired: Paired, margin: float, weights: Floats, found: tuple[GateVerdict, float, int]) -> GatePart:
+    verdict, bound, seen = found
+    old, new = paired.rates()
+    low, high = bounds(new - old, max(1, _common(paired)), INTERVAL, weights)
+    return GatePart(
+        name=name,
+        verdict=verdict,
+        champion_rate=_mean(old),
+        candidate_rate=_mean(new),
+        difference=_mean(new - old),
+        low=low,
+        high=high,
+        bound=bound,
+        margin=margin,
+        tasks=len(paired.tasks),
+        samples=_common(paired),
+        look=seen,
+    )
+
+
+def _mean(values: Floats) -> float:
+    return float(np.mean(values)) if len(values) else 0.0

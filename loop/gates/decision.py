@@ -1,0 +1,66 @@
+"""From the gates' results to one decision, with its reason."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from loop.gates.judging import figures
+from loop.types import GateResult, GateVerdict, Promotion, Standing
+
+
+def decide(candidate: str, results: Sequence[GateResult], *, paused: Collection[str] = ()) -> Promotion:
+    """Promote if every gate holds and one of them found the candidate better beyond doubt; the reason has the figures.
+
+    Args:
+        candidate: `Policy.id`.
+        results: one per gate, the last of each.
+        paused: names of gates that an operator paused; while there is one, nothing is promoted.
+    """
+    stopped = sorted(paused)
+    if stopped:
+        return Promotion(
+            candidate=candidate, promoted=False, reason=f"paused: {', '.join(stopped)}; the candidate waits"
+        )
+    if not results:
+        return Promotion(candidate=candidate, promoted=False, reason="no gate has judged the candidate")
+    for verdict in (GateVerdict.FAILS, GateVerdict.INCONCLUSIVE):
+        reasons = [result.reason for result in results if result.verdict is verdict]
+        if reasons:
+            return Promotion(candidate=candidate, promoted=False, reason="; ".join(reasons))
+    improved = [result for result in results if result.improved]
+    if not improved:
+        return Promotion(candidate=candidate, promoted=False, reason=_no_better(results))
+    return Promotion(candidate=candidate, promoted=True, reason="; ".join(result.reason for result in results))
+
+
+def _no_better(results: Sequence[GateResult]) -> str:
+    found = "; ".join(f"{_figures(result)}, p = {result.chance:.2g}, needed {result.spent:.2g}" for result in results)
+    return f"inconclusive: every gate holds, but nothing is significantly better: {found}"
+
+
+def _figures(result: GateResult) -> str:
+    return f"{result.gate} {figures(result.parts[0])}" if result.parts else result.reason
+
+
+def owed(results: Sequence[GateResult]) -> Mapping[str, tuple[str, ...]]:
+    """Say which tasks, by gate, both policies should play again; empty when further plays would decide nothing.
+
+    Undecided gates come first; once all hold, the gates that may still find an improvement. A gate that fails ends it.
+    """
+    if any(result.verdict is GateVerdict.FAILS for result in results):
+        return {}
+    open_gates = {result.gate: result.wants for result in results if result.wants}
+    if open_gates or any(result.improved for result in results):
+        return open_gates
+    if any(result.verdict is GateVerdict.INCONCLUSIVE for result in results):
+        return {}
+    return {result.gate: result.may_improve for result in results if result.may_improve}
+
+
+def standing(results: Sequence[GateResult], *, promoted: bool) -> Standing:
+    """Say what becomes of a candidate: a specialist is better in depth, held there, and worse elsewhere."""
+    if promoted:
+        return Standing.CHAMPION
+    better = any(
+        result.gate == "depth" and result.verdict is GateVerdict.HOLDS and result.improved for result in results
+    )
+    worse = any(result.gate == "breadth" and result.verdict is GateVerdict.FAILS for result in results)
+    return Standing.SPECIALIST if better and worse else Standing.REJECTED
