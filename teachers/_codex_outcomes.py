@@ -5,7 +5,7 @@ every one has a test against the real client.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -56,6 +56,9 @@ CODES: Final[Mapping[str, FailureKind]] = {
     "badRequest": FailureKind.FATAL,
     "contextWindowExceeded": FailureKind.BAD_INPUT,
     "cyberPolicy": FailureKind.BAD_INPUT,
+    "misalignmentPolicyViolation": FailureKind.BAD_INPUT,
+    "flexUnavailable": FailureKind.RETRYABLE,
+    "tooManyDenials": FailureKind.UNSAFE,
     "sessionBudgetExceeded": FailureKind.UNSAFE,
 }
 """`codexErrorInfo` of the app-server protocol; "other" and whatever is new fall back to the text."""
@@ -65,7 +68,9 @@ SPELLED: Final = re.compile(r"try again in ((?:\d+ (?:day|hour|minute)s?\s*)+)",
 SOON: Final = re.compile(r"try again in ([\d.]+)\s*(ms|s)\b", re.IGNORECASE)
 
 
-def failure(text: str, now: float, *, info: JsonValue = None, reset: float | None = None) -> AttemptFailed:
+def failure(
+    text: str, now: float, *, info: JsonValue = None, reset: float | None = None, secrets: Iterable[str] = ()
+) -> AttemptFailed:
     """Judge a failed turn.
 
     Args:
@@ -73,9 +78,10 @@ def failure(text: str, now: float, *, info: JsonValue = None, reset: float | Non
         now: seconds since the epoch.
         info: `codexErrorInfo` where the app-server gave one.
         reset: when the exhausted window ends, where the app-server said.
+        secrets: what must not stand in the evidence.
     """
     kind = _by_code(info) or by_text(text)
-    evidence = redact(text)
+    evidence = redact(text, secrets)
     if kind is FailureKind.QUOTA:
         return AttemptFailed(kind, evidence, retry_at=reset or _rest(text, now))
     return AttemptFailed(kind or FailureKind.RETRYABLE, evidence, after=wait_told(text), unknown=kind is None)

@@ -16,11 +16,16 @@ POLICY: Final = (
     "You decide the next step of an assistant that uses tools. You have no tools of your own: you answer with JSON, "
     "and somebody else makes the calls and shows you the results."
 )
-RULES: Final = """\
-Rules.
+JSON_FORM: Final = """\
 1. Answer with one JSON object: {"calls": [...], "final": null} to call tools now, or {"calls": [], "final": "text"}
    to end your turn with a message to the user.
 2. Each call is {"name": NAME, "arguments": JSON TEXT of an object}, and fits the tool's schema.
+"""
+NATIVE_FORM: Final = """\
+1. Call the tools that you are given, or end your turn with a message to the user.
+2. Each call fits the tool's schema.
+"""
+RULES: Final = """\
 3. Never invent a value. What an earlier step must supply, call for first, read, then use. Make several calls in one
    answer only when none needs another's result.
 4. Do what the user asks, no more, and end the turn as soon as it is done. Where no tool fits or a value is missing
@@ -35,7 +40,12 @@ END: Final = "END OF CONVERSATION. Decide the next step."
 def opening(messages: Sequence[Message], catalogue: Catalogue) -> str:
     """Write the whole conversation: rules, tools, messages."""
     tools = "\n".join(_line(tool.model_dump(mode="json")) for tool in catalogue.tools)
-    return f"{RULES}\nTOOLS, one JSON Schema a line:\n{tools}\n\n{BEGIN}\n{lines(messages)}\n{END}\n"
+    return f"{JSON_FORM}{RULES}\nTOOLS, one a line:\n{tools}\n\n{BEGIN}\n{lines(messages)}\n{END}\n"
+
+
+def native_opening(messages: Sequence[Message]) -> str:
+    """Write the whole conversation for a model that is given the tools natively."""
+    return f"{NATIVE_FORM}{RULES}\n{BEGIN}\n{lines(messages)}\n{END}\n"
 
 
 def continuation(messages: Sequence[Message]) -> str:

@@ -28,10 +28,10 @@ def script_of(task: Task) -> Script:
 
 
 def calls_since_user(messages: Sequence[Message]) -> int:
-    """Count the calls of the present turn."""
+    """Count the calls of the present turn that were answered."""
     made = 0
     for message in messages:
-        made = 0 if message.role == "user" else made + len(message.calls)
+        made = 0 if message.role == "user" else made + (message.role == "tool")
     return made
 
 

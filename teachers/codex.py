@@ -1,0 +1,107 @@
+"""The Codex teacher: the operator's own Codex client, stripped of every tool, asked one step at a time."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from loop.types import Chat, Task, Usage
+from teachers._codex_chats import AppServerChat, ExecChat
+from teachers._codex_config import Provider
+from teachers._codex_home import Home, prepare
+from teachers._codex_quota import read_windows
+from teachers._doctor_codex import examine
+from teachers._ledger import Window
+from teachers._retry import Patience
+from teachers._teacher import Finding, Teacher, estimated_play
+
+__all__ = ["Codex"]
+
+BASE_TOKENS = 4_000
+ANSWER_TOKENS = 600
+
+
+class Codex(Teacher):
+    """Asks a frontier model through `codex`, on a subscription or with an API key.
+
+    The client runs in a private home with a bare environment, is offered no tool, and ends with its step. A personal
+    subscription has terms of its own: see docs/teachers.md before automating one.
+    """
+
+    model: str = "gpt-6.1-sol"
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] = "low"
+    transport: Literal["exec", "app-server"] = "exec"
+    """`exec`: one process a step. `app-server`: one a play, with typed failures and exact quota resets."""
+    native_tools: bool = False
+    """With the app-server: give the model the play's tools as functions instead of asking for JSON."""
+    binary: str = "codex"
+    """Name or path of the client."""
+    base_url: str = "https://chatgpt.com/backend-api/codex"
+    key_env: str | None = None
+    """Variable that holds an API key; None: the subscription that `codex login` set up."""
+    auth_file: str = "~/.codex/auth.json"
+    """The subscription's credential. It is linked, never copied."""
+    account_url: str | None = None
+    """Where the subscription's limits are asked for, if not at the client's default."""
+    home: str | None = None
+    """Where the private homes lie; None: with loopd's data."""
+    compress: bool = True
+    """Compress requests. The loopback fake reads them, so tests do not."""
+    step_s: float = Field(default=180.0, gt=0)
+    """Wall clock of one step, in seconds; use 600 with high effort."""
+    idle_s: int = Field(default=120, ge=1)
+    """Longest silence within an answer, in seconds."""
+    patience: Patience = Patience()
+
+    @property
+    def name(self) -> str:
+        """The name in the store."""
+        return f"codex-{self.model}"
+
+    @property
+    def credential(self) -> str:
+        """The subscription or the key."""
+        return f"codex:{self.key_env or Path(self.auth_file).expanduser()}"
+
+    def open(self, task: Task, seed: int) -> Chat:
+        """Begin a conversation.
+
+        Raises:
+            ProviderError: the client is not installed, too old, or not logged in.
+        """
+        del task, seed
+        if self.transport == "exec":
+            return ExecChat(self.prepared(), self.step_s, self.patience)
+        return AppServerChat(self.prepared(), self.step_s, self.patience, self.native_tools)
+
+    def prepared(self) -> Home:
+        """Make or find the private home."""
+        return prepare(
+            binary=self.binary,
+            model=self.model,
+            effort=self.effort,
+            provider=self._provider(),
+            auth_file=self.auth_file,
+            base=Path(self.home).expanduser() if self.home else None,
+        )
+
+    def _provider(self) -> Provider:
+        return Provider(
+            base_url=self.base_url,
+            key_env=self.key_env,
+            account_url=self.account_url,
+            compress=self.compress,
+            idle_s=self.idle_s,
+        )
+
+    def estimate(self, task: Task) -> Usage:
+        """Foresee a play at its worst; a subscription has no price per token."""
+        return estimated_play(task, base_tokens=BASE_TOKENS, answer_tokens=ANSWER_TOKENS)
+
+    def windows(self) -> tuple[Window, ...]:
+        """Ask how much of the subscription is used. Empty with an API key."""
+        return () if self.key_env else read_windows(self.prepared())
+
+    def check(self) -> tuple[Finding, ...]:
+        """Run the operator's client against a loopback fake: no tools, strict schema, refused calls, quick ends."""
+        return examine(self)
