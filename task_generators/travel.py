@@ -1,0 +1,49 @@
+"""Tasks on the travel backend: airports, fares, bookings and log-ins; codes, fares, ids, tokens come from results."""
+
+from typing import Final
+
+from task_generators.families.travel.airport import AIRPORT
+from task_generators.families.travel.booking import BOOKING
+from task_generators.families.travel.login import LOGIN
+from task_generators.families.travel.money import MONEY
+from task_generators.families.travel.story import BACKEND, TravelStory
+from task_generators.writing.generator import Generator
+from task_generators.writing.story import Family
+
+__all__ = ["Travel"]
+
+TOOLS: Final = (
+    "get_nearest_airport_by_city",
+    "get_flight_cost",
+    "compute_exchange_rate",
+    "book_flight",
+    "cancel_booking",
+    "retrieve_invoice",
+    "authenticate_travel",
+    "set_budget_limit",
+    "get_credit_card_balance",
+)
+
+
+class Travel(Generator):
+    """Tasks on TravelAPI: airports, fares, booking ids and tokens come from results."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return "travel"
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The travel backend alone."""
+        return (BACKEND,)
+
+    @property
+    def some(self) -> tuple[str, ...]:
+        """The tools that the families need."""
+        return TOOLS
+
+    @property
+    def families(self) -> tuple[Family[TravelStory], ...]:
+        """The kinds of task."""
+        return AIRPORT, MONEY, BOOKING, LOGIN

@@ -1,0 +1,123 @@
+"""What every domain's generator does: draw stories until one belongs to the split that is asked for."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from hashlib import sha256
+from random import Random
+from typing import Any, Final, Literal
+
+from pydantic import JsonValue
+
+from loop.canonical import digest
+from loop.errors import NotFound, nearest
+from loop.types import ArmKey, PlannedCall, Record, Split, Task, Tier
+from task_generators.writing.story import Family, Story, Stuck, tell
+
+SHARES: Final[Mapping[Split, range]] = {
+    Split.TRAIN: range(14),
+    Split.HELDOUT: range(14, 18),
+    Split.SEALED: range(18, 20),
+}
+"""Which twentieths of all contents belong to a split."""
+
+MOST_DRAWS: Final = 1000
+"""A family that finds no content of the split in so many draws is written wrong."""
+
+
+class Generator(Record, ABC):
+    """Makes the tasks of one domain. A domain says what it is called, its tools and its families."""
+
+    offer: Literal["some", "whole"] = "some"
+    """Offer the domain's short list of tools, the same for every task, or the backends' whole catalogues."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The module's name."""
+
+    @property
+    @abstractmethod
+    def backends(self) -> tuple[str, ...]:
+        """The backends that every task of the domain uses."""
+
+    @property
+    @abstractmethod
+    def some(self) -> tuple[str, ...]:
+        """The tools that are offered where not all are, in the order in which they are shown."""
+
+    @property
+    @abstractmethod
+    def families(self) -> tuple[Family[Any], ...]:
+        """The kinds of task."""
+
+    @property
+    def arms(self) -> tuple[ArmKey, ...]:
+        """Everything that it can make."""
+        return tuple(
+            ArmKey(backends=self.backends, family=family.name, tier=tier)
+            for family in self.families
+            for tier in family.tiers
+        )
+
+    def make(self, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
+        """Make one task: the same seed, the same task.
+
+        Raises:
+            NotFound: the arm is none of this generator's.
+        """
+        family = self._family(arm)
+        story, group = self._draw(family, arm.tier, seed, split)
+        return Task(
+            generator=self.name,
+            family=arm.family,
+            tier=arm.tier,
+            seed=seed,
+            backends=self.backends,
+            initial=story.initial,
+            tools=self._tools(),
+            turns=tuple(story.turns),
+            split=split,
+            leak_group=group,
+        )
+
+    def _family(self, arm: ArmKey) -> Family[Any]:
+        if arm not in self.arms:
+            raise NotFound(f"{self.name} makes no '{arm}'.{nearest(str(arm), [str(known) for known in self.arms])}")
+        return next(family for family in self.families if family.name == arm.family)
+
+    def _draw(self, family: Family[Any], tier: Tier, seed: int, split: Split) -> tuple[Story, str]:
+        """Draw stories until one's content belongs to the split."""
+        for draw in range(MOST_DRAWS):
+            rng = Random(f"{self.name}/{family.name}/{tier}/{split}/{seed}/{draw}")
+            try:
+                story: Story = tell(family, tier, rng)
+            except Stuck:
+                continue
+            group = leak_group(self.name, story)
+            if split_of(group) is split:
+                return story, group
+        raise NotFound(f"{self.name}/{family.name}/{tier}: no {split} task in {MOST_DRAWS} draws")
+
+    def _tools(self) -> tuple[str, ...]:
+        if self.offer == "some":
+            return self.some
+        from task_generators.backends.catalogues import tools_of  # noqa: PLC0415 - the documents are read on demand
+
+        return tuple(tool for backend in self.backends for tool in tools_of(backend))
+
+
+def leak_group(generator: str, story: Story) -> str:
+    """Name the group by what the plan does, whatever the words and whatever else lies about in the world."""
+    steps: JsonValue = [_spelled(step) for turn in story.turns for step in turn.plan]
+    return f"{generator}:{digest([steps, story.key])[:24]}"
+
+
+def split_of(group: str) -> Split:
+    """Say which split a leak group belongs to, by its digest alone."""
+    twentieth = int.from_bytes(sha256(group.encode()).digest()[:8]) % 20
+    return next(split for split, share in SHARES.items() if twentieth in share)
+
+
+def _spelled(step: PlannedCall) -> JsonValue:
+    spelled: JsonValue = step.model_dump(mode="json")
+    return spelled

@@ -1,0 +1,161 @@
+"""What must be true of every generated task, whatever the domain, the family, the tier, the seed and the split."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loop.errors import NotFound
+from loop.plan import run
+from loop.types import From, Split, Task, Tier
+from task_generators.backends.catalogues import catalogue, tools_of
+from task_generators.backends.worlds import open_world
+from task_generators.files import Files
+from task_generators.trading import Trading
+from task_generators.travel import Travel
+from task_generators.writing.generator import split_of
+
+GENERATORS = (Files(), Trading(), Travel())
+ARMS = [(generator, arm) for generator in GENERATORS for arm in generator.arms]
+TURNS = {Tier.EASY: (1, 2), Tier.MODERATE: (1, 3), Tier.HARD: (4, 4), Tier.VERYHARD: (6, 8)}
+CALLS = {Tier.EASY: (1, 2), Tier.MODERATE: (3, 4), Tier.HARD: (5, 7), Tier.VERYHARD: (9, 16)}
+
+arms = st.sampled_from(ARMS)
+seeds = st.integers(0, 2**31)
+splits = st.sampled_from(list(Split))
+
+
+def played(task: Task):
+    """Run the plan in a fresh world."""
+    return run(task, open_world(task.backends, task.initial))
+
+
+def by_name(pairs):
+    return pytest.mark.parametrize(("generator", "arm"), pairs, ids=[str(arm) for _, arm in pairs])
+
+
+@given(arms, seeds, splits)
+def test_the_same_seed_makes_the_same_task(pair, seed, split):
+    generator, arm = pair
+    task = generator.make(arm, seed, split)
+    assert task.id == type(generator)().make(arm, seed, split).id
+    assert Task.model_validate_json(task.model_dump_json()).id == task.id
+
+
+@by_name(ARMS)
+def test_tasks_are_the_same_on_every_platform(generator, arm, request):
+    """The digest of one task of each arm, as it was when the family was frozen."""
+    known = json.loads((request.path.parent / "frozen_tasks.json").read_text())
+    assert generator.make(arm, 7).id == known[str(arm)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(arms, seeds, splits)
+def test_every_call_of_the_plan_succeeds(pair, seed, split):
+    generator, arm = pair
+    for calls, results in played(generator.make(arm, seed, split)):
+        assert [(call, result) for call, result in zip(calls, results, strict=True) if not result.ok] == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(arms, seeds, splits)
+def test_a_task_is_as_long_as_its_tier_says(pair, seed, split):
+    generator, arm = pair
+    task = generator.make(arm, seed, split)
+    assert TURNS[arm.tier][0] <= len(task.turns) <= TURNS[arm.tier][1]
+    assert CALLS[arm.tier][0] <= len(task.plan) <= CALLS[arm.tier][1]
+    assert task.arm == arm
+
+
+@settings(max_examples=300, deadline=None)
+@given(arms, seeds)
+def test_what_a_result_supplies_is_not_in_the_users_words(pair, seed):
+    generator, arm = pair
+    task = generator.make(arm, seed)
+    calls = [call for turn, _ in played(task) for call in turn]
+    said = " ".join(turn.user for turn in task.turns)
+    for planned, call in zip(task.plan, calls, strict=True):
+        for name, argument in planned.arguments.items():
+            if isinstance(argument, From):
+                assert str(call.arguments[name]) not in said.split()
+
+
+@settings(max_examples=300, deadline=None)
+@given(arms, seeds)
+def test_every_literal_can_be_found_in_the_users_words(pair, seed):
+    """But for names of tools' own options, which the words paraphrase."""
+    paraphrased = {"order_type", "base_currency", "target_currency"}
+    generator, arm = pair
+    task = generator.make(arm, seed)
+    said = ""
+    for turn in task.turns:
+        said += turn.user
+        for call in turn.plan:
+            for name, argument in call.arguments.items():
+                if not isinstance(argument, From) and argument != ".." and name not in paraphrased:
+                    assert str(argument) in said, (said, call)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arms, seeds, splits)
+def test_a_leak_group_lies_in_one_split(pair, seed, split):
+    generator, arm = pair
+    assert split_of(generator.make(arm, seed, split).leak_group) is split
+
+
+@by_name(ARMS)
+def test_contents_vary(generator, arm):
+    tasks = [generator.make(arm, seed) for seed in range(40)]
+    assert len({task.id for task in tasks}) == 40
+    assert len({task.leak_group for task in tasks}) > 8
+
+
+@pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.name)
+def test_every_family_says_things_in_many_ways(generator):
+    for family in {arm.family for arm in generator.arms}:
+        easy = next(arm for arm in generator.arms if arm.family == family and arm.tier is Tier.EASY)
+        assert len({_wording(generator.make(easy, seed)) for seed in range(300)}) >= 8, family
+
+
+def _wording(task: Task) -> str:
+    """The first turn's words without the values, which the plan and the world supply."""
+    return " ".join(word for word in task.turns[0].user.split() if word.strip(".,?:").islower())
+
+
+@pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.name)
+def test_the_offer_is_one_list_per_domain_and_holds_every_tool_that_a_plan_needs(generator):
+    tasks = [generator.make(arm, seed) for arm in generator.arms for seed in range(20)]
+    assert len({task.tools for task in tasks}) == 1
+    offered = tasks[0].tools
+    assert len(offered) <= 10
+    assert len(catalogue(offered, tasks[0].backends).tools) == len(offered)
+    assert {call.name for task in tasks for call in task.plan} <= set(offered)
+
+
+@pytest.mark.parametrize("kind", [Files, Trading, Travel])
+def test_the_whole_catalogue_can_be_offered(kind):
+    generator = kind(offer="whole")
+    task = generator.make(generator.arms[0], 1)
+    assert task.tools == tools_of(task.backends[0])
+    assert task.turns == kind().make(generator.arms[0], 1).turns
+
+
+def test_an_arm_of_another_domain_is_refused_with_the_known_ones():
+    with pytest.raises(NotFound, match="tidy"):
+        Files().make(Trading().arms[0], 1)
+
+
+@pytest.mark.parametrize("generator", [Trading(), Travel()], ids=lambda generator: generator.name)
+def test_at_least_half_of_the_families_need_values_that_only_a_result_supplies(generator):
+    families = {arm.family for arm in generator.arms}
+    needing = {
+        arm.family
+        for arm in generator.arms
+        if arm.tier is Tier.HARD and all(_has_reference(generator.make(arm, seed)) for seed in range(10))
+    }
+    assert len(needing) * 2 >= len(families)
+
+
+def _has_reference(task: Task) -> bool:
+    return any(isinstance(argument, From) for call in task.plan for argument in call.arguments.values())
