@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
+from curriculum.posterior import interval
 from loop.models import Arm as ArmRow
 from loop.store.base import Base
 from loop.store.rows import Values, body
@@ -28,4 +29,6 @@ class Arms(Base):
         key = arm.key
         known = arm.model_dump(include=set(ArmRow.__table__.columns.keys()))
         where = {"name": str(key), "backends": "+".join(key.backends), "family": key.family, "tier": key.tier}
-        return where | known | {"body": body(arm), "changed": self._clock()}
+        low, high = interval(arm)
+        shown = {"low": low, "high": high, "frozen": int(arm.frozen)}
+        return where | known | shown | {"body": body(arm), "changed": self._clock()}

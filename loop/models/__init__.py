@@ -1,0 +1,49 @@
+"""The tables: columns, keys and constraints, no behaviour.
+
+Times are integer microseconds since the epoch (UTC); words of an enumeration are checked text; booleans are 0 or 1.
+Bodies are canonical JSON text (`loop.canonical`), byte for byte the same on SQLite and PostgreSQL. Composite foreign
+keys carry `split` and `purpose` along, so the database itself refuses a held-out trajectory in a dataset (rule 4).
+What needs more than a key is a trigger: `migrations/versions/0002_refusals.py`.
+"""
+
+from loop.models.base import Table
+from loop.models.learned import Arm, Dataset, DatasetRow, Policy
+from loop.models.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
+from loop.models.played import Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
+from loop.models.running import CallState, Event, Lease, Quota, TeacherCall
+from loop.models.work import Defect, LeakGroup, Play, PlayState, Round, Task, TaskBackend
+
+__all__ = [
+    "Arm",
+    "CallState",
+    "Catalogue",
+    "Dataset",
+    "DatasetRow",
+    "Decision",
+    "Defect",
+    "Event",
+    "GatePause",
+    "GateResult",
+    "LeakGroup",
+    "Lease",
+    "Message",
+    "Opening",
+    "Play",
+    "PlayState",
+    "Policy",
+    "Promotion",
+    "Prompt",
+    "Quota",
+    "RequiredChecker",
+    "Round",
+    "Score",
+    "Suite",
+    "SuiteTask",
+    "Table",
+    "Task",
+    "TaskBackend",
+    "TeacherCall",
+    "ToolCall",
+    "Trajectory",
+    "Verdict",
+]
