@@ -58,8 +58,6 @@ class Gating(Record):
     """Which gates judge a candidate, and how often each task may be played."""
 
     gates: tuple[Part, ...] = Field(min_length=1)
-    samples: int = Field(default=1, ge=1)
-    """Plays a task of each policy, to begin with."""
     max_samples: int = Field(default=8, ge=1)
     """Plays a task of each policy, at most, while a gate is inconclusive."""
     temperature: float = Field(default=0.0, ge=0, le=2)

@@ -6,18 +6,16 @@ from pydantic import JsonValue
 
 from loop import playing
 from loop.canonical import digest
-from loop.gates.decision import decide
+from loop.gates.decision import decide, owed
 from loop.parts import Loop, student_part
 from loop.types import (
     Gate,
     GateResult,
-    GateVerdict,
     Play,
     Policy,
     Promotion,
     Purpose,
     Round,
-    Score,
     Suite,
     Task,
     Trajectory,
@@ -51,15 +49,14 @@ def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
     """
     candidate, champion = _contestants(loop, rnd)
     suites = {gate.name: _frozen(loop, gate) for gate in loop.gates}
-    wanted = {name: {task.id: loop.config.gating.samples for task in suite.tasks} for name, suite in suites.items()}
-    while True:
+    wanted = {name: dict.fromkeys((task.id for task in suite.tasks), 1) for name, suite in suites.items()}
+    results: list[GateResult] = []
+    while not results or _grown(wanted, results, loop.config.gating.max_samples):
         for name, suite in suites.items():
             _owe(loop, rnd, suite, wanted[name], (champion, candidate))
         _play_and_score(loop, rnd, suites)
-        results = {gate.name: _judge(loop, gate, suites[gate.name], champion, candidate) for gate in loop.gates}
-        if not _want_more(loop, results, wanted):
-            break
-    yield from results.values()
+        results = [_judge(loop, gate, suites[gate.name], (champion, candidate)) for gate in loop.gates]
+    yield from results
 
 
 def decision(loop: Loop, rnd: Round) -> Promotion:
@@ -129,22 +126,19 @@ def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
         loop.store.score(rnd, suite.id, fingerprint(loop, suite), loop.required)
 
 
-def _judge(loop: Loop, gate: Gate, suite: Suite, champion: Policy, candidate: Policy) -> GateResult:
+def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:
     mark = fingerprint(loop, suite)
-    old, new = ({(s.task, s.sample): s for s in loop.store.scores(p.id, suite.id, mark)} for p in (champion, candidate))
+    old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
     both = sorted(old.keys() & new.keys())
-    return gate.judge(_of(old, both), _of(new, both))
+    return gate.attempted(loop.store.attempts()).judge([old[key] for key in both], [new[key] for key in both])
 
 
-def _of(scores: dict[tuple[str, int], Score], keys: list[tuple[str, int]]) -> list[Score]:
-    return [scores[key] for key in keys]
-
-
-def _want_more(loop: Loop, results: dict[str, GateResult], wanted: dict[str, dict[str, int]]) -> bool:
+def _grown(wanted: dict[str, dict[str, int]], results: Sequence[GateResult], most: int) -> bool:
+    """Ask for more plays of the tasks that may still decide; False where nothing is asked or the budget is spent."""
+    target = {result.gate: min(result.next_samples, most) for result in results}
     grown = False
-    for name, result in results.items():
-        for task in result.wants if result.verdict is GateVerdict.INCONCLUSIVE else ():
-            if wanted[name][task] < loop.config.gating.max_samples:
-                wanted[name][task] += 1
-                grown = True
+    for gate, tasks in owed(results).items():
+        for task in tasks:
+            grown |= target[gate] > wanted[gate][task]
+            wanted[gate][task] = max(target[gate], wanted[gate][task])
     return grown

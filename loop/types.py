@@ -490,6 +490,8 @@ class GatePart(Record):
     """Plays a task, of each policy, behind the rates and the interval."""
     look: int
     """Plays a task, of each policy, at the look that decided, or at the last one; 0 before any."""
+    unit: str = "rate"
+    """What the figures count, where they are no pass rates."""
 
 
 class GateResult(Record):
@@ -538,6 +540,10 @@ class Gate(Protocol):
     @property
     def suite(self) -> str:
         """Name of the suite that it measures on."""
+        ...
+
+    def attempted(self, number: int) -> "Gate":
+        """Return this gate for the `number`-th candidate since the last promotion: error is spent over attempts."""
         ...
 
     def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:

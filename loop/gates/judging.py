@@ -1,6 +1,7 @@
 """What depth and breadth share: settings, and how parts become one result."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from pydantic import Field
@@ -11,6 +12,7 @@ from loop.gates.looks import attempt_share
 from loop.gates.pairing import Paired, pair
 from loop.types import GatePart, GateResult, GateVerdict, Id, Record, Score
 
+RATE = "rate"
 OVERALL = "overall"
 """The name of the part over all tasks."""
 
@@ -32,6 +34,12 @@ class Judging(Record):
     """Candidates judged since the last promotion, this one counted."""
     share: float = Field(default=0.5, gt=0, le=1)
     """Part of the error of a false improvement that is this gate's; the parts of all gates sum to one at most."""
+    improves: bool = True
+    """Whether being better here can promote; a gate that only guards takes no share."""
+
+    def attempted(self, number: int) -> Self:
+        """Return this gate for the `number`-th candidate since the last promotion."""
+        return self.model_copy(update={"attempt": number})
 
     def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
         """Judge paired scores: the same tasks, samples and rule for both. What only one has played is left out."""
@@ -39,7 +47,8 @@ class Judging(Record):
         groups = self._groups(paired)
         parts = [compare(OVERALL, paired, self.margin, self._looks)]
         parts += [compare(name, paired.only(rows), self._margin(name), self._looks) for name, rows in groups.items()]
-        return self._result(paired, parts, {OVERALL: list(range(len(paired.tasks))), **groups})
+        parts += self._measured(champion, candidate)
+        return self._result(paired, parts, groups)
 
     def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
         """Name the parts that are judged alone, each with its rows; none here."""
@@ -51,6 +60,11 @@ class Judging(Record):
         del group
         return self.margin
 
+    def _measured(self, champion: Sequence[Score], candidate: Sequence[Score]) -> list[GatePart]:
+        """Compare what is no pass rate; nothing here."""
+        del champion, candidate
+        return []
+
     @property
     def _looks(self) -> Looks:
         return Looks(first=self.first, most=self.most, error=self.level)
@@ -60,11 +74,12 @@ class Judging(Record):
         error = self.level * self.share * attempt_share(self.attempt)
         return Looks(first=self.first, most=self.most, error=error)
 
-    def _result(self, paired: Paired, parts: Sequence[GatePart], rows: Mapping[str, list[int]]) -> GateResult:
+    def _result(self, paired: Paired, parts: Sequence[GatePart], groups: Mapping[str, list[int]]) -> GateResult:
         overall, verdict = parts[0], _together(parts)
-        p, spent, improved = gain(paired, self._gains)
-        wants = _wanted(paired, parts, rows, self.most) if verdict is GateVerdict.INCONCLUSIVE else ()
-        hopeful = verdict is GateVerdict.HOLDS and not improved and self._hopeful(overall)
+        p, spent, better = gain(paired, self._gains)
+        improved = better and self.improves
+        wants = _wanted(paired, parts, groups, self.most) if verdict is GateVerdict.INCONCLUSIVE else ()
+        hopeful = verdict is GateVerdict.HOLDS and self.improves and not improved and self._hopeful(overall)
         may_improve = _least_played(paired, range(len(paired.tasks)), self.most) if hopeful else ()
         return GateResult(
             gate=self.name,
@@ -108,12 +123,13 @@ def _together(parts: Sequence[GatePart]) -> GateVerdict:
     return GateVerdict.HOLDS
 
 
-def _wanted(paired: Paired, parts: Sequence[GatePart], rows: Mapping[str, list[int]], most: int) -> tuple[str, ...]:
+def _wanted(paired: Paired, parts: Sequence[GatePart], groups: Mapping[str, list[int]], most: int) -> tuple[str, ...]:
     """Ask for the tasks of the undecided groups; where only the whole is undecided, for those played least."""
     undecided = [part.name for part in parts if part.verdict is GateVerdict.INCONCLUSIVE]
     names = [name for name in undecided if name != OVERALL]
+    everything = range(len(paired.tasks))
     for group in (names, undecided):
-        asked = {row for name in group for row in rows[name]}
+        asked = {row for name in group for row in groups.get(name, everything)}
         if wanted := _least_played(paired, sorted(asked), most):
             return wanted
     return ()
@@ -130,13 +146,20 @@ def _reason(name: str, verdict: GateVerdict, parts: Sequence[GatePart], *, impro
         return f"{name}: no task has been played by both policies"
     if verdict is GateVerdict.HOLDS:
         return f"{name} holds{' and improved' if improved else ''}: {figures(parts[0])}, p = {p:.2g}"
-    worst = min((part for part in parts if part.verdict is verdict), key=lambda part: part.bound + part.margin)
+    blamed = [part for part in parts if part.verdict is verdict]
+    worst = min(blamed, key=lambda part: (part.unit != RATE, part.bound + part.margin))
     word = "fails" if verdict is GateVerdict.FAILS else "is inconclusive"
-    return f"{name} {word}: {figures(worst)}; {100 * worst.margin:.0f} points less are allowed"
+    return f"{name} {word}: {figures(worst)}; {_allowed(worst)}"
 
 
 def figures(part: GatePart) -> str:
-    """Spell a comparison for a person: difference and interval in points, tasks and plays."""
-    low, high = 100 * part.low, 100 * part.high
-    times = f"{part.tasks} tasks x {part.samples}"
-    return f"{part.name} {100 * part.difference:+.1f} points [{low:+.1f}, {high:+.1f}] over {times}"
+    """Spell a comparison for a person: difference and interval, tasks and plays."""
+    scale, unit, form = (100, "points", "+.1f") if part.unit == RATE else (1, part.unit, "+.3g")
+    difference, low, high = (format(scale * value, form) for value in (part.difference, part.low, part.high))
+    return f"{part.name} {difference} {unit} [{low}, {high}] over {part.tasks} tasks x {part.samples}"
+
+
+def _allowed(part: GatePart) -> str:
+    if part.unit == RATE:
+        return f"{100 * part.margin:.3g} points less are allowed"
+    return f"{part.margin:.3g} {part.unit} more are allowed"

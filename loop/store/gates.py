@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from loop.canonical import clean
@@ -40,6 +40,13 @@ class Gates(Policies, Rounds):
             rows = connection.execute(met).all()
         latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
         return tuple(GateResult.model_validate_json(row.body) for row in latest)
+
+    def attempts(self) -> int:
+        """Number the candidate that is judged next: one more than were rejected since the present champion came."""
+        crowned = select(func.max(PromotionRow.id)).where(PromotionRow.decision != Decision.REJECTED).scalar_subquery()
+        rejected = select(func.count()).where(PromotionRow.id > crowned)
+        with self._read() as connection:
+            return (connection.scalar(rejected) or 0) + 1
 
     def pause_gate(self, gate: str, reason: str = "") -> None:
         """Pause one gate, or `all`: nothing is promoted until it is resumed."""
