@@ -1,35 +1,32 @@
 """A trajectory as its turns and steps: what every checker reads."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from loop.canonical import canonical
 from loop.types import Call, Message, Result, Task, Trajectory
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One assistant message, and the tool messages that answer its calls."""
 
     said: Message
-    answers: tuple[Message, ...]
+    answers: list[Message]
 
 
-@dataclass(frozen=True)
-class PlayedTurn:
+class PlayedTurn(NamedTuple):
     """What the player did between one user message and the next."""
 
     user: Message
-    steps: tuple[Step, ...]
+    steps: list[Step]
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> list[Call]:
         """Every call of the turn, in order."""
-        return tuple(call for step in self.steps for call in step.said.calls)
+        return [call for step in self.steps for call in step.said.calls]
 
     @property
-    def answers(self) -> tuple[Message, ...]:
+    def answers(self) -> list[Message]:
         """Every tool message of the turn, in order."""
-        return tuple(answer for step in self.steps for answer in step.answers)
+        return [answer for step in self.steps for answer in step.answers]
 
     @property
     def closed(self) -> bool:
@@ -37,23 +34,20 @@ class PlayedTurn:
         return bool(self.steps) and not self.steps[-1].said.calls
 
 
-def turns_of(trajectory: Trajectory) -> tuple[PlayedTurn, ...]:
+def turns_of(trajectory: Trajectory) -> list[PlayedTurn]:
     """Cut a trajectory at its user messages. What stands before the first belongs to no turn."""
-    messages = trajectory.messages
-    starts = [place for place, message in enumerate(messages) if message.role == "user"]
-    ends = [*starts[1:], len(messages)]
-    return tuple(
-        PlayedTurn(messages[start], _steps(messages[start + 1 : end])) for start, end in zip(starts, ends, strict=True)
-    )
+    turns: list[PlayedTurn] = []
+    for message in trajectory.messages:
+        if message.role == "user":
+            turns.append(PlayedTurn(message, []))
+        elif message.role == "assistant" and turns:
+            turns[-1].steps.append(Step(message, []))
+        elif message.role == "tool" and turns and turns[-1].steps:
+            turns[-1].steps[-1].answers.append(message)
+    return turns
 
 
-def _steps(messages: tuple[Message, ...]) -> tuple[Step, ...]:
-    starts = [place for place, message in enumerate(messages) if message.role == "assistant"]
-    ends = [*starts[1:], len(messages)]
-    return tuple(Step(messages[start], messages[start + 1 : end]) for start, end in zip(starts, ends, strict=True))
-
-
-def shape_fault(task: Task, turns: tuple[PlayedTurn, ...]) -> str | None:
+def shape_fault(task: Task, turns: list[PlayedTurn]) -> str | None:
     """Say where a trajectory is no play of this task at all; None where it may be one.
 
     It may end early (the step cap), but the turns that it has are the task's, and every call has its answer.
@@ -68,7 +62,7 @@ def shape_fault(task: Task, turns: tuple[PlayedTurn, ...]) -> str | None:
     return None
 
 
-def recorded(answer: Message, result: Result) -> bool:
-    """Whether a tool message holds exactly this result."""
-    text = result.value if isinstance(result.value, str) else canonical(result.value)
-    return answer.content == text and (answer.ok is None or answer.ok == result.ok)
+def recorded(answer: Message, result: Result, text: str) -> bool:
+    """Whether a tool message holds exactly this result, whose canonical spelling is `text`."""
+    told = result.value if isinstance(result.value, str) else text
+    return answer.content == told and answer.ok in (None, result.ok)

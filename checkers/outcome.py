@@ -7,17 +7,18 @@ in any order. So extra harmless looks are allowed, and another way to the same e
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
-from pydantic import JsonValue
+from pydantic import JsonValue, PrivateAttr
 
 from checkers._turns import PlayedTurn, recorded, shape_fault, turns_of
 from loop.canonical import canonical
-from loop.plan import TurnRun, turns
-from loop.types import Record, Result, Task, Trajectory, Verdict, World
-from task_generators.backends.worlds import open_world
+from loop.plan import turns
+from loop.types import Call, Message, Record, Result, Task, Trajectory, Verdict
+from task_generators.backends.values import Snapshot
+from task_generators.backends.worlds import BackendWorld, open_world
 
 __all__ = ["Outcome"]
 
@@ -33,12 +34,20 @@ class Fault:
     detail: str
 
 
-@dataclass
-class Replay:
-    """A trajectory's calls, running again: the world they run in, and how often each answer was seen."""
+class Told(NamedTuple):
+    """What a call answered, its canonical spelling, and the key under which equal answers are the same."""
 
-    world: World
-    seen: Counter[str] = field(default_factory=Counter)
+    result: Result
+    text: str
+    key: str
+
+
+class Reference(NamedTuple):
+    """What a task's plan brings about in one turn."""
+
+    calls: Sequence[Call]
+    told: Sequence[Told]
+    state: Mapping[str, Snapshot]
 
 
 class Outcome(Record):
@@ -50,6 +59,7 @@ class Outcome(Record):
     """Whether an answer of 100 differs from one of 100.0, as it does for BFCL's checker, which compares texts."""
 
     version: ClassVar[int] = 1
+    _last: tuple[str, Sequence[Reference]] | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -65,80 +75,114 @@ class Outcome(Record):
         played = turns_of(trajectory)
         if problem := shape_fault(task, played):
             return self._verdict(task, 0, Fault("shape", f"this is no play of the task: {problem}"))
-        replay, plans = Replay(open_world(task.backends, task.initial)), open_world(task.backends, task.initial)
-        for number, planned in enumerate(turns(task, plans)):
+        references = self._references(task)
+        replay = Replay(task, references, self._told)
+        for number, reference in enumerate(references):
             if number == len(played):
                 return self._verdict(task, number, Fault("unplayed", "the play ended before this turn"))
-            if fault := self._fault(played[number], planned, replay, plans):
+            if fault := self._fault(played[number], reference, replay):
                 return self._verdict(task, number, fault)
         return self._verdict(task, len(task.turns), None)
 
-    def _fault(self, played: PlayedTurn, planned: TurnRun, replay: Replay, plans: World) -> Fault | None:
-        """Judge one turn. Both worlds stand where the turn before left them."""
-        if fault := self._run_again(played, replay):
+    def _references(self, task: Task) -> Sequence[Reference]:
+        """Run the plan, or remember what it brought about: the plays of one task come one after another."""
+        if self._last is None or self._last[0] != task.id:
+            world = open_world(task.backends, task.initial)
+            runs = ((calls, list(map(self._told, results)), world.snapshot()) for calls, results in turns(task, world))
+            self._last = task.id, [Reference(*run) for run in runs]
+        return self._last[1]
+
+    def _fault(self, played: PlayedTurn, reference: Reference, replay: "Replay") -> Fault | None:
+        """Judge one turn. The replay stands where the turn before left it."""
+        calls = played.calls
+        if fault := _replay_fault(calls, played.answers, replay):
             return fault
-        if not planned[0]:
-            return (
-                Fault("called", f"no call was due, but {played.calls[0].name} was called")
-                if self._broken(played)
-                else None
-            )
-        if not played.calls:
-            return Fault("no call", f"{planned[0][0].name} was due, and nothing was called")
-        return _state_fault(replay.world, plans) or self._answer_fault(replay, planned[1])
-
-    def _broken(self, played: PlayedTurn) -> bool:
-        return self.abstain and bool(played.calls)
-
-    def _run_again(self, played: PlayedTurn, replay: Replay) -> Fault | None:
-        """Run the player's calls; each must answer what the trajectory says it answered."""
-        for call, answer in zip(played.calls, played.answers, strict=True):
-            result = replay.world.call(call)
-            replay.seen[self._spelt(result)] += 1
-            if not recorded(answer, result):
-                detail = (
-                    f"{call.name} answered {_short(answer.content)}, and now answers {_short(canonical(result.value))}"
-                )
-                return Fault("replay", detail)
+        if not reference.calls:
+            called = self.abstain and bool(calls)
+            return Fault("called", f"no call was due, but {calls[0].name} was called") if called else None
+        if not calls:
+            return Fault("no call", f"{reference.calls[0].name} was due, and nothing was called")
+        if differs := replay.difference(reference):
+            return Fault("state", f"the state differs from the plan's: {differs}")
+        if missing := Counter(told.key for told in reference.told) - replay.seen:
+            return Fault("answer", f"no call answered {_short(next(iter(missing)))}, as the plan's calls do")
         return None
 
-    def _answer_fault(self, replay: Replay, results: Sequence[Result]) -> Fault | None:
-        """Find the plan's answers of this turn among the player's answers so far."""
-        missing = Counter(map(self._spelt, results)) - replay.seen
-        if not missing:
-            return None
-        return Fault("answer", f"the plan's calls answer {_short(next(iter(missing)))}, the player's never did")
-
-    def _spelt(self, result: Result) -> str:
-        return canonical(result.value if self.exact_numbers else _valued(result.value))
+    def _told(self, result: Result) -> Told:
+        text = canonical(result.value)
+        return Told(result, text, text if self.exact_numbers or ".0" not in text else canonical(_valued(result.value)))
 
     def _verdict(self, task: Task, right: int, fault: Fault | None) -> Verdict:
-        evidence: dict[str, JsonValue] = {}
-        reason = "after every turn the state is the plan's, and the plan's answers were seen"
-        if fault:
-            evidence = {"turn": right + 1, "kind": fault.kind}
-            reason = f"turn {right + 1}: {fault.detail}"
-        score = right / len(task.turns)
         return Verdict(
-            checker=self.name, version=self.version, passed=not fault, score=score, reason=reason, evidence=evidence
+            checker=self.name,
+            version=self.version,
+            passed=fault is None,
+            score=right / len(task.turns),
+            reason=f"turn {right + 1}: {fault.detail}" if fault else "every turn ends as the plan's does",
+            evidence={"turn": right + 1, "kind": fault.kind} if fault else {},
         )
 
 
-def _state_fault(mine: World, plans: World) -> Fault | None:
-    """Compare two worlds as BFCL does: every public attribute of every backend."""
-    mine_state, plan_state = mine.state(), plans.state()
-    if mine_state == plan_state:
-        return None
-    return Fault("state", f"the state differs from the plan's at {_difference(mine_state, plan_state, '')}")
+class Replay:
+    """A trajectory's calls, running again.
+
+    As long as they are the plan's own calls, in the plan's order, what they answer is known from the plan's run. With
+    the first other call, or a turn that ends early, a world is opened and brought to that point.
+    """
+
+    def __init__(self, task: Task, references: Sequence[Reference], told: Callable[[Result], Told]) -> None:
+        """Start at the task's beginning; `told` spells a result."""
+        self._task, self._tell = task, told
+        self._script = [(call, known) for turn in references for call, known in zip(turn.calls, turn.told, strict=True)]
+        self._world: BackendWorld | None = None
+        self._position = 0
+        self.seen: Counter[str] = Counter()
+        """How often each answer came so far."""
+
+    def call(self, call: Call) -> Told:
+        """Run the next call."""
+        told = self._from_plan(call) or self._tell(self._opened().call(call))
+        self.seen[told.key] += 1
+        return told
+
+    def _from_plan(self, call: Call) -> Told | None:
+        if self._world or self._position == len(self._script):
+            return None
+        planned, told = self._script[self._position]
+        if planned.name != call.name or repr(planned.arguments) != repr(call.arguments):
+            return None
+        self._position += 1
+        return told
+
+    def _opened(self) -> BackendWorld:
+        """Open the world, and run in it what was known without it."""
+        if self._world is None:
+            self._world = open_world(self._task.backends, self._task.initial)
+            for call, _ in self._script[: self._position]:
+                self._world.call(call)
+        return self._world
+
+    def difference(self, reference: Reference) -> str | None:
+        """Say where the state differs from the plan's after a turn, if it does."""
+        if self._world is None and self._follows(reference):
+            return None
+        world = self._opened()
+        return None if world.stands_at(reference.state) else world.difference(reference.state)
+
+    def _follows(self, reference: Reference) -> bool:
+        """Whether the last call so far is the plan's last call of that turn."""
+        return self._position > 0 and self._script[self._position - 1][1] is reference.told[-1]
 
 
-def _difference(mine: JsonValue, plans: JsonValue, place: str) -> str:
-    """Name the first place where two states differ, and both values."""
-    if isinstance(mine, dict) and isinstance(plans, dict):
-        for key in [*plans, *mine]:
-            if key not in mine or key not in plans or mine[key] != plans[key]:
-                return _difference(mine.get(key), plans.get(key), f"{place}/{key}")
-    return f"{place or '/'}: {_short(canonical(mine))} for {_short(canonical(plans))}"
+def _replay_fault(calls: Sequence[Call], answers: Sequence[Message], replay: Replay) -> Fault | None:
+    """Run a turn's calls; each must answer what the trajectory says it answered."""
+    for call, answer in zip(calls, answers, strict=True):
+        told = replay.call(call)
+        if not recorded(answer, told.result, told.text):
+            return Fault(
+                "replay", f"{call.name} answered {_short(answer.content)}, and now answers {_short(told.text)}"
+            )
+    return None
 
 
 def _valued(value: JsonValue) -> JsonValue:

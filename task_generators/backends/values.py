@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
@@ -21,13 +21,22 @@ class Unplain(ValueError):
     """A tool answered something that has no JSON form."""
 
 
-def copied(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Copy a JSON value, so that nobody else holds any part of it."""
-    if isinstance(value, Mapping):
+def copied(value: Any) -> Any:  # noqa: ANN401 - a JSON value, a set, or one of BFCL's directories and files
+    """Copy a value, so that nobody else holds any part of it."""
+    kind = type(value)
+    if kind is str or kind is int or kind is float:
+        return value
+    if kind is dict:
         return {key: copied(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list:
         return [copied(inner) for inner in value]
-    return value
+    if hasattr(value, "contents"):
+        directory = kind(value.name)
+        directory.contents = copied(value.contents)
+        return directory
+    if hasattr(value, "content"):
+        return kind(value.name, value.content)
+    return set(value) if kind is set else value
 
 
 def failure(message: str) -> Result:
@@ -42,10 +51,10 @@ def plain(answer: Any) -> Result:  # noqa: ANN401 - a simulator's answer
     """
     value = jsonable(answer, MAX_DEPTH)
     if isinstance(value, dict) and "error" in value:
-        return Result(ok=False, value=value)
+        return Result.model_construct(ok=False, value=value)
     if isinstance(value, list) and len(value) == 1 and (message := _error_in(value[0])) is not None:
         return failure(message)
-    return Result(ok=True, value=value)
+    return Result.model_construct(ok=True, value=value)  # `jsonable` has checked it
 
 
 def _error_in(item: JsonValue) -> str | None:
@@ -60,19 +69,22 @@ def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator
     Raises:
         Unplain: it is not finite, too deep, or an object of the simulator's own.
     """
-    if isinstance(value, str | bool | int | float) or value is None:
-        return _number(value) if isinstance(value, int | float) else value
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return cast("JsonValue", value)
+    if kind is int or kind is float:
+        return _number(value)
     if depth <= 0:
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
-    if isinstance(value, dict):
+    if kind is dict:
         return {str(key): jsonable(inner, depth - 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [jsonable(inner, depth - 1) for inner in value]
     return _rare(value, depth)
 
 
-def _number(value: float) -> JsonValue:
-    if isinstance(value, bool) or (isinstance(value, int) and -MAX_INT <= value <= MAX_INT):
+def _number(value: float) -> float:
+    if -MAX_INT <= value <= MAX_INT:
         return value
     if not math.isfinite(value):
         raise Unplain("the result is not a finite number")
@@ -87,16 +99,31 @@ def _rare(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator's 
     raise Unplain(f"the result is a {type(value).__name__}, which has no JSON form")
 
 
+# --- states ----------------------------------------------------------------------------------------------------------
+
+Snapshot = Mapping[str, Any]
+"""A simulator's public attributes at one moment, held by nobody else."""
+
+
+def snapshot(instance: Any) -> Snapshot:  # noqa: ANN401 - a simulator
+    """Copy what BFCL compares: the public attributes."""
+    return {name: copied(value) for name, value in vars(instance).items() if not name.startswith("_")}
+
+
+def alike(instance: Any, then: Snapshot) -> bool:  # noqa: ANN401 - a simulator
+    """Whether a simulator stands where another of its class stood, as BFCL compares them."""
+    now = vars(instance)
+    return all(now[name] == value for name, value in then.items())
+
+
 def state_of(instance: Any, *, private: bool = False) -> JsonValue:  # noqa: ANN401 - a simulator
-    """Show a simulator's attributes as plain values; the private ones only if asked for."""
-    return {
-        name: _shown(value)
-        for name, value in vars(instance).items()
-        if name != "_api_description" and (private or not name.startswith("_"))
-    }
+    """Show a simulator's attributes in JSON; the private ones only if asked for."""
+    skipped = "_api_description" if private else "_"
+    return {name: shown(value) for name, value in vars(instance).items() if not name.startswith(skipped)}
 
 
-def _shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute
+def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute
+    """Show one attribute in JSON."""
     if isinstance(value, random.Random):
         return str(hash(value.getstate()))
     if hasattr(value, "contents"):
@@ -111,7 +138,7 @@ def _path(directory: Any) -> list[JsonValue]:  # noqa: ANN401 - BFCL's Directory
     return [*_path(directory.parent), directory.name] if directory.parent else [directory.name]
 
 
-def _tree(directory: Any) -> JsonValue:  # noqa: ANN401 - BFCL's Directory
+def _tree(directory: Any) -> dict[str, Any]:  # noqa: ANN401 - BFCL's Directory
     return {
         name: _tree(item) if hasattr(item, "contents") else item.content for name, item in directory.contents.items()
     }

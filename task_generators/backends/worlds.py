@@ -12,10 +12,13 @@ from loop.types import Call, Result, Tool
 from task_generators.backends.arguments import problem
 from task_generators.backends.documents import tools_of_backend
 from task_generators.backends.simulators import simulator
-from task_generators.backends.values import copied, failure, plain, state_of
+from task_generators.backends.values import Snapshot, alike, copied, failure, plain, shown, snapshot, state_of
 
 LONG_CONTEXT: Final = "long_context"
 """Key of `Task.initial` beside the backends: true where BFCL fills the worlds with much more to read."""
+
+MAX_SHOWN: Final = 300
+"""Characters of a value in a difference."""
 
 MAX_CALLS: Final = 2_000
 """Calls that one world answers: ten times the longest task under the official rule."""
@@ -69,14 +72,39 @@ class BackendWorld:  # a `loop.types.World`
     def _run(self, backend: str, call: Call) -> Result:
         method = getattr(self._instances[backend], call.name)
         try:
-            return plain(method(**copied(call.arguments)))
+            return plain(method(**copied(dict(call.arguments))))
         except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
             return failure(f"Error during execution: {error}")
 
     def state(self) -> dict[str, JsonValue]:
-        """Every backend's public attributes, as BFCL's state comparison sees them, in plain values."""
+        """Show every backend's public attributes, which are what BFCL compares."""
         return {backend: state_of(instance) for backend, instance in self._instances.items()}
 
     def everything(self) -> dict[str, JsonValue]:
-        """The state, and what BFCL does not compare: the current directory, random generators, private levels."""
+        """Show private attributes as well: the current directory, random generators, hidden levels."""
         return {backend: state_of(instance, private=True) for backend, instance in self._instances.items()}
+
+    def snapshot(self) -> Mapping[str, Snapshot]:
+        """Keep the state of this moment, to hold other worlds against."""
+        return {backend: snapshot(instance) for backend, instance in self._instances.items()}
+
+    def stands_at(self, then: Mapping[str, Snapshot]) -> bool:
+        """Whether the state equals one that was kept: `state` compared, without spelling it out."""
+        return all(alike(self._instances[backend], attributes) for backend, attributes in then.items())
+
+    def difference(self, then: Mapping[str, Snapshot]) -> str:
+        """Name the first place where the state differs from one that was kept, with both values."""
+        for backend, attributes in then.items():
+            for name, value in attributes.items():
+                now = getattr(self._instances[backend], name)
+                if now != value:
+                    return _difference(shown(now), shown(value), f"{backend}/{name}")
+        return "nothing"
+
+
+def _difference(now: JsonValue, then: JsonValue, place: str) -> str:
+    if isinstance(now, dict) and isinstance(then, dict):
+        for key in [*then, *now]:
+            if key not in now or key not in then or now[key] != then[key]:
+                return _difference(now.get(key), then.get(key), f"{place}/{key}")
+    return f"{place} is {repr(now)[:MAX_SHOWN]}, not {repr(then)[:MAX_SHOWN]}"
