@@ -37,8 +37,8 @@ class Sampler(Record):
     """Tiers that are open from the start."""
     mastered: float = Field(default=0.7, ge=0, le=1)
     """The pass rate from which an arm opens what builds on it."""
-    seeds: int = Field(default=2**31, ge=1)
-    """Train seeds are drawn below this."""
+    seeds: int = Field(default=1_000_000_000, ge=1_000_000)
+    """Train seeds are drawn below this; from there on they belong to the suites."""
 
     def pick(
         self,
@@ -64,7 +64,7 @@ class Sampler(Record):
         draws = np.random.default_rng(rng.getrandbits(64))
         backends = np.roll(table.members, -round, axis=0)
         chosen = spread(self._weights(table, draws, round), backends, tasks, self.floor, draws)
-        seeds = rng.sample(range(max(self.seeds, tasks)), tasks)
+        seeds = rng.sample(range(self.seeds), tasks)
         return tuple(
             Request(arm=table.keys[arm], seed=seed, samples=self.samples)
             for arm, seed in zip(chosen, seeds, strict=True)
@@ -91,7 +91,7 @@ class Sampler(Record):
         draws = np.random.default_rng(rng.getrandbits(64))
         members = table.members[(table.members & (weights > 0)).any(axis=1)]
         chosen = spread(weights, members, tasks, 1.0, draws)
-        seeds = rng.sample(range(max(self.seeds, tasks)), tasks)
+        seeds = rng.sample(range(self.seeds), tasks)
         return tuple(
             Request(arm=table.keys[arm], seed=seed, samples=0, teacher=True)
             for arm, seed in zip(chosen, seeds, strict=True)

@@ -32,16 +32,17 @@ class Looks:
         return [(rung, self.error * share(rung, self.rungs)) for rung in self.rungs if rung <= plays]
 
 
-def compare(name: str, paired: Paired, margin: float, looks: Looks) -> GatePart:
+def compare(name: str, paired: Paired, margin: float, looks: Looks, weights: Floats | None = None) -> GatePart:
     """Say whether the candidate is not worse by `margin`, is, or whether that is open; the first clear look counts.
 
-    Only the samples that every task has enter a look, so that a look once made stays as it was.
+    Only the samples that every task has enter a look, so that a look once made stays as it was. `weights` are
+    `resamples(tasks + 2)`, for who compares often.
     """
-    weights = resamples(len(paired.tasks) + 2)
+    weights = resamples(len(paired.tasks) + 2) if weights is None else weights
     verdict, bound, seen = GateVerdict.INCONCLUSIVE, -1.0, 0
     for seen, error in looks.up_to(_common(paired)):
         low, high = bounds(_differences(paired, seen), seen, error, weights)
-        verdict, bound = _verdict(low, high, margin)
+        verdict, bound = verdict_of(low, high, margin)
         if verdict is not GateVerdict.INCONCLUSIVE:
             break
     return _part(name, paired, margin, weights, (verdict, bound, seen))
@@ -67,7 +68,8 @@ def _differences(paired: Paired, samples: int) -> Floats:
     return (candidate - champion) / samples
 
 
-def _verdict(low: float, high: float, margin: float) -> tuple[GateVerdict, float]:
+def verdict_of(low: float, high: float, margin: float) -> tuple[GateVerdict, float]:
+    """Read a verdict off the bounds, and name the bound that it rests on."""
     if low > -margin:
         return GateVerdict.HOLDS, low
     if high < -margin:

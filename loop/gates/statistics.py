@@ -14,6 +14,10 @@ from loop.gates.pairing import Floats, Ints
 SEED: Final = 20_240_229
 """The same scores get the same bound, today and on any machine."""
 RESAMPLES: Final = 2_000
+FEWEST: Final = 2
+"""One task has no spread."""
+TINY: Final = 1e-300
+"""Instead of no variance at all."""
 
 
 def resamples(tasks: int, count: int = RESAMPLES) -> Floats:
@@ -23,7 +27,7 @@ def resamples(tasks: int, count: int = RESAMPLES) -> Floats:
 
 
 def bounds(differences: Floats, samples: int, error: float, weights: Floats | None = None) -> tuple[float, float]:
-    """Bound the mean difference from below and from above, each side wrong at most with probability `error`.
+    """Bound the mean difference of pass rates from below and from above, each side wrong with at most `error`.
 
     The bootstrap-t over tasks (Efron and Tibshirani 1993, chapter 12), never narrower than Student's t: the bootstrap
     sees the skewness of rates near 0 or 1, Student's t what a few tasks cannot show a bootstrap. Both use a standard
@@ -39,29 +43,38 @@ def bounds(differences: Floats, samples: int, error: float, weights: Floats | No
     Returns:
         The lower and the upper bound; -1 and 1 where there are fewer than two tasks.
     """
-    tasks, mean = len(differences), float(differences.mean()) if len(differences) else 0.0
-    if tasks < 2:  # noqa: PLR2004 - one task has no spread
-        return -1.0, 1.0
-    spread = _standard_error(differences, samples)
-    drawn = _studentised(differences, samples, resamples(tasks + 2) if weights is None else weights)
+    low, high = mean_bounds(differences, error, pseudo=float(1 / np.sqrt(samples)), weights=weights)
+    return max(-1.0, low), min(1.0, high)
+
+
+def mean_bounds(
+    values: Floats, error: float, *, pseudo: float = 0.0, weights: Floats | None = None
+) -> tuple[float, float]:
+    """Bound the mean of any quantity, as `bounds` does; infinite where there are fewer than two tasks.
+
+    Args:
+        values: [tasks], in any unit.
+        error: of one side, in 0..0.5.
+        pseudo: how far from the mean the two pseudo-tasks lie, in the same unit.
+        weights: `resamples(tasks + 2)`.
+    """
+    tasks = len(values)
+    if tasks < FEWEST:
+        return -np.inf, np.inf
+    mean = float(values.mean())
+    deviation = float(np.sqrt((((values - mean) ** 2).sum() + 2 * pseudo**2) / (tasks * (tasks - 1))))
+    drawn = _studentised(values - mean, pseudo, resamples(tasks + 2) if weights is None else weights)
     student = float(stdtrit(tasks - 1, 1 - error))
     above, below = float(np.quantile(drawn, 1 - error)), -float(np.quantile(drawn, error))
-    return max(-1.0, mean - max(above, student) * spread), min(1.0, mean + max(below, student) * spread)
+    return mean - max(above, student) * deviation, mean + max(below, student) * deviation
 
 
-def _standard_error(differences: Floats, samples: int) -> float:
-    tasks = len(differences)
-    squares = float(((differences - differences.mean()) ** 2).sum()) + 2 / samples
-    return float(np.sqrt(squares / (tasks * (tasks - 1))))
-
-
-def _studentised(differences: Floats, samples: int, weights: Floats) -> Floats:
+def _studentised(centred: Floats, pseudo: float, weights: Floats) -> Floats:
     """Resample the tasks and the two pseudo-tasks: each resample's deviation in its own standard errors."""
-    pseudo = 1 / np.sqrt(samples)
-    values = np.concatenate([differences, [pseudo, -pseudo]])
+    values = np.concatenate([centred, [pseudo, -pseudo]])
     means: Floats = weights @ values
-    variances = np.maximum(weights @ values**2 - means**2, 0.0) + 2 / samples / len(values)
-    drawn: Floats = (means - values.mean()) / np.sqrt(variances / (len(values) - 1))
+    variances = np.maximum(weights @ values**2 - means**2, 0.0) + 2 * pseudo**2 / len(values)
+    drawn: Floats = means / np.sqrt(np.maximum(variances, TINY) / (len(values) - 1))
     return drawn
 
 
