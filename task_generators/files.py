@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from task_generators.families.files.copies import COPIES
+from task_generators.families.files.look import LOOK
 from task_generators.families.files.notes import NOTES
+from task_generators.families.files.project import PROJECT
 from task_generators.families.files.story import BACKEND, FileStory
 from task_generators.families.files.tidy import TIDY
 from task_generators.families.files.walk import WALK
@@ -35,4 +38,4 @@ class Files(Generator):
     @property
     def families(self) -> tuple[Family[FileStory], ...]:
         """The kinds of task."""
-        return TIDY, WALK, NOTES
+        return TIDY, WALK, NOTES, COPIES, LOOK, PROJECT

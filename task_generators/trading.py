@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from task_generators.families.trading.account import ACCOUNT
 from task_generators.families.trading.buy import BUY
 from task_generators.families.trading.company import COMPANY
+from task_generators.families.trading.compare import COMPARE
 from task_generators.families.trading.orders import ORDERS
 from task_generators.families.trading.story import BACKEND, TradeStory
 from task_generators.families.trading.watch import WATCH
@@ -47,4 +49,4 @@ class Trading(Generator):
     @property
     def families(self) -> tuple[Family[TradeStory], ...]:
         """The kinds of task."""
-        return BUY, ORDERS, COMPANY, WATCH
+        return BUY, ORDERS, COMPANY, WATCH, ACCOUNT, COMPARE

@@ -4,9 +4,11 @@ from typing import Final
 
 from task_generators.families.travel.airport import AIRPORT
 from task_generators.families.travel.booking import BOOKING
+from task_generators.families.travel.budget import BUDGET
 from task_generators.families.travel.login import LOGIN
 from task_generators.families.travel.money import MONEY
 from task_generators.families.travel.story import BACKEND, TravelStory
+from task_generators.families.travel.wallet import WALLET
 from task_generators.writing.generator import Generator
 from task_generators.writing.story import Family
 
@@ -46,4 +48,4 @@ class Travel(Generator):
     @property
     def families(self) -> tuple[Family[TravelStory], ...]:
         """The kinds of task."""
-        return AIRPORT, MONEY, BOOKING, LOGIN
+        return AIRPORT, MONEY, BOOKING, LOGIN, BUDGET, WALLET

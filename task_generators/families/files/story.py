@@ -63,25 +63,26 @@ class FileStory(Story):
 # --- openings --------------------------------------------------------------------------------------------------------
 
 
-def _file_names(rng: Random, count: int) -> list[str]:
+def file_names(rng: Random, count: int) -> list[str]:
+    """Draw file names of different topics."""
     return [f"{topic}.{rng.choice(words.EXTENSIONS)}" for topic in words.some(rng, words.TOPICS, count)]
 
 
 def _story(rng: Random, root: Folder, files: list[str], folders: list[str]) -> FileStory:
-    initial: dict[str, JsonValue] = {BACKEND: {"root": {"workspace": _state(root)}}}
+    initial: dict[str, JsonValue] = {BACKEND: {"root": {"workspace": state_of(root)}}}
     return FileStory(rng=rng, initial=initial, root=root, fresh_files=files, fresh_folders=folders)
 
 
-def _state(value: Folder | str) -> dict[str, JsonValue]:
+def state_of(value: Folder | str) -> dict[str, JsonValue]:
     """Spell a tree in the backend's own words."""
     if isinstance(value, str):
         return {"type": "file", "content": value}
-    return {"type": "directory", "contents": {name: _state(inner) for name, inner in value.items()}}
+    return {"type": "directory", "contents": {name: state_of(inner) for name, inner in value.items()}}
 
 
 def flat_tree(rng: Random) -> FileStory:
     """Some files and one or two folders, side by side."""
-    files, folders = _file_names(rng, 36), words.some(rng, words.PLACES, 16)
+    files, folders = file_names(rng, 36), words.some(rng, words.PLACES, 16)
     root: Folder = {files.pop(): "text" for _ in range(rng.randint(3, 5))}
     root |= {folders.pop(): {} for _ in range(rng.randint(1, 2))}
     return _story(rng, root, files, folders)
@@ -89,7 +90,7 @@ def flat_tree(rng: Random) -> FileStory:
 
 def deep_tree(rng: Random) -> FileStory:
     """A tree of four levels; every folder holds files and one or two folders."""
-    files, folders = _file_names(rng, 60), words.some(rng, words.PLACES, 40)
+    files, folders = file_names(rng, 60), words.some(rng, words.PLACES, 40)
 
     def grow(levels: int) -> Folder:
         tree: Folder = {files.pop(): "text" for _ in range(rng.randint(1, 2))}
@@ -110,5 +111,5 @@ def noted_tree(rng: Random) -> FileStory:
     held = [*story.fresh_folders[:5], *story.fresh_files[:5], *story.files[:2], *story.folders]
     story.notes = {story.fresh_files.pop().split(".")[0] + ".txt": name for name in held}
     story.fresh_files, story.fresh_folders = story.fresh_files[5:], story.fresh_folders[5:]
-    story.initial[BACKEND] = {"root": {"workspace": _state(story.root | story.notes)}}
+    story.initial[BACKEND] = {"root": {"workspace": state_of(story.root | story.notes)}}
     return story

@@ -57,7 +57,8 @@ def _descend_and_touch(story: FileStory) -> None:
     story.here[name] = ""
 
 
-def _up(story: FileStory) -> None:
+def up(story: FileStory) -> None:
+    """Ask to leave the folder."""
     phrases = (
         "Go back up one folder.",
         "Go up one level.",
@@ -107,7 +108,8 @@ def _step_into(story: FileStory, *way: str) -> None:
     story.last = ""
 
 
-def _is_down(story: FileStory) -> bool:
+def is_down(story: FileStory) -> bool:
+    """Whether there is a folder to go up to."""
     return bool(story.path)
 
 
@@ -116,15 +118,15 @@ WALK: Final = Family(
     deep_tree,
     (
         Move(_enter, 1, _reaches(1)),
-        Move(_up, 1, _is_down),
-        Move(make, 1, _is_down),
-        Move(touch, 1, _is_down),
-        Move(move, 1, lambda story: _is_down(story) and has_file_and_folder(story)),
-        Move(rename, 1, lambda story: _is_down(story) and has_file(story)),
+        Move(up, 1, is_down),
+        Move(make, 1, is_down),
+        Move(touch, 1, is_down),
+        Move(move, 1, lambda story: is_down(story) and has_file_and_folder(story)),
+        Move(rename, 1, lambda story: is_down(story) and has_file(story)),
         Move(_descend(2), 2, _reaches(2), weight=2),
         Move(_descend_and_make, 2, _reaches(1), weight=2),
         Move(_descend_and_touch, 2, _reaches(1), weight=2),
-        Move(_up_and_make, 2, _is_down),
+        Move(_up_and_make, 2, is_down),
         Move(_descend(3), 3, _reaches(3), weight=2),
     ),
 )

@@ -35,6 +35,7 @@ SIDES: Final = {"Buy": "buy", "Sell": "sell"}
 class TradeStory(Story):
     """What the author knows of the market and the account by now."""
 
+    balance: float = 0.0
     prices: dict[str, float] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
     """Symbols that nobody has asked about."""
@@ -48,6 +49,8 @@ class TradeStory(Story):
     """The step that showed a price, and its symbol, in the last turn."""
     placed: int | None = None
     """The step that placed an open order, in the last turns."""
+    compared: dict[str, int] = field(default_factory=dict)
+    """The symbols of the last comparison, and the steps that showed their prices."""
     shown: bool = False
     """Whether that order's details have been shown."""
 
@@ -63,7 +66,7 @@ def opening(rng: Random) -> TradeStory:
         "orders": {},
         "account_info": {
             "account_id": rng.randrange(10000, 99999),
-            "balance": words.price(rng, 60000, 99000),
+            "balance": (balance := words.price(rng, 60000, 99000)),
             "binding_card": rng.randrange(10**15, 10**16),
         },
         "authenticated": True,
@@ -75,7 +78,9 @@ def opening(rng: Random) -> TradeStory:
         "random_seed": rng.randrange(10**6),
     }
     initial: dict[str, JsonValue] = {BACKEND: state}
-    return TradeStory(rng, initial, prices=prices, fresh=symbols[:12], companies=companies, watched=watched)
+    return TradeStory(
+        rng, initial, balance=balance, prices=prices, fresh=symbols[:12], companies=companies, watched=watched
+    )
 
 
 def _stock(rng: Random, price: float) -> JsonValue:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from loop.types import PlannedCall
-from task_generators.families.travel.story import TravelStory, Trip, draw_trip, known
+from task_generators.families.travel.story import TravelStory, Trip, draw_trip, known, tell_token
 from task_generators.writing.story import Family, Move, call, result
 
 
@@ -15,7 +15,7 @@ def _book(story: TravelStory) -> None:
         "I want to fly {seat} class from {start} to {end} on {day}. Book it with {card}.",
         "Get me a ticket in {seat} class from {start} to {end} for {day}, using {card}.",
     )
-    user = story.phrase(phrases, card=_card(story), **trip.words) + _token(story)
+    user = story.phrase(phrases, card=_card(story), **trip.words) + tell_token(story)
     story.booked = story.turn(user, _booking(story, trip))
     story.invoiced = False
 
@@ -28,7 +28,7 @@ def _book_with_invoice(story: TravelStory) -> None:
         "Book me {seat} class from {start} to {end} on {day} with {card}, then show its invoice.",
         "Get a ticket from {start} to {end} for {day}, {seat} class, with {card}, and its invoice.",
     )
-    user = story.phrase(phrases, card=_card(story), **trip.words) + _token(story)
+    user = story.phrase(phrases, card=_card(story), **trip.words) + tell_token(story)
     story.booked = story.steps
     story.turn(user, _booking(story, trip), _with_booking(story, "retrieve_invoice"))
     story.invoiced = True
@@ -67,11 +67,6 @@ def _with_booking(story: TravelStory, name: str) -> PlannedCall:
 
 def _card(story: TravelStory) -> str:
     return "the same card" if story.told else f"card {story.card}"
-
-
-def _token(story: TravelStory) -> str:
-    told, story.told = story.told, True
-    return "" if told else f" My access token is {story.token}."
 
 
 BOOKING: Final = Family(

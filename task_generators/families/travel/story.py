@@ -146,3 +146,9 @@ def draw_trip(rng: Random) -> Trip:
     """Draw a flight that exists."""
     start, end = _route(rng)
     return Trip(AIRPORTS[start], AIRPORTS[end], words.day(rng), rng.choice(CLASSES))
+
+
+def tell_token(story: TravelStory) -> str:
+    """Let the user tell the access token, once."""
+    told, story.told = story.told, True
+    return "" if told else f" My access token is {story.token}."
