@@ -63,9 +63,16 @@ class Home(Record):
 
 
 def prepare(  # noqa: PLR0913 - one set-up, every part by name
-    *, binary: str, model: str, effort: str, provider: Provider, auth_file: str, base: Path | None = None
+    *,
+    binary: str,
+    model: str,
+    effort: str,
+    provider: Provider,
+    auth_file: str,
+    environ: Mapping[str, str],
+    base: Path | None = None,
 ) -> Home:
-    """Make the private home, or find it made.
+    """Make the private home, or find it made; of `environ` only the key and the way to the network are used.
 
     Raises:
         ProviderError: FATAL or AUTH; the message says what to install, set or log in to.
@@ -75,10 +82,10 @@ def prepare(  # noqa: PLR0913 - one set-up, every part by name
     empty = root / "empty"
     for directory in (root, empty, root / "schemas"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    version = _describe(program, root, empty, model)
+    version = _describe(program, environment(root, empty, environ), model)
     write_once(root / "config.toml", config_toml(model, effort, root / "catalog.json", provider))
-    key = _credential(provider, root, Path(auth_file).expanduser())
-    env = environment(root, empty) | ({provider.key_env: key} if provider.key_env else {})
+    key = _credential(provider, root, Path(auth_file).expanduser(), environ)
+    env = environment(root, empty, environ) | ({provider.key_env: key} if provider.key_env else {})
     return Home(binary=program, version=version, root=root, empty=empty, env=env, secrets=(key,) if key else ())
 
 
@@ -110,16 +117,16 @@ def find_binary(name: str) -> Path:
     return Path(found).resolve()
 
 
-def environment(root: Path, empty: Path) -> dict[str, str]:
+def environment(root: Path, empty: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Compose the client's whole environment. TZ is fixed because its texts give local times."""
     fixed = {"PATH": "/usr/bin:/bin", "HOME": str(empty), "CODEX_HOME": str(root), "TZ": "UTC", "LANG": "C.UTF-8"}
-    return fixed | {name: os.environ[name] for name in INHERITED if os.environ.get(name)}
+    return fixed | {name: environ[name] for name in INHERITED if environ.get(name)}
 
 
-def _describe(program: Path, root: Path, empty: Path, model: str) -> tuple[int, int, int]:
+def _describe(program: Path, env: dict[str, str], model: str) -> tuple[int, int, int]:
+    root, empty = Path(env["CODEX_HOME"]), Path(env["HOME"])
     note = root / "version"
     if not note.exists() or not (root / "catalog.json").exists():
-        env = environment(root, empty)
         version = _run(program, "--version", env=env, cwd=empty)
         catalog = pruned_catalog(_models(program, env, empty), model)
         write_once(root / "catalog.json", catalog)
@@ -161,9 +168,9 @@ def read_version(text: str) -> tuple[int, int, int]:
     return version
 
 
-def _credential(provider: Provider, root: Path, auth_file: Path) -> str:
+def _credential(provider: Provider, root: Path, auth_file: Path, environ: Mapping[str, str]) -> str:
     if provider.key_env:
-        if key := os.environ.get(provider.key_env, ""):
+        if key := environ.get(provider.key_env, ""):
             return key
         raise ProviderError(FailureKind.AUTH, f"Set {provider.key_env} to the API key, or use a subscription.")
     if not (root / "auth.json").exists():

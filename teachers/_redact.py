@@ -19,6 +19,8 @@ SHAPES: Final = (
     ),
     re.compile(r"\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{40,}={0,2}"),
 )
+ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Colours of a terminal."""
 SHORTEST_SECRET: Final = 6
 KEPT: Final = 1500
 """Characters of evidence; the end of a log says most."""
@@ -28,7 +30,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Blank out secrets and keep the last `KEPT` characters, on one line."""
     for secret in sorted((word for word in secrets if len(word) >= SHORTEST_SECRET), key=len, reverse=True):
         text = text.replace(secret, GONE)
-    text = text[-4 * KEPT :]
+    text = ESCAPES.sub("", text)[-4 * KEPT :]
     for shape in SHAPES:
         text = shape.sub(_blank, text)
     return " ".join(text.split())[-KEPT:]

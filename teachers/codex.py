@@ -1,5 +1,7 @@
 """The Codex teacher: the operator's own Codex client, stripped of every tool, asked one step at a time."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -70,11 +72,15 @@ class Codex(Teacher):
             ProviderError: the client is not installed, too old, or not logged in.
         """
         del task, seed
-        if self.transport == "exec":
-            return ExecChat(self.prepared(), self.step_s, self.patience)
-        return AppServerChat(self.prepared(), self.step_s, self.patience, self.native_tools)
+        return self.chat(self.prepared(os.environ))
 
-    def prepared(self) -> Home:
+    def chat(self, home: Home) -> Chat:
+        """Begin a conversation with a prepared client."""
+        if self.transport == "exec":
+            return ExecChat(home, self.step_s, self.patience)
+        return AppServerChat(home, self.step_s, self.patience, self.native_tools)
+
+    def prepared(self, environ: Mapping[str, str]) -> Home:
         """Make or find the private home."""
         return prepare(
             binary=self.binary,
@@ -82,6 +88,7 @@ class Codex(Teacher):
             effort=self.effort,
             provider=self._provider(),
             auth_file=self.auth_file,
+            environ=environ,
             base=Path(self.home).expanduser() if self.home else None,
         )
 
@@ -100,8 +107,8 @@ class Codex(Teacher):
 
     def windows(self) -> tuple[Window, ...]:
         """Ask how much of the subscription is used. Empty with an API key."""
-        return () if self.key_env else read_windows(self.prepared())
+        return () if self.key_env else read_windows(self.prepared(os.environ))
 
     def check(self) -> tuple[Finding, ...]:
         """Run the operator's client against a loopback fake: no tools, strict schema, refused calls, quick ends."""
-        return examine(self)
+        return examine(self, os.environ)

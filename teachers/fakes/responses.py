@@ -191,7 +191,14 @@ def plain(content: object) -> str:
 def offered(body: Mapping[str, Any]) -> list[Any]:
     """List every tool that a request offers, wherever it hides: newer models get theirs among the input."""
     hidden = [item for item in body.get("input", ()) if item.get("type") == "additional_tools"]
-    return [*(body.get("tools") or ()), *(tool for item in hidden for tool in item.get("tools", (item,)))]
+    return [tool for group in ({"tools": body.get("tools")}, *hidden) for tool in _flat(group)]
+
+
+def _flat(group: Mapping[str, Any]) -> Iterable[Any]:
+    """Open namespaces; one that holds no list is a tool itself."""
+    if not isinstance(group.get("tools"), list):
+        return (group,) if group.get("type") else ()
+    return [tool for inner in group["tools"] for tool in _flat(inner)]
 
 
 def item_done(item: Event) -> Event:

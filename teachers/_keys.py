@@ -1,0 +1,43 @@
+"""Reads a key from where the operator keeps it: a file that a variable names, or a variable. It is never stored."""
+
+import os
+from pathlib import Path
+
+from loop.errors import FailureKind, ProviderError
+
+LONGEST = 4096
+
+
+def read_key(file_variable: str | None, variable: str | None) -> str:
+    """Read a key; the file goes first.
+
+    Raises:
+        ProviderError: AUTH; the message says what to set.
+    """
+    if file_variable and (name := os.environ.get(file_variable)):
+        return _from_file(Path(name).expanduser(), file_variable)
+    if variable and (key := os.environ.get(variable, "").strip()):
+        return key
+    ways = " or ".join(
+        way for way in (file_variable and f"{file_variable} to a file with the key", variable and f"{variable}") if way
+    )
+    raise ProviderError(FailureKind.AUTH, f"There is no key. Set {ways}.")
+
+
+def _from_file(path: Path, variable: str) -> str:
+    try:
+        key = path.read_text()[:LONGEST].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProviderError(
+            FailureKind.AUTH, f"{variable} names {path}, which cannot be read: {type(error).__name__}."
+        ) from error
+    if not key or not key.isascii() or any(letter.isspace() for letter in key):
+        raise ProviderError(FailureKind.AUTH, f"{variable} names {path}, which does not hold a key on one line.")
+    return key
+
+
+def readable_by_others(file_variable: str | None) -> bool:
+    """Say whether the key's file is open to other users of this machine."""
+    name = os.environ.get(file_variable or "")
+    path = Path(name).expanduser() if name else None
+    return path is not None and path.exists() and bool(path.stat().st_mode & 0o077)

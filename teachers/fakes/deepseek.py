@@ -1,0 +1,187 @@
+"""A fake of DeepSeek's chat completions: its rules enforced, its faults on demand (https://api-docs.deepseek.com)."""
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Final
+
+from loop.types import Message
+from teachers.fakes.loopback import Answer, Loopback, Seen
+from teachers.fakes.minds import Mind, closing, heard, saying
+
+Json = dict[str, Any]
+USAGE: Final = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 80,
+    "total_tokens": 1080,
+    "prompt_cache_hit_tokens": 640,
+    "prompt_cache_miss_tokens": 360,
+    "completion_tokens_details": {"reasoning_tokens": 30},
+}
+NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LOST_REASONING: Final = "The reasoning_content in the thinking mode must be passed back to the API."
+BOMB: Final = 200_000_000
+"""Bytes that a small compressed answer grows to."""
+
+
+class FakeDeepSeek(Loopback):
+    """Answers chat completions with what a mind says; refuses what the real server refuses."""
+
+    def __init__(self, mind: Mind | None = None, key: str | None = None) -> None:
+        super().__init__()
+        self.mind = mind or saying(closing())
+        self.key = key
+        """The key that it wants; None: any."""
+        self.model = "deepseek-v4.1-flash"
+        """What it says has answered."""
+        self.thoughts: list[str] = []
+        """Reasoning that it gave out, in order."""
+        self.delay = 0.0
+        """Seconds that every answer takes."""
+        self._numbers = count(1)
+
+    def handle(self, request: Seen, answer: Answer) -> None:
+        """Answer a request."""
+        if request.path.endswith("/user/balance"):
+            self.seen.append(request)
+            answer.json(200, {"is_available": True, "balance_infos": [{"currency": "USD", "total_balance": "10.00"}]})
+            return
+        fault = self.due(request)
+        refusal = self._refusal(request)
+        if fault is not None:
+            getattr(self, f"fault_{fault.scenario}")(request, answer, fault.details)
+        elif refusal is not None:
+            answer.json(*refusal)
+        else:
+            self.answer(request, answer)
+
+    def answer(self, request: Seen, answer: Answer) -> None:
+        """Say what the mind says."""
+        if self.delay:
+            self.gone.wait(self.delay)
+        answer.json(200, self.completion(self.said(request)))
+
+    def said(self, request: Seen) -> Json:
+        """Make the assistant's message."""
+        message = self.mind(heard(request.body["messages"]))
+        thought = f"thought {next(self._numbers)}: café"
+        self.thoughts.append(thought)
+        native: Json = {"role": "assistant", "content": message.content, "reasoning_content": thought}
+        if message.calls:
+            native["tool_calls"] = self._requests(message)
+        return native
+
+    def _requests(self, message: Message) -> list[Json]:
+        number = next(self._numbers)
+        return [
+            {
+                "index": place,
+                "id": f"call_{number}_{place}",
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(call.arguments, indent=1)},
+            }
+            for place, call in enumerate(message.calls)
+        ]
+
+    def completion(self, native: Json, finish: str | None = None) -> Json:
+        """Wrap a message up as an answer."""
+        reason = finish or ("tool_calls" if native.get("tool_calls") else "stop")
+        choice = {"index": 0, "message": native, "logprobs": None, "finish_reason": reason}
+        head = {"id": "cmpl-1", "object": "chat.completion", "created": 0, "model": self.model}
+        return {**head, "choices": [choice], "usage": USAGE}
+
+    def _refusal(self, request: Seen) -> tuple[int, Json] | None:
+        if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
+            return 401, error("Authentication Fails, Your api key is invalid", "authentication_error")
+        body = request.body
+        if found := broken_rule(body):
+            return 400, error(found, "invalid_request_error")
+        return None
+
+    # --- faults: each is named in `fail` without its prefix -----------------------------------------------------------
+
+    def fault_http(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Refuse with a status."""
+        del request
+        status = details["status"]
+        body = error(details.get("message", f"fake {status}"), details.get("code", "fake"))
+        answer.json(status, body, details.get("headers"))
+
+    def fault_keep_alive(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Send blank lines for a while before the answer, as a busy server does."""
+        answer.begin(200, {"Content-Type": "application/json"})
+        for _ in range(int(details["seconds"] / 0.05)):
+            answer.part(b"\n")
+            if self.gone.wait(0.05):
+                return
+        answer.part(json.dumps(self.completion(self.said(request))).encode())
+
+    def fault_silent(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Say nothing."""
+        del request
+        self.gone.wait(details.get("seconds", 60))
+        answer.hang_up()
+
+    def fault_close(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Close the connection."""
+        del request, details
+        answer.hang_up()
+
+    def fault_truncated(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Break off in the middle of the answer."""
+        del details
+        body = json.dumps(self.completion(self.said(request))).encode()
+        answer.begin(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+        answer.part(body[: len(body) // 2])
+        answer.hang_up()
+
+    def fault_bomb(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Answer, with any status, in a few bytes that unpack to many."""
+        del request
+        body = gzip.compress(b"\n" * BOMB, compresslevel=6)
+        head = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        answer.whole(details.get("status", 200), body, head)
+
+    def fault_flood(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Answer, with any status, without end."""
+        del request
+        answer.begin(details.get("status", 200), {"Content-Type": "application/json"})
+        while not self.gone.is_set():
+            answer.part(b" " * 65536)
+
+    def fault_raw(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Answer with bytes of the caller's choice."""
+        del request
+        answer.whole(200, details["body"], {"Content-Type": details.get("type", "application/json")})
+
+    def fault_says(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Answer with a message of the caller's choice."""
+        del request
+        native = {"role": "assistant", "content": "", "reasoning_content": "hm", **details["message"]}
+        answer.json(200, self.completion(native, details.get("finish")))
+
+
+def error(message: str, code: str) -> Json:
+    """Spell an error."""
+    return {"error": {"message": message, "type": code, "param": None, "code": code}}
+
+
+def broken_rule(body: Json) -> str | None:
+    """Name the first of the API's rules that a request breaks."""
+    if any(not NAME.fullmatch(tool["function"]["name"]) for tool in body.get("tools", ())):
+        return "Invalid 'tools[0].function.name': string does not match pattern"
+    thinking = body.get("thinking", {}).get("type", "enabled") == "enabled"
+    waiting: list[str] = []
+    for message in body["messages"]:
+        if message["role"] != "tool" and waiting:
+            return "An assistant message with 'tool_calls' must be followed by tool messages"
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                return "Messages with role 'tool' must be a response to a preceding message with 'tool_calls'"
+            waiting.remove(message["tool_call_id"])
+        waiting += [request["id"] for request in message.get("tool_calls", ())]
+        if thinking and message.get("tool_calls") and "reasoning_content" not in message:
+            return LOST_REASONING
+    return "insufficient tool messages" if waiting else None
