@@ -17,16 +17,10 @@ class PlayedTurn(NamedTuple):
 
     user: Message
     steps: list[Step]
-
-    @property
-    def calls(self) -> list[Call]:
-        """Every call of the turn, in order."""
-        return [call for step in self.steps for call in step.said.calls]
-
-    @property
-    def answers(self) -> list[Message]:
-        """Every tool message of the turn, in order."""
-        return [answer for step in self.steps for answer in step.answers]
+    calls: list[Call]
+    """Every call of the turn, in order."""
+    answers: list[Message]
+    """Every tool message of the turn, in order."""
 
     @property
     def closed(self) -> bool:
@@ -37,13 +31,22 @@ class PlayedTurn(NamedTuple):
 def turns_of(trajectory: Trajectory) -> list[PlayedTurn]:
     """Cut a trajectory at its user messages. What stands before the first belongs to no turn."""
     turns: list[PlayedTurn] = []
+    steps: list[Step] = []
+    calls: list[Call] = []
+    answers: list[Message] = []
+    step: list[Message] = []
     for message in trajectory.messages:
-        if message.role == "user":
-            turns.append(PlayedTurn(message, []))
-        elif message.role == "assistant" and turns:
-            turns[-1].steps.append(Step(message, []))
-        elif message.role == "tool" and turns and turns[-1].steps:
-            turns[-1].steps[-1].answers.append(message)
+        role = message.role
+        if role == "tool":
+            step.append(message)
+            answers.append(message)
+        elif role == "assistant":
+            step = []
+            steps.append(Step(message, step))
+            calls.extend(message.calls)
+        elif role == "user":
+            steps, calls, answers, step = [], [], [], []
+            turns.append(PlayedTurn(message, steps, calls, answers))
     return turns
 
 
@@ -57,8 +60,11 @@ def shape_fault(task: Task, turns: list[PlayedTurn]) -> str | None:
     for number, (turn, played) in enumerate(zip(task.turns, turns, strict=False), start=1):
         if played.user.content != turn.user:
             return f"turn {number}: the user says something else in the task"
-        if any(len(step.said.calls) != len(step.answers) for step in played.steps):
-            return f"turn {number}: a call has no answer, or an answer no call"
+        for step in played.steps:
+            if len(step.said.calls) != len(step.answers):
+                return f"turn {number}: a call has no answer, or an answer no call"
+        if len(played.calls) != len(played.answers):
+            return f"turn {number}: an answer stands before the first call"
     return None
 
 

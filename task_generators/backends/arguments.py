@@ -30,7 +30,7 @@ def problem(schema: Mapping[str, Any], arguments: Mapping[str, JsonValue]) -> st
 
     `null` for a parameter that is not required means that it is left out, as many providers send it.
     """
-    if sum([size(value, MAX_DEPTH) for value in arguments.values()]) > MAX_TEXT:
+    if sum(len(value) if type(value) is str else size(value, MAX_DEPTH) for value in arguments.values()) > MAX_TEXT:
         return f"the arguments are longer than {MAX_TEXT} characters, or nested too deep"
     properties, required = schema["properties"], schema.get("required", ())
     for name in required:

@@ -17,6 +17,10 @@ MAX_MESSAGE: Final = 2_000
 """Characters of an error's text."""
 
 
+LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+"""Types of values that cannot be changed."""
+
+
 class Unplain(ValueError):
     """A tool answered something that has no JSON form."""
 
@@ -24,12 +28,10 @@ class Unplain(ValueError):
 def copied(value: Any) -> Any:  # noqa: ANN401 - a JSON value, a set, or one of BFCL's directories and files
     """Copy a value, so that nobody else holds any part of it."""
     kind = type(value)
-    if kind is str or kind is int or kind is float:
-        return value
     if kind is dict:
-        return {key: copied(inner) for key, inner in value.items()}
+        return {key: inner if type(inner) in LEAVES else copied(inner) for key, inner in value.items()}
     if kind is list:
-        return [copied(inner) for inner in value]
+        return [inner if type(inner) in LEAVES else copied(inner) for inner in value]
     if hasattr(value, "contents"):
         directory = kind(value.name)
         directory.contents = copied(value.contents)
@@ -77,9 +79,9 @@ def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator
     if depth <= 0:
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
     if kind is dict:
-        return {str(key): jsonable(inner, depth - 1) for key, inner in value.items()}
+        return {str(k): inner if type(inner) is str else jsonable(inner, depth - 1) for k, inner in value.items()}
     if kind is list or kind is tuple:
-        return [jsonable(inner, depth - 1) for inner in value]
+        return [inner if type(inner) is str else jsonable(inner, depth - 1) for inner in value]
     return _rare(value, depth)
 
 

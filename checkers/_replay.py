@@ -1,0 +1,117 @@
+"""A task's plan, run once, and a trajectory's calls, run again beside it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from loop.canonical import canonical
+from loop.plan import turns
+from loop.types import Call, Result, Task
+from task_generators.backends.values import Snapshot
+from task_generators.backends.worlds import BackendWorld, open_world
+
+
+class Told(NamedTuple):
+    """What a call answered, its canonical spelling, and the key under which equal answers are the same."""
+
+    result: Result
+    text: str
+    key: str
+
+
+Spelling = Callable[[Result, str], str]
+"""Gives the key of a result, whose canonical spelling is known."""
+
+
+class PlannedTurn(NamedTuple):
+    """What a task's plan brings about in one turn."""
+
+    first: str | None
+    """The tool that it calls first; None where no call is due."""
+    end: int
+    """How many calls the plan has made by the end of this turn."""
+    need: Mapping[str, int]
+    """How often each answer came, by its key."""
+    state: Mapping[str, Snapshot]
+    """Where every backend stood afterwards."""
+
+
+class PlanRun(NamedTuple):
+    """A task's plan, run."""
+
+    task: Task
+    script: Sequence[tuple[str, str, Call, Told]]
+    """Every call: its name, its arguments as text, itself, and what it answered."""
+    turns: Sequence[PlannedTurn]
+
+
+def run_plan(task: Task, key: Spelling) -> PlanRun:
+    """Run a task's plan in a fresh world and keep what comes of it.
+
+    Raises:
+        PlanError: the plan cannot be run; the message names the task.
+    """
+    world = open_world(task.backends, task.initial)
+    script: list[tuple[str, str, Call, Told]] = []
+    planned: list[PlannedTurn] = []
+    for calls, results in turns(task, world):
+        told = [tell(result, key) for result in results]
+        script += [(call.name, repr(call.arguments), call, answer) for call, answer in zip(calls, told, strict=True)]
+        need = Counter(answer.key for answer in told)
+        planned.append(PlannedTurn(calls[0].name if calls else None, len(script), need, world.snapshot()))
+    return PlanRun(task, script, planned)
+
+
+def tell(result: Result, key: Spelling) -> Told:
+    """Spell a result."""
+    text = canonical(result.value)
+    return Told(result, text, key(result, text))
+
+
+class Replay:
+    """A trajectory's calls, running again.
+
+    As long as they are the plan's own calls, in the plan's order, what they answer is known from the plan's run. With
+    the first other call, or a turn that ends elsewhere, a world is opened and brought to that point.
+    """
+
+    def __init__(self, plan: PlanRun, key: Spelling) -> None:
+        """Start where the task starts."""
+        self._plan, self._key = plan, key
+        self._world: BackendWorld | None = None
+        self._position = 0
+        self._seen: dict[str, int] = {}
+
+    def call(self, call: Call) -> Told:
+        """Run the next call."""
+        told = self._from_plan(call) or tell(self._opened().call(call), self._key)
+        self._seen[told.key] = self._seen.get(told.key, 0) + 1
+        return told
+
+    def _from_plan(self, call: Call) -> Told | None:
+        if self._world or self._position == len(self._plan.script):
+            return None
+        name, arguments, _, told = self._plan.script[self._position]
+        if name != call.name or arguments != repr(call.arguments):
+            return None
+        self._position += 1
+        return told
+
+    def _opened(self) -> BackendWorld:
+        """Open the world, and run in it what was known without it."""
+        if self._world is None:
+            self._world = open_world(self._plan.task.backends, self._plan.task.initial)
+            for _, _, call, _ in self._plan.script[: self._position]:
+                self._world.call(call)
+        return self._world
+
+    def difference(self, turn: PlannedTurn) -> str | None:
+        """Say where the state differs from the plan's after a turn, if it does."""
+        if self._world is None and self._position == turn.end:
+            return None
+        world = self._opened()
+        return None if world.stands_at(turn.state) else world.difference(turn.state)
+
+    def missing(self, turn: PlannedTurn) -> str | None:
+        """Find an answer of the plan's turn that has not come as often so far."""
+        return next((key for key, times in turn.need.items() if self._seen.get(key, 0) < times), None)
