@@ -1,0 +1,247 @@
+"""A store on each database: SQLite in a file, and a real PostgreSQL server that lives as long as the test run."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from loop import db
+from loop.store import Store
+from loop.types import (
+    Call,
+    Catalogue,
+    End,
+    From,
+    GateResult,
+    GateVerdict,
+    Message,
+    Part,
+    PlannedCall,
+    Play,
+    Policy,
+    Purpose,
+    Round,
+    Split,
+    Task,
+    Tool,
+    Trajectory,
+    Turn,
+    Usage,
+    Verdict,
+)
+
+PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
+
+
+def binaries() -> Path | None:
+    """Where the server's programs lie."""
+    on_path = shutil.which("initdb")
+    if on_path and "lib/postgresql" not in str(Path(on_path).resolve()):
+        found = [Path(on_path).resolve().parent]
+    else:
+        found = sorted(each for place in PLACES for each in Path("/").glob(place[1:]) if (each / "initdb").exists())
+    return found[-1] if found else None
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """A PostgreSQL server on a Unix socket, not on the network; as root it runs as the user postgres."""
+    where = binaries()
+    if where is None:
+        if "pg" in os.environ.get("LOOPD_REQUIRE", "").split(","):
+            pytest.fail("LOOPD_REQUIRE asks for PostgreSQL, but there is no initdb: install the package postgresql")
+        pytest.skip("no PostgreSQL on this machine: install it, or put initdb on the PATH")
+    who = {"user": "postgres"} if os.geteuid() == 0 else {}
+    home = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir="/tmp"))
+    if who:
+        shutil.chown(home, user="postgres")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home, **who}
+    init = [where / "initdb", "--no-sync", "-A", "trust", "-U", "loopd", "-E", "UTF8", "--locale=C", "-D", home / "data"]
+    subprocess.run(init, check=True, **quiet)
+    options = [f"unix_socket_directories={home}", "listen_addresses=", "fsync=off", "shared_buffers=32MB"]
+    flags = [part for option in options for part in ("-c", option)]
+    server = subprocess.Popen([where / "postgres", "-D", home / "data", *flags], **quiet)
+    try:
+        wait(home, server)
+        yield f"postgresql://loopd@/{{}}?host={home}"
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def wait(home: Path, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        assert server.poll() is None, "the server did not start"
+        try:
+            psycopg.connect(host=str(home), user="loopd", dbname="postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the server did not answer in 10 s")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "loopd.db"
+    db.upgrade(f"sqlite:///{path}")
+    return {"sqlite": path}
+
+
+@pytest.fixture(scope="session")
+def databases(cluster: str) -> Iterator[count]:
+    """Numbers for PostgreSQL databases, each made from one migrated template."""
+    with psycopg.connect(cluster.format("postgres"), autocommit=True) as admin:
+        admin.execute("create database template_loopd")
+    db.upgrade(cluster.format("template_loopd"))
+    return count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("templates")["sqlite"], tmp_path / "loopd.db")
+        yield f"sqlite:///{tmp_path}/loopd.db"
+        return
+    cluster, name = request.getfixturevalue("cluster"), f"test_{next(request.getfixturevalue('databases'))}"
+    with psycopg.connect(cluster.format("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template template_loopd")
+        yield cluster.format(name)
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """URLs of databases without a schema."""
+    cluster = request.getfixturevalue("cluster")
+    name = f"empty_{abs(hash(str(tmp_path)))}"
+    with psycopg.connect(cluster.format("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name}")
+    return {"sqlite": f"sqlite:///{tmp_path}/empty.db", "postgresql": cluster.format(name)}
+
+
+@pytest.fixture
+def clock() -> "Clock":
+    return Clock()
+
+
+class Clock:
+    """A clock that a test sets; every look is a microsecond later."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000_000
+
+    def __call__(self) -> int:
+        self.now += 1
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += int(seconds * 1_000_000)
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    with Store.open(url, max_attempts=3, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make() -> "type[Make]":
+    return Make
+
+
+class Make:
+    """Small records with everything that a test does not care about filled in."""
+
+    catalogue = Catalogue(tools=(Tool(name="look", description="Look.", parameters={"type": "object"}),))
+    policy = Policy(base="base", system="You call tools.", template="chatml")
+    required = (("outcome", 1), ("stop", 1))
+
+    @staticmethod
+    def task(seed: int = 0, split: Split = Split.TRAIN, backends: tuple[str, ...] = ("Files", "Trade"), **rest) -> Task:
+        step = PlannedCall(name="look", arguments={"at": From(step=0, path=("a", 0)), "n": 1})
+        return Task(
+            generator="toy",
+            family="looking",
+            tier="easy",
+            seed=seed,
+            backends=backends,
+            initial={"Files": {"n": seed}},
+            tools=("look",),
+            turns=(Turn(user="look there", plan=(step,)),),
+            split=split,
+            leak_group=f"{split}-{seed}",
+            **rest,
+        )
+
+    @staticmethod
+    def play(rnd: Round, task: Task, sample: int = 0, player: str = "student", policy: Policy | None = None, **rest):
+        who = "scripted" if player == "scripted" else "student"
+        return Play(
+            id=f"{rnd.id}-{rest.get('purpose', Purpose.TRAIN)}-{task.id[:12]}-{player}-{sample}-{policy and policy.id[:9]}",
+            round=rnd.id,
+            task=task,
+            player=Part(use=who, settings={"temperature": 0.8}),
+            player_name=player,
+            policy=policy and policy.id,
+            sample=sample,
+            seed=sample,
+            system="You call tools.",
+            **rest,
+        )
+
+    @classmethod
+    def trajectory(cls, play: Play, **rest) -> Trajectory:
+        messages = (
+            Message(role="system", content="You call tools."),
+            Message(role="user", content="look there", adds=("look",)),
+            Message(role="assistant", content="", calls=(Call(name="look", arguments={"at": "x"}),), tokens=(1, 2)),
+            Message(role="tool", content='{"n": 1}', name="look", ok=True),
+            Message(role="assistant", content="Done.", tokens=(3,)),
+        )
+        kept = {
+            "task": play.task.id,
+            "player": play.player_name,
+            "policy": play.policy,
+            "sample": play.sample,
+            "seed": play.seed,
+            "rule": play.rule,
+            "catalogue": cls.catalogue,
+            "messages": messages,
+            "end": End.CLOSED,
+            "usage": Usage(prompt_tokens=10, cached_tokens=5, completion_tokens=3, requests=2, cost=0.25),
+            "started": 1_800_000_000_000_000,
+            "seconds": 1.5,
+        }
+        return Trajectory(**(kept | rest))
+
+    @staticmethod
+    def verdict(checker: str = "outcome", version: int = 1, passed: bool = True, **rest) -> Verdict:
+        return Verdict(checker=checker, version=version, passed=passed, score=float(passed), reason="so it is", **rest)
+
+    @staticmethod
+    def gate(gate: str = "depth", verdict: GateVerdict = GateVerdict.HOLDS, **rest) -> GateResult:
+        return GateResult(
+            gate=gate,
+            verdict=verdict,
+            reason="measured",
+            champion_rate=0.5,
+            candidate_rate=0.75,
+            difference=0.25,
+            low=0.1,
+            high=0.4,
+            margin=0.03,
+            tasks=10,
+            samples=2,
+            **rest,
+        )
