@@ -1,0 +1,406 @@
+"""Plays in Ray workers. Ray lives in a supervised child (`python -m loop.ray_pool`), never in the daemon.
+
+A driver of Ray dies with Ray's control server, loses its signal handlers to Ray, and does not recover from a dead
+raylet. So the child is the driver, and the daemon speaks JSON lines with it: plays in, trajectories out. When the child
+goes away its plays come back as lost, and it is started again.
+"""
+
+import importlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from itertools import count, islice
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+import psutil
+from pydantic import ValidationError
+
+from loop.children import Child
+from loop.errors import FailureKind, ProviderError
+from loop.pool import Outcome, failed, guarded
+from loop.types import Play, Record, Trajectory
+
+READY: Final = 120.0
+"""Seconds that Ray has to come up; 5 to 10 are usual."""
+SILENCE: Final = 60.0
+"""Seconds without a word after which the child counts as stuck: while it plays it speaks every `PULSE` seconds."""
+PULSE: Final = 1.0
+RESTARTS: Final = 5
+WINDOW: Final = 600.0
+"""More than `RESTARTS` restarts within this many seconds are no accident."""
+LONGEST_WAIT: Final = 30.0
+OBJECT_STORE: Final = 128 * 1024 * 1024
+"""Bytes. Plays and trajectories are small; macOS allows 2 GiB at most."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Longest trajectory that a worker hands back, characters of JSON."""
+PREFIX: Final = "loopd-ray-"
+SHORT: Final = Path("/tmp")  # noqa: S108 - a private directory is made in it; TMPDIR on a Mac is too long for sockets
+NOTE: Final = "ray.directory"
+HERE: Final = 0
+"""The ticket of an answer that says only: I am up."""
+
+
+class Settings(Record):
+    """What the child is told when it starts."""
+
+    workers: int
+    threads: int
+    """Plays that one worker has in flight."""
+    play: str
+    """`module:function` that plays one."""
+    directory: Path
+    """Ray's own files. Short, because socket paths end at 103 characters on macOS."""
+
+
+class Answer(Record):
+    """What the child says of one ticket."""
+
+    ticket: int
+    trajectory: Trajectory | None = None
+    lost: str | None = None
+    """Why there is no trajectory."""
+
+
+class RayPool:
+    """Ray workers, several plays in each: a play waits for the student's server nearly all of the time.
+
+    One `run` at a time. The child starts with the block and needs some seconds, which the first `run` waits for.
+
+    Args:
+        workers: Worker processes.
+        run: Directory for the child's record.
+        logs: Directory for its stderr.
+        in_flight: Plays under way at once; eight a worker by default.
+        play: `module:function` that plays one.
+        environment: What the workers get beside the scrubbed environment: the teachers' credentials, say.
+    """
+
+    def __init__(  # noqa: PLR0913 - two places, two numbers, and what the workers run and see
+        self,
+        workers: int,
+        *,
+        run: Path,
+        logs: Path,
+        in_flight: int | None = None,
+        play: str = "loop.rollout:play",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._in_flight = in_flight or 8 * workers
+        self._workers, self._threads, self._play = workers, -(-self._in_flight // workers), play
+        self._run, self._logs, self._environment = run, logs, dict(environment or {})
+        self._tickets = count(HERE + 1)
+        self._child: Child | None = None
+        self._up = False
+        self._deaths = deque[float](maxlen=RESTARTS + 1)
+
+    def __enter__(self) -> Self:
+        """Start the child; does not wait for it."""
+        self._sweep()
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child and with it every worker."""
+        self._stop()
+
+    def run(self, plays: Iterable[Play]) -> Iterator[Outcome]:
+        """Play each play once; yield each as it finishes.
+
+        Raises:
+            ProviderError: the child died more than `RESTARTS` times within `WINDOW` seconds (FATAL).
+        """
+        owed, flying = iter(plays), dict[int, Play]()
+        try:
+            while (fresh := self._take(owed, flying)) is not None:
+                yield from self._exchange(fresh, flying)
+        except GeneratorExit:
+            self._cancel(flying)
+            raise
+        except BaseException:  # a signal may have cut a line in two
+            self._stop()
+            raise
+
+    def _take(self, owed: Iterator[Play], flying: dict[int, Play]) -> dict[int, Play] | None:
+        """Give tickets to as many plays as there is room for. None when nothing is left to do."""
+        fresh = dict(zip(self._tickets, islice(owed, self._in_flight - len(flying)), strict=False))
+        flying.update(fresh)
+        return fresh if flying else None
+
+    def _exchange(self, fresh: Mapping[int, Play], flying: dict[int, Play]) -> Iterator[Outcome]:
+        """Send what is new, wait for one answer."""
+        try:
+            child = self._ready()
+            for ticket, play in fresh.items():
+                child.send(f'{{"ticket":{ticket},"play":{play.model_dump_json()}}}')
+            answer = self._answer(child, SILENCE)
+        except ProviderError as error:
+            self._stop()
+            if error.kind is FailureKind.FATAL:
+                raise
+            self._deaths.append(time.monotonic())
+            yield from ((play, failed(play, FailureKind.LOST, str(error))) for play in _emptied(flying))
+            return
+        if answer.ticket in flying:
+            play = flying.pop(answer.ticket)
+            yield play, answer.trajectory or failed(play, FailureKind.LOST, answer.lost or "the worker went away")
+
+    def _cancel(self, flying: Mapping[int, Play]) -> None:
+        """Forget what is in flight: the workers that play it are ended, and their answers ignored."""
+        try:
+            if flying and self._child:
+                self._child.send('{"cancel":true}')
+        except ProviderError:
+            self._stop()
+
+    def _ready(self) -> Child:
+        """Get a child that is up, started again if need be."""
+        if self._child is None:
+            self._back_off()
+            self._start()
+        assert self._child is not None
+        if not self._up:
+            self._answer(self._child, READY)
+            self._up = True
+        return self._child
+
+    def _back_off(self) -> None:
+        recent = sum(time.monotonic() - death < WINDOW for death in self._deaths)
+        if recent > RESTARTS:
+            often = f"Ray died {recent} times within {WINDOW / 60:.0f} minutes"
+            raise ProviderError(FailureKind.FATAL, f"{often}: see {self._logs}/ray.log, or start with `--no-ray`.")
+        time.sleep(min(LONGEST_WAIT, 2 ** max(recent - 1, 0) - 1))
+
+    def _answer(self, child: Child, timeout: float) -> Answer:
+        try:
+            line = child.line(timeout)
+            if line is None:
+                raise child.lost()
+            return Answer.model_validate_json(line)
+        except TimeoutError as error:
+            raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
+        except ValidationError as error:
+            raise ProviderError(FailureKind.BAD_OUTPUT, f"Ray's child said what is no answer: {error}") from error
+
+    def _start(self) -> None:
+        """Start the child in a directory of its own, noted where the next daemon finds it."""
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHORT))
+        self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._run / NOTE).write_text(str(directory))
+        settings = Settings(workers=self._workers, threads=self._threads, play=self._play, directory=directory)
+        arguments = (sys.executable, "-m", "loop.ray_pool", settings.model_dump_json())
+        environment = {**_ray_environment(directory), **self._environment}
+        self._child = Child("ray", arguments, run=self._run, logs=self._logs, environment=environment)
+        self._up = False
+
+    def _stop(self) -> None:
+        if self._child:
+            self._child.terminate()
+        self._child = None
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove Ray's directory, ours or the one that a killed daemon left."""
+        note = self._run / NOTE
+        with suppress(OSError):
+            left = Path(note.read_text())
+            if left.parent == SHORT and left.name.startswith(PREFIX) and left.lstat().st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True)
+            note.unlink()
+
+
+def _emptied(flying: dict[int, Play]) -> list[Play]:
+    plays = [*flying.values()]
+    flying.clear()
+    return plays
+
+
+def _ray_environment(directory: Path) -> dict[str, str]:
+    """Loopback only, a private token, no report to Ray's makers. Ray reads these as it is imported."""
+    token = directory / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+# --- in the child -----------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """What runs in a Ray process."""
+
+    def __init__(self, play: str) -> None:
+        module, _, name = play.partition(":")
+        self._play: Callable[[Play], Trajectory] = getattr(importlib.import_module(module), name)
+
+    def play(self, text: str) -> str:
+        """Play a play; both sides as JSON."""
+        job = Play.model_validate_json(text)
+        answer = guarded(self._play, job).model_dump_json()
+        if len(answer) <= LARGEST:
+            return answer
+        return failed(job, FailureKind.BAD_OUTPUT, f"a trajectory of {len(answer)} characters").model_dump_json()
+
+
+class Crew:
+    """Ray's actors and what each has in flight. A dead one is replaced; Ray repeats nothing by itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        import ray  # noqa: PLC0415 - the daemon, which imports this module, never loads Ray
+
+        self._settings, self._kill, self._death = settings, ray.kill, ray.exceptions.RayActorError
+        options = {"max_restarts": 0, "max_task_retries": 0, "num_cpus": 0, "max_concurrency": settings.threads}
+        self._actor = ray.remote(**options)(Worker)
+        self._load: dict[Any, set[int]] = {}
+        for _ in range(settings.workers):
+            self._add()
+
+    def submit(self, ticket: int, text: str, done: Callable[[int, Future[str]], None]) -> None:
+        """Give a play to the actor that has least to do; `done` is called in another thread."""
+        actor = min(self._load, key=lambda each: len(self._load[each]))
+        self._load[actor].add(ticket)
+        future: Future[str] = actor.play.remote(text).future()
+        future.add_done_callback(lambda future: done(ticket, future))
+
+    def settle(self, ticket: int, future: "Future[str]") -> str:
+        """Spell the answer to a ticket; replaces the actor where it died."""
+        actor = next((actor for actor, tickets in self._load.items() if ticket in tickets), None)
+        error = future.exception()
+        if actor is not None:
+            self._load[actor].discard(ticket)
+            if isinstance(error, self._death):
+                self._replace(actor)
+        if error is None:
+            return f'{{"ticket":{ticket},"trajectory":{future.result()}}}'
+        return Answer(ticket=ticket, lost=f"{type(error).__name__}: {error}"[:2000]).model_dump_json()
+
+    def cancel(self) -> None:
+        """End every actor that plays something."""
+        for actor in [actor for actor, tickets in self._load.items() if tickets]:
+            self._kill(actor)
+            self._replace(actor)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in flight."""
+        return any(self._load.values())
+
+    def _add(self) -> None:
+        self._load[self._actor.remote(self._settings.play)] = set()
+
+    def _replace(self, actor: object) -> None:
+        del self._load[actor]
+        self._add()
+
+
+Event = bytes | tuple[int, "Future[str]"] | None
+"""A line of the daemon's, a settled ticket, or None: the daemon is gone."""
+
+
+def main() -> None:
+    """Be the child: bring Ray up, say so, and relay until the daemon closes stdin."""
+    settings = Settings.model_validate_json(sys.argv[1])
+    out, inbox = _claim_stdout(), SimpleQueue[Event]()
+    Thread(target=_listen, args=(inbox,), daemon=True).start()
+    with _cluster(settings) as servers:
+        _relay(Crew(settings), inbox, out, servers)
+
+
+def _claim_stdout() -> IO[str]:
+    """Keep stdout for answers; whatever else Ray prints goes to stderr."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return out
+
+
+def _listen(inbox: "SimpleQueue[Event]") -> None:
+    for line in sys.stdin.buffer:
+        inbox.put(line)
+    inbox.put(None)
+    time.sleep(10.0)
+    os._exit(1)  # Ray does not let go
+
+
+@contextmanager
+def _cluster(settings: Settings) -> Iterator[list[psutil.Process]]:
+    """Run Ray as long as the block lasts. Yields the two processes without which it is dead."""
+    import ray  # noqa: PLC0415 - the daemon, which imports this module, never loads Ray
+
+    ray.init(
+        num_cpus=settings.workers,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=OBJECT_STORE,
+        _temp_dir=str(settings.directory),
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # Ray has put its own there
+    try:
+        yield [each for each in psutil.Process().children() if each.name() in {"raylet", "gcs_server"}]
+    finally:
+        ray.shutdown()
+        shutil.rmtree(settings.directory, ignore_errors=True)
+
+
+def _relay(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> None:
+    _say(out, Answer(ticket=HERE).model_dump_json())
+    while (event := _next(crew, inbox, out, servers)) is not None:
+        if isinstance(event, bytes):
+            _obey(crew, json.loads(event), inbox)
+        else:
+            _say(out, crew.settle(*event))
+
+
+def _next(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> Event:
+    """Wait for the next event. Meanwhile watch Ray, and let the daemon know that we do, while it waits for us."""
+    while True:
+        try:
+            return inbox.get(timeout=PULSE)
+        except Empty:
+            _check(servers)
+            if crew.busy:
+                _say(out, Answer(ticket=HERE).model_dump_json())
+
+
+def _obey(crew: Crew, order: Mapping[str, Any], inbox: "SimpleQueue[Event]") -> None:
+    if order.get("cancel"):
+        crew.cancel()
+    else:
+        crew.submit(order["ticket"], json.dumps(order["play"]), lambda ticket, future: inbox.put((ticket, future)))
+
+
+def _check(servers: list[psutil.Process]) -> None:
+    """Give up when Ray is dead: nothing that waits for it would ever come back."""
+    for server in servers:
+        if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE:
+            sys.stderr.write(f"Ray's process {server.pid} is gone\n")
+            sys.stderr.flush()
+            os._exit(1)
+
+
+def _say(out: IO[str], line: str) -> None:
+    out.write(line + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    # by its name: Ray would send a class of `__main__` by value
+    importlib.import_module("loop.ray_pool").main()

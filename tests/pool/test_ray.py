@@ -1,0 +1,142 @@
+"""Ray's own ways to fail: each costs the plays in flight and nothing else."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loop import ray_pool as module
+from loop.errors import FailureKind, ProviderError
+from loop.ray_pool import RayPool
+from loop.types import End
+
+
+@pytest.fixture
+def staged():
+    import staged  # noqa: PLC0415 - on the path by a session fixture
+
+    return staged.staged
+
+
+def session_of(pool):
+    """Every living process of the pool's child."""
+    return [psutil.Process(pid) for pid in psutil.pids() if in_session(pid, pool._child.pid)]
+
+
+def in_session(pid, leader):
+    try:
+        return os.getsid(pid) == leader and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (OSError, psutil.Error):
+        return False
+
+
+def kill(pool, name):
+    (process,) = [each for each in session_of(pool) if each.name() == name]
+    process.kill()
+
+
+def test_the_daemon_never_loads_ray(ray_pool, staged):
+    assert [*ray_pool.run([staged(1)])]
+    assert "ray" not in sys.modules
+
+
+def test_a_worker_that_dies_costs_the_plays_that_it_had_and_is_replaced(ray_pool, staged):
+    plays = [staged(0, "die"), *(staged(number, "sleep 0.2") for number in range(1, 20))]
+    found = {play.task.seed: trajectory for play, trajectory in ray_pool.run(plays)}
+    assert len(found) == 20
+    assert found[0].failure.kind is FailureKind.LOST
+    lost = [number for number, trajectory in found.items() if trajectory.end is End.FAILED]
+    assert len(lost) <= 4, "one of two workers had four of eight plays in flight"
+    assert all(trajectory.end is End.CLOSED for _, trajectory in ray_pool.run(staged(n) for n in range(40)))
+
+
+def test_only_loopback_is_listened_on_and_without_the_token_nobody_gets_in(ray_pool, staged):
+    assert [*ray_pool.run([staged(1)])]
+    addresses = {
+        connection.laddr.ip
+        for process in session_of(ray_pool)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    environment = psutil.Process(ray_pool._child.pid).environ()
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert Path(environment["RAY_AUTH_TOKEN_PATH"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_child_that_dies_loses_what_is_in_flight_and_is_started_again(ray_pool, staged):
+    before = ray_pool._child.pid
+    outcomes = ray_pool.run([staged(0), *(staged(number, "sleep 30") for number in range(1, 8))])
+    assert next(outcomes)[1].end is End.CLOSED
+    os.kill(before, signal.SIGKILL)
+    failures = [trajectory.failure for _, trajectory in outcomes]
+    assert Counter(failure.kind for failure in failures) == {FailureKind.LOST: 7}
+    assert failures[0].message.startswith(f"ray (pid {before}) was ended by SIGKILL")
+    assert [trajectory.end for _, trajectory in ray_pool.run([staged(9)])] == [End.CLOSED]
+    assert ray_pool._child.pid != before
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_a_ray_that_never_comes_up_is_given_up_after_five_restarts(tmp_path, staged, monkeypatch):
+    (tmp_path / "ray.py").write_text("raise ImportError('no ray here')")
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0)
+    places = {"run": tmp_path / "run", "logs": tmp_path / "logs"}
+    with RayPool(1, in_flight=1, environment={"PYTHONPATH": str(tmp_path)}, **places) as pool:
+        outcomes = pool.run(staged(number) for number in range(100))
+        lost = [next(outcomes)[1].failure for _ in range(6)]
+        with pytest.raises(ProviderError, match="Ray died 6 times") as caught:
+            next(outcomes)
+    assert caught.value.kind is FailureKind.FATAL
+    assert Counter(failure.kind for failure in lost) == {FailureKind.LOST: 6}
+    assert "no ray here" in lost[0].message
+    assert not [*(tmp_path / "run").iterdir()]
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+def test_a_dead_server_of_ray_loses_what_is_in_flight_and_ray_is_started_again(ray_pool, staged, server):
+    outcomes = ray_pool.run([staged(0), *(staged(number, "sleep 60") for number in range(1, 8))])
+    next(outcomes)
+    kill(ray_pool, server)
+    began = time.monotonic()
+    assert Counter(trajectory.failure.kind for _, trajectory in outcomes) == {FailureKind.LOST: 7}
+    assert [trajectory.end for _, trajectory in ray_pool.run([staged(9)])] == [End.CLOSED]
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_ending_the_pool_leaves_no_process_and_no_file_even_while_it_starts(tmp_path, staged):
+    pool = RayPool(1, run=tmp_path / "run", logs=tmp_path / "logs")
+    with pool:
+        directory = Path((tmp_path / "run" / "ray.directory").read_text())
+        leader = pool._child.pid
+        while not any(each.name() == "raylet" for each in session_of(pool)):
+            time.sleep(0.1)
+    assert not [pid for pid in psutil.pids() if in_session(pid, leader)]
+    assert not directory.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_kill_9_of_the_daemon_takes_ray_with_it(tmp_path):
+    arguments = [sys.executable, str(Path(__file__).with_name("owner.py")), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment) as owner:
+        _, leader, directory = json.loads(owner.stdout.readline())
+        assert [pid for pid in psutil.pids() if in_session(pid, leader)]
+        owner.kill()
+    deadline = time.monotonic() + 10
+    while [pid for pid in psutil.pids() if in_session(pid, leader)] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in psutil.pids() if in_session(pid, leader)]
+    assert not Path(directory).exists()
