@@ -49,8 +49,8 @@ LARGEST: Final = 16 * 1024 * 1024
 PREFIX: Final = "loopd-ray-"
 SHORT: Final = Path("/tmp")  # noqa: S108 - a private directory is made in it; TMPDIR on a Mac is too long for sockets
 NOTE: Final = "ray.directory"
-HERE: Final = 0
-"""The ticket of an answer that says only: I am up."""
+HERE: Final = '{"ticket":0}'
+"""The answer that says only: I am up. Tickets of plays begin at 1."""
 
 
 class Settings(Record):
@@ -101,7 +101,7 @@ class RayPool:
         self._in_flight = in_flight or 8 * workers
         self._workers, self._threads, self._play = workers, -(-self._in_flight // workers), play
         self._run, self._logs, self._environment = run, logs, dict(environment or {})
-        self._tickets = count(HERE + 1)
+        self._tickets = count(1)
         self._child: Child | None = None
         self._up = False
         self._deaths = deque[float](maxlen=RESTARTS + 1)
@@ -153,7 +153,8 @@ class RayPool:
             if error.kind is FailureKind.FATAL:
                 raise
             self._deaths.append(time.monotonic())
-            yield from ((play, failed(play, FailureKind.LOST, str(error))) for play in _emptied(flying))
+            gone = [flying.pop(ticket) for ticket in [*flying]]
+            yield from ((play, failed(play, FailureKind.LOST, str(error))) for play in gone)
             return
         if answer.ticket in flying:
             play = flying.pop(answer.ticket)
@@ -221,12 +222,6 @@ class RayPool:
             if left.parent == SHORT and left.name.startswith(PREFIX) and left.lstat().st_uid == os.getuid():
                 shutil.rmtree(left, ignore_errors=True)
             note.unlink()
-
-
-def _emptied(flying: dict[int, Play]) -> list[Play]:
-    plays = [*flying.values()]
-    flying.clear()
-    return plays
 
 
 def _ray_environment(directory: Path) -> dict[str, str]:
@@ -361,12 +356,12 @@ def _cluster(settings: Settings) -> Iterator[list[psutil.Process]]:
 
 
 def _relay(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> None:
-    _say(out, Answer(ticket=HERE).model_dump_json())
+    print(HERE, file=out, flush=True)
     while (event := _next(crew, inbox, out, servers)) is not None:
         if isinstance(event, bytes):
             _obey(crew, json.loads(event), inbox)
         else:
-            _say(out, crew.settle(*event))
+            print(crew.settle(*event), file=out, flush=True)
 
 
 def _next(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> Event:
@@ -377,7 +372,7 @@ def _next(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[p
         except Empty:
             _check(servers)
             if crew.busy:
-                _say(out, Answer(ticket=HERE).model_dump_json())
+                print(HERE, file=out, flush=True)
 
 
 def _obey(crew: Crew, order: Mapping[str, Any], inbox: "SimpleQueue[Event]") -> None:
@@ -394,11 +389,6 @@ def _check(servers: list[psutil.Process]) -> None:
             sys.stderr.write(f"Ray's process {server.pid} is gone\n")
             sys.stderr.flush()
             os._exit(1)
-
-
-def _say(out: IO[str], line: str) -> None:
-    out.write(line + "\n")
-    out.flush()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+from loop import rollout
 from loop.errors import ConfigError
-from loop.types import End, Message, Play, Player, Task, Tier, Trajectory, Turn
-
-assert Player
+from loop.types import End, Message, Play, Task, Tier, Trajectory, Turn
 
 
 def staged(number, does="answer"):
@@ -27,6 +26,8 @@ def staged(number, does="answer"):
 
 
 def play(job: Play) -> Trajectory:
+    if job.player.use != "staged":
+        return rollout.play(job)
     does, _, detail = job.task.turns[0].user.partition(" ")
     getattr(sys.modules[__name__], f"_{does}")(detail)
     message = Message(role="assistant", content=f"{job.task.seed} é \U0001f600\n", tokens=(1, 2))

@@ -6,8 +6,9 @@ from itertools import count, islice
 
 import pytest
 
+from loop import plugins, rollout
 from loop.errors import FailureKind
-from loop.types import End
+from loop.types import End, Part, Play
 
 
 @pytest.fixture
@@ -73,3 +74,20 @@ def test_closing_gives_up_what_is_in_flight_and_the_pool_goes_on(pool, staged):
     again = [play.task.seed for play, _ in pool.run([staged(number) for number in range(100, 110)])]
     assert sorted(again) == [*range(100, 110)]
     assert time.monotonic() - began < 10.0
+
+
+def test_a_real_play_is_the_same_in_a_pool_as_by_itself(pool):
+    generator = plugins.load("task_generators", Part(use="files"))
+    plays = [scripted(generator.make(arm, seed)) for arm in generator.arms for seed in (1, 2)]
+    for play, trajectory in pool.run(plays):
+        assert same(trajectory) == same(rollout.play(play))
+        assert trajectory.end is End.CLOSED
+
+
+def scripted(task):
+    return Play(id=task.id, round=1, task=task, player=Part(use="scripted"), player_name="scripted")
+
+
+def same(trajectory):
+    """Everything but the clock."""
+    return trajectory.model_copy(update={"started": 0, "seconds": 0.0})
