@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from loop.calls import NotACall, read_call
 from loop.errors import ConfigError, LoopdError
 from loop.types import PlannedCall, Split, Task, Tier, Turn
+from task_generators.backends.backend import backend as backend_of
 from task_generators.backends.catalogues import tools_of
-from task_generators.backends.documents import tools_of_backend
 from task_generators.backends.worlds import LONG_CONTEXT
 
 CATEGORIES: Final = ("base", "miss_func", "miss_param", "long_context")
@@ -103,7 +103,7 @@ def _plan(calls: Sequence[str], backends: Sequence[str]) -> tuple[PlannedCall, .
     positions = {
         name: tuple(_properties(tool.parameters))
         for backend in backends
-        for name, tool in tools_of_backend(backend).items()
+        for name, tool in backend_of(backend).tools.items()
     }
     spelt = [read_call(text, positions) for text in calls]
     return tuple(PlannedCall(name=call.name, arguments=call.arguments) for call in spelt)

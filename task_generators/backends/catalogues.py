@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from loop.errors import ConfigError, nearest
 from loop.types import Catalogue, Tool
-from task_generators.backends.documents import tools_of_backend
+from task_generators.backends.backend import backend as backend_of
 
 
 def tools_of(backend: str) -> tuple[str, ...]:
@@ -13,7 +13,7 @@ def tools_of(backend: str) -> tuple[str, ...]:
     Raises:
         ConfigError: no such backend.
     """
-    return tuple(tools_of_backend(backend))
+    return tuple(backend_of(backend).tools)
 
 
 def catalogue(tools: Sequence[str], backends: Iterable[str]) -> Catalogue:
@@ -24,7 +24,7 @@ def catalogue(tools: Sequence[str], backends: Iterable[str]) -> Catalogue:
     """
     known: dict[str, Tool] = {}
     for backend in backends:
-        known |= tools_of_backend(backend)
+        known |= backend_of(backend).tools
     unknown = [name for name in tools if name not in known]
     if unknown:
         raise ConfigError(f"There is no tool '{unknown[0]}' here.{nearest(unknown[0], list(known))}")

@@ -107,21 +107,27 @@ Snapshot = Mapping[str, Any]
 """A simulator's public attributes at one moment, held by nobody else."""
 
 
+def attributes_of(instance: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a simulator
+    """What a simulator remembers: its own account of that, or its attributes."""
+    remembered: Mapping[str, Any] = instance.remembers() if hasattr(instance, "remembers") else vars(instance)
+    return remembered
+
+
 def snapshot(instance: Any) -> Snapshot:  # noqa: ANN401 - a simulator
     """Copy what BFCL compares: the public attributes."""
-    return {name: copied(value) for name, value in vars(instance).items() if not name.startswith("_")}
+    return {name: copied(value) for name, value in attributes_of(instance).items() if not name.startswith("_")}
 
 
 def alike(instance: Any, then: Snapshot) -> bool:  # noqa: ANN401 - a simulator
     """Whether a simulator stands where another of its class stood, as BFCL compares them."""
-    now = vars(instance)
+    now = attributes_of(instance)
     return all(now[name] == value for name, value in then.items())
 
 
 def state_of(instance: Any, *, private: bool = False) -> JsonValue:  # noqa: ANN401 - a simulator
     """Show a simulator's attributes in JSON; the private ones only if asked for."""
     skipped = "_api_description" if private else "_"
-    return {name: shown(value) for name, value in vars(instance).items() if not name.startswith(skipped)}
+    return {name: shown(value) for name, value in attributes_of(instance).items() if not name.startswith(skipped)}
 
 
 def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute

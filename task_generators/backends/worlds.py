@@ -10,9 +10,18 @@ from pydantic import JsonValue
 from loop.errors import nearest
 from loop.types import Call, Result, Tool
 from task_generators.backends.arguments import problem
-from task_generators.backends.documents import tools_of_backend
-from task_generators.backends.simulators import simulator
-from task_generators.backends.values import Snapshot, alike, copied, failure, plain, shown, snapshot, state_of
+from task_generators.backends.backend import backend as backend_of
+from task_generators.backends.values import (
+    Snapshot,
+    alike,
+    attributes_of,
+    copied,
+    failure,
+    plain,
+    shown,
+    snapshot,
+    state_of,
+)
 
 LONG_CONTEXT: Final = "long_context"
 """Key of `Task.initial` beside the backends: true where BFCL fills the worlds with much more to read."""
@@ -32,7 +41,8 @@ def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "Ba
     """
     long_context = bool(initial.get(LONG_CONTEXT, False))
     instances = {
-        backend: simulator(backend, copied(initial.get(backend, {})), long_context=long_context) for backend in backends
+        backend: backend_of(backend).open(copied(initial.get(backend, {})), long_context=long_context)
+        for backend in backends
     }
     return BackendWorld(instances)
 
@@ -41,7 +51,7 @@ def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "Ba
 def _dispatch(backends: tuple[str, ...]) -> Mapping[str, tuple[str, Tool]]:
     """Which backend answers which tool: the allow-list. Nothing else can be called."""
     return MappingProxyType(
-        {name: (backend, tool) for backend in backends for name, tool in tools_of_backend(backend).items()}
+        {name: (backend, tool) for backend in backends for name, tool in backend_of(backend).tools.items()}
     )
 
 
@@ -96,7 +106,7 @@ class BackendWorld:  # a `loop.types.World`
         """Name the first place where the state differs from one that was kept, with both values."""
         for backend, attributes in then.items():
             for name, value in attributes.items():
-                now = getattr(self._instances[backend], name)
+                now = attributes_of(self._instances[backend])[name]
                 if now != value:
                     return _difference(shown(now), shown(value), f"{backend}/{name}")
         return "nothing"

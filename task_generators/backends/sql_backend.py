@@ -1,0 +1,204 @@
+"""SQL: a small SQLite database that a player may look into and change.
+
+The database lives in a child process, which is all that ever sees a statement (`sql_child`). The child opens no file,
+may run no function and do nothing that is not on its list, and is killed where a statement takes too long; the
+database is then built anew from the initial state and the writes that succeeded. Ideas from SQLite's "Defense against
+the dark arts" (sqlite.org/security.html).
+"""
+
+import json
+import selectors
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+from typing import IO, Final
+
+from pydantic import JsonValue
+
+from loop.errors import LoopdError
+from loop.types import Record, Tool
+from task_generators.backends.backend import Simulator
+from task_generators.backends.schemas import tool_of
+
+WALL_SECONDS: Final = 2.5
+"""How long a statement may take before its process is killed; the child itself gives up after one second."""
+
+START_SECONDS: Final = 30.0
+"""How long the child may take to start and to build the database, on a machine that is busy."""
+
+MAX_LINE: Final = 4_000_000
+"""Bytes of one answer."""
+
+STATEMENT: Final = {"type": "string", "description": "One SQL statement, in SQLite's dialect."}
+
+DOCUMENTS: Final = (
+    {"name": "list_tables", "description": "List the tables of the database.", "parameters": {"type": "dict"}},
+    {
+        "name": "describe_table",
+        "description": "Describe a table: its columns with their types, and its number of rows.",
+        "parameters": {
+            "type": "dict",
+            "properties": {"table": {"type": "string", "description": "The table's name."}},
+            "required": ["table"],
+        },
+    },
+    {
+        "name": "query",
+        "description": "Run one SELECT statement and return its columns and rows. It can change nothing.",
+        "parameters": {"type": "dict", "properties": {"sql": STATEMENT}, "required": ["sql"]},
+    },
+    {
+        "name": "execute",
+        "description": "Run one INSERT, UPDATE or DELETE statement on one table and return how many rows it changed.",
+        "parameters": {"type": "dict", "properties": {"sql": STATEMENT}, "required": ["sql"]},
+    },
+)
+
+
+class BadDatabase(LoopdError):
+    """A task's initial database cannot be built."""
+
+
+class SqlBackend(Record):
+    """Databases. The initial state: `schema`, CREATE TABLE statements as one text; `rows`, lists of rows per table."""
+
+    name: str = "SQL"
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The four tools: two that look around, one that reads, one that writes."""
+        return TOOLS
+
+    def open(self, initial: Mapping[str, JsonValue], *, long_context: bool) -> Simulator:
+        """Start a child with a database of its own.
+
+        Raises:
+            BadDatabase: the schema or a row is refused; the message holds SQLite's words.
+        """
+        del long_context
+        return SqlDatabase(initial)
+
+
+BACKENDS: Final = (SqlBackend(),)
+
+TOOLS: Final[Mapping[str, Tool]] = MappingProxyType({tool.name: tool for tool in map(tool_of, DOCUMENTS)})
+
+
+class SqlDatabase:
+    """One play's database. Its child ends with it."""
+
+    def __init__(self, initial: Mapping[str, JsonValue]) -> None:
+        """Build the database from `schema` and `rows`.
+
+        Raises:
+            BadDatabase: SQLite refuses the schema or a row.
+        """
+        self._initial = dict(initial)
+        self._written: list[str] = []
+        self._child = Child()
+        self._tables: JsonValue = self._build()
+
+    def _build(self) -> JsonValue:
+        answer = self._child.ask({"do": "build", **self._initial}, START_SECONDS)
+        if "error" in answer:
+            raise BadDatabase(f"initial state of SQL: {answer['error']}")
+        return answer["tables"]
+
+    def remembers(self) -> dict[str, JsonValue]:
+        """Give every table with its columns and its rows, the rows in an order of their own."""
+        return {"tables": self._tables}
+
+    def list_tables(self) -> dict[str, JsonValue]:
+        """List the tables by name."""
+        return self._ask({"do": "list"})
+
+    def describe_table(self, table: str) -> dict[str, JsonValue]:
+        """Describe a table's columns and count its rows."""
+        return self._ask({"do": "describe", "table": table})
+
+    def query(self, sql: str) -> dict[str, JsonValue]:
+        """Read."""
+        return self._ask({"do": "query", "sql": sql})
+
+    def execute(self, sql: str) -> dict[str, JsonValue]:
+        """Write."""
+        answer = self._ask({"do": "execute", "sql": sql})
+        if "error" not in answer:
+            self._written.append(sql)
+            self._tables = answer.pop("tables")
+        return answer
+
+    def _ask(self, request: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        answer = self._child.ask(request, WALL_SECONDS)
+        if self._child.running:
+            return answer
+        self._child = Child()
+        self._build()
+        for sql in self._written:
+            self._child.ask({"do": "execute", "sql": sql}, WALL_SECONDS)
+        return answer
+
+
+class Child:
+    """The process that holds a database: it reads one line of JSON and answers one, and ends when its input does."""
+
+    def __init__(self) -> None:
+        program = str(files("task_generators.backends") / "sql_child.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+            bufsize=0,
+        )
+        self._end = weakref.finalize(self, _end, self._process)
+
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked again."""
+        return self._end.alive
+
+    def ask(self, request: Mapping[str, JsonValue], seconds: float) -> dict[str, JsonValue]:
+        """Send a request and wait for the answer. A child that gives none is killed, and the answer is an error."""
+        try:
+            _pipe(self._process.stdin).write(json.dumps(request).encode() + b"\n")
+            return dict(json.loads(self._line(time.monotonic() + seconds)))
+        except (OSError, ValueError, TimeoutError):
+            self._end()
+            return {"error": "the statement took too long or too much memory, and was stopped"}
+
+    def _line(self, deadline: float) -> bytes:
+        """Read one line until the deadline.
+
+        Raises:
+            TimeoutError: none came in time, or none that is short enough.
+            ValueError: the child ended.
+        """
+        line, pipe = bytearray(), _pipe(self._process.stdout)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if len(line) > MAX_LINE or not selector.select(deadline - time.monotonic()):
+                    raise TimeoutError
+                if not (part := pipe.read(65_536)):
+                    raise ValueError
+                line += part
+        return bytes(line)
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    _pipe(process.stdin).close()
+    _pipe(process.stdout).close()
