@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import psutil
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from loop import board, children, config, daemon, db, lock, log, parts, paths, view
+from loop import board, children, config, control, daemon, lock, log, parts, paths, view
 from loop.errors import ConfigError, LoopdError, NotFound, NotRunning
 from loop.stopping import Stop, Stopped
+from loop.verbs import access, curriculum, gate, model, trajectory
+from loop.verbs.access import Json
 
 app = typer.Typer(
     help="A daemon that makes a small local tool-calling model better, week after week, and never worse.",
@@ -26,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-trajectory_app = typer.Typer(help="Look at single plays.", no_args_is_help=True)
-app.add_typer(trajectory_app, name="trajectory")
+for each in (curriculum, gate, model, trajectory):
+    app.add_typer(each.app, name=each.__name__.rpartition(".")[2])
 
 READY: Final = 120.0
 """Seconds that `loopd start` waits for the daemon in the background."""
@@ -36,7 +35,6 @@ GONE: Final = 30.0
 
 Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="End after so many rounds; without it, go on until stopped.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
 Query = Annotated[str, typer.Argument(help="One SELECT; docs/sql.md lists the views.")]
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show what happens.")]
@@ -79,7 +77,11 @@ def _run(places: paths.Paths, settings: config.Config) -> int:
         stop = Stop()
         stop.listen()
         try:
-            with view.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
+            with (
+                view.watching(shown, console),
+                parts.build(settings, places, shown, stop) as loop,
+                control.serving(places.run, shown, loop.store),
+            ):
                 daemon.run(loop)
         except Stopped as stopped:
             console.print(_farewell(shown.now, settings))
@@ -149,11 +151,11 @@ def status(*, as_json: Json = False) -> None:
     places = paths.find()
     now = _status(places)
     if as_json:
-        typer.echo(json.dumps({"schema": "loopd/v1", "running": now is not None, **_as_json(now, places)}, indent=1))
+        typer.echo(json.dumps({"schema": "loopd/v1", "running": now is not None, **_as_json(now)}, indent=1))
     elif now is not None:
         Console().print(view.picture(now))
     else:
-        typer.echo(f"loopd is not running. {_last_round(places)}")
+        typer.echo(f"loopd is not running. {_last_round()}")
 
 
 def _status(places: paths.Paths) -> board.Progress | None:
@@ -163,15 +165,15 @@ def _status(places: paths.Paths) -> board.Progress | None:
         return None
 
 
-def _as_json(now: board.Progress | None, places: paths.Paths) -> dict[str, Any]:
+def _as_json(now: board.Progress | None) -> dict[str, Any]:
     if now is None:
-        return {"last_round": _last_round(places)}
+        return {"last_round": _last_round()}
     return {**now.model_dump(mode="json"), "rate": now.rate, "seconds_left": now.seconds_left}
 
 
-def _last_round(places: paths.Paths) -> str:
+def _last_round() -> str:
     try:
-        with _reading(places) as query:
+        with access.reading() as query:
             rows = query("select round, state, reason from v_rounds order by round desc limit 1").rows
     except NotFound:
         return "Start it with: loopd start"
@@ -182,39 +184,9 @@ def _last_round(places: paths.Paths) -> str:
 
 
 @app.command()
-def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT; see docs/sql.md for the views.")], *, as_json: Json = False
-) -> None:
+def sql(query: Query, *, as_json: Json = False) -> None:
     """Ask the store, also while the daemon runs. Read only."""
-    with _reading(paths.find()) as ask:
-        answer = ask(query)
-    if as_json:
-        typer.echo(
-            json.dumps([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], indent=1, default=str)
-        )
-        return
-    table = Table(*answer.columns)
-    for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
-
-
-@contextmanager
-def _reading(places: paths.Paths) -> Iterator[Callable[[str], Any]]:
-    with db.read_only(_url(places)) as ask:
-        yield ask
-
-
-def _url(places: paths.Paths) -> str:
-    url = config.load(places, None, {}, config.environment()).database or places.database
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        raise NotFound(f"There is no store at {url}. Make one: loopd start")
-    return url
-
-
-@trajectory_app.command("show")
-def trajectory_show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
-    """Print a play as a person would read it."""
+    access.show_query(query, as_json=as_json)
 
 
 if __name__ == "__main__":

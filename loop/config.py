@@ -27,6 +27,8 @@ class Student(Record):
 
     source: str
     """`embedded`, a local directory, a GGUF file, or a hub id with `@revision`."""
+    player: str = "loop.student.client:Student"
+    """Who asks the model, in a worker: a player that takes `url`, `token_file`, `policy` and the sampling below."""
     template: Id = "native"
     system: str
     """The system prompt, before the catalogue."""

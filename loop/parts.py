@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from curriculum.sampler import Sampler
 from loop import plugins
@@ -21,8 +21,6 @@ from loop.stopping import Stop
 from loop.store import Store
 from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
-
-STUDENT: Final = "loop.student.client:Student"
 
 
 class Base(Record):
@@ -58,7 +56,8 @@ class Loop:
     def ended(self, rnd: Round) -> None:
         """Note a round's end where people look."""
         self.finished.append(rnd)
-        self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "")
+        gates = self.store.gate_results(rnd)
+        self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "", gates=gates)
 
     @property
     def champion(self) -> Policy:
@@ -101,24 +100,34 @@ def student_part(config: Config, temperature: float) -> Part:
     """How a worker builds the student; where it is served is added when the play is sent."""
     student = config.student
     settings = {"temperature": temperature, "top_p": student.top_p, "max_tokens": student.max_tokens}
-    return Part(use=STUDENT, settings=settings)
+    return Part(use=student.player, settings=settings)
 
 
 @contextmanager
-def build(config: Config, paths: Paths, board: Board, stop: Stop) -> Iterator[Loop]:
+def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
+    config: Config, paths: Paths, board: Board, stop: Stop, *, store: Store | None = None, gpu: Gpu | None = None
+) -> Iterator[Loop]:
     """Put a loop together, crown the stock model where nobody is champion yet, and take everything down afterwards.
+
+    Args:
+        config: settings.
+        paths: directories, which exist.
+        board: where what happens is told.
+        stop: how it is asked to stop.
+        store: another store than the one that the settings name.
+        gpu: another GPU than this machine's.
 
     Raises:
         ConfigError: a part, a setting or the model source is not known.
     """
     with ExitStack() as stack:
-        store = stack.enter_context(Store.open(config.database or paths.database))
+        store = stack.enter_context(store or Store.open(config.database or paths.database))
         loop = Loop(
             config=config,
             paths=paths,
             store=store,
             pool=stack.enter_context(_pool(config, paths)),
-            gpu=stack.enter_context(Gpu(paths.run, paths.logs, paths.scratch)),
+            gpu=stack.enter_context(gpu or Gpu(paths.run, paths.logs, paths.scratch)),
             base=_base(config, paths),
             generators=_load("task_generators", config.sampling.generators),
             curriculum=plugins.load("curriculum", config.sampling.curriculum),

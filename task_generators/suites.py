@@ -30,6 +30,11 @@ def _short(easy: int, moderate: int, hard: int) -> dict[Tier, int]:
 
 GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
     {
+        "rehearsal-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_short(10, 0, 0)),),
+        "rehearsal-breadth": (
+            Draw(generator="trading", families=("buy", "orders"), tiers=_short(8, 0, 0)),
+            Draw(generator="travel", families=("airport", "money"), tiers=_short(8, 0, 0)),
+        ),
         "quick-depth": (Draw(generator="files", families=("tidy", "walk", "notes"), tiers=_short(24, 24, 12)),),
         "quick-breadth": (
             Draw(generator="trading", families=("buy", "orders", "company", "watch"), tiers=_short(12, 12, 6)),

@@ -1,0 +1,83 @@
+"""What an operator may change: pause and resume gates, roll back, steer the curriculum. Every change is an event.
+
+The running daemon carries a command out itself, because it is the only writer; without one, the command line takes the
+daemon's lock and does the same.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from loop.errors import ConfigError, NotFound, nearest
+from loop.store import Store
+from loop.types import Arm, ArmKey, Tier
+
+Arguments = Mapping[str, JsonValue]
+Answer = dict[str, JsonValue]
+
+
+def carry_out(store: Store, verb: str, arguments: Arguments) -> Answer:
+    """Do what a command says, and note it as an event.
+
+    Raises:
+        ConfigError: no such command, or its arguments are not right.
+        NotFound: what it names does not exist.
+    """
+    if verb not in VERBS:
+        raise ConfigError(f"There is no command '{verb}'.{nearest(verb, list(VERBS))}")
+    try:
+        answer = VERBS[verb](store, arguments)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{verb}: wrong arguments: {error}") from error
+    store.event(f"command.{verb}", **arguments)
+    return answer
+
+
+def _pause(store: Store, arguments: Arguments) -> Answer:
+    store.pause_gate(str(arguments["gate"]), str(arguments.get("reason") or ""))
+    return {"paused": list(store.paused_gates())}
+
+
+def _resume(store: Store, arguments: Arguments) -> Answer:
+    store.resume_gate(str(arguments["gate"]))
+    return {"paused": list(store.paused_gates()), "queued": [rnd.id for rnd in store.queued()]}
+
+
+def _roll_back(store: Store, arguments: Arguments) -> Answer:
+    begins = str(arguments["policy"])
+    found = [policy for policy, _ in store.policies() if policy.id.startswith(begins)]
+    if len(found) != 1:
+        raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
+    promotion = store.roll_back(found[0].id, str(arguments.get("reason") or "by the operator"))
+    return {"champion": promotion.candidate}
+
+
+def _steer(store: Store, arguments: Arguments) -> Answer:
+    key = arm_key(str(arguments["arm"]))
+    arm = next((arm for arm in store.arms() if arm.key == key), Arm(key=key))
+    changes = {name: arguments[name] for name in ("frozen", "weight") if arguments.get(name) is not None}
+    steered = Arm.model_validate(arm.model_dump() | changes)
+    store.save_arms([steered])
+    return {"arm": str(key), "frozen": steered.frozen, "weight": steered.weight}
+
+
+def arm_key(text: str) -> ArmKey:
+    """Read an arm as it is spelled: `TradingBot+TravelAPI/quote/easy`.
+
+    Raises:
+        ConfigError: it is not spelled like that.
+    """
+    backends, _, rest = text.partition("/")
+    family, _, tier = rest.partition("/")
+    if not backends or not family or tier not in list(Tier):
+        raise ConfigError(f"'{text}' is no arm. Spell it BACKEND[+BACKEND]/FAMILY/TIER, as v_curriculum does.")
+    return ArmKey(backends=tuple(backends.split("+")), family=family, tier=Tier(tier))
+
+
+VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
+    "gate.pause": _pause,
+    "gate.resume": _resume,
+    "model.rollback": _roll_back,
+    "curriculum.steer": _steer,
+}

@@ -1,0 +1,80 @@
+"""How a verb reaches the store: reading beside the daemon, writing through it, or with its lock where none runs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+
+from loop import commands, config, control, db, lock, paths
+from loop.errors import NotFound
+from loop.store import Store
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
+
+
+def settings() -> config.Config:
+    """Read the configuration as the daemon would."""
+    return config.load(paths.find(), None, {}, config.environment())
+
+
+def url() -> str:
+    """Tell where the store is.
+
+    Raises:
+        NotFound: there is none yet.
+    """
+    places = paths.find()
+    found = settings().database or places.database
+    if found.startswith("sqlite:///") and not Path(found.removeprefix("sqlite:///")).exists():
+        raise NotFound(f"There is no store at {found}. Make one: loopd start")
+    return found
+
+
+@contextmanager
+def reading() -> Iterator[db.Ask]:
+    """Ask in SQL, read only."""
+    with db.read_only(url()) as ask:
+        yield ask
+
+
+@contextmanager
+def store() -> Iterator[Store]:
+    """Look records up; nothing is written."""
+    with Store.open(url()) as opened:
+        yield opened
+
+
+def change(verb: str, **arguments: JsonValue) -> commands.Answer:
+    """Have the daemon do it, or do it here with the daemon's lock."""
+    places = paths.find()
+    if lock.holder(places.data) is not None:
+        return control.call(places.run, verb, arguments)
+    with lock.hold(places.data), store() as opened:
+        return commands.carry_out(opened, verb, arguments)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str | None = None) -> None:
+    """Print rows as a table, or as JSON under a version."""
+    if as_json:
+        typer.echo(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
+        return
+    table = Table(*(rows[0] if rows else ()), title=title)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table if rows else "none")
+
+
+def show_query(query: str, *, as_json: bool) -> None:
+    """Print what a query answers."""
+    with reading() as ask:
+        answer = ask(query)
+    if answer.more:
+        typer.echo("Not all rows are shown; add a limit or a condition.", err=True)
+    show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=as_json)

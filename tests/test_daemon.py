@@ -1,0 +1,173 @@
+"""The whole loop on shipped fakes: what a round does, and that it survives being killed anywhere (rule 6)."""
+
+import os
+import signal
+import sqlite3
+
+import pytest
+
+from loop import board, config, daemon, parts, paths
+from loop.errors import CheckNegative
+from loop.stopping import Stop, Stopped
+from loop.store import Store
+from loop.testing import FakeGpu, killing
+from loop.types import Purpose, RoundState
+
+OUTCOME = {
+    "rounds": "select id, state, reason, candidate, dataset from round where id > 0",
+    "policies": "select id, standing, adapter, parent from policy order by id",
+    "plays": "select round, purpose, task, player, policy, sample, state from play order by id",
+    "trajectories": "select id, player, passed, calls, digest from trajectory order by id",
+    "verdicts": "select trajectory, checker, version, passed from verdict order by trajectory, checker",
+    "scores": "select subject, suite, task, sample, passed from score order by subject, suite, task, sample",
+    "gates": "select round, gate, candidate, champion, verdict, difference from gate_result order by round, gate",
+    "promotions": "select round, candidate, decision, reason from promotion order by id",
+    "arms": "select backends, family, tier, alpha, beta, plays, wins from arm order by backends, family, tier",
+    "rows": "select dataset, place, trajectory from dataset_row order by dataset, place",
+}
+"""What must be the same however often the daemon was killed. Times and random ids are left out."""
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return at(tmp_path)
+
+
+def at(root):
+    return paths.Paths(data=root / "data", logs=root / "logs", config=root / "config").create()
+
+
+def settings(places, **flags):
+    return config.load(places, "rehearsal", {"rounds": 1, **flags}, {})
+
+
+def live(places, store=None, stop=None, **flags):
+    """One life of the daemon: until its rounds are done, or it is killed."""
+    chosen = settings(places, **flags)
+    shown = board.Board(places.run, chosen.profile)
+    with parts.build(chosen, places, shown, stop or Stop(), store=store, gpu=FakeGpu()) as loop:
+        daemon.run(loop)
+    return shown.now
+
+
+def outcome(places):
+    with sqlite3.connect(places.data / "loopd.db") as connection:
+        return {name: connection.execute(query).fetchall() for name, query in OUTCOME.items()}
+
+
+def in_child(life):
+    """Live in a forked process; the exit code, or minus the signal that killed it."""
+    child = os.fork()
+    if not child:
+        try:
+            life()
+        finally:
+            os._exit(7)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_a_round_learns_is_measured_and_promotes(places):
+    now = live(places)
+    with Store.open(places.database) as store:
+        (rnd,) = store.rounds()
+        champion = store.champion()
+        assert rnd.state is RoundState.DONE
+        assert champion.id == store.candidate(rnd).id
+        assert champion.adapter
+        assert {result.verdict for result in store.gate_results(rnd)} == {"holds"}
+        assert store.progress(rnd, Purpose.TRAIN)[0] == store.progress(rnd, Purpose.TRAIN)[1]
+    assert "holds and improved" in now.decision
+    assert {result.gate for result in now.gates} == {"depth", "breadth"}
+
+
+def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
+    live(places)
+    first = outcome(places)["promotions"]
+    live(places)
+    after = outcome(places)
+    assert len(after["rounds"]) == 2
+    assert [row[2] for row in after["promotions"]] == [*(row[2] for row in first), "rejected"]
+    assert after["arms"] != []
+
+
+def test_too_few_accepted_plays_end_a_round_without_a_candidate(places):
+    now = live(places, training={"min_rows": 1000})
+    ((_, state, reason, candidate, _),) = outcome(places)["rounds"]
+    assert (state, candidate) == ("done", None)
+    assert "training needs 1000" in reason
+    assert "training needs 1000" in now.decision
+
+
+def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
+    stop = Stop()
+    stop.ask(signal.SIGINT)
+    with pytest.raises(Stopped):
+        live(places, stop=stop)
+    live(places)
+    (tmp_path / "whole").mkdir()
+    undisturbed = at(tmp_path / "whole")
+    live(undisturbed)
+    assert outcome(places) == outcome(undisturbed)
+
+
+def test_a_stage_that_fails_again_and_again_ends_its_round(places):
+    class Poisoned(FakeGpu):
+        def training(self, job):
+            raise CheckNegative("poisoned")
+
+    chosen = settings(places, max_attempts=2)
+    for _ in range(2):
+        with (
+            pytest.raises(CheckNegative),
+            parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=Poisoned()) as loop,
+        ):
+            daemon.run(loop)
+    live(places, max_attempts=2)
+    states = [row[1:3] for row in outcome(places)["rounds"]]
+    assert states == [("failed", "train was entered 3 times in vain")]
+
+
+def lives(places, moment, first):
+    """Kill the daemon at commit `first`, then let it end; how often it was killed."""
+    code = in_child(lambda: live(places, store=killing(places.database, first, moment)))
+    if code == -signal.SIGKILL:
+        assert in_child(lambda: live(places) and os._exit(0)) == 0
+        return 1
+    return 0
+
+
+def commits(places):
+    store = killing(places.database, 0, "before")
+    live(places, store=store)
+    return store.commits
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_a_commit_it_ends_the_same(tmp_path, monkeypatch, moment):
+    survive(tmp_path, monkeypatch, moment, every=11)
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_every_commit_it_ends_the_same(tmp_path, monkeypatch, moment):
+    survive(tmp_path, monkeypatch, moment, every=1)
+
+
+def survive(tmp_path, monkeypatch, moment, every):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "whole").mkdir()
+    undisturbed = at(tmp_path / "whole")
+    total = commits(undisturbed)
+    expected = outcome(undisturbed)
+    killed = 0
+    for commit in range(1, total + 1, every):
+        root = tmp_path / f"{moment}-{commit}"
+        root.mkdir()
+        killed += lives(at(root), moment, commit)
+        assert outcome(at(root)) == expected, f"killed {moment} commit {commit} of {total}"
+    assert killed >= total // every
