@@ -26,8 +26,12 @@ READY: Final = 600.0
 """Seconds a server has to load its model."""
 SILENCE: Final = 1800.0
 """Seconds a trainer may take from one progress line to the next."""
-LIBRARY: Final = "libopenblas.so.0"
-DIRECTORIES: Final = ("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib64", "lib64", "usr/lib", "usr/local/lib")
+LIBRARIES: Final = ("libopenblasp.so.0", "libopenblas.so.0")
+"""Where a distribution has both, the first is the one that uses all cores."""
+PLACES: Final = (
+    *("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/openblas-pthread"),
+    *("usr/lib64", "lib64", "usr/lib", "usr/local/lib"),
+)
 
 
 class Served:
@@ -158,8 +162,8 @@ def find_openblas() -> Path | None:
     if sys.platform != "linux":
         return None
     named = os.environ.get("LOOPD_OPENBLAS")
-    beside = sorted(Path(sys.prefix).glob(f"openblas/**/{LIBRARY}"))
-    system = [path for place in DIRECTORIES for path in sorted(Path("/").glob(f"{place}/{LIBRARY}"))]
+    beside = [path for name in LIBRARIES for path in sorted(_beside().rglob(name))]
+    system = [path for name in LIBRARIES for place in PLACES for path in sorted(Path("/").glob(f"{place}/{name}"))]
     candidates = [*([Path(named)] if named else []), *beside, *system]
     return next((path.resolve() for path in candidates if path.is_file()), None)
 
@@ -167,7 +171,16 @@ def find_openblas() -> Path | None:
 def preload() -> dict[str, str]:
     """Build the environment that puts OpenBLAS under MLX; it must be there before the process starts."""
     found = find_openblas()
-    return {"LD_PRELOAD": str(found)} if found else {}
+    if found is None:
+        return {}
+    if not found.is_relative_to(_beside()):
+        return {"LD_PRELOAD": str(found)}
+    needed = sorted({str(path.parent) for path in _beside().rglob("*.so*")})  # its Fortran runtime lies beside it
+    return {"LD_PRELOAD": str(found), "LD_LIBRARY_PATH": os.pathsep.join(needed)}
+
+
+def _beside() -> Path:
+    return Path(sys.prefix).resolve() / "openblas"
 
 
 def _port(child: Child) -> int:

@@ -107,6 +107,18 @@ def test_openblas_named_by_the_operator_is_what_the_child_loads(tmp_path, monkey
     assert preload() == {"LD_PRELOAD": str(library)}
 
 
+def test_openblas_beside_the_interpreter_is_found_with_what_it_needs(tmp_path, monkeypatch):
+    library = tmp_path / "openblas/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0"
+    runtime = tmp_path / "openblas/usr/lib/x86_64-linux-gnu/libgfortran.so.5"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    runtime.touch()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.delenv("LOOPD_OPENBLAS", raising=False)
+    assert preload() == {"LD_PRELOAD": str(library), "LD_LIBRARY_PATH": f"{runtime.parent}:{library.parent}"}
+
+
 def test_a_mac_needs_no_openblas(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert find_openblas() is None
