@@ -122,12 +122,13 @@ def upgrade(url: str, to: str = "head") -> None:
         ConfigError: the database is newer than this loopd.
         CannotCreate: the file cannot be written.
     """
+    scripts = ScriptDirectory.from_config(_config())
     migrator = engine(url, foreign_keys=False)
     try:
         with _connected(migrator, url) as connection:
             before = MigrationContext.configure(connection).get_current_revision()
-            _handshake(before, url)
-            if before != _revision(to):
+            _handshake(before, scripts, url)
+            if before != (scripts.get_current_head() if to == "head" else to):
                 _copy(url, before)
                 command.upgrade(_config(connection), to)
     finally:
@@ -147,17 +148,12 @@ def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
         raise CannotCreate(f"database {where.render_as_string()}: {cause}") from error
 
 
-def _handshake(found: str | None, url: str) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
+def _handshake(found: str | None, scripts: ScriptDirectory, url: str) -> None:
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigError(
             f"database {locate(url).render_as_string()}: its schema is {found}, newer than this loopd knows. "
             "Install the newer loopd, or restore the copy that lies beside the database"
         )
-
-
-def _revision(to: str) -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head() if to == "head" else to
 
 
 def _config(connection: Connection | None = None) -> Config:

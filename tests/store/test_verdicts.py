@@ -140,10 +140,10 @@ def test_the_database_itself_keeps_other_plays_out_of_a_dataset(store, make, rnd
     store.owe(rnd, [], [play])
     store.finish(play, make.trajectory(play))
     dataset = Dataset(id="f" * 64, rows=(play.id,), counts={}, rules={})
-    with pytest.raises(Exception, match="(?i)foreign key"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         store.save_dataset(rnd, dataset)
     assert store.dataset(rnd) is None
     lie = f"insert into dataset_row values ('d', 0, '{play.id}', '{split}', '{purpose}')"
-    with pytest.raises(Exception, match="(?i)check constraint"), store._write() as connection:
+    with pytest.raises(Exception, match=r"(?i)check constraint"), store._write() as connection:
         connection.exec_driver_sql("insert into dataset values ('d', 1, '{}', '{}', 0)")
         connection.exec_driver_sql(lie)

@@ -1,0 +1,239 @@
+"""Rule 5: at most one champion; promoted if and only if every gate held for exactly that candidate."""
+
+import random
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from loop.errors import CheckNegative, LoopdError, NotFound
+from loop.types import GateVerdict, Policy, Promotion, RoundState, Standing
+
+GATES = ("breadth", "depth")
+
+
+@pytest.fixture
+def rnd(store, make):
+    store.add_policy(make.policy, Standing.CHAMPION)
+    return store.open_round("config", 0)
+
+
+def propose(store, make, rnd, adapter="a1"):
+    parent = store.champion()
+    policy = Policy(**make.policy.model_dump() | {"adapter": adapter}, parent=parent.id)
+    return store.add_policy(policy, Standing.CANDIDATE, adapter_path=f"/models/{adapter}", round=rnd)
+
+
+def hold(store, make, rnd, **verdicts):
+    for gate in GATES:
+        store.save_gate(rnd, make.gate(gate, verdicts.get(gate, GateVerdict.HOLDS)))
+
+
+def yes(policy):
+    return Promotion(candidate=policy.id, promoted=True, reason="every gate held")
+
+
+def finish(store, rnd):
+    for state in ("collect", "check", "train", "gate", "promote", "done")[list(RoundState).index(rnd.state) :]:
+        rnd = store.advance(rnd, RoundState(state))
+    return rnd
+
+
+def test_the_stock_model_is_crowned_once(store, make):
+    assert store.champion() is None
+    store.add_policy(make.policy, Standing.CHAMPION)
+    store.add_policy(make.policy, Standing.CHAMPION)
+    assert store.champion() == make.policy
+    assert store.adapter_path(make.policy.id) is None
+
+
+def test_nobody_is_made_champion_beside_a_champion(store, make, rnd):
+    with pytest.raises(IntegrityError, match="refused: there was a champion before"):
+        store.add_policy(Policy(base="other", system="", template="t"), Standing.CHAMPION)
+    assert store.champion() == make.policy
+
+
+def test_a_candidate_keeps_its_parent_and_its_place(store, make, rnd):
+    assert store.candidate(rnd) is None
+    policy = propose(store, make, rnd)
+    propose(store, make, rnd)
+    found = store.candidate(rnd)
+    assert (found, found.id, found.parent) == (policy, policy.id, make.policy.id)
+    assert store.standing(policy.id) is Standing.CANDIDATE
+    assert store.adapter_path(policy.id) == "/models/a1"
+    assert store.policies() == ((make.policy, Standing.CHAMPION), (policy, Standing.CANDIDATE))
+
+
+def test_a_gate_result_comes_back_whole_and_the_latest_counts(store, make, rnd):
+    propose(store, make, rnd)
+    store.save_gate(rnd, make.gate("depth", GateVerdict.INCONCLUSIVE, wants=("t1", "t2")))
+    store.save_gate(rnd, make.gate("depth", GateVerdict.FAILS))
+    store.save_gate(rnd, make.gate("breadth", improved=True))
+    assert store.gate_results(rnd) == (make.gate("breadth", improved=True), make.gate("depth", GateVerdict.FAILS))
+
+
+def test_a_candidate_that_every_gate_holds_for_becomes_champion(store, make, rnd):
+    policy = propose(store, make, rnd)
+    hold(store, make, rnd)
+    assert store.decide(rnd, yes(policy), gates=GATES) == yes(policy)
+    assert store.champion() == policy
+    assert store.standing(make.policy.id) is Standing.RETIRED
+    assert store.candidate(rnd) == policy
+
+
+def test_deciding_twice_is_deciding_once(store, make, rnd):
+    policy = propose(store, make, rnd)
+    hold(store, make, rnd)
+    store.decide(rnd, yes(policy))
+    assert store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="changed my mind")) == yes(policy)
+    assert store.champion() == policy
+
+
+@pytest.mark.parametrize("verdict", [GateVerdict.FAILS, GateVerdict.INCONCLUSIVE])
+def test_one_gate_that_does_not_hold_refuses_a_promotion(store, make, rnd, verdict):
+    policy = propose(store, make, rnd)
+    hold(store, make, rnd, depth=verdict)
+    with pytest.raises(CheckNegative, match="depth has not held"):
+        store.decide(rnd, yes(policy))
+    assert store.champion() == make.policy
+    assert store.standing(policy.id) is Standing.CANDIDATE
+
+
+def test_a_gate_that_has_not_judged_refuses_a_promotion(store, make, rnd):
+    policy = propose(store, make, rnd)
+    with pytest.raises(CheckNegative, match="no gate"):
+        store.decide(rnd, yes(policy))
+    store.save_gate(rnd, make.gate("depth"))
+    with pytest.raises(CheckNegative, match="breadth has not held"):
+        store.decide(rnd, yes(policy), gates=GATES)
+
+
+def test_gates_that_held_beside_an_older_champion_promote_nobody(store, make, rnd):
+    late = propose(store, make, rnd, "late")
+    hold(store, make, rnd)
+    second = store.open_round("config", 1) if finish(store, rnd) else None
+    first = propose(store, make, second, "first")
+    hold(store, make, second)
+    store.decide(second, yes(first))
+    with pytest.raises(CheckNegative, match="no gate has not held|present champion"):
+        store.decide(rnd, yes(late))
+    assert store.champion() == first
+
+
+def test_a_rejected_candidate_says_why_and_may_be_a_specialist(store, make, rnd):
+    policy = propose(store, make, rnd)
+    no = Promotion(candidate=policy.id, promoted=False, reason="breadth fell")
+    assert store.decide(rnd, no, otherwise=Standing.SPECIALIST) == no
+    assert store.decide(rnd, no) == no
+    assert store.standing(policy.id) is Standing.SPECIALIST
+    assert store.champion() == make.policy
+
+
+def test_a_rejected_policy_may_be_proposed_again(store, make, rnd):
+    policy = propose(store, make, rnd)
+    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="no"))
+    finish(store, rnd)
+    second = store.open_round("config", 1)
+    propose(store, make, second)
+    assert store.candidate(second) == policy
+    assert store.standing(policy.id) is Standing.CANDIDATE
+
+
+def test_a_rollback_is_instant_and_only_to_an_earlier_champion(store, make, rnd):
+    policy = propose(store, make, rnd)
+    with pytest.raises(CheckNegative, match="never was champion"):
+        store.roll_back(policy.id, "try")
+    hold(store, make, rnd)
+    store.decide(rnd, yes(policy))
+    store.roll_back(make.policy.id, "it was better")
+    assert store.champion() == make.policy
+    store.roll_back(policy.id, "no, it was not")
+    assert store.champion() == policy
+
+
+def test_while_a_gate_is_paused_nothing_is_decided(store, make, rnd):
+    policy = propose(store, make, rnd)
+    hold(store, make, rnd)
+    store.pause_gate("depth", "the suite is being mended")
+    store.pause_gate("depth")
+    assert store.paused_gates() == ("depth",)
+    answer = store.decide(rnd, yes(policy))
+    assert not answer.promoted
+    assert "loopd gate resume depth" in answer.reason
+    finish(store, rnd)
+    assert [each.id for each in store.queued()] == [rnd.id]
+    store.resume_gate("all")
+    assert store.decide(rnd, yes(policy)).promoted
+    assert store.queued() == ()
+    assert store.champion() == policy
+
+
+def test_gate_results_need_a_candidate(store, make, rnd):
+    with pytest.raises(LoopdError, match="no candidate"):
+        store.save_gate(rnd, make.gate())
+
+
+def test_an_unknown_policy_is_not_found(store):
+    for look in (store.policy, store.standing):
+        with pytest.raises(NotFound, match="loopd model list"):
+            look("nope")
+
+
+LIES = (
+    "update policy set standing = 'champion' where id = '{candidate}'",
+    "update policy set standing = 'champion'",
+    "insert into policy select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, "
+    "changed from policy where id = '{candidate}'",
+    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
+    "({round}, '{candidate}', '{champion}', 'promoted', 1, 'bribed', 0)",
+    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
+    "({round}, '{candidate}', '{champion}', 'promoted', 0, 'bribed', 0)",
+    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
+    "({round}, '{candidate}', '{champion}', 'first', 0, 'bribed', 0)",
+    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
+    "({round}, '{candidate}', '{champion}', 'rollback', 0, 'bribed', 0)",
+    "update promotion set candidate = '{candidate}'",
+    "delete from promotion",
+    "update policy set id = 'x' where id = '{candidate}'",
+    "update policy set standing = 'emperor' where id = '{candidate}'",
+)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_the_database_refuses_whoever_asks(store, make, rnd, lie):
+    policy = propose(store, make, rnd)
+    hold(store, make, rnd, breadth=GateVerdict.FAILS)
+    words = {"candidate": policy.id, "champion": make.policy.id, "round": rnd.id}
+    with pytest.raises(IntegrityError), store._write() as connection:
+        connection.exec_driver_sql(lie.format(**words))
+    assert store.champion() == make.policy
+
+
+def test_no_order_of_pausing_resuming_judging_and_deciding_promotes_wrongly(store, make, rnd):
+    champion, policy, draw = store.champion(), propose(store, make, rnd), random.Random(11)
+    crowned = 0
+    for _ in range(500):
+        step = draw.choice(("pause", "resume", "hold", "fail", "decide"))
+        if step == "pause":
+            store.pause_gate(draw.choice((*GATES, "all")))
+        elif step == "resume":
+            store.resume_gate(draw.choice((*GATES, "all")))
+        elif step in ("hold", "fail"):
+            verdict = (
+                GateVerdict.HOLDS if step == "hold" else draw.choice((GateVerdict.FAILS, GateVerdict.INCONCLUSIVE))
+            )
+            store.save_gate(rnd, make.gate(draw.choice(GATES), verdict))
+        else:
+            held = {result.gate for result in store.gate_results(rnd) if result.verdict is GateVerdict.HOLDS}
+            allowed = held == set(GATES) and not store.paused_gates()
+            try:
+                assert store.decide(rnd, yes(policy), gates=GATES).promoted == allowed
+            except CheckNegative:
+                assert not allowed
+            assert (store.champion() == policy) == allowed
+            if allowed:
+                crowned += 1
+                finish(store, rnd)
+                rnd, champion = store.open_round("config", crowned), policy
+                policy = propose(store, make, rnd, f"a{crowned + 1}")
+        assert store.champion() == champion
+    assert crowned > 5

@@ -1,0 +1,104 @@
+"""Spend, leases, events and arms: what a daemon needs to survive itself."""
+
+import pytest
+
+from loop.errors import AlreadyRunning, LoopdError
+from loop.store import Store
+from loop.store.spend import Parked
+from loop.types import Arm, RoundState, Usage
+
+MOST = Usage(prompt_tokens=100, completion_tokens=50, requests=1, cost=1.0)
+
+
+def test_a_call_counts_at_its_reservation_until_it_is_settled(store):
+    first, second = store.reserve("deepseek", MOST), store.reserve("deepseek", MOST)
+    assert store.spent("deepseek") == MOST + MOST
+    store.settle(first, Usage(prompt_tokens=10, requests=1, cost=0.25))
+    assert store.spent("deepseek").cost == 1.25
+    store.settle(second, Usage(), "quota")
+    assert store.spent("deepseek").cost == 0.25
+    with pytest.raises(LoopdError, match="is not open"):
+        store.settle(second, Usage())
+
+
+def test_spend_is_asked_for_by_teacher_time_and_round(store, clock):
+    rnd = store.open_round("config", 0)
+    store.reserve("deepseek", MOST)
+    clock.pass_seconds(3600)
+    hour = clock()
+    store.reserve("codex", MOST, round=rnd.id)
+    assert store.spent().cost == 2.0
+    assert store.spent("codex").cost == store.spent(since=hour).cost == store.spent(round=rnd.id).cost == 1.0
+    assert store.spent("nobody") == Usage()
+
+
+def test_a_parked_credential_survives_a_restart(store, url):
+    parked = Parked(credential="codex", until=1234.5, failures=2, reason="usage limit")
+    assert store.parked("codex") is None
+    store.park(parked.model_copy(update={"failures": 1}))
+    store.park(parked)
+    with Store.open(url) as again:
+        assert again.parked("codex") == parked
+
+
+def test_a_lease_has_one_owner(store, url, clock):
+    store.take_lease("daemon", "first")
+    with Store.open(url, clock=clock) as other:
+        with pytest.raises(AlreadyRunning, match="first holds 'daemon'"):
+            other.take_lease("daemon", "second")
+        assert other.lease_owner("daemon") == "first"
+        store.release_lease()
+        assert other.lease_owner("daemon") is None
+        assert other.take_lease("daemon", "second") == 2
+
+
+def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
+    store.take_lease("daemon", "first", seconds=60)
+    rnd = store.open_round("config", 0)
+    clock.pass_seconds(59)
+    store.renew_lease(60)
+    clock.pass_seconds(59)
+    store.event("still here")
+    clock.pass_seconds(2)
+    with Store.open(url, clock=clock) as other:
+        other.take_lease("daemon", "second")
+        for write in (
+            lambda: store.advance(rnd, RoundState.COLLECT),
+            lambda: store.event("late"),
+            lambda: store.renew_lease(),
+            lambda: store.release_lease(),
+        ):
+            with pytest.raises(AlreadyRunning, match="went to another loopd"):
+                write()
+        other.advance(rnd, RoundState.COLLECT)
+        assert [event.kind for event in other.events()] == ["still here"]
+
+
+def test_a_clock_that_jumps_does_not_make_two_owners(store, url, clock):
+    store.take_lease("daemon", "first")
+    clock.pass_seconds(-600)
+    with Store.open(url, clock=clock) as other:
+        with pytest.raises(AlreadyRunning):
+            other.take_lease("daemon", "second")
+        clock.pass_seconds(30 * 86_400)
+        other.take_lease("daemon", "second")
+        with pytest.raises(AlreadyRunning):
+            store.event("late")
+
+
+def test_events_are_numbered_as_they_came(store):
+    made = [store.event("tick", n=n, deep={"a": [None, 0.5]}) for n in range(450)]
+    assert list(store.events()) == made
+    assert list(store.events(since=made[440].id)) == made[441:]
+    store.event("other")
+    assert [event.kind for event in store.events(kind="other")] == ["other"]
+
+
+def test_arms_are_saved_in_place(store, make):
+    key = make.task(0).arm
+    arm = Arm(key=key, alpha=3.5, beta=2, plays=4, wins=3, last_round=1, at_promotion=0.25)
+    other = Arm(key=key.model_copy(update={"family": "another"}))
+    store.save_arms([other, arm])
+    store.save_arms([arm.model_copy(update={"alpha": 4.5, "frozen": True})])
+    assert store.arms() == (other, arm.model_copy(update={"alpha": 4.5, "frozen": True}))
+    store.save_arms([])
