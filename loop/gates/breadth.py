@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from loop.gates.judging import Judging
-from loop.gates.pairing import Paired
+from loop.gates.pairing import Paired, by_backend
 from loop.types import Id
 
 __all__ = ["Breadth"]
@@ -24,8 +24,7 @@ class Breadth(Judging):
     """The candidate may be worse by less than this on any single backend."""
 
     def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
-        names = sorted(frozenset[str]().union(*paired.backends))
-        return {name: [row for row, backends in enumerate(paired.backends) if name in backends] for name in names}
+        return by_backend(paired)
 
     def _margin(self, group: str) -> float:
         del group

@@ -61,6 +61,12 @@ def pair(champion: Sequence[Score], candidate: Sequence[Score]) -> Paired:
     )
 
 
+def by_backend(paired: Paired) -> dict[str, list[int]]:
+    """List the rows that play each backend; a task of two backends counts for both."""
+    names = sorted(frozenset[str]().union(*paired.backends))
+    return {name: [row for row, backends in enumerate(paired.backends) if name in backends] for name in names}
+
+
 def _passes(scores: Sequence[Score]) -> dict[str, dict[int, bool]]:
     passes: dict[str, dict[int, bool]] = {}
     for score in scores:

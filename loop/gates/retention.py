@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import Field
 
-from loop.gates.breadth import Breadth
 from loop.gates.comparison import INTERVAL, verdict_of
-from loop.gates.pairing import Floats
+from loop.gates.judging import Judging
+from loop.gates.pairing import Floats, Paired, by_backend
 from loop.gates.statistics import FEWEST, mean_bounds
 from loop.types import GatePart, Id, Score
 
 __all__ = ["Retention"]
 
 
-class Retention(Breadth):
+class Retention(Judging):
     """Holds a candidate that keeps every category of its suite, and every measure within its bounds.
 
     The categories (single turn, parallel, irrelevance …) stand as the tasks' backends and are judged like those. A
@@ -24,10 +24,19 @@ class Retention(Breadth):
     name: Id = "retention"
     suite: Id = "retention"
     improves: bool = False
+    category_margin: float = Field(default=0.10, gt=0, le=1)
+    """The candidate may be worse by less than this on any single category."""
     rises: Mapping[str, float] = Field(default={"tokens": 0.25})
     """Measures that may rise by less than this part of the champion's mean."""
     limits: Mapping[str, float] = Field(default={"kl": 0.5})
     """Measures that must stay below this, whatever the champion's is."""
+
+    def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
+        return by_backend(paired)
+
+    def _margin(self, group: str) -> float:
+        del group
+        return self.category_margin
 
     def _measured(self, champion: Sequence[Score], candidate: Sequence[Score]) -> list[GatePart]:
         bounds = [(name, 1 + rise, 0.0) for name, rise in self.rises.items()]

@@ -7,7 +7,7 @@ tasks of this kind, and the noise of the plays is inside the differences. Calibr
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import gammaln, stdtrit
 
 from loop.gates.pairing import Floats, Ints
 
@@ -87,10 +87,18 @@ def chance(gains: Ints) -> float:
     Args:
         gains: [tasks], how many plays more the candidate won than the champion, of the same number of plays.
     """
-    sizes = np.abs(gains[gains != 0]).astype(np.int64)
-    reach = int(sizes.sum())
-    weight = np.zeros(2 * reach + 1)
-    weight[reach] = 1.0
-    for size in sizes:
-        weight = (np.roll(weight, size) + np.roll(weight, -size)) / 2
-    return float(min(1.0, weight[reach + int(gains.sum()) :].sum()))
+    sizes, counts = np.unique(np.abs(gains[gains != 0]), return_counts=True)
+    weight = np.ones(1)
+    for size, count in zip(sizes, counts, strict=True):
+        weight = np.convolve(weight, _swings(int(size), int(count)))
+    return float(min(1.0, weight[len(weight) // 2 + int(gains.sum()) :].sum()))
+
+
+def _swings(size: int, count: int) -> Floats:
+    """Distribute the sum of `count` gains of +-`size`: entry i is the chance of i - size * count."""
+    ups = np.arange(count + 1)
+    swings = np.zeros(2 * size * count + 1)
+    swings[2 * size * ups] = np.exp(
+        gammaln(count + 1) - gammaln(ups + 1) - gammaln(count - ups + 1) - count * np.log(2)
+    )
+    return swings
