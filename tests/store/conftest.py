@@ -244,9 +244,8 @@ class Make:
 
     @staticmethod
     def verdict(checker: str = "outcome", version: int = 1, passed: int = 1, **rest) -> Verdict:
-        return Verdict(
-            checker=checker, version=version, passed=bool(passed), score=float(passed), reason="so it is", **rest
-        )
+        said = {"passed": bool(passed), "score": float(passed), "reason": "so it is"}
+        return Verdict(checker=checker, version=version, **said, **rest)
 
     @staticmethod
     def gate(gate: str = "depth", verdict: GateVerdict = GateVerdict.HOLDS, **rest) -> GateResult:

@@ -114,7 +114,7 @@ def test_gates_that_held_beside_an_older_champion_promote_nobody(store, make, rn
     first = propose(store, make, second, "first")
     hold(store, make, second)
     store.decide(second, yes(first))
-    with pytest.raises(CheckNegative, match="no gate has not held|present champion"):
+    with pytest.raises(CheckNegative, match="no gate has held"):
         store.decide(rnd, yes(late))
     assert store.champion() == first
 
@@ -178,19 +178,23 @@ def test_an_unknown_policy_is_not_found(store):
             look("nope")
 
 
+BRIBE = """
+insert into promotion (round, candidate, champion, decision, gates, reason, decided)
+values ({round}, '{candidate}', '{champion}', '%s', %d, 'bribed', 0)
+"""
+BORN = """
+insert into policy
+select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, changed
+from policy where id = '{candidate}'
+"""
 LIES = (
     "update policy set standing = 'champion' where id = '{candidate}'",
     "update policy set standing = 'champion'",
-    "insert into policy select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, "
-    "changed from policy where id = '{candidate}'",
-    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
-    "({round}, '{candidate}', '{champion}', 'promoted', 1, 'bribed', 0)",
-    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
-    "({round}, '{candidate}', '{champion}', 'promoted', 0, 'bribed', 0)",
-    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
-    "({round}, '{candidate}', '{champion}', 'first', 0, 'bribed', 0)",
-    "insert into promotion (round, candidate, champion, decision, gates, reason, decided) values "
-    "({round}, '{candidate}', '{champion}', 'rollback', 0, 'bribed', 0)",
+    BORN,
+    BRIBE % ("promoted", 1),
+    BRIBE % ("promoted", 0),
+    BRIBE % ("first", 0),
+    BRIBE % ("rollback", 0),
     "update promotion set candidate = '{candidate}'",
     "delete from promotion",
     "update policy set id = 'x' where id = '{candidate}'",
@@ -208,19 +212,20 @@ def test_the_database_refuses_whoever_asks(store, make, rnd, lie):
     assert store.champion() == make.policy
 
 
+STEPS = ("pause", "resume", "resume", "hold", "hold", "hold", "fail", "decide", "decide")
+
+
 def test_no_order_of_pausing_resuming_judging_and_deciding_promotes_wrongly(store, make, rnd):
     champion, policy, draw = store.champion(), propose(store, make, rnd), random.Random(11)
     crowned = 0
     for _ in range(500):
-        step = draw.choice(("pause", "resume", "hold", "fail", "decide"))
+        step = draw.choice(STEPS)
         if step == "pause":
             store.pause_gate(draw.choice((*GATES, "all")))
         elif step == "resume":
             store.resume_gate(draw.choice((*GATES, "all")))
         elif step in ("hold", "fail"):
-            verdict = (
-                GateVerdict.HOLDS if step == "hold" else draw.choice((GateVerdict.FAILS, GateVerdict.INCONCLUSIVE))
-            )
+            verdict = GateVerdict.HOLDS if step == "hold" else draw.choice(list(GateVerdict))
             store.save_gate(rnd, make.gate(draw.choice(GATES), verdict))
         else:
             held = {result.gate for result in store.gate_results(rnd) if result.verdict is GateVerdict.HOLDS}

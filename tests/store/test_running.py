@@ -65,8 +65,8 @@ def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
         for write in (
             lambda: store.advance(rnd, RoundState.COLLECT),
             lambda: store.event("late"),
-            lambda: store.renew_lease(),
-            lambda: store.release_lease(),
+            store.renew_lease,
+            store.release_lease,
         ):
             with pytest.raises(AlreadyRunning, match="went to another loopd"):
                 write()

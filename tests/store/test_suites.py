@@ -39,7 +39,7 @@ def test_a_suite_takes_no_training_task(store, make):
     assert store.suite("bad") is None
 
 
-def scores(suite, sample=0, passed=True):
+def scores(suite, sample=0, *, passed=True):
     return [
         Score(
             task=task.id, backends=task.backends, tier=task.tier, sample=sample, passed=passed, measures={"tokens": 3.0}
