@@ -33,7 +33,9 @@ def collect(loop: Loop, rnd: Round) -> Move:
 def check(loop: Loop, rnd: Round) -> Move:
     """Give every trajectory every missing verdict; ask the teachers where the student found no way."""
     measuring.judge_missing(loop, rnd)
-    if planning.owe_more(loop, rnd):
+    more = planning.more(loop, rnd)
+    loop.store.owe(rnd, more.tasks, more.plays)
+    if loop.store.owed(rnd, Purpose.TRAIN):
         return Move(state=RoundState.COLLECT)
     planning.learn(loop, rnd)
     return Move(state=RoundState.TRAIN)

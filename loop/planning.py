@@ -42,14 +42,6 @@ def more(loop: Loop, rnd: Round) -> Owing:
     return Owing(tasks=lessons.tasks, plays=(*(play for plays in owing for play in plays), *lessons.plays))
 
 
-def owe_more(loop: Loop, rnd: Round) -> bool:
-    """Owe what `more` says; False where nothing of it is new, such as plays that were given up as lost."""
-    _, before = loop.store.progress(rnd)
-    owing = more(loop, rnd)
-    loop.store.owe(rnd, owing.tasks, owing.plays)
-    return loop.store.progress(rnd)[1] > before
-
-
 def learn(loop: Loop, rnd: Round) -> None:
     """Update the arms with the round's verdicts, once."""
     arms = {arm.key: arm for arm in loop.store.arms()}

@@ -3,6 +3,8 @@
 import os
 import signal
 import sqlite3
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +41,9 @@ def at(root):
 
 
 def settings(places, **flags):
-    return config.load(places, "rehearsal", {"rounds": 1, **flags}, {})
+    rehearsal = tomllib.loads((Path(__file__).parent / "rehearsal.toml").read_text())
+    training = rehearsal["training"] | flags.pop("training", {})
+    return config.load(places, "quickstart", {**rehearsal, "training": training, "rounds": 1, **flags}, {})
 
 
 def live(places, store=None, stop=None, **flags):
