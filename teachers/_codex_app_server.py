@@ -18,7 +18,7 @@ from loop.types import Usage
 from teachers._codex_exec import ROUTER
 from teachers._codex_home import STRICT, Home
 from teachers._codex_outcomes import failure
-from teachers._ledger import CONFIRMED, Window
+from teachers._ledger import SPENT, Window
 from teachers._process import Child
 from teachers._prompt import POLICY
 from teachers._redact import redact
@@ -143,7 +143,7 @@ class AppServer:
         raise failure(text, time.time(), info=info, reset=self._reset(), secrets=self._home.secrets)
 
     def _reset(self) -> float | None:
-        spent = [window.resets_at for window in self.windows if window.used >= CONFIRMED and window.resets_at]
+        spent = [window.resets_at for window in self.windows if window.used >= SPENT and window.resets_at]
         return max(spent, default=None)
 
     def _notice(self, message: Json, said: Said) -> None:

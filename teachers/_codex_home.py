@@ -78,7 +78,7 @@ def prepare(  # noqa: PLR0913 - one set-up, every part by name
         ProviderError: FATAL or AUTH; the message says what to install, set or log in to.
     """
     program = find_binary(binary)
-    root = (base or paths.find().data / "codex") / _key(program, model, effort, provider)
+    root = (base or paths.find().data / "codex") / _key(program, model, effort, provider, auth_file)
     empty = root / "empty"
     for directory in (root, empty, root / "schemas"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,17 +89,10 @@ def prepare(  # noqa: PLR0913 - one set-up, every part by name
     return Home(binary=program, version=version, root=root, empty=empty, env=env, secrets=(key,) if key else ())
 
 
-def _key(program: Path, model: str, effort: str, provider: Provider) -> str:
+def _key(program: Path, model: str, effort: str, provider: Provider, auth_file: str) -> str:
     stat = program.stat()
-    marks: list[JsonValue] = [
-        str(program),
-        stat.st_size,
-        stat.st_mtime_ns,
-        model,
-        effort,
-        provider.model_dump(mode="json"),
-    ]
-    return digest(marks)[:16]
+    client: list[JsonValue] = [str(program), stat.st_size, stat.st_mtime_ns]
+    return digest([*client, model, effort, auth_file, provider.model_dump(mode="json")])[:16]
 
 
 def find_binary(name: str) -> Path:
@@ -119,7 +112,14 @@ def find_binary(name: str) -> Path:
 
 def environment(root: Path, empty: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Compose the client's whole environment. TZ is fixed because its texts give local times."""
-    fixed = {"PATH": "/usr/bin:/bin", "HOME": str(empty), "CODEX_HOME": str(root), "TZ": "UTC", "LANG": "C.UTF-8"}
+    fixed = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(empty),
+        "CODEX_HOME": str(root),
+        "TZ": "UTC",
+        "LANG": "C.UTF-8",
+        "NO_COLOR": "1",
+    }
     return fixed | {name: environ[name] for name in INHERITED if environ.get(name)}
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Chat, Message, Tool
+from teachers._codex_exec import ROUTER
 from teachers._codex_home import STRICT, Home
 from teachers._retry import Patience
 from teachers._teacher import Finding
@@ -112,9 +113,9 @@ def names(tools: list[Any]) -> str:
 def _refuses(chat: Chat, home: Home) -> Finding:
     failed = _failure(lambda: chat.reply(ASKED, Catalogue(tools=(TOOL,))))
     ran = any(Path(home.empty).iterdir())
-    unsafe = failed is not None and failed.kind is FailureKind.UNSAFE
+    refused = failed is not None and failed.kind is FailureKind.UNSAFE and ROUTER in str(failed)
     detail = "the command ran" if ran else str(failed or "the client went on as if nothing had happened")
-    return Finding(name="refuses a forced tool call", ok=unsafe and not ran, detail=detail)
+    return Finding(name="refuses a forced tool call", ok=refused and not ran, detail=detail)
 
 
 def _ends_quickly(chat: Chat) -> Finding:

@@ -1,12 +1,11 @@
-"""Who may spend how much, and when: budgets, parking and the quota gate as pure decisions.
+"""Who may spend how much, and when: budgets, rests and the quota gate as pure decisions.
 
-The daemon keeps the ledger (it is the only writer of the store); workers return `Usage` and `Failure`. Before a
-teacher's play is handed out, `next_allowed` decides; the play's worst case is reserved first and settled after, so a
-crash in between over-counts and never under-counts.
+The daemon keeps the ledger (it is the only writer of the store); workers return `Usage` and `Failure`. A teacher's
+play is allowed by `next_allowed`, its worst case is reserved first and settled after, so a crash in between
+over-counts and never under-counts.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Final, Protocol
 
 from pydantic import Field
@@ -14,16 +13,20 @@ from pydantic import Field
 from loop.errors import FailureKind
 from loop.types import Failure, Record, Usage
 
-HOUR: Final = timedelta(hours=1).total_seconds()
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
 FIRST_REST: Final = 15 * 60.0
+"""After a refusal that names no time; doubles with every further one."""
 LONGEST_REST: Final = 4 * HOUR
-OPERATOR_REST: Final = HOUR
-"""Between probes of a credential that only its owner can mend: money, plan, key."""
+OWNERS_REST: Final = HOUR
+"""Between trials of a credential that only its owner can mend: key, plan, set-up."""
 GRACE: Final = 90.0
 """Seconds added to a reset that was told: providers cut it to the minute."""
 JITTER: Final = 60.0
-CONFIRMED: Final = 0.999
+SPENT: Final = 0.999
 """A window used to this share is spent."""
+LOOK_AGAIN: Final = 300.0
+"""Until a budget of a rolling period may have room again."""
 
 
 class Cap(Record):
@@ -39,7 +42,7 @@ class Cap(Record):
         spent = {
             "tokens": (usage.prompt_tokens + usage.completion_tokens, self.tokens),
             "requests": (usage.requests, self.requests),
-            "cost": (usage.cost, self.cost),
+            "money": (usage.cost, self.cost),
         }
         return next((name for name, (used, most) in spent.items() if most is not None and used > most), None)
 
@@ -68,9 +71,6 @@ class Spend(Record):
     round: Usage = Usage()
     running: int = 0
     """Plays under way."""
-    hour_frees_at: float | None = None
-    """When the oldest entry of the hour leaves it."""
-    day_frees_at: float | None = None
 
 
 class Window(Record):
@@ -83,18 +83,15 @@ class Window(Record):
     """Seconds since the epoch."""
 
 
-class Parking(Record):
-    """A credential at rest."""
+class Rest(Record):
+    """How a credential rests, and after how many refusals in a row."""
 
-    until: float
+    until: float = 0.0
     """Seconds since the epoch; from then on one play at a time tries whether it works again."""
-    kind: FailureKind
-    reason: str
+    failures: int = 0
+    """0: it works."""
+    reason: str = ""
     """Redacted evidence."""
-    refusals: int = 1
-    """How often in a row the provider refused."""
-    operator: bool = False
-    """Whether only its owner can mend it. It is tried once an hour all the same."""
 
 
 class Decision(Record):
@@ -103,30 +100,22 @@ class Decision(Record):
     allowed: bool
     reason: str = ""
     retry_at: float | None = None
-    """When to ask again; None: when something else changes."""
+    """When to ask again, in seconds since the epoch; None: when a play ends or the round does."""
 
 
 class Ledger(Protocol):
-    """What the daemon's store keeps of every credential. Times are seconds since the epoch."""
+    """What is kept of every credential, over restarts; the store fulfils it."""
 
-    def reserve(self, credential: str, round_id: int, usage: Usage, now: float) -> str:
-        """Write the worst case down before a play starts; returns the reservation's id."""
+    def reserve(self, teacher: str, most: Usage, *, play: str | None = None, round: int | None = None) -> int:  # noqa: A002 - a round's word everywhere
+        """Write the worst case down before a play starts; returns the reservation's number."""
         ...
 
-    def settle(self, reservation: str, usage: Usage) -> None:
+    def settle(self, call: int, usage: Usage, outcome: str = "ok") -> None:
         """Replace a reservation by what was used. One that is never settled counts as spent in full."""
         ...
 
-    def spend(self, credential: str, round_id: int, now: float) -> Spend:
-        """Add up what was used and is reserved."""
-        ...
-
-    def park(self, credential: str, parking: Parking | None) -> None:
-        """Keep how a credential rests, over restarts; None: it works again."""
-        ...
-
-    def parked(self, credential: str) -> Parking | None:
-        """Look up how a credential rests."""
+    def spent(self, teacher: str | None = None, *, since: int = 0, round: int | None = None) -> Usage:  # noqa: A002 - a round's word everywhere
+        """Add up what was used or is reserved; `since` in microseconds since the epoch."""
         ...
 
 
@@ -136,77 +125,85 @@ def next_allowed(  # noqa: PLR0913 - everything that a decision rests on, each b
     now: float,
     *,
     wanted: Usage = Usage(),  # noqa: B008 - frozen
-    parking: Parking | None = None,
+    rest: Rest = Rest(),  # noqa: B008 - frozen
     windows: Iterable[Window] = (),
     cheaper_at: float | None = None,
 ) -> Decision:
     """Decide whether a play that may use `wanted` can start now."""
-    if parking is not None and now < parking.until:
-        return Decision(allowed=False, reason=f"resting: {parking.reason}", retry_at=parking.until)
+    if rest.failures and now < rest.until:
+        return Decision(allowed=False, reason=f"resting: {rest.reason}", retry_at=rest.until)
     if limits.off_peak and cheaper_at is not None and cheaper_at > now:
         return Decision(allowed=False, reason="waiting for the cheaper hours", retry_at=cheaper_at)
-    return _over_budget(spend, limits, wanted) or _too_many(spend, limits, now, parking, tuple(windows))
+    fresh = [window for window in windows if window.resets_at is None or window.resets_at > now]
+    return (
+        _over_budget(spend, limits, wanted, now)
+        or _used_up(fresh, now)
+        or _too_many(spend, limits, fresh, trying=rest.failures > 0)
+        or Decision(allowed=True)
+    )
 
 
-def _over_budget(spend: Spend, limits: Limits, wanted: Usage) -> Decision | None:
+def _over_budget(spend: Spend, limits: Limits, wanted: Usage, now: float) -> Decision | None:
     periods = (
-        ("hour", limits.hour, spend.hour, spend.hour_frees_at),
-        ("day", limits.day, spend.day, spend.day_frees_at),
+        ("hour", limits.hour, spend.hour, now + LOOK_AGAIN),
+        ("day", limits.day, spend.day, now + LOOK_AGAIN),
         ("round", limits.round, spend.round, None),
     )
-    for name, cap, used, frees_at in periods:
+    for name, cap, used, retry_at in periods:
         if bound := cap.exceeded(used + wanted):
-            reason = f"the budget of {bound} for this {name} is spent"
-            return Decision(allowed=False, reason=reason, retry_at=frees_at)
+            return Decision(allowed=False, reason=f"this {name}'s budget of {bound} is spent", retry_at=retry_at)
     return None
 
 
-def _too_many(
-    spend: Spend, limits: Limits, now: float, parking: Parking | None, windows: tuple[Window, ...]
-) -> Decision:
-    fresh = [window for window in windows if window.resets_at is None or window.resets_at > now]
-    spent = [window for window in fresh if window.used >= CONFIRMED]
-    if spent:
-        resets = [window.resets_at for window in spent if window.resets_at is not None]
-        return Decision(
-            allowed=False, reason=f"{spent[0].name} is used up", retry_at=max(resets) + GRACE if resets else None
-        )
-    slow = next((window for window in fresh if window.used >= limits.slow_at), None)
-    most = 1 if parking is not None or slow is not None else limits.concurrency
+def _used_up(windows: list[Window], now: float) -> Decision | None:
+    spent = [window for window in windows if window.used >= SPENT]
+    if not spent:
+        return None
+    resets = [window.resets_at for window in spent if window.resets_at is not None]
+    retry_at = max(resets) + GRACE if resets else now + FIRST_REST
+    return Decision(allowed=False, reason=f"{spent[0].name} is used up", retry_at=retry_at)
+
+
+def _too_many(spend: Spend, limits: Limits, windows: list[Window], *, trying: bool) -> Decision | None:
+    slow = next((window.name for window in windows if window.used >= limits.slow_at), None)
+    most = 1 if trying or slow else limits.concurrency
     if spend.running < most:
-        return Decision(allowed=True)
-    why = "one play at a time tries whether it works again" if parking else f"{most} at a time"
-    return Decision(allowed=False, reason=why if slow is None else f"{slow.name} is nearly used up: one at a time")
+        return None
+    if trying:
+        return Decision(allowed=False, reason="one play tries whether it works again")
+    return Decision(
+        allowed=False, reason=f"{slow} is nearly used up: one play at a time" if slow else f"{most} at once"
+    )
 
 
-def parked_after(failure: Failure, before: Parking | None, now: float, jitter: float = 0.5) -> Parking | None:
-    """Decide how long a credential rests after a failed play; None where a rest would not help.
+def rest_after(failure: Failure | None, before: Rest, now: float, jitter: float = 0.5) -> Rest:
+    """Decide how long a credential rests after a play.
 
     Args:
-        failure: what the worker returned.
+        failure: what the worker returned; None after a play that was played.
         before: how it rested until now.
         now: seconds since the epoch.
         jitter: 0..1, so that many credentials do not wake together.
     """
-    refusals = 1 + (before.refusals if before is not None else 0)
+    if failure is None:
+        return Rest()
+    failures, told = before.failures + 1, failure.retry_at is not None and failure.retry_at > now
     match failure.kind:
+        case FailureKind.QUOTA if told:
+            until = (failure.retry_at or now) + GRACE + JITTER * jitter
         case FailureKind.QUOTA:
-            until, operator = _quota_rest(failure, refusals, now, jitter), False
+            until = now + float(min(FIRST_REST * 2.0 ** (failures - 1), LONGEST_REST)) + JITTER * jitter
         case FailureKind.AUTH | FailureKind.FATAL:
-            until, operator = now + OPERATOR_REST, True
+            until = now + OWNERS_REST
+        case FailureKind.RETRYABLE if told:
+            until = failure.retry_at or now
         case _:
             return before
-    return Parking(until=until, kind=failure.kind, reason=failure.message, refusals=refusals, operator=operator)
+    return Rest(until=until, failures=failures, reason=f"{failure.kind}: {failure.message}"[:500])
 
 
-def _quota_rest(failure: Failure, refusals: int, now: float, jitter: float) -> float:
-    if failure.retry_at is not None and failure.retry_at > now:
-        return failure.retry_at + GRACE + JITTER * jitter
-    return now + float(min(FIRST_REST * 2.0 ** (refusals - 1), LONGEST_REST)) + JITTER * jitter
-
-
-def settled(reserved: Usage, used: Usage, *, failed: bool) -> Usage:
-    """Say what a play is charged: what was used, or where it failed, at least what was reserved for its requests.
+def charged(reserved: Usage, used: Usage, *, failed: bool) -> Usage:
+    """Say what a play is charged: what was used; where it failed, no less than was reserved.
 
     A failed step may have cost tokens that nobody counted.
     """

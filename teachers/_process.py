@@ -143,6 +143,8 @@ class Child:
             raise AttemptFailed(FailureKind.BAD_OUTPUT, "it wrote more than a teacher may")
         held = self._partial[stream]
         held += data
+        if data and b"\n" not in data:
+            return
         *whole, rest = held.split(b"\n")
         if not data:
             self._selector.unregister(pipe)

@@ -84,8 +84,8 @@ class Persistence:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, ProviderError) and error.kind is FailureKind.BAD_OUTPUT:
             return 0.0
-        told = getattr(error, "after", None)
-        backoff = wait_exponential_jitter(self.patience.first_wait, LONGEST_WAIT, jitter=self.patience.first_wait)
+        first, told = self.patience.first_wait, getattr(error, "after", None)
+        backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_WAIT, jitter=first)
         return min(max(float(told or 0.0), backoff(state)), LONGEST_WAIT)
 
     def _allowance(self) -> Mapping[str, int]:

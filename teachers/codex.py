@@ -12,7 +12,6 @@ from teachers._codex_chats import AppServerChat, ExecChat
 from teachers._codex_config import Provider
 from teachers._codex_home import Home, prepare
 from teachers._codex_quota import read_windows
-from teachers._doctor_codex import examine
 from teachers._ledger import Window
 from teachers._retry import Patience
 from teachers._teacher import Finding, Teacher, estimated_play
@@ -111,4 +110,6 @@ class Codex(Teacher):
 
     def check(self) -> tuple[Finding, ...]:
         """Run the operator's client against a loopback fake: no tools, strict schema, refused calls, quick ends."""
+        from teachers._doctor_codex import examine  # noqa: PLC0415 - plays need no fakes
+
         return examine(self, os.environ)

@@ -93,7 +93,7 @@ class FakeDeepSeek(Loopback):
         return {**head, "choices": [choice], "usage": USAGE}
 
     def _refusal(self, request: Seen) -> tuple[int, Json] | None:
-        if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
+        if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             return 401, error("Authentication Fails, Your api key is invalid", "authentication_error")
         body = request.body
         if found := broken_rule(body):

@@ -18,6 +18,7 @@ class Seen:
     method: str
     path: str
     headers: Mapping[str, str]
+    """Names in small letters."""
     raw: bytes
 
     @property
@@ -151,7 +152,8 @@ def handler(owner: Loopback) -> type[Answer]:
 
         def _take(self) -> None:
             size = min(int(self.headers.get("Content-Length") or 0), MOST_BYTES)
-            request = Seen(self.command, self.path, dict(self.headers.items()), self.rfile.read(size))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Seen(self.command, self.path, headers, self.rfile.read(size))
             try:
                 owner.handle(request, self)
             except (BrokenPipeError, ConnectionResetError):

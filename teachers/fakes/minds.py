@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from loop.types import Catalogue, Message, Task
-from teachers.scripted import Scripted
 
 Mind = Callable[[list[Message]], Message]
 """Answers a conversation, of which it sees the users' and the tools' messages."""
@@ -13,6 +12,8 @@ Mind = Callable[[list[Message]], Message]
 
 def knowing(*tasks: Task) -> Mind:
     """Play the plan of whichever of these tasks the conversation is about."""
+    from teachers.scripted import Scripted  # noqa: PLC0415 - only this mind needs the worlds
+
     by_opening = {task.turns[0].user: Scripted().open(task, 0) for task in tasks}
 
     def answer(messages: list[Message]) -> Message:

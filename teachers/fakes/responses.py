@@ -31,6 +31,12 @@ class FakeResponses(Loopback):
 
     def __init__(self, mind: Mind | None = None) -> None:
         super().__init__()
+        self._numbers = count(1)
+        self.reset(mind)
+
+    def reset(self, mind: Mind | None = None) -> None:
+        """Be as good as new."""
+        self.fail()
         self.mind = mind or saying(closing())
         self.headers: dict[str, str] = {}
         """Sent with every answer, as the real server sends how much of the quota is used."""
@@ -38,7 +44,6 @@ class FakeResponses(Loopback):
         """Seconds that every answer takes."""
         self.refreshed: list[str] = []
         """Refresh tokens that were used."""
-        self._numbers = count(1)
 
     @property
     def asked(self) -> list[Seen]:
@@ -152,7 +157,7 @@ class FakeResponses(Loopback):
     def fault_expired(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Refuse a token that was not refreshed."""
         del details
-        payload = request.headers.get("Authorization", "..").split(".")[1]
+        payload = request.headers.get("authorization", "..").split(".")[1]
         if b"fresh" in base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)):
             return self.answer(request, answer)
         return answer.json(401, {"error": {"message": "token expired", "code": "token_expired"}})
