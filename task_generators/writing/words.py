@@ -108,3 +108,53 @@ def price(rng: Random, low: int = 10, high: int = 900) -> float:
 def day(rng: Random) -> str:
     """Draw a date of 2025 to 2027, as YYYY-MM-DD."""
     return (date(2025, 1, 1) + timedelta(days=rng.randrange(1095))).isoformat()
+
+
+DEVICES: Final = _pool(
+    """
+    printer scanner laptop monitor keyboard mouse router server phone tablet projector camera headset speaker modem
+    switch charger dock badge-reader elevator heater fan lamp fridge dishwasher turnstile intercom plotter copier
+    shredder microwave thermostat sensor battery antenna firewall website calendar mailbox database wiki forum chat
+    backup login payroll search archive
+    """
+)
+FAULTS: Final = (
+    "is slow",
+    "is broken",
+    "is offline",
+    "makes noise",
+    "shows an error",
+    "does not start",
+    "is missing",
+    "keeps crashing",
+    "needs a new part",
+    "lost its settings",
+    "is too hot",
+    "cannot be found",
+    "needs an update",
+    "is out of stock",
+)
+NEWS: Final = (
+    "The {topic} is ready.",
+    "Please look at the {topic}.",
+    "The {topic} is late.",
+    "Can you send me the {topic}?",
+    "I have lost the {topic}.",
+    "We need a new {topic}.",
+    "The {topic} starts at {hour}.",
+    "Bring the {topic} at {hour}.",
+    "The {topic} was moved to {hour}.",
+    "Thanks for the {topic}.",
+    "Who has the {topic}?",
+    "The {topic} went well.",
+)
+
+
+def news(rng: Random, topic: str | None = None) -> str:
+    """Draw one short sentence that somebody might send."""
+    return rng.choice(NEWS).format(topic=topic or rng.choice(TOPICS), hour=rng.randint(1, 12))
+
+
+def fault(rng: Random) -> str:
+    """Draw what somebody might open a ticket about."""
+    return f"{rng.choice(DEVICES)} {rng.choice(FAULTS)}"

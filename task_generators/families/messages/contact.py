@@ -1,0 +1,45 @@
+"""New contacts: the id that they are given comes from a result."""
+
+from typing import Final
+
+from task_generators.families.messages.send import can_write, has_sent, take_back
+from task_generators.families.messages.story import MessageStory, draw_message, inside, looked_up, send_again, sending
+from task_generators.writing.story import Family, Move, call
+
+
+def _add(story: MessageStory) -> None:
+    name = story.strangers.pop()
+    phrases = (
+        "Add {name} as a contact.",
+        "Please add {name} to my contacts.",
+        "{name} is new here, add the contact.",
+        "Make a contact for {name}.",
+    )
+    story.person = looked_up(story.turn(story.phrase(phrases, name=name), call("add_contact", user_name=name)))
+    story.sent = False
+
+
+def _add_and_send(story: MessageStory) -> None:
+    name, message = story.strangers.pop(), draw_message(story)
+    phrases = (
+        'Add {name} as a contact and send the message "{message}"',
+        'Add the new contact {name}, then write to {name}: "{message}"',
+        '{name} is new here. Add the contact and send "{message}"',
+        'Make a contact for {name} and send {name} the message "{message}"',
+    )
+    story.person = looked_up(story.steps)
+    user = story.phrase(phrases, name=name, message=message)
+    story.turn(user, call("add_contact", user_name=name), sending(story.person, message))
+    story.sent = True
+
+
+CONTACT: Final = Family(
+    "contact",
+    inside,
+    (
+        Move(_add, 1, lambda story: bool(story.strangers)),
+        Move(send_again, 1, can_write, weight=3),
+        Move(take_back, 1, has_sent),
+        Move(_add_and_send, 2, lambda story: bool(story.strangers), weight=3),
+    ),
+)

@@ -1,0 +1,50 @@
+"""Sums: what to reckon on with comes from results."""
+
+from typing import Final
+
+from task_generators.families.maths.chain import CHAIN, TOTAL
+from task_generators.families.maths.mean import MEAN, SHARE
+from task_generators.families.maths.plain import PLAIN
+from task_generators.families.maths.spread import SPREAD
+from task_generators.families.maths.story import BACKEND, MathStory
+from task_generators.writing.generator import Generator
+from task_generators.writing.story import Family
+
+__all__ = ["Maths"]
+
+TOOLS: Final = (
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "sum_values",
+    "mean",
+    "max_value",
+    "min_value",
+    "percentage",
+    "round_number",
+)
+
+
+class Maths(Generator):
+    """Tasks on MathAPI: the next operation's input is the last one's result."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return "maths"
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The calculator alone."""
+        return (BACKEND,)
+
+    @property
+    def some(self) -> tuple[str, ...]:
+        """The tools that the families need."""
+        return TOOLS
+
+    @property
+    def families(self) -> tuple[Family[MathStory], ...]:
+        """The kinds of task."""
+        return PLAIN, CHAIN, TOTAL, MEAN, SHARE, SPREAD
