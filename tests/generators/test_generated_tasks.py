@@ -82,7 +82,7 @@ def test_what_a_result_supplies_is_not_in_the_users_words(pair, seed):
     said = " ".join(turn.user for turn in task.turns)
     for planned, call in zip(task.plan, calls, strict=True):
         for name, argument in planned.arguments.items():
-            if isinstance(argument, From):
+            if isinstance(argument, From) and arm.family != "spread":  # the largest of what the user lists
                 assert str(call.arguments[name]) not in said.split()
 
 
