@@ -1,0 +1,92 @@
+"""Economy: no call is made again that has already been answered, unless something changed in between.
+
+A harmless look costs a step; the same look again, at what cannot have changed, is waste that a model learns to make.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from pydantic import JsonValue
+
+from checkers._turns import turns_of
+from loop.canonical import canonical
+from loop.plan import run
+from loop.types import Call, Record, Task, Trajectory, Verdict
+from task_generators.backends.worlds import open_world
+
+__all__ = ["Economy"]
+
+
+class Made(NamedTuple):
+    """A call as it was made: in which turn (from 1), spelt, and whether it was answered."""
+
+    turn: int
+    call: Call
+    spelt: str
+    ok: bool
+
+
+class Economy(Record):
+    """Judges repeated calls."""
+
+    version: ClassVar[int] = 1
+
+    @property
+    def name(self) -> str:
+        """The name in the store."""
+        return "economy"
+
+    def check(self, task: Task, trajectory: Trajectory) -> Verdict:
+        """Find calls that were made again in vain. A plan that repeats a call allows it as often."""
+        made = _made(trajectory)
+        repeats = _in_vain(task, made) if _doubled(made) else []
+        shown: list[JsonValue] = [{"turn": one.turn, "call": one.spelt[:300]} for one in repeats[:20]]
+        return Verdict(
+            checker=self.name,
+            version=self.version,
+            passed=not repeats,
+            score=1 - len(repeats) / len(made) if made else 1.0,
+            reason=f"turn {repeats[0].turn}: {repeats[0].call.name} again, and nothing had changed"
+            if repeats
+            else "no call in vain",
+            evidence={"repeats": shown, "calls": len(made)},
+        )
+
+
+def _told(repeat: Made) -> str:
+    return f"turn {repeat.turn}: {repeat.call.name} was called again, and nothing had changed"
+
+
+def _made(trajectory: Trajectory) -> list[Made]:
+    return [
+        Made(number, call, f"{call.name}({canonical(dict(call.arguments))})", answer.ok is not False)
+        for number, turn in enumerate(turns_of(trajectory), start=1)
+        for call, answer in zip(turn.calls, turn.answers, strict=False)
+    ]
+
+
+def _doubled(made: Sequence[Made]) -> bool:
+    spelt = [one.spelt for one in made if one.ok]
+    return len(set(spelt)) < len(spelt)
+
+
+def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
+    """Run the calls again, and compare where the world stood after a call with where it stands before its double."""
+    world = open_world(task.backends, task.initial)
+    allowed = Counter(f"{call.name}({canonical(dict(call.arguments))})" for call in _planned(task))
+    stood: dict[str, dict[str, JsonValue]] = {}
+    found, times = [], Counter[str]()
+    for one in made:
+        if one.ok:
+            times[one.spelt] += 1
+            if times[one.spelt] > max(allowed[one.spelt], 1) and stood.get(one.spelt) == world.everything():
+                found.append(one)
+        world.call(one.call)
+        if one.ok:
+            stood[one.spelt] = world.everything()
+    return found
+
+
+def _planned(task: Task) -> list[Call]:
+    return [call for calls, _ in run(task, open_world(task.backends, task.initial)) for call in calls]
