@@ -1,0 +1,272 @@
+"""Publish what training made, whole or not at all, and let nothing else near a model.
+
+A published adapter is an immutable directory named by the sha256 of its MANIFEST.json, which holds the sha256 of every
+file and the name, type and shape of every tensor. It is copied beside its place, synced, and renamed, so a kill at any
+point leaves either the whole directory or a leftover that `collect_garbage` removes. `verify` reads it with
+safetensors' own reader before MLX does: MLX trusts a header whose sizes overflow, and reads out of bounds.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from loop.canonical import NotJson, canonical, parse
+from loop.errors import CannotCreate, NotFound, Unsafe
+from loop.types import Record
+
+MANIFEST: Final = "MANIFEST.json"
+WEIGHTS: Final = "adapters.safetensors"
+SETTINGS: Final = "adapter_config.json"
+ALLOWED: Final = frozenset({".safetensors", ".json", ".md", ".txt"})
+"""What a published directory may hold. Nothing that anybody could run or unpickle."""
+UNFINISHED: Final = ".publishing-"
+HEX: Final = frozenset("0123456789abcdef")
+DIGEST_LENGTH: Final = 64
+
+
+class FileEntry(Record):
+    """One file of a published directory."""
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Tensor(Record):
+    """One tensor, as the file's header spells it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Manifest(Record):
+    """What a published directory holds. Its own sha256 is the directory's name."""
+
+    format: Literal[1] = 1
+    base: str
+    """Digest of the base model that the adapter fits."""
+    files: Mapping[str, FileEntry]
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    """Per weights file: every tensor by name."""
+
+
+class Published(Record):
+    """A published adapter."""
+
+    id: str
+    """Sha256 of its manifest: `Policy.adapter`."""
+    path: Path
+
+
+def publish(directory: Path, models: Path, *, base: str, evidence: Mapping[str, str] | None = None) -> Published:
+    """Copy a finished adapter into the models directory; doing it twice is doing it once.
+
+    Args:
+        directory: what the trainer wrote: weights and settings in mlx-lm's format.
+        models: where model directories lie.
+        base: digest of the base model that it was trained on.
+        evidence: further documents by file name, such as the training configuration and the data card.
+
+    Raises:
+        Unsafe: something in the directory is no weights file, document or settings file, or a weights file is broken.
+        CannotCreate: the models directory cannot be written.
+    """
+    with _building(models) as building:
+        _fill(building, directory, evidence or {})
+        found = inspect(building, base)
+        text = canonical(found.model_dump(mode="json")).encode()
+        (building / MANIFEST).write_bytes(text)
+        _sync_tree(building)
+        name = hashlib.sha256(text).hexdigest()
+        target = models / name
+        if not target.exists():
+            _rename(building, target)
+    verify(target, base=base)
+    return Published(id=name, path=target)
+
+
+def inspect(directory: Path, base: str) -> Manifest:
+    """Describe a directory as its manifest would.
+
+    Raises:
+        Unsafe: it holds what a published directory may not hold.
+    """
+    paths = _paths(directory)
+    if WEIGHTS not in paths or SETTINGS not in paths:
+        raise Unsafe(f"{directory} is no adapter: it needs {WEIGHTS} and {SETTINGS}.")
+    _json(paths[SETTINGS])
+    return Manifest(
+        base=base,
+        files={name: _entry(path) for name, path in sorted(paths.items())},
+        tensors={name: _tensors(path) for name, path in sorted(paths.items()) if path.suffix == ".safetensors"},
+    )
+
+
+def verify(path: Path, base: str | None = None) -> Manifest:
+    """Make sure that a published directory is what its name says; nothing may load it before.
+
+    Raises:
+        NotFound: there is no such directory.
+        Unsafe: it was changed, does not fit `base`, or holds what no published directory may hold.
+    """
+    if not path.is_dir() or path.is_symlink():
+        raise NotFound(f"There is no model directory {path}.")
+    text = _read(path / MANIFEST)
+    if hashlib.sha256(text).hexdigest() != path.name:
+        raise Unsafe(f"{path}: the manifest was changed. Take another model: `loopd model list`.")
+    manifest = _parse(text, path)
+    if base is not None and manifest.base != base:
+        raise Unsafe(f"{path} was trained on base {manifest.base[:12]}, not on {base[:12]}.")
+    if inspect(path, manifest.base) != manifest:
+        raise Unsafe(f"{path}: its files are not those of its manifest. Take another model: `loopd model list`.")
+    return manifest
+
+
+def collect_garbage(models: Path, known: Collection[str], older_than: float) -> list[Path]:
+    """Remove what kills left behind: unfinished copies, and published directories that no policy names.
+
+    Args:
+        models: where model directories lie; what does not look like ours is left alone.
+        known: ids of the adapters that the store names.
+        older_than: seconds; younger ones may be about to get their row.
+    """
+    removed = []
+    for path in sorted(models.iterdir()) if models.is_dir() else ():
+        ours = path.name.startswith(UNFINISHED) or (_is_digest(path.name) and path.name not in known)
+        if ours and not path.is_symlink() and path.is_dir() and time.time() - path.stat().st_mtime >= older_than:
+            shutil.rmtree(path)
+            removed.append(path)
+    return removed
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == DIGEST_LENGTH and set(name) <= HEX
+
+
+@contextmanager
+def _building(models: Path) -> Iterator[Path]:
+    try:
+        models.mkdir(mode=0o700, parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=models))
+    except OSError as error:
+        raise CannotCreate(f"{models} cannot be written: {error.strerror}") from error
+    try:
+        yield building
+    except OSError as error:
+        raise CannotCreate(f"{building} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _fill(building: Path, directory: Path, evidence: Mapping[str, str]) -> None:
+    for name, path in _paths(directory).items():
+        _write(building / name, _read(path))
+    for name, text in evidence.items():
+        if Path(name).name != name or name.startswith("."):
+            raise Unsafe(f"'{name}' is no plain file name.")
+        _write(building / name, text.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+
+
+def _paths(directory: Path) -> dict[str, Path]:
+    """List the files beside the manifest.
+
+    Raises:
+        Unsafe: one is a link, a directory, a device, or of a kind that a model directory may not hold.
+    """
+    found = {}
+    for path in sorted(directory.iterdir()):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise Unsafe(f"{path} is no plain file.")
+        if path.suffix not in ALLOWED or path.name.startswith("."):
+            raise Unsafe(f"{path} has no place in a model directory: only {', '.join(sorted(ALLOWED))} do.")
+        if path.name != MANIFEST:
+            found[path.name] = path
+    return found
+
+
+def _entry(path: Path) -> FileEntry:
+    with _open(path) as file:
+        return FileEntry(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in sorted(file.keys())}
+            return {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise Unsafe(f"{path} is no sound weights file: {error}") from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.BufferedReader]:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise Unsafe(f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(handle, "rb") as file:
+        yield file
+
+
+def _read(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read()
+
+
+def _json(path: Path) -> None:
+    try:
+        parse(_read(path))
+    except NotJson as error:
+        raise Unsafe(f"{path} is not JSON: {error}") from error
+
+
+def _parse(text: bytes, path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate(parse(text))
+    except (NotJson, ValidationError) as error:
+        raise Unsafe(f"{path}: the manifest cannot be read: {str(error)[:200]}") from error
+
+
+def _rename(building: Path, target: Path) -> None:
+    building.chmod(0o700)
+    try:
+        building.rename(target)
+    except OSError:
+        if not target.exists():  # else another process published the same bytes first
+            raise
+    sync(target.parent)
+
+
+def _sync_tree(directory: Path) -> None:
+    for path in (*sorted(directory.iterdir()), directory):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Make sure that a file or directory is on the disk, and on a Mac not only in the drive's memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        full = getattr(fcntl, "F_FULLFSYNC", None)
+        if full is None:
+            os.fsync(handle)
+        else:
+            fcntl.fcntl(handle, full)
+    finally:
+        os.close(handle)

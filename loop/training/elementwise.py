@@ -1,0 +1,82 @@
+"""Fast elementwise maths for MLX's CPU backend on Linux.
+
+There `mx.exp` calls the C library once per element: 0.08 G elements/s on one core, measured, where an addition runs at
+3. Three quarters of a training step went into sigmoid and softmax. The same function written out in additions,
+multiplications and a shift is compiled to vector code and is both seven times faster and closer to the true value
+(8e-8 relative against 1.6e-6). On Metal, and on a Mac's CPU, MLX's own is fast and is used.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+
+LOG2E = 1.4426950408889634
+LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
+"""ln 2 in two parts (Cody and Waite), so that x - n ln 2 loses no digits."""
+ROUND = 12582912.0
+"""1.5 * 2^23: adding it rounds a float32 to an integer and leaves that integer in the low bits."""
+POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+"""exp(r) - 1 - r over r^2 for |r| <= ln 2 / 2: the Cephes library's coefficients for single precision."""
+LOWEST = -87.0
+"""Below, float32 has no normal numbers: exp(LOWEST) is 1.6e-38."""
+
+Array = mx.array
+
+
+def slow_exp() -> bool:
+    """Whether this machine's `mx.exp` runs one element at a time."""
+    return sys.platform == "linux" and mx.default_device().type == mx.DeviceType.cpu
+
+
+def _exp(x: Array) -> Array:
+    """Exponentiate float32 up to 88."""
+    x = mx.maximum(x, LOWEST)
+    shifted = x * LOG2E + ROUND
+    whole = shifted - ROUND
+    r = (x - whole * LN2_HIGH) - whole * LN2_LOW
+    p = r * POLYNOMIAL[0] + POLYNOMIAL[1]
+    for coefficient in POLYNOMIAL[2:]:
+        p = p * r + coefficient
+    p = p * (r * r) + r + 1.0
+    exponent = mx.left_shift(mx.view(shifted, mx.int32), mx.array(23, mx.int32))
+    return mx.view(mx.view(p, mx.int32) + exponent, mx.float32)
+
+
+def exp(x: Array) -> Array:
+    """Exponentiate; no gradient flows through it, its users bring their own."""
+    return _compiled_exp(x) if x.dtype == mx.float32 and slow_exp() else mx.exp(x)
+
+
+_compiled_exp: Callable[[Array], Array] = mx.compile(_exp)
+
+
+@mx.compile
+def _gate(e: Array, gate: Array, up: Array) -> Array:
+    return gate / (1.0 + e) * up
+
+
+@mx.compile
+def _gate_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, Array]:
+    s = 1.0 / (1.0 + e)
+    ds = d * s
+    return ds * up * (1.0 + gate * (1.0 - s)), ds * gate
+
+
+@mx.custom_function
+def _swiglu(gate: Array, up: Array) -> Array:
+    return _gate(exp(mx.minimum(-gate, 80.0)), gate, up)
+
+
+@_swiglu.vjp
+def _swiglu_gradient(primals: tuple[Array, Array], cotangent: Array, _output: Array) -> tuple[Array, Array]:
+    gate, up = primals
+    return _gate_gradient(exp(mx.minimum(-gate, 80.0)), gate, up, cotangent)
+
+
+def swiglu(gate: Array, up: Array) -> Array:
+    """silu(gate) * up, with a gradient of its own."""
+    function: Any = _swiglu
+    fused: Array = function(gate, up)
+    return fused

@@ -1,0 +1,91 @@
+"""What a trainer is asked to do: one JSON file, written by the daemon."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from loop.canonical import NotJson, digest, parse
+from loop.errors import ConfigError
+from loop.types import Catalogue, Id, Message, Record
+
+
+class Job(Record):
+    """One fit of a low-rank adapter to a dataset. Lengths and budgets are in tokens."""
+
+    base: Path
+    """Directory of the base model."""
+    template: Id
+    rows: Path
+    """JSON lines `{"id", "messages", "catalogue"}`."""
+    out: Path
+    """Where the adapter goes, in mlx-lm's format."""
+    scratch: Path
+    """Where checkpoints go; a job that finds its own there goes on from it."""
+    seed: int = 0
+    rank: int = Field(default=16, ge=1)
+    scale: float = Field(default=2.0, gt=0)
+    """Multiplies the adapter's product, as in mlx-lm."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps in which the learning rate climbs from nothing."""
+    epochs: int = Field(default=2, ge=1)
+    batch_rows: int = Field(default=8, ge=1)
+    """Trajectories of one optimizer step."""
+    run_rows: int = Field(default=4, ge=1)
+    """Trajectories of one catalogue that stand together in a step: more share more, fewer mix better."""
+    batch_tokens: int = Field(default=4096, ge=64)
+    """Tokens of a micro-batch, after sharing: this bounds memory."""
+    max_tokens: int = Field(default=2048, ge=64)
+    """A row longer than this is refused and counted."""
+    save_every: int = Field(default=10, ge=1)
+    """Steps between checkpoints: at most so many are lost by a kill."""
+    lanes: int | None = Field(default=None, ge=1)
+    """Micro-batches computed at once, each on one core; None takes what fits the machine."""
+
+    @property
+    def digest(self) -> str:
+        """Name what the result depends on, rows included."""
+        told = self.model_dump(mode="json", exclude={"out", "scratch", "rows", "save_every"})
+        return digest({**told, "content": digest(self.rows.read_text(encoding="utf-8"))})
+
+
+class Example(Record):
+    """One line of the rows file."""
+
+    id: str
+    messages: tuple[Message, ...]
+    catalogue: Catalogue
+
+    @property
+    def group(self) -> str:
+        """Name what the rows of one catalogue and system prompt begin with."""
+        return digest([self.catalogue.id, *(m.content for m in self.messages[:1] if m.role == "system")])
+
+
+def read_job(path: Path) -> Job:
+    """Read a job.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return Job.model_validate(parse(path.read_bytes()))
+    except (OSError, NotJson, ValidationError) as error:
+        raise ConfigError(f"{path} is no training job: {error}") from error
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read a rows file.
+
+    Raises:
+        ConfigError: a line is no example; the message names it.
+    """
+    examples = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            examples.append(Example.model_validate(parse(line)))
+        except (NotJson, ValidationError) as error:
+            raise ConfigError(f"{path}, line {number} is no training row: {error}") from error
+    return examples

@@ -1,0 +1,66 @@
+"""Micro-batches side by side: one stream, and so one core, for each.
+
+MLX's CPU backend runs every operation but a matrix product on one core. Two micro-batches on two streams keep two
+cores busy through all of it; the matrix library is then told to use one thread a lane. On Metal there is one lane:
+a GPU is busy with one, and several streams have brought Macs down.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any, Final
+
+import mlx.core as mx
+from mlx import nn
+from mlx.utils import tree_map
+
+from loop.training.prefix_tree import Packed
+from loop.training.shared_prefix import loss
+
+MOST: Final = 4
+
+
+class Lanes:
+    """Computes the gradient of a step, micro-batches spread over streams."""
+
+    def __init__(self, count: int | None = None) -> None:
+        """Open the lanes; None takes one per core, at most four, and one on Metal."""
+        on_cpu = mx.default_device().type == mx.DeviceType.cpu
+        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+        self.count = (count or min(cores, MOST)) if on_cpu else 1
+        device = mx.default_device()
+        self.streams = (
+            [mx.new_stream(device) for _ in range(self.count)] if self.count > 1 else [mx.default_stream(device)]
+        )
+        if on_cpu:
+            _blas_threads(max(1, cores // self.count))
+
+    def gradient(self, model: Any, parts: Sequence[Packed]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
+        """Sum loss and gradient over the micro-batches of a step, in their order: the same sum whatever ran first.
+
+        Call it inside `shared_prefix.stand_in`. At most `count` micro-batches are in memory at a time.
+        """
+        function = nn.value_and_grad(model, loss)
+        totals: list[tuple[mx.array, dict[str, Any]]] = []
+        for start in range(0, len(parts), self.count):
+            made = []
+            for stream, packed in zip(self.streams, parts[start : start + self.count], strict=False):
+                with mx.stream(stream):
+                    made.append(function(model, packed))
+            totals = [reduce(_add, [*totals, *made])]
+            mx.eval(totals)
+        return totals[0]
+
+
+def _add(
+    one: tuple[mx.array, dict[str, Any]], other: tuple[mx.array, dict[str, Any]]
+) -> tuple[mx.array, dict[str, Any]]:
+    return one[0] + other[0], tree_map(lambda a, b: a + b, one[1], other[1])
+
+
+def _blas_threads(count: int) -> None:
+    setter = getattr(ctypes.CDLL(None), "openblas_set_num_threads", None)
+    if setter is not None:
+        setter(count)

@@ -1,0 +1,32 @@
+"""A low-rank adapter on every linear layer (Hu et al. 2021), by mlx-lm's own layers and in its file format."""
+
+import json
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+from mlx_lm.tuner.utils import linear_to_lora_layers
+
+from loop.registry import SETTINGS, WEIGHTS
+from loop.training.job import Job
+
+
+def attach(model: Any, job: Job) -> None:  # noqa: ANN401 - an mlx-lm model
+    """Freeze the model and give it a fresh adapter, drawn by the job's seed."""
+    model.freeze()
+    mx.random.seed(job.seed)
+    linear_to_lora_layers(model, len(model.layers), parameters(job))
+    model.train()
+
+
+def parameters(job: Job) -> dict[str, float]:
+    """Spell the adapter's shape as mlx-lm does."""
+    return {"rank": job.rank, "scale": job.scale, "dropout": 0.0}
+
+
+def save(model: Any, job: Job) -> None:  # noqa: ANN401 - as above
+    """Write the adapter as `mlx_lm.tuner.utils.load_adapters` reads it."""
+    job.out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mx.save_safetensors(str(job.out / WEIGHTS), dict(tree_flatten(model.trainable_parameters())))
+    settings = {"fine_tune_type": "lora", "num_layers": len(model.layers), "lora_parameters": parameters(job)}
+    (job.out / SETTINGS).write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")

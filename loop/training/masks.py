@@ -1,0 +1,74 @@
+"""Turn a play into a training row: its tokens, and which of them carry loss.
+
+Rule 3 of the design: every assistant span has loss, the closing message without a call included; nothing else has;
+nothing is cut. A row that is too long is refused and counted, because what a cut loses first is the closing message,
+and a student that never sees one never stops calling.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from loop.types import Catalogue, Message
+
+
+class Span(Protocol):
+    """A run of tokens that is learned whole or not at all."""
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        """Token ids, in order."""
+        ...
+
+    @property
+    def loss(self) -> bool:
+        """Whether the player is to learn to say them."""
+        ...
+
+
+class Renderer(Protocol):
+    """Renders messages to tokens, the same in serving and in training (rule 2)."""
+
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Sequence[Span]:
+        """Render a whole conversation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trajectory as tokens.
+
+    `loss[i]` says whether `tokens[i + 1]` is learned from what stands before it, so it is one shorter than `tokens`.
+    Rows of one `group` begin alike (one catalogue, one system prompt); `weight` multiplies the trajectory's mean loss.
+    """
+
+    id: str
+    tokens: tuple[int, ...]
+    loss: tuple[bool, ...]
+    group: str = ""
+    weight: float = 1.0
+
+    @property
+    def targets(self) -> int:
+        """How many tokens are learned."""
+        return sum(self.loss)
+
+
+class Refused(ValueError):
+    """A play that makes no training row; the message is the reason that is counted."""
+
+
+def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weight: float = 1.0) -> Row:
+    """Lay one play's spans end to end.
+
+    Raises:
+        Refused: it has more than `limit` tokens ("too_long") or nothing to learn ("no_loss").
+    """
+    parts = tuple(spans)
+    tokens = tuple(token for part in parts for token in part.tokens)
+    loss = tuple(part.loss for part in parts for _ in part.tokens)[1:]
+    if len(tokens) > limit:
+        raise Refused("too_long")
+    if not any(loss):
+        raise Refused("no_loss")
+    return Row(name, tokens, loss, group, weight)

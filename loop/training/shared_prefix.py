@@ -1,0 +1,143 @@
+"""The exact loss of a micro-batch whose rows share what they begin with, and logits only where there is loss.
+
+mlx-lm's trainer runs the tool catalogue again for every row and computes logits for every position. Here the packed
+tokens of a forest (`prefix_tree`) pass the model as N sequences of one token each: every linear layer, norm and
+rotary embedding of mlx-lm's own model code then works unchanged, each token at its own offset, and nothing is padded.
+Only attention sees the forest: models call `scaled_dot_product_attention` by the name that their module imported,
+which is where ours steps in while `stand_in` is open.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn
+
+from loop.errors import ConfigError
+from loop.training.attention import Forest
+from loop.training.elementwise import exp, swiglu
+from loop.training.prefix_tree import Packed
+
+Array = mx.array
+
+
+class ForestCache:
+    """Stands where a model's layer expects its key/value cache, and does that layer's attention."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.segments = packed.segments
+        self.offset = mx.array(packed.positions)
+        self.forest: Forest | None = None
+        self.used = 0
+
+    def update_and_fetch(self, keys: Array, values: Array) -> tuple[Array, Array]:
+        """Keep nothing: all the tokens of the micro-batch are here at once."""
+        return keys, values
+
+    def make_mask(self, *_: object, **__: object) -> None:
+        """Leave masking to the forest."""
+
+    def attend(self, queries: Array, keys: Array, values: Array, scale: float) -> Array:
+        """Attend. (N, heads, 1, width) in and out."""
+        count, heads, _, width = queries.shape
+        kv_heads = keys.shape[1]
+        if self.forest is None:
+            self.forest = Forest(self.segments, scale)
+        self.used += 1
+        grouped = queries.reshape(count, kv_heads, heads // kv_heads, width).transpose(1, 2, 0, 3)
+        flat_keys, flat_values = (side.squeeze(2).swapaxes(0, 1) for side in (keys, values))
+        output = self.forest(grouped, flat_keys, flat_values)
+        return output.transpose(2, 0, 1, 3).reshape(count, heads, 1, width)
+
+
+CHUNK_BYTES = 96 * 2**20
+"""Logits that exist at one time: positions are taken in chunks, so that a large vocabulary is no cliff."""
+
+
+@contextmanager
+def stand_in(model: nn.Module) -> Iterator[None]:
+    """Let a forest do the model's attention, and fast elementwise maths its activation, until the block ends."""
+    module = importlib.import_module(type(model).__module__)
+    kept = {name: getattr(module, name) for name in ("scaled_dot_product_attention", "swiglu") if hasattr(module, name)}
+    if "scaled_dot_product_attention" not in kept:
+        raise ConfigError(
+            f"{module.__name__} does its attention in a way that training on shared prefixes cannot reach"
+        )
+    original = kept["scaled_dot_product_attention"]
+
+    def attention(queries: Array, keys: Array, values: Array, cache: Any, **settings: Any) -> Array:  # noqa: ANN401 - mlx-lm's own loose signature
+        if isinstance(cache, ForestCache):
+            return cache.attend(queries, keys, values, settings["scale"])
+        return original(queries, keys, values, cache=cache, **settings)  # type: ignore[no-any-return]
+
+    stands = {"scaled_dot_product_attention": attention, "swiglu": swiglu}
+    try:
+        for name in kept:
+            setattr(module, name, stands[name])
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(module, name, value)
+
+
+def loss(model: Any, packed: Packed) -> Array:  # noqa: ANN401 - an mlx-lm model of any family
+    """Compute the weighted sum of cross-entropies of a micro-batch. Call it inside `stand_in`.
+
+    Raises:
+        ConfigError: the model's attention did not pass through the forest.
+    """
+    cache = ForestCache(packed)
+    hidden = model.model(mx.array(packed.tokens)[:, None], cache=[cache] * len(model.layers))
+    if cache.used != len(model.layers):
+        raise ConfigError(
+            f"{type(model).__module__}: only {cache.used} of {len(model.layers)} layers attend as expected"
+        )
+    return cross_entropy(head(model), hidden.squeeze(1)[mx.array(packed.index)], packed)
+
+
+def head(model: Any) -> Any:  # noqa: ANN401 - as above
+    """Find what turns hidden states into logits."""
+    return model.model.embed_tokens.as_linear if model.args.tie_word_embeddings else model.lm_head
+
+
+def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
+    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width).
+
+    The head is frozen, so the gradient with respect to `hidden` is made in the same pass as the loss, chunk by chunk.
+    """
+    targets, weights = mx.array(packed.targets), mx.array(packed.weights)
+
+    @mx.custom_function
+    def with_gradient(hidden: Array) -> tuple[Array, Array]:
+        vocabulary = head(hidden[:1]).shape[-1]
+        step = max(1, CHUNK_BYTES // (4 * vocabulary))
+        losses, gradients = [], []
+        for start in range(0, hidden.shape[0], step):
+            here = slice(start, start + step)
+            one, gradient = _chunk(head, hidden[here], targets[here], weights[here])
+            losses.append(one)
+            gradients.append(gradient)
+        return mx.stack(losses).sum(), mx.concatenate(gradients)
+
+    @with_gradient.vjp
+    def _(_primal: Array, cotangents: tuple[Array, Array], outputs: tuple[Array, Array]) -> Array:
+        return cotangents[0] * outputs[1]
+
+    made: Any = with_gradient(hidden)
+    total: Array = made[0]
+    return total
+
+
+def _chunk(head: Any, hidden: Array, targets: Array, weights: Array) -> tuple[Array, Array]:  # noqa: ANN401 - as above
+    logits = head(hidden).astype(mx.float32)
+    top = logits.max(axis=-1, keepdims=True)
+    p = exp(logits - top)
+    total = p.sum(axis=-1, keepdims=True)
+    chosen = mx.take_along_axis(logits, targets[:, None], axis=-1)
+    loss = (weights * (top + mx.log(total) - chosen).squeeze(-1)).sum()
+    share = p * (weights[:, None] / total)
+    share = share.at[mx.arange(targets.size), targets].subtract(weights)
+    _, (gradient,) = mx.vjp(head, [hidden], [share.astype(hidden.dtype)])
+    return loss, gradient
