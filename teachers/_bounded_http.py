@@ -1,5 +1,6 @@
 """An HTTP client for a server that is not trusted: bounded answers, no compression, no header that nobody asked for."""
 
+import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -57,9 +58,15 @@ async def _bound(response: httpx2.Response) -> None:
     response.stream = Bounded(response.stream)
 
 
-def bounded_client(read_s: float) -> httpx2.AsyncClient:
-    """Make a client. `read_s`: longest silence in seconds; a deadline for the whole answer is the caller's."""
+def bounded_client(read_s: float, trust: ssl.SSLContext | None) -> httpx2.AsyncClient:
+    """Make a client.
+
+    Args:
+        read_s: longest silence in seconds; a deadline for the whole answer is the caller's.
+        trust: certificates; None where there is no TLS.
+    """
     return httpx2.AsyncClient(
+        verify=trust if trust is not None else False,
         headers={"Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(read_s, connect=CONNECT_S),
         follow_redirects=False,  # a redirect would carry the key elsewhere

@@ -6,11 +6,12 @@ and a busy server defeats it with blank lines (https://platform.openai.com/docs/
 
 import asyncio
 import json
+import ssl
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import httpx2
 import openai
 from pydantic import Field, JsonValue, SecretStr
 
@@ -55,7 +56,7 @@ class CompletionsChat:
     """One play."""
 
     def __init__(self, wire: Wire, patience: Patience, price: Callable[[Usage, str], float]) -> None:
-        """Open a connection on first use.
+        """Begin; nothing is sent yet.
 
         Args:
             wire: how the server is asked.
@@ -66,9 +67,7 @@ class CompletionsChat:
         self._patience = patience.model_copy(update={"auth": 0})
         self._price = price
         self._said: dict[int, tuple[Message, Native]] = {}
-        self._runner = asyncio.Runner()
-        self._client = client_of(wire)
-        weakref.finalize(self, close, self._runner, self._client)
+        self._trust = None if wire.base_url.lower().startswith("http:") else httpx2.create_ssl_context()
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Answer the conversation so far."""
@@ -94,7 +93,7 @@ class CompletionsChat:
     def _exchange(self, body: Native) -> tuple[Native, Usage]:
         guess = Usage(prompt_tokens=int(len(json.dumps(body)) / CHARACTERS_PER_TOKEN), requests=1)
         try:
-            text = self._runner.run(self._post(body))
+            text = asyncio.run(self._post(body))
         except TimeoutError as error:
             raise AttemptFailed(FailureKind.RETRYABLE, f"no answer in {self._wire.step_s} s", usage=guess) from error
         except openai.APIStatusError as error:
@@ -104,10 +103,9 @@ class CompletionsChat:
         return self._parsed(text, guess)
 
     async def _post(self, body: Native) -> bytes:
-        async with asyncio.timeout(self._wire.step_s):
-            raw = await self._client.chat.completions.with_raw_response.create(
-                **body, extra_body=dict(self._wire.options)
-            )
+        """Send one request. Each has its own connection: a step takes seconds, and nothing is left open after it."""
+        async with asyncio.timeout(self._wire.step_s), client_of(self._wire, self._trust) as client:
+            raw = await client.chat.completions.with_raw_response.create(**body, extra_body=dict(self._wire.options))
             return bytes(raw.http_response.content)
 
     def _parsed(self, text: bytes, guess: Usage) -> tuple[Native, Usage]:
@@ -157,20 +155,12 @@ class CompletionsChat:
         return _id(caller, number)
 
 
-def client_of(wire: Wire) -> openai.AsyncOpenAI:
+def client_of(wire: Wire, trust: ssl.SSLContext | None) -> openai.AsyncOpenAI:
     """Make the client; its own retries are off."""
     return openai.AsyncOpenAI(
         api_key=wire.key.get_secret_value(), base_url=wire.base_url, max_retries=0, timeout=wire.read_s,
-        http_client=bounded_client(wire.read_s),
+        http_client=bounded_client(wire.read_s, trust),
     )  # fmt: skip
-
-
-def close(runner: asyncio.Runner, client: openai.AsyncOpenAI) -> None:
-    """Let go of the connection and the loop that it lives on."""
-    try:
-        runner.run(client.close())
-    finally:
-        runner.close()
 
 
 def read(native: Native, usage: Usage, catalogue: Catalogue, names: Names, wire: Wire) -> Message:

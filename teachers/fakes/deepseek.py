@@ -1,8 +1,8 @@
 """A fake of DeepSeek's chat completions: its rules enforced, its faults on demand (https://api-docs.deepseek.com)."""
 
-import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final
@@ -140,9 +140,8 @@ class FakeDeepSeek(Loopback):
     def fault_bomb(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Answer, with any status, in a few bytes that unpack to many."""
         del request
-        body = gzip.compress(b"\n" * BOMB, compresslevel=6)
         head = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-        answer.whole(details.get("status", 200), body, head)
+        answer.whole(details.get("status", 200), bomb(BOMB), head)
 
     def fault_flood(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Answer, with any status, without end."""
@@ -161,6 +160,12 @@ class FakeDeepSeek(Loopback):
         del request
         native = {"role": "assistant", "content": "", "reasoning_content": "hm", **details["message"]}
         answer.json(200, self.completion(native, details.get("finish")))
+
+
+def bomb(size: int) -> bytes:
+    """Pack so many blank bytes without holding them."""
+    packer, block = zlib.compressobj(wbits=31), b"\n" * 1_000_000
+    return b"".join([*(packer.compress(block) for _ in range(size // len(block))), packer.flush()])
 
 
 def error(message: str, code: str) -> Json:
