@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from loop.errors import CannotCreate, CheckNegative, ConfigError, NotFound
 
@@ -143,8 +143,8 @@ def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
             Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with migrator.begin() as connection:
             yield connection
-    except (OperationalError, OSError) as error:
-        cause = error.orig if isinstance(error, OperationalError) else error
+    except (DatabaseError, OSError) as error:
+        cause = error.orig if isinstance(error, DatabaseError) else error
         raise CannotCreate(f"database {where.render_as_string()}: {cause}") from error
 
 

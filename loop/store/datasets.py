@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from pydantic_core import from_json
 from sqlalchemy import Connection, select, update
 
-from loop.canonical import canonical
 from loop.errors import NotFound
 from loop.models import Dataset as DatasetTable
 from loop.models import DatasetRow
 from loop.models import Round as RoundRow
 from loop.models import Trajectory as TrajectoryRow
 from loop.store.base import AnyRow
+from loop.store.rows import part
 from loop.store.trajectories import Trajectories
 from loop.types import Accepted, Dataset, Round
 
@@ -28,8 +28,8 @@ class Datasets(Trajectories):
         head = {
             "id": dataset.id,
             "rows": len(dataset.rows),
-            "counts": canonical(dict(dataset.counts)),
-            "rules": canonical(dict(dataset.rules)),
+            "counts": part(dataset, "counts"),
+            "rules": part(dataset, "rules"),
             "made": self._clock(),
         }
         rows = [{"dataset": dataset.id, "place": place, "trajectory": each} for place, each in enumerate(dataset.rows)]

@@ -6,9 +6,10 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
-from loop.canonical import canonical
+from loop.canonical import clean
 from loop.models import Event as EventRow
 from loop.store.base import AnyRow, Base
+from loop.store.rows import part
 from loop.types import Event
 
 
@@ -18,7 +19,8 @@ class Events(Base):
     def event(self, kind: str, **fields: JsonValue) -> Event:
         """Write down that something happened."""
         with self._write() as connection:
-            row = {"at": self._clock(), "kind": kind, "fields": canonical(fields)}
+            event = Event(id=0, at=self._clock(), kind=clean(kind), fields=fields)
+            row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
             added = connection.execute(self._insert(EventRow).values(**row).returning(EventRow)).one()
         return _events(connection, [added])[0]
 

@@ -150,10 +150,9 @@ class Gates(Policies, Rounds):
         held = {row.gate for row in rows if row.verdict == GateVerdict.HOLDS}
         missing = sorted({*(gates or ()), *(row.gate for row in rows)} - held)
         if missing or not held:
-            raise CheckNegative(
-                f"Candidate {promotion.candidate[:12]} cannot be promoted: {', '.join(missing) or 'no gate'} "
-                "has not held for it beside the present champion"
-            )
+            why = f"{' and '.join(missing)} did not hold for it" if missing else "no gate judged it"
+            who = f"Candidate {promotion.candidate[:12]}"
+            raise CheckNegative(f"{who} cannot be promoted: {why} beside the present champion")
         row = {"round": rnd.id, "candidate": promotion.candidate, "champion": champion, "gates": len(held)}
         self._log(connection, row | {"decision": Decision.PROMOTED, "reason": clean(promotion.reason)})
         self._swap(connection, promotion.candidate)

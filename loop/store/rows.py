@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
 from loop.store.base import AnyRow
-from loop.types import Call, Catalogue, Message, Play, Record, Rule, Task, Trajectory, Usage
+from loop.types import Catalogue, Message, Play, Record, Rule, Task, Trajectory, Usage
 
 Values = dict[str, Any]
 
@@ -16,6 +16,11 @@ Values = dict[str, Any]
 def body(record: Record) -> str:
     """Spell a record as canonical JSON."""
     return canonical(record.model_dump(mode="json"))
+
+
+def part(record: Record, name: str) -> str:
+    """Spell one field of a record as canonical JSON."""
+    return canonical(record.model_dump(mode="json", include={name})[name])
 
 
 def bounded(value: JsonValue) -> str:
@@ -183,13 +188,11 @@ def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values])
             unanswered.pop(0).update(ok=None if message.ok is None else int(message.ok), result=place)
         for call in message.calls:
             row = {"trajectory": trajectory, "place": len(found), "turn": rows[place]["turn"], "message": place}
-            found.append(row | {"tool": clean(call.name), "arguments": _arguments(call), "ok": None, "result": None})
+            found.append(
+                row | {"tool": clean(call.name), "arguments": part(call, "arguments"), "ok": None, "result": None}
+            )
             unanswered.append(found[-1])
     return found
-
-
-def _arguments(call: Call) -> str:
-    return canonical(dict(call.arguments))
 
 
 def _fingerprint(messages: Sequence[Values]) -> str:

@@ -13,6 +13,7 @@ from loop.models import Suite as SuiteRow
 from loop.models import Task as TaskRow
 from loop.models import Trajectory as TrajectoryRow
 from loop.store.base import AnySelect
+from loop.store.rows import part
 from loop.store.tasks import Tasks
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import Purpose, Round, Score, Suite
@@ -72,7 +73,7 @@ class Suites(Tasks):
             rows = [
                 fixed
                 | {"task": score.task, "sample": score.sample, "passed": int(score.passed)}
-                | {"measures": canonical(dict(score.measures)), "trajectory": behind.get((score.task, score.sample))}
+                | {"measures": part(score, "measures"), "trajectory": behind.get((score.task, score.sample))}
                 for score in scores
             ]
             self._insert_once(connection, ScoreRow, rows)

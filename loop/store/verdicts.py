@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
 
-from loop.canonical import canonical, clean
+from loop.canonical import clean
 from loop.models import RequiredChecker, TaskBackend
 from loop.models import Task as TaskRow
 from loop.models import Trajectory as TrajectoryRow
 from loop.models import Verdict as VerdictRow
 from loop.store.base import Base
-from loop.store.rows import Values
+from loop.store.rows import Values, part
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import ArmKey, Purpose, Rate, Round, Tally, Verdict
 
@@ -93,7 +93,7 @@ class Verdicts(Base):
             "passed": int(verdict.passed),
             "score": verdict.score,
             "reason": clean(verdict.reason),
-            "evidence": canonical(dict(verdict.evidence)),
+            "evidence": part(verdict, "evidence"),
             "judged": self._clock(),
         }
 

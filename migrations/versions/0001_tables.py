@@ -37,9 +37,9 @@ def upgrade() -> None:
         sa.Column("weight", REAL, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("changed", BIG, nullable=False),
-        sa.CheckConstraint("tier in ('easy', 'moderate', 'hard', 'veryhard')", name="ck_arm_tier"),
-        sa.CheckConstraint("frozen in (0, 1)", name="ck_arm_frozen"),
-        sa.PrimaryKeyConstraint("name", name="pk_arm"),
+        sa.CheckConstraint("tier in ('easy', 'moderate', 'hard', 'veryhard')", name=op.f("ck_arm_tier")),
+        sa.CheckConstraint("frozen in (0, 1)", name=op.f("ck_arm_frozen")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_arm")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tools", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_catalogue"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_catalogue")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("counts", sa.Text(), nullable=False),
         sa.Column("rules", sa.Text(), nullable=False),
         sa.Column("made", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_dataset"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dataset")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -66,25 +66,25 @@ def upgrade() -> None:
         sa.Column("at", BIG, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_event"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sqlite_strict=True,
     )
-    op.create_index("ix_event_kind", "event", ["kind"], unique=False)
+    op.create_index(op.f("ix_event_kind"), "event", ["kind"], unique=False)
     op.create_table(
         "gate_pause",
         sa.Column("gate", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("paused", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("gate", name="pk_gate_pause"),
+        sa.PrimaryKeyConstraint("gate", name=op.f("pk_gate_pause")),
         sqlite_strict=True,
     )
     op.create_table(
         "leak_group",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("split", sa.Text(), nullable=False),
-        sa.CheckConstraint("split in ('train', 'heldout', 'sealed')", name="ck_leak_group_split"),
-        sa.PrimaryKeyConstraint("name", name="pk_leak_group"),
-        sa.UniqueConstraint("name", "split", name="uq_leak_group_name_split"),
+        sa.CheckConstraint("split in ('train', 'heldout', 'sealed')", name=op.f("ck_leak_group_split")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leak_group")),
+        sa.UniqueConstraint("name", "split", name=op.f("uq_leak_group_name_split")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -93,14 +93,14 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("expires", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_lease"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
         sqlite_strict=True,
     )
     op.create_table(
         "prompt",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_prompt"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_prompt")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -110,14 +110,14 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("changed", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("credential", name="pk_quota"),
+        sa.PrimaryKeyConstraint("credential", name=op.f("pk_quota")),
         sqlite_strict=True,
     )
     op.create_table(
         "required_checker",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_required_checker"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_required_checker")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -126,10 +126,10 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("tasks", sa.Integer(), nullable=False),
         sa.Column("added", BIG, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_suite"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suite")),
         sqlite_strict=True,
     )
-    op.create_index("ix_suite_name", "suite", ["name"], unique=False)
+    op.create_index(op.f("ix_suite_name"), "suite", ["name"], unique=False)
     op.create_table(
         "policy",
         sa.Column("id", sa.Text(), nullable=False),
@@ -144,11 +144,12 @@ def upgrade() -> None:
         sa.Column("added", BIG, nullable=False),
         sa.Column("changed", BIG, nullable=False),
         sa.CheckConstraint(
-            "standing in ('champion', 'candidate', 'rejected', 'retired', 'specialist')", name="ck_policy_standing"
+            "standing in ('champion', 'candidate', 'rejected', 'retired', 'specialist')",
+            name=op.f("ck_policy_standing"),
         ),
-        sa.ForeignKeyConstraint(["parent"], ["policy.id"], name="fk_policy_parent"),
-        sa.ForeignKeyConstraint(["system"], ["prompt.id"], name="fk_policy_system"),
-        sa.PrimaryKeyConstraint("id", name="pk_policy"),
+        sa.ForeignKeyConstraint(["parent"], ["policy.id"], name=op.f("fk_policy_parent")),
+        sa.ForeignKeyConstraint(["system"], ["prompt.id"], name=op.f("fk_policy_system")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy")),
         sqlite_strict=True,
     )
     op.create_index(
@@ -175,16 +176,16 @@ def upgrade() -> None:
         sa.Column("planned_calls", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("added", BIG, nullable=False),
-        sa.CheckConstraint("tier in ('easy', 'moderate', 'hard', 'veryhard')", name="ck_task_tier"),
+        sa.CheckConstraint("tier in ('easy', 'moderate', 'hard', 'veryhard')", name=op.f("ck_task_tier")),
         sa.ForeignKeyConstraint(
-            ["leak_group", "split"], ["leak_group.name", "leak_group.split"], name="fk_task_leak_group_split"
+            ["leak_group", "split"], ["leak_group.name", "leak_group.split"], name=op.f("fk_task_leak_group_split")
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_task"),
-        sa.UniqueConstraint("id", "split", name="uq_task_id_split"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sa.UniqueConstraint("id", "split", name=op.f("uq_task_id_split")),
         sqlite_strict=True,
     )
-    op.create_index("ix_task_arm", "task", ["arm"], unique=False)
-    op.create_index("ix_task_leak_group", "task", ["leak_group"], unique=False)
+    op.create_index(op.f("ix_task_arm"), "task", ["arm"], unique=False)
+    op.create_index(op.f("ix_task_leak_group"), "task", ["leak_group"], unique=False)
     op.create_table(
         "defect",
         sa.Column("task", sa.Text(), nullable=False),
@@ -192,8 +193,8 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("added", BIG, nullable=False),
-        sa.ForeignKeyConstraint(["task"], ["task.id"], name="fk_defect_task"),
-        sa.PrimaryKeyConstraint("task", "kind", "source", name="pk_defect"),
+        sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_defect_task")),
+        sa.PrimaryKeyConstraint("task", "kind", "source", name=op.f("pk_defect")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -210,11 +211,11 @@ def upgrade() -> None:
         sa.Column("changed", BIG, nullable=False),
         sa.CheckConstraint(
             "state in ('sample', 'collect', 'check', 'train', 'gate', 'promote', 'done', 'failed')",
-            name="ck_round_state",
+            name=op.f("ck_round_state"),
         ),
-        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name="fk_round_candidate"),
-        sa.ForeignKeyConstraint(["dataset"], ["dataset.id"], name="fk_round_dataset"),
-        sa.PrimaryKeyConstraint("id", name="pk_round"),
+        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name=op.f("fk_round_candidate")),
+        sa.ForeignKeyConstraint(["dataset"], ["dataset.id"], name=op.f("fk_round_dataset")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_round")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -222,21 +223,21 @@ def upgrade() -> None:
         sa.Column("suite", sa.Text(), nullable=False),
         sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("task", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name="fk_suite_task_suite"),
-        sa.ForeignKeyConstraint(["task"], ["task.id"], name="fk_suite_task_task"),
-        sa.PrimaryKeyConstraint("suite", "place", name="pk_suite_task"),
+        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name=op.f("fk_suite_task_suite")),
+        sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_suite_task_task")),
+        sa.PrimaryKeyConstraint("suite", "place", name=op.f("pk_suite_task")),
         sqlite_strict=True,
     )
-    op.create_index("ix_suite_task_task", "suite_task", ["task"], unique=False)
+    op.create_index(op.f("ix_suite_task_task"), "suite_task", ["task"], unique=False)
     op.create_table(
         "task_backend",
         sa.Column("task", sa.Text(), nullable=False),
         sa.Column("backend", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["task"], ["task.id"], name="fk_task_backend_task"),
-        sa.PrimaryKeyConstraint("task", "backend", name="pk_task_backend"),
+        sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_task_backend_task")),
+        sa.PrimaryKeyConstraint("task", "backend", name=op.f("pk_task_backend")),
         sqlite_strict=True,
     )
-    op.create_index("ix_task_backend_backend", "task_backend", ["backend"], unique=False)
+    op.create_index(op.f("ix_task_backend_backend"), "task_backend", ["backend"], unique=False)
     op.create_table(
         "gate_result",
         sa.Column("candidate", sa.Text(), nullable=False),
@@ -256,15 +257,15 @@ def upgrade() -> None:
         sa.Column("improved", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("judged", BIG, nullable=False),
-        sa.CheckConstraint("verdict in ('holds', 'fails', 'inconclusive')", name="ck_gate_result_verdict"),
-        sa.CheckConstraint("improved in (0, 1)", name="ck_gate_result_improved"),
-        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name="fk_gate_result_candidate"),
-        sa.ForeignKeyConstraint(["champion"], ["policy.id"], name="fk_gate_result_champion"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_gate_result_round"),
-        sa.PrimaryKeyConstraint("candidate", "champion", "gate", name="pk_gate_result"),
+        sa.CheckConstraint("verdict in ('holds', 'fails', 'inconclusive')", name=op.f("ck_gate_result_verdict")),
+        sa.CheckConstraint("improved in (0, 1)", name=op.f("ck_gate_result_improved")),
+        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name=op.f("fk_gate_result_candidate")),
+        sa.ForeignKeyConstraint(["champion"], ["policy.id"], name=op.f("fk_gate_result_champion")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_gate_result_round")),
+        sa.PrimaryKeyConstraint("candidate", "champion", "gate", name=op.f("pk_gate_result")),
         sqlite_strict=True,
     )
-    op.create_index("ix_gate_result_round", "gate_result", ["round"], unique=False)
+    op.create_index(op.f("ix_gate_result_round"), "gate_result", ["round"], unique=False)
     op.create_table(
         "opening",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -272,11 +273,11 @@ def upgrade() -> None:
         sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("opened", BIG, nullable=False),
-        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name="fk_opening_policy"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_opening_round"),
-        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name="fk_opening_suite"),
-        sa.PrimaryKeyConstraint("id", name="pk_opening"),
-        sa.UniqueConstraint("suite", "policy", "round", name="uq_opening_suite_policy_round"),
+        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name=op.f("fk_opening_policy")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_opening_round")),
+        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name=op.f("fk_opening_suite")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_opening")),
+        sa.UniqueConstraint("suite", "policy", "round", name=op.f("uq_opening_suite_policy_round")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -303,19 +304,19 @@ def upgrade() -> None:
         sa.Column("retry_at", REAL, nullable=True),
         sa.Column("owed", BIG, nullable=False),
         sa.Column("ended", BIG, nullable=True),
-        sa.CheckConstraint("purpose in ('train', 'gate')", name="ck_play_purpose"),
-        sa.CheckConstraint("state in ('owed', 'done', 'dead')", name="ck_play_state"),
-        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name="fk_play_policy"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_play_round"),
-        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name="fk_play_suite"),
-        sa.ForeignKeyConstraint(["system"], ["prompt.id"], name="fk_play_system"),
-        sa.ForeignKeyConstraint(["task"], ["task.id"], name="fk_play_task"),
-        sa.PrimaryKeyConstraint("id", name="pk_play"),
-        sa.UniqueConstraint("key", name="uq_play_key"),
+        sa.CheckConstraint("purpose in ('train', 'gate')", name=op.f("ck_play_purpose")),
+        sa.CheckConstraint("state in ('owed', 'done', 'dead')", name=op.f("ck_play_state")),
+        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name=op.f("fk_play_policy")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_play_round")),
+        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name=op.f("fk_play_suite")),
+        sa.ForeignKeyConstraint(["system"], ["prompt.id"], name=op.f("fk_play_system")),
+        sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_play_task")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_play")),
+        sa.UniqueConstraint("key", name=op.f("uq_play_key")),
         sqlite_strict=True,
     )
     op.create_index(
-        "ix_play_round_purpose_state_position", "play", ["round", "purpose", "state", "position"], unique=False
+        op.f("ix_play_round_purpose_state_position"), "play", ["round", "purpose", "state", "position"], unique=False
     )
     op.create_table(
         "promotion",
@@ -327,12 +328,14 @@ def upgrade() -> None:
         sa.Column("gates", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decided", BIG, nullable=False),
-        sa.CheckConstraint("decision in ('first', 'promoted', 'rejected', 'rollback')", name="ck_promotion_decision"),
-        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name="fk_promotion_candidate"),
-        sa.ForeignKeyConstraint(["champion"], ["policy.id"], name="fk_promotion_champion"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_promotion_round"),
-        sa.PrimaryKeyConstraint("id", name="pk_promotion"),
-        sa.UniqueConstraint("round", "candidate", name="uq_promotion_round_candidate"),
+        sa.CheckConstraint(
+            "decision in ('first', 'promoted', 'rejected', 'rollback')", name=op.f("ck_promotion_decision")
+        ),
+        sa.ForeignKeyConstraint(["candidate"], ["policy.id"], name=op.f("fk_promotion_candidate")),
+        sa.ForeignKeyConstraint(["champion"], ["policy.id"], name=op.f("fk_promotion_champion")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_promotion_round")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotion")),
+        sa.UniqueConstraint("round", "candidate", name=op.f("uq_promotion_round_candidate")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -350,14 +353,14 @@ def upgrade() -> None:
         sa.Column("cost", REAL, nullable=False),
         sa.Column("reserved", BIG, nullable=False),
         sa.Column("settled", BIG, nullable=True),
-        sa.CheckConstraint("state in ('sent', 'settled')", name="ck_teacher_call_state"),
-        sa.ForeignKeyConstraint(["play"], ["play.id"], name="fk_teacher_call_play"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_teacher_call_round"),
-        sa.PrimaryKeyConstraint("id", name="pk_teacher_call"),
+        sa.CheckConstraint("state in ('sent', 'settled')", name=op.f("ck_teacher_call_state")),
+        sa.ForeignKeyConstraint(["play"], ["play.id"], name=op.f("fk_teacher_call_play")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_teacher_call_round")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_teacher_call")),
         sqlite_strict=True,
     )
-    op.create_index("ix_teacher_call_round", "teacher_call", ["round"], unique=False)
-    op.create_index("ix_teacher_call_teacher_reserved", "teacher_call", ["teacher", "reserved"], unique=False)
+    op.create_index(op.f("ix_teacher_call_round"), "teacher_call", ["round"], unique=False)
+    op.create_index(op.f("ix_teacher_call_teacher_reserved"), "teacher_call", ["teacher", "reserved"], unique=False)
     op.create_table(
         "trajectory",
         sa.Column("id", sa.Text(), nullable=False),
@@ -386,21 +389,23 @@ def upgrade() -> None:
         sa.Column("started", BIG, nullable=False),
         sa.Column("seconds", REAL, nullable=False),
         sa.Column("stored", BIG, nullable=False),
-        sa.CheckConstraint("ending in ('closed', 'cap', 'failed')", name="ck_trajectory_ending"),
-        sa.CheckConstraint("purpose in ('train', 'gate')", name="ck_trajectory_purpose"),
-        sa.CheckConstraint("passed in (0, 1)", name="ck_trajectory_passed"),
-        sa.ForeignKeyConstraint(["catalogue"], ["catalogue.id"], name="fk_trajectory_catalogue"),
-        sa.ForeignKeyConstraint(["id"], ["play.id"], name="fk_trajectory_id"),
-        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name="fk_trajectory_policy"),
-        sa.ForeignKeyConstraint(["round"], ["round.id"], name="fk_trajectory_round"),
-        sa.ForeignKeyConstraint(["task", "split"], ["task.id", "task.split"], name="fk_trajectory_task_split"),
-        sa.PrimaryKeyConstraint("id", name="pk_trajectory"),
-        sa.UniqueConstraint("id", "split", "purpose", name="uq_trajectory_id_split_purpose"),
+        sa.CheckConstraint("ending in ('closed', 'cap', 'failed')", name=op.f("ck_trajectory_ending")),
+        sa.CheckConstraint("purpose in ('train', 'gate')", name=op.f("ck_trajectory_purpose")),
+        sa.CheckConstraint("passed in (0, 1)", name=op.f("ck_trajectory_passed")),
+        sa.ForeignKeyConstraint(["catalogue"], ["catalogue.id"], name=op.f("fk_trajectory_catalogue")),
+        sa.ForeignKeyConstraint(["id"], ["play.id"], name=op.f("fk_trajectory_id")),
+        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name=op.f("fk_trajectory_policy")),
+        sa.ForeignKeyConstraint(["round"], ["round.id"], name=op.f("fk_trajectory_round")),
+        sa.ForeignKeyConstraint(["task", "split"], ["task.id", "task.split"], name=op.f("fk_trajectory_task_split")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trajectory")),
+        sa.UniqueConstraint("id", "split", "purpose", name=op.f("uq_trajectory_id_split_purpose")),
         sqlite_strict=True,
     )
-    op.create_index("ix_trajectory_policy", "trajectory", ["policy"], unique=False)
-    op.create_index("ix_trajectory_round_purpose_passed", "trajectory", ["round", "purpose", "passed"], unique=False)
-    op.create_index("ix_trajectory_task", "trajectory", ["task"], unique=False)
+    op.create_index(op.f("ix_trajectory_policy"), "trajectory", ["policy"], unique=False)
+    op.create_index(
+        op.f("ix_trajectory_round_purpose_passed"), "trajectory", ["round", "purpose", "passed"], unique=False
+    )
+    op.create_index(op.f("ix_trajectory_task"), "trajectory", ["task"], unique=False)
     op.create_table(
         "dataset_row",
         sa.Column("dataset", sa.Text(), nullable=False),
@@ -408,18 +413,18 @@ def upgrade() -> None:
         sa.Column("trajectory", sa.Text(), nullable=False),
         sa.Column("split", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
-        sa.CheckConstraint("purpose = 'train'", name="ck_dataset_row_purpose"),
-        sa.CheckConstraint("split = 'train'", name="ck_dataset_row_split"),
-        sa.ForeignKeyConstraint(["dataset"], ["dataset.id"], name="fk_dataset_row_dataset"),
+        sa.CheckConstraint("purpose = 'train'", name=op.f("ck_dataset_row_purpose")),
+        sa.CheckConstraint("split = 'train'", name=op.f("ck_dataset_row_split")),
+        sa.ForeignKeyConstraint(["dataset"], ["dataset.id"], name=op.f("fk_dataset_row_dataset")),
         sa.ForeignKeyConstraint(
             ["trajectory", "split", "purpose"],
             ["trajectory.id", "trajectory.split", "trajectory.purpose"],
-            name="fk_dataset_row_trajectory_split_purpose",
+            name=op.f("fk_dataset_row_trajectory_split_purpose"),
         ),
-        sa.PrimaryKeyConstraint("dataset", "place", name="pk_dataset_row"),
+        sa.PrimaryKeyConstraint("dataset", "place", name=op.f("pk_dataset_row")),
         sqlite_strict=True,
     )
-    op.create_index("ix_dataset_row_trajectory", "dataset_row", ["trajectory"], unique=False)
+    op.create_index(op.f("ix_dataset_row_trajectory"), "dataset_row", ["trajectory"], unique=False)
     op.create_table(
         "message",
         sa.Column("trajectory", sa.Text(), nullable=False),
@@ -429,9 +434,9 @@ def upgrade() -> None:
         sa.Column("prompt", sa.Text(), nullable=True),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["prompt"], ["prompt.id"], name="fk_message_prompt"),
-        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name="fk_message_trajectory"),
-        sa.PrimaryKeyConstraint("trajectory", "place", name="pk_message"),
+        sa.ForeignKeyConstraint(["prompt"], ["prompt.id"], name=op.f("fk_message_prompt")),
+        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name=op.f("fk_message_trajectory")),
+        sa.PrimaryKeyConstraint("trajectory", "place", name=op.f("pk_message")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -446,16 +451,16 @@ def upgrade() -> None:
         sa.Column("measures", sa.Text(), nullable=False),
         sa.Column("trajectory", sa.Text(), nullable=True),
         sa.Column("scored", BIG, nullable=False),
-        sa.CheckConstraint("passed in (0, 1)", name="ck_score_passed"),
-        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name="fk_score_policy"),
-        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name="fk_score_suite"),
-        sa.ForeignKeyConstraint(["task"], ["task.id"], name="fk_score_task"),
-        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name="fk_score_trajectory"),
-        sa.PrimaryKeyConstraint("subject", "suite", "fingerprint", "task", "sample", name="pk_score"),
+        sa.CheckConstraint("passed in (0, 1)", name=op.f("ck_score_passed")),
+        sa.ForeignKeyConstraint(["policy"], ["policy.id"], name=op.f("fk_score_policy")),
+        sa.ForeignKeyConstraint(["suite"], ["suite.id"], name=op.f("fk_score_suite")),
+        sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_score_task")),
+        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name=op.f("fk_score_trajectory")),
+        sa.PrimaryKeyConstraint("subject", "suite", "fingerprint", "task", "sample", name=op.f("pk_score")),
         sqlite_strict=True,
     )
-    op.create_index("ix_score_policy", "score", ["policy"], unique=False)
-    op.create_index("ix_score_suite", "score", ["suite"], unique=False)
+    op.create_index(op.f("ix_score_policy"), "score", ["policy"], unique=False)
+    op.create_index(op.f("ix_score_suite"), "score", ["suite"], unique=False)
     op.create_table(
         "tool_call",
         sa.Column("trajectory", sa.Text(), nullable=False),
@@ -466,12 +471,12 @@ def upgrade() -> None:
         sa.Column("arguments", sa.Text(), nullable=False),
         sa.Column("ok", sa.Integer(), nullable=True),
         sa.Column("result", sa.Integer(), nullable=True),
-        sa.CheckConstraint("ok in (0, 1)", name="ck_tool_call_ok"),
-        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name="fk_tool_call_trajectory"),
-        sa.PrimaryKeyConstraint("trajectory", "place", name="pk_tool_call"),
+        sa.CheckConstraint("ok in (0, 1)", name=op.f("ck_tool_call_ok")),
+        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name=op.f("fk_tool_call_trajectory")),
+        sa.PrimaryKeyConstraint("trajectory", "place", name=op.f("pk_tool_call")),
         sqlite_strict=True,
     )
-    op.create_index("ix_tool_call_tool", "tool_call", ["tool"], unique=False)
+    op.create_index(op.f("ix_tool_call_tool"), "tool_call", ["tool"], unique=False)
     op.create_table(
         "verdict",
         sa.Column("trajectory", sa.Text(), nullable=False),
@@ -482,9 +487,9 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("evidence", sa.Text(), nullable=False),
         sa.Column("judged", BIG, nullable=False),
-        sa.CheckConstraint("passed in (0, 1)", name="ck_verdict_passed"),
-        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name="fk_verdict_trajectory"),
-        sa.PrimaryKeyConstraint("trajectory", "checker", "version", name="pk_verdict"),
+        sa.CheckConstraint("passed in (0, 1)", name=op.f("ck_verdict_passed")),
+        sa.ForeignKeyConstraint(["trajectory"], ["trajectory.id"], name=op.f("fk_verdict_trajectory")),
+        sa.PrimaryKeyConstraint("trajectory", "checker", "version", name=op.f("pk_verdict")),
         sqlite_strict=True,
     )
     op.execute(OUTSIDE)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -83,7 +84,7 @@ def cluster() -> Iterator[str]:
         wait(home, server)
         yield f"postgresql://loopd@/{{}}?host={home}"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # fast: it does not wait for clients
         server.wait(30)
         shutil.rmtree(home, ignore_errors=True)
 

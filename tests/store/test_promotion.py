@@ -92,7 +92,7 @@ def test_deciding_twice_is_deciding_once(store, make, rnd):
 def test_one_gate_that_does_not_hold_refuses_a_promotion(store, make, rnd, verdict):
     policy = propose(store, make, rnd)
     hold(store, make, rnd, depth=verdict)
-    with pytest.raises(CheckNegative, match="depth has not held"):
+    with pytest.raises(CheckNegative, match="depth did not hold"):
         store.decide(rnd, yes(policy))
     assert store.champion() == make.policy
     assert store.standing(policy.id) is Standing.CANDIDATE
@@ -100,10 +100,10 @@ def test_one_gate_that_does_not_hold_refuses_a_promotion(store, make, rnd, verdi
 
 def test_a_gate_that_has_not_judged_refuses_a_promotion(store, make, rnd):
     policy = propose(store, make, rnd)
-    with pytest.raises(CheckNegative, match="no gate"):
+    with pytest.raises(CheckNegative, match="no gate judged it"):
         store.decide(rnd, yes(policy))
     store.save_gate(rnd, make.gate("depth"))
-    with pytest.raises(CheckNegative, match="breadth has not held"):
+    with pytest.raises(CheckNegative, match="breadth did not hold"):
         store.decide(rnd, yes(policy), gates=GATES)
 
 

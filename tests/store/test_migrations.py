@@ -1,0 +1,156 @@
+"""The schema: the same from models and migrations, up and down on both databases, never older code on newer data."""
+
+import shutil
+import sqlite3
+from contextlib import contextmanager
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from loop import db
+from loop.errors import CannotCreate, ConfigError
+from loop.models import Table
+from loop.store import Store
+from loop.types import RoundState
+
+REVISIONS = ("0001", "0002", "0003")
+
+
+def test_the_migrated_schema_is_the_models(url):
+    options = {"compare_type": True, "compare_server_default": True}
+    with connected(url) as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Table.metadata) == []
+
+
+@contextmanager
+def connected(url):
+    engine = db.engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def shape(connection):
+    """Everything that a comparison of models leaves out: checks, and keys with their columns."""
+    found = inspect(connection)
+    return {
+        table: (
+            sorted((check["name"], check["sqltext"]) for check in found.get_check_constraints(table)),
+            sorted((key["name"], *key["constrained_columns"]) for key in found.get_foreign_keys(table)),
+            sorted((key["name"], *key["column_names"]) for key in found.get_unique_constraints(table)),
+            sorted((index["name"], *map(str, index["column_names"])) for index in found.get_indexes(table)),
+        )
+        for table in Table.metadata.tables
+    }
+
+
+def test_checks_and_keys_are_the_models_too(bare, tmp_path):
+    with connected(bare) as connection:
+        Table.metadata.create_all(connection)
+        by_models = shape(connection)
+        Table.metadata.drop_all(connection)
+    db.upgrade(bare)
+    with connected(bare) as connection:
+        assert shape(connection) == by_models
+
+
+def test_the_schema_goes_up_one_step_at_a_time_and_keeps_what_is_there(bare):
+    for revision in REVISIONS:
+        db.upgrade(bare, revision)
+        with connected(bare) as connection:
+            connection.execute(text("insert into event (at, kind, fields) values (0, :kind, '{}')"), {"kind": revision})
+    with Store.open(bare) as store:
+        assert [event.kind for event in store.events()] == list(REVISIONS)
+        assert store.open_round("config", 0).state is RoundState.SAMPLE
+
+
+def test_the_schema_goes_down_again(bare):
+    db.upgrade(bare)
+    with connected(bare) as connection:
+        command.downgrade(db._config(connection), "base")
+    with connected(bare) as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        assert inspect(connection).get_view_names() == []
+    db.upgrade(bare)
+
+
+def test_a_database_newer_than_the_code_is_refused(bare):
+    db.upgrade(bare)
+    with connected(bare) as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(ConfigError, match="its schema is 9999, newer than this loopd knows") as caught:
+        Store.open(bare)
+    assert caught.value.exit_code == 78
+
+
+def test_a_file_with_data_is_copied_before_it_is_upgraded(tmp_path):
+    url, kept = f"sqlite:///{tmp_path}/loopd.db", tmp_path / "loopd.db.0002.bak"
+    db.upgrade(url, "0002")
+    with connected(url) as connection:
+        connection.execute(text("insert into event (at, kind, fields) values (0, 'kept', '{}')"))
+    db.upgrade(url)
+    with sqlite3.connect(kept) as copy:
+        assert copy.execute("select kind from event").fetchall() == [("kept",)]
+        assert copy.execute("select version_num from alembic_version").fetchall() == [("0002",)]
+    db.upgrade(url)
+    assert sorted(path.name for path in tmp_path.glob("*.bak")) == [kept.name]
+
+
+def test_a_migration_that_fails_leaves_the_old_schema(bare, monkeypatch, tmp_path):
+    db.upgrade(bare, "0002")
+    broken = tmp_path / "migrations"
+    shutil.copytree(db.migrations_dir(), broken, ignore=shutil.ignore_patterns("__pycache__"))
+    views = broken / "versions" / "0003_views.py"
+    views.write_text(views.read_text() + '\nVIEWS["v_last"] = "select nonsense from nowhere where where"\n')
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "migrations_dir", lambda: broken)
+        with pytest.raises(CannotCreate, match=r"syntax error"):
+            db.upgrade(bare)
+    with connected(bare) as connection:
+        assert inspect(connection).get_view_names() == []
+        assert connection.execute(text("select version_num from alembic_version")).scalar() == "0002"
+    db.upgrade(bare)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:", ""])
+def test_a_url_that_cannot_be_used_says_what_to_write(url):
+    with pytest.raises(ConfigError, match="Write sqlite:///PATH or postgresql://USER@HOST/NAME"):
+        Store.open(url)
+
+
+def test_a_password_is_never_shown():
+    with pytest.raises(ConfigError) as caught:
+        Store.open("mysql://me:secret@host/name")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_made_says_where(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotCreate, match=r"file/loopd\.db"):
+        Store.open(f"sqlite:///{tmp_path}/file/loopd.db")
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path):
+    (tmp_path / "loopd.db").write_text("not a database " * 100)
+    with pytest.raises(CannotCreate, match="not a database"):
+        Store.open(f"sqlite:///{tmp_path}/loopd.db")
+
+
+def test_a_server_that_is_not_there_says_where():
+    with pytest.raises(CannotCreate, match="database postgresql"):
+        Store.open("postgresql://me:secret@/nowhere?host=/nonexistent")
+
+
+def test_the_file_is_durable_and_careful(url):
+    if not url.startswith("sqlite"):
+        pytest.skip("pragmas are SQLite's")
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30000, "trusted_schema": 0}
+    with connected(url) as connection:
+        found = {name: connection.exec_driver_sql(f"pragma {name}").scalar() for name in wanted}
+    assert found == wanted
