@@ -6,15 +6,16 @@ from task_generators.families.files.copies import COPIES
 from task_generators.families.files.look import LOOK
 from task_generators.families.files.notes import NOTES
 from task_generators.families.files.project import PROJECT
-from task_generators.families.files.story import BACKEND, FileStory
+from task_generators.families.files.story import BACKEND
 from task_generators.families.files.tidy import TIDY
 from task_generators.families.files.walk import WALK
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Files"]
 
 TOOLS: Final = ("ls", "cd", "mkdir", "touch", "mv", "cp", "rm", "cat")
+
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (TIDY, WALK, NOTES, COPIES, LOOK, PROJECT))
 
 
 class Files(Generator):
@@ -26,16 +27,6 @@ class Files(Generator):
         return "files"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The file system alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need, and `ls`."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[FileStory], ...]:
-        """The kinds of task."""
-        return TIDY, WALK, NOTES, COPIES, LOOK, PROJECT
+        return (DOMAIN,)

@@ -6,9 +6,8 @@ from task_generators.families.maths.chain import CHAIN, TOTAL
 from task_generators.families.maths.mean import MEAN, SHARE
 from task_generators.families.maths.plain import PLAIN
 from task_generators.families.maths.spread import SPREAD
-from task_generators.families.maths.story import BACKEND, MathStory
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.families.maths.story import BACKEND
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Maths"]
 
@@ -25,6 +24,8 @@ TOOLS: Final = (
     "round_number",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (PLAIN, CHAIN, TOTAL, MEAN, SHARE, SPREAD))
+
 
 class Maths(Generator):
     """Tasks on MathAPI: the next operation's input is the last one's result."""
@@ -35,16 +36,6 @@ class Maths(Generator):
         return "maths"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The calculator alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[MathStory], ...]:
-        """The kinds of task."""
-        return PLAIN, CHAIN, TOTAL, MEAN, SHARE, SPREAD
+        return (DOMAIN,)

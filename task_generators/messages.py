@@ -7,9 +7,8 @@ from task_generators.families.messages.inbox import INBOX
 from task_generators.families.messages.login import LOGIN
 from task_generators.families.messages.search import SEARCH
 from task_generators.families.messages.send import SEND, UNDO
-from task_generators.families.messages.story import BACKEND, MessageStory
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.families.messages.story import BACKEND
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Messages"]
 
@@ -24,6 +23,8 @@ TOOLS: Final = (
     "message_login",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (SEND, UNDO, CONTACT, LOGIN, SEARCH, INBOX))
+
 
 class Messages(Generator):
     """Tasks on MessageAPI: user ids come from results."""
@@ -34,16 +35,6 @@ class Messages(Generator):
         return "messages"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The message system alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[MessageStory], ...]:
-        """The kinds of task."""
-        return SEND, UNDO, CONTACT, LOGIN, SEARCH, INBOX
+        return (DOMAIN,)

@@ -8,9 +8,8 @@ from task_generators.families.tickets.login import LOGIN
 from task_generators.families.tickets.open import OPEN
 from task_generators.families.tickets.queue import QUEUE
 from task_generators.families.tickets.resolve import RESOLVE
-from task_generators.families.tickets.story import BACKEND, TicketStory
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.families.tickets.story import BACKEND
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Tickets"]
 
@@ -25,6 +24,8 @@ TOOLS: Final = (
     "logout",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (OPEN, RESOLVE, EDIT, QUEUE, LOGIN, FOLLOW))
+
 
 class Tickets(Generator):
     """Tasks on TicketAPI: ticket numbers come from results."""
@@ -35,16 +36,6 @@ class Tickets(Generator):
         return "tickets"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The ticket system alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[TicketStory], ...]:
-        """The kinds of task."""
-        return OPEN, RESOLVE, EDIT, QUEUE, LOGIN, FOLLOW
+        return (DOMAIN,)

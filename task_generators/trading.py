@@ -7,10 +7,9 @@ from task_generators.families.trading.buy import BUY
 from task_generators.families.trading.company import COMPANY
 from task_generators.families.trading.compare import COMPARE
 from task_generators.families.trading.orders import ORDERS
-from task_generators.families.trading.story import BACKEND, TradeStory
+from task_generators.families.trading.story import BACKEND
 from task_generators.families.trading.watch import WATCH
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Trading"]
 
@@ -27,6 +26,8 @@ TOOLS: Final = (
     "fund_account",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (BUY, ORDERS, COMPANY, WATCH, ACCOUNT, COMPARE))
+
 
 class Trading(Generator):
     """Tasks on TradingBot: prices, order numbers, symbols and lists come from results."""
@@ -37,16 +38,6 @@ class Trading(Generator):
         return "trading"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The trading bot alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need, and two more."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[TradeStory], ...]:
-        """The kinds of task."""
-        return BUY, ORDERS, COMPANY, WATCH, ACCOUNT, COMPARE
+        return (DOMAIN,)

@@ -7,10 +7,9 @@ from task_generators.families.travel.booking import BOOKING
 from task_generators.families.travel.budget import BUDGET
 from task_generators.families.travel.login import LOGIN
 from task_generators.families.travel.money import MONEY
-from task_generators.families.travel.story import BACKEND, TravelStory
+from task_generators.families.travel.story import BACKEND
 from task_generators.families.travel.wallet import WALLET
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Travel"]
 
@@ -26,6 +25,8 @@ TOOLS: Final = (
     "get_credit_card_balance",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (AIRPORT, MONEY, BOOKING, LOGIN, BUDGET, WALLET))
+
 
 class Travel(Generator):
     """Tasks on TravelAPI: airports, fares, booking ids and tokens come from results."""
@@ -36,16 +37,6 @@ class Travel(Generator):
         return "travel"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The travel backend alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[TravelStory], ...]:
-        """The kinds of task."""
-        return AIRPORT, MONEY, BOOKING, LOGIN, BUDGET, WALLET
+        return (DOMAIN,)

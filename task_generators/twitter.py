@@ -6,9 +6,8 @@ from task_generators.families.twitter.follow import FOLLOW
 from task_generators.families.twitter.login import LOGIN
 from task_generators.families.twitter.post import MENTION, POST
 from task_generators.families.twitter.search import READ, SEARCH
-from task_generators.families.twitter.story import BACKEND, TweetStory
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.families.twitter.story import BACKEND
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Twitter"]
 
@@ -25,6 +24,8 @@ TOOLS: Final = (
     "authenticate_twitter",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (POST, MENTION, FOLLOW, SEARCH, READ, LOGIN))
+
 
 class Twitter(Generator):
     """Tasks on TwitterAPI: numbers of tweets come from results."""
@@ -35,16 +36,6 @@ class Twitter(Generator):
         return "twitter"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The network alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[TweetStory], ...]:
-        """The kinds of task."""
-        return POST, MENTION, FOLLOW, SEARCH, READ, LOGIN
+        return (DOMAIN,)

@@ -5,10 +5,9 @@ from typing import Final
 from task_generators.families.vehicle.doors import CLIMATE, DOORS_FAMILY
 from task_generators.families.vehicle.fuel import FUEL
 from task_generators.families.vehicle.start import START
-from task_generators.families.vehicle.story import BACKEND, CarStory
+from task_generators.families.vehicle.story import BACKEND
 from task_generators.families.vehicle.trip import NAVIGATE, TRIP
-from task_generators.writing.generator import Generator
-from task_generators.writing.story import Family
+from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Vehicle"]
 
@@ -25,6 +24,8 @@ TOOLS: Final = (
     "set_navigation",
 )
 
+DOMAIN: Final = Domain((BACKEND,), TOOLS, (START, DOORS_FAMILY, CLIMATE, FUEL, NAVIGATE, TRIP))
+
 
 class Vehicle(Generator):
     """Tasks on VehicleControlAPI: half of the families need what only a result tells."""
@@ -35,16 +36,6 @@ class Vehicle(Generator):
         return "vehicle"
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def domains(self) -> tuple[Domain, ...]:
         """The car alone."""
-        return (BACKEND,)
-
-    @property
-    def some(self) -> tuple[str, ...]:
-        """The tools that the families need."""
-        return TOOLS
-
-    @property
-    def families(self) -> tuple[Family[CarStory], ...]:
-        """The kinds of task."""
-        return START, DOORS_FAMILY, CLIMATE, FUEL, NAVIGATE, TRIP
+        return (DOMAIN,)

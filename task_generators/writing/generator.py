@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from hashlib import sha256
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from loop.canonical import digest
 from loop.errors import NotFound, nearest
-from loop.types import ArmKey, PlannedCall, Record, Split, Task, Tier
+from loop.types import ArmKey, PlannedCall, Record, Split, Task
 from task_generators.writing.story import Family, Story, Stuck, tell
 
 SHARES: Final[Mapping[Split, range]] = {
@@ -24,11 +24,20 @@ MOST_DRAWS: Final = 1000
 """A family that finds no content of the split in so many draws is written wrong."""
 
 
+class Domain(NamedTuple):
+    """Families that share their backends and their short list of tools."""
+
+    backends: tuple[str, ...]
+    some: tuple[str, ...]
+    """The tools that are offered where not all are, in the order in which they are shown."""
+    families: tuple[Family[Any], ...]
+
+
 class Generator(Record, ABC):
-    """Makes the tasks of one domain. A domain says what it is called, its tools and its families."""
+    """Makes tasks of one or more domains. A subclass gives its name and its domains."""
 
     offer: Literal["some", "whole"] = "some"
-    """Offer the domain's short list of tools, the same for every task, or the backends' whole catalogues."""
+    """Offer a domain's short list of tools, the same for every task, or the backends' whole catalogues."""
 
     @property
     @abstractmethod
@@ -37,25 +46,16 @@ class Generator(Record, ABC):
 
     @property
     @abstractmethod
-    def backends(self) -> tuple[str, ...]:
-        """The backends that every task of the domain uses."""
-
-    @property
-    @abstractmethod
-    def some(self) -> tuple[str, ...]:
-        """The tools that are offered where not all are, in the order in which they are shown."""
-
-    @property
-    @abstractmethod
-    def families(self) -> tuple[Family[Any], ...]:
-        """The kinds of task."""
+    def domains(self) -> tuple[Domain, ...]:
+        """What it makes tasks of."""
 
     @property
     def arms(self) -> tuple[ArmKey, ...]:
         """Everything that it can make."""
         return tuple(
-            ArmKey(backends=self.backends, family=family.name, tier=tier)
-            for family in self.families
+            ArmKey(backends=domain.backends, family=family.name, tier=tier)
+            for domain in self.domains
+            for family in domain.families
             for tier in family.tiers
         )
 
@@ -65,45 +65,48 @@ class Generator(Record, ABC):
         Raises:
             NotFound: the arm is none of this generator's.
         """
-        family = self._family(arm)
-        story, group = self._draw(family, arm.tier, seed, split)
+        domain, family = self._find(arm)
+        story, group = self._draw(arm, family, seed, split)
         return Task(
             generator=self.name,
             family=arm.family,
             tier=arm.tier,
             seed=seed,
-            backends=self.backends,
+            backends=domain.backends,
             initial=story.initial,
-            tools=self._tools(),
+            tools=self._tools(domain),
             turns=tuple(story.turns),
             split=split,
             leak_group=group,
         )
 
-    def _family(self, arm: ArmKey) -> Family[Any]:
-        if arm not in self.arms:
-            raise NotFound(f"{self.name} makes no '{arm}'.{nearest(str(arm), [str(known) for known in self.arms])}")
-        return next(family for family in self.families if family.name == arm.family)
+    def _find(self, arm: ArmKey) -> tuple[Domain, Family[Any]]:
+        for domain in self.domains:
+            for family in domain.families:
+                if (domain.backends, family.name) == (arm.backends, arm.family) and arm.tier in family.tiers:
+                    return domain, family
+        raise NotFound(f"{self.name} makes no '{arm}'.{nearest(str(arm), [str(known) for known in self.arms])}")
 
-    def _draw(self, family: Family[Any], tier: Tier, seed: int, split: Split) -> tuple[Story, str]:
+    def _draw(self, arm: ArmKey, family: Family[Any], seed: int, split: Split) -> tuple[Story, str]:
         """Draw stories until one's content belongs to the split."""
+        place = self.name if len(arm.backends) == 1 else "+".join((self.name, *arm.backends))
         for draw in range(MOST_DRAWS):
-            rng = Random(f"{self.name}/{family.name}/{tier}/{split}/{seed}/{draw}")
+            rng = Random(f"{place}/{family.name}/{arm.tier}/{split}/{seed}/{draw}")
             try:
-                story: Story = tell(family, tier, rng)
+                story: Story = tell(family, arm.tier, rng)
             except Stuck:
                 continue
             group = leak_group(self.name, story)
             if split_of(group) is split:
                 return story, group
-        raise NotFound(f"{self.name}/{family.name}/{tier}: no {split} task in {MOST_DRAWS} draws")
+        raise NotFound(f"{arm}: no {split} task in {MOST_DRAWS} draws")
 
-    def _tools(self) -> tuple[str, ...]:
+    def _tools(self, domain: Domain) -> tuple[str, ...]:
         if self.offer == "some":
-            return self.some
+            return domain.some
         from task_generators.backends.catalogues import tools_of  # noqa: PLC0415 - the documents are read on demand
 
-        return tuple(tool for backend in self.backends for tool in tools_of(backend))
+        return tuple(tool for backend in domain.backends for tool in tools_of(backend))
 
 
 def leak_group(generator: str, story: Story) -> str:

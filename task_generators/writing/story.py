@@ -38,6 +38,8 @@ class Story:
     steps: int = 0
     """Calls planned so far: the index of the next call."""
 
+    length: int = 0
+    """How many turns the story will have."""
     key: JsonValue = None
     """What else tells this content from others, where the plan alone does not."""
 
@@ -82,6 +84,7 @@ class Family(Generic[S]):
     opening: Callable[[Random], S]
     moves: tuple[Move[S], ...]
     tiers: tuple[Tier, ...] = tuple(Tier)
+    least_turns: int = 1
 
 
 def call(name: str, /, **arguments: Argument) -> PlannedCall:
@@ -101,8 +104,9 @@ def tell(family: Family[S], tier: Tier, rng: Random) -> S:
         Stuck: the moves that were drawn left none that fits; draw again with other luck.
     """
     sizes = tuple(sorted({move.calls for move in family.moves}))
-    turns, calls = rng.choice(_lengths(sizes, tier))
+    turns, calls = rng.choice([length for length in _lengths(sizes, tier) if length[0] >= family.least_turns])
     story = family.opening(rng)
+    story.length = turns
     for left in range(turns - 1, -1, -1):
         move = _draw(family.moves, story, sizes, left, calls - story.steps)
         before = story.steps

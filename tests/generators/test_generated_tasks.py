@@ -14,6 +14,7 @@ from task_generators.backends.worlds import open_world
 from task_generators.files import Files
 from task_generators.maths import Maths
 from task_generators.messages import Messages
+from task_generators.pairs import Pairs
 from task_generators.tickets import Tickets
 from task_generators.trading import Trading
 from task_generators.travel import Travel
@@ -21,7 +22,7 @@ from task_generators.twitter import Twitter
 from task_generators.vehicle import Vehicle
 from task_generators.writing.generator import split_of
 
-GENERATORS = (Files(), Trading(), Travel(), Tickets(), Messages(), Twitter(), Vehicle(), Maths())
+GENERATORS = (Files(), Trading(), Travel(), Tickets(), Messages(), Twitter(), Vehicle(), Maths(), Pairs())
 ARMS = [(generator, arm) for generator in GENERATORS for arm in generator.arms]
 TURNS = {Tier.EASY: (1, 2), Tier.MODERATE: (1, 3), Tier.HARD: (4, 4), Tier.VERYHARD: (6, 8)}
 CALLS = {Tier.EASY: (1, 2), Tier.MODERATE: (3, 4), Tier.HARD: (5, 7), Tier.VERYHARD: (9, 16)}
@@ -141,19 +142,20 @@ def _wording(task: Task) -> str:
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.name)
 def test_the_offer_is_one_list_per_domain_and_holds_every_tool_that_a_plan_needs(generator):
-    tasks = [generator.make(arm, seed) for arm in generator.arms for seed in range(20)]
-    assert len({task.tools for task in tasks}) == 1
-    offered = tasks[0].tools
-    assert len(offered) <= 10
-    assert len(catalogue(offered, tasks[0].backends).tools) == len(offered)
-    assert {call.name for task in tasks for call in task.plan} <= set(offered)
+    for domain in generator.domains:
+        arms = [arm for arm in generator.arms if arm.backends == domain.backends]
+        tasks = [generator.make(arm, seed) for arm in arms for seed in range(10)]
+        assert {task.tools for task in tasks} == {domain.some}
+        assert len(domain.some) <= 10 * len(domain.backends)
+        assert len(catalogue(domain.some, domain.backends).tools) == len(domain.some)
+        assert {call.name for task in tasks for call in task.plan} <= set(domain.some)
 
 
 @pytest.mark.parametrize("kind", [type(generator) for generator in GENERATORS])
 def test_the_whole_catalogue_can_be_offered(kind):
     generator = kind(offer="whole")
     task = generator.make(generator.arms[0], 1)
-    assert task.tools == tools_of(task.backends[0])
+    assert task.tools == tuple(tool for backend in task.backends for tool in tools_of(backend))
     assert task.turns == kind().make(generator.arms[0], 1).turns
 
 

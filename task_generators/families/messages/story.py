@@ -27,6 +27,8 @@ class MessageStory(Story):
     me: str = ""
     fresh: list[str] = field(default_factory=list)
     """Users whose ids nobody has asked for."""
+    known_ids: list[str] = field(default_factory=list)
+    """Ids that the user may name."""
     strangers: list[str] = field(default_factory=list)
     """Names that are not in the workspace."""
     person: From | None = None
@@ -72,6 +74,7 @@ def _opening(rng: Random, *, logged_in: bool) -> MessageStory:
         {BACKEND: state},
         me=names[0],
         fresh=names[5:12],
+        known_ids=[ids[name] for name in names[1:5]],
         strangers=names[12:],
         topics=topics,
         logged_in=logged_in,
