@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import psutil
+import structlog
 import typer
 from rich.console import Console
 
@@ -86,6 +87,12 @@ def _run(places: paths.Paths, settings: config.Config) -> int:
         except Stopped as stopped:
             console.print(_farewell(shown.now, settings))
             return stopped.exit_code
+        except LoopdError:
+            raise
+        except Exception as error:
+            structlog.get_logger().exception("daemon_crashed")
+            again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
+            raise LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}") from error
         finally:
             shown.close()
         console.print(view.summary(shown.now.gates, shown.now.decision))

@@ -20,7 +20,7 @@ def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far."""
     rules = MixRules.model_validate(loop.config.training.mix)
     dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed)
-    log.info("dataset_chosen", rows=len(dataset.rows), **dataset.counts)
+    log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))
     return dataset
 
 

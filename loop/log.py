@@ -3,11 +3,12 @@
 import logging
 import logging.handlers
 import re
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from structlog.typing import Processor
 
 FILE: Final = "loopd.jsonl"
 SECRET: Final = re.compile(r"(?i)\b(sk-|hf_|bearer\s+)[a-z0-9._\-]{8,}|(?<=[=:])\s*[0-9a-f]{32,}\b")
@@ -16,24 +17,29 @@ SECRET: Final = re.compile(r"(?i)\b(sk-|hf_|bearer\s+)[a-z0-9._\-]{8,}|(?<=[=:])
 def set_up(directory: Path) -> Path:
     """Write the log of this process to `directory`/loopd.jsonl, five files of 20 MB at most. Returns the file."""
     path = directory / FILE
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact,
+    ]
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=20_000_000, backupCount=4, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    spell: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.JSONRenderer(),
+    ]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=spell, foreign_pre_chain=before))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    logging.raiseExceptions = False
+    for quiet in ("uvicorn", "httpx2", "httpcore2", "alembic"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # a full disk must not print a traceback for every line of the log
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _redact,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
     )
     return path
 
@@ -43,5 +49,5 @@ def redacted(text: str) -> str:
     return SECRET.sub("[redacted]", text)
 
 
-def _redact(_logger: object, _method: str, event: Mapping[str, Any]) -> dict[str, Any]:
+def _redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
