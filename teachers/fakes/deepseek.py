@@ -36,6 +36,8 @@ class FakeDeepSeek(Loopback):
         """The key that it wants; None: any."""
         self.model = "deepseek-v4.1-flash"
         """What it says has answered."""
+        self.thinks = True
+        """Whether it wants the reasoning of its calls back; other servers do not."""
         self.thoughts: list[str] = []
         """Reasoning that it gave out, in order."""
         self.delay = 0.0
@@ -96,7 +98,8 @@ class FakeDeepSeek(Loopback):
         if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             return 401, error("Authentication Fails, Your api key is invalid", "authentication_error")
         body = request.body
-        if found := broken_rule(body):
+        found = broken_rule(body)
+        if found and (self.thinks or found != LOST_REASONING):
             return 400, error(found, "invalid_request_error")
         return None
 
