@@ -52,6 +52,8 @@ class Sampling(Record):
     tiers: tuple[Tier, ...] = tuple(Tier)
     backends: tuple[str, ...] = ()
     """Only arms whose backends are all among these; empty for all."""
+    families: tuple[Id, ...] = ()
+    """Only arms of these families; empty for all."""
     curriculum: Part = Part(use="thompson")
     generators: tuple[Part, ...] = Field(min_length=1)
 

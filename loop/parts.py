@@ -79,13 +79,13 @@ class Loop:
 
     def arms(self) -> dict[ArmKey, TaskGenerator]:
         """Every arm that the configuration allows, with the generator that makes its tasks."""
-        allowed, tiers = set(self.config.sampling.backends), set(self.config.sampling.tiers)
-        return {
-            key: generator
-            for generator in self.generators
-            for key in generator.arms
-            if key.tier in tiers and (not allowed or allowed.issuperset(key.backends))
-        }
+        keys = {key: generator for generator in self.generators for key in generator.arms}
+        return {key: generator for key, generator in keys.items() if self._allows(key)}
+
+    def _allows(self, key: ArmKey) -> bool:
+        sampling = self.config.sampling
+        backends = not sampling.backends or set(sampling.backends).issuperset(key.backends)
+        return backends and key.tier in sampling.tiers and (not sampling.families or key.family in sampling.families)
 
     @contextmanager
     def serving(self, policy: Policy) -> Iterator[Served]:

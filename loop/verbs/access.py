@@ -10,6 +10,7 @@ import typer
 from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from loop import commands, config, control, db, lock, paths
 from loop.errors import NotFound
@@ -60,15 +61,32 @@ def change(verb: str, **arguments: JsonValue) -> commands.Answer:
         return commands.carry_out(opened, verb, arguments)
 
 
-def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str | None = None) -> None:
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON under a version."""
     if as_json:
         typer.echo(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
         return
-    table = Table(*(rows[0] if rows else ()), title=title)
+    console, words = Console(), [{name: _word(value) for name, value in row.items()} for row in rows]
+    wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
+    console.print(_records(words) if wide > console.width else _table(words) if words else "none", soft_wrap=True)
+
+
+def _word(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: Sequence[dict[str, str]]) -> Table:
+    table = Table(*rows[0])
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table if rows else "none")
+        table.add_row(*map(Text, row.values()))
+    return table
+
+
+def _records(rows: Sequence[dict[str, str]]) -> Text:
+    """Spell rows that are too wide for a table one column a line."""
+    widest = max(map(len, rows[0]))
+    blocks = ["\n".join(f"{name:>{widest}}  {value}" for name, value in row.items()) for row in rows]
+    return Text("\n\n".join(blocks))
 
 
 def show_query(query: str, *, as_json: bool) -> None:
