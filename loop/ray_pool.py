@@ -38,6 +38,8 @@ READY: Final = 120.0
 SILENCE: Final = 60.0
 """Seconds without a word after which the child counts as stuck: while it plays it speaks every `PULSE` seconds."""
 PULSE: Final = 1.0
+LAST: Final = 4.0
+"""Seconds that Ray has to end when the daemon is gone."""
 RESTARTS: Final = 5
 WINDOW: Final = 600.0
 """More than `RESTARTS` restarts within this many seconds are no accident."""
@@ -315,7 +317,7 @@ def main() -> None:
     """Be the child: bring Ray up, say so, and relay until the daemon closes stdin."""
     settings = Settings.model_validate_json(sys.argv[1])
     out, inbox = _claim_stdout(), SimpleQueue[Event]()
-    Thread(target=_listen, args=(inbox,), daemon=True).start()
+    Thread(target=_listen, args=(inbox, settings.directory), daemon=True).start()
     with _cluster(settings) as servers:
         _relay(Crew(settings), inbox, out, servers)
 
@@ -327,12 +329,13 @@ def _claim_stdout() -> IO[str]:
     return out
 
 
-def _listen(inbox: "SimpleQueue[Event]") -> None:
+def _listen(inbox: "SimpleQueue[Event]", directory: Path) -> None:
     for line in sys.stdin.buffer:
         inbox.put(line)
     inbox.put(None)
-    time.sleep(10.0)
-    os._exit(1)  # Ray does not let go
+    time.sleep(LAST)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)  # Ray does not let go, or has not come up yet; its servers are in our group
 
 
 @contextmanager
