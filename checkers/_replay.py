@@ -54,11 +54,13 @@ def run_plan(task: Task, key: Spelling) -> PlanRun:
     world = open_world(task.backends, task.initial)
     script: list[tuple[str, str, Call, Told]] = []
     planned: list[PlannedTurn] = []
+    state = world.snapshot()
     for calls, results in turns(task, world):
         told = [tell(result, key) for result in results]
         script += [(call.name, repr(call.arguments), call, answer) for call, answer in zip(calls, told, strict=True)]
         need = Counter(answer.key for answer in told)
-        planned.append(PlannedTurn(calls[0].name if calls else None, len(script), need, world.snapshot()))
+        state = state if world.stands_at(state) else world.snapshot()
+        planned.append(PlannedTurn(calls[0].name if calls else None, len(script), need, state))
     return PlanRun(task, script, planned)
 
 
@@ -102,7 +104,7 @@ class Replay:
         if self._world is None:
             self._world = open_world(self._plan.task.backends, self._plan.task.initial)
             for _, _, call, _ in self._plan.script[: self._position]:
-                self._world.call(call)
+                self._world.repeat(call)
         return self._world
 
     def difference(self, turn: PlannedTurn) -> str | None:

@@ -30,15 +30,17 @@ def problem(schema: Mapping[str, Any], arguments: Mapping[str, JsonValue]) -> st
 
     `null` for a parameter that is not required means that it is left out, as many providers send it.
     """
-    if sum(len(value) if type(value) is str else size(value, MAX_DEPTH) for value in arguments.values()) > MAX_TEXT:
-        return f"the arguments are longer than {MAX_TEXT} characters, or nested too deep"
-    properties, required = schema["properties"], schema.get("required", ())
+    properties, length = schema["properties"], 0.0
+    required = schema.get("required", ())
     for name in required:
         if name not in arguments:
             return f"missing required argument '{name}'"
     for name, value in arguments.items():
+        length += len(value) if type(value) is str else size(value, MAX_DEPTH)
+        if length > MAX_TEXT:
+            return f"the arguments are longer than {MAX_TEXT} characters, or nested too deep"
         if name not in properties:
-            return f"unknown argument '{name}'; known: {', '.join(properties) or 'none'}"
+            return f"unknown argument '{name[:100]}'; known: {', '.join(properties) or 'none'}"
         if value is None and name not in required:
             continue
         if found := _mismatch(properties[name], value, name):

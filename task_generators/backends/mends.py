@@ -5,13 +5,14 @@ end. Each class here stands before the simulator of its name and mends that, so 
 and a trajectory replays (rule 1). docs/worlds.md lists every difference.
 """
 
-import copy
 import datetime as dt
 import decimal
 import importlib
 import math
 from collections.abc import Mapping
 from typing import Any, Final
+
+from task_generators.backends.values import copied
 
 PACKAGE: Final = "bfcl_eval.eval_checker.multi_turn_eval.func_source_code"
 
@@ -107,8 +108,8 @@ class Travel(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         """Load, then own what a long context shares between all plays."""
         super()._load_scenario(scenario, long_context)
         if long_context:
-            self.credit_card_list = copy.deepcopy(self.credit_card_list)
-            self.booking_record = copy.deepcopy(self.booking_record)
+            self.credit_card_list = copied(self.credit_card_list)
+            self.booking_record = copied(self.booking_record)
 
     def book_flight(self, **arguments: Any) -> Any:  # noqa: ANN401 - BFCL's signature
         """Book; the error about an unknown class lists the classes in one order, not in a set's."""

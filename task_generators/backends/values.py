@@ -21,6 +21,10 @@ LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 """Types of values that cannot be changed."""
 
 
+LONG: Final = 50
+"""Items from which on a list is first looked at as a whole."""
+
+
 class Unplain(ValueError):
     """A tool answered something that has no JSON form."""
 
@@ -80,6 +84,8 @@ def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
     if kind is dict:
         return {str(k): inner if type(inner) is str else jsonable(inner, depth - 1) for k, inner in value.items()}
+    if kind is list and len(value) > LONG and {float}.issuperset(map(type, value)) and all(map(math.isfinite, value)):
+        return list(value)  # a long context's series, thousands of them
     if kind is list or kind is tuple:
         return [inner if type(inner) is str else jsonable(inner, depth - 1) for inner in value]
     return _rare(value, depth)
