@@ -114,7 +114,7 @@ def test_gates_that_held_beside_an_older_champion_promote_nobody(store, make, rn
     first = propose(store, make, second, "first")
     hold(store, make, second)
     store.decide(second, yes(first))
-    with pytest.raises(CheckNegative, match="no gate has held"):
+    with pytest.raises(CheckNegative, match="no gate judged it"):
         store.decide(rnd, yes(late))
     assert store.champion() == first
 
