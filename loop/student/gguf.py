@@ -39,8 +39,10 @@ def convert(source: Path, target: Path) -> None:
     Raises:
         Unsafe: the file is no GGUF of the llama family with a byte-level BPE tokenizer.
     """
+    weights: dict[str, mx.array]
+    meta: dict[str, Any]
     try:
-        weights, meta = mx.load(str(source), format="gguf", return_metadata=True)
+        weights, meta = mx.load(str(source), format="gguf", return_metadata=True)  # type: ignore[assignment]  # this pair, when asked for
     except (RuntimeError, ValueError) as error:
         raise Unsafe(f"{source.name} cannot be read as GGUF: {error}") from error
     if meta.get("general.architecture") != "llama" or meta.get("tokenizer.ggml.model") != "gpt2":

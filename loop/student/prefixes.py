@@ -1,4 +1,8 @@
-"""Prefixes: the system prompt and catalogue that many conversations share, computed once and kept in one copy."""
+"""Prefixes: the system prompt and catalogue that many conversations share, computed once and kept in one copy.
+
+A prefix that rows are using lies in a slot of the rack, where attention reads it; the others lie outside, and the
+least recently used are dropped.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -8,6 +12,8 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache
 
+from loop.student.rack import Rack, Saved
+
 STEP: Final = 512
 """Tokens of a prefix that are computed at a time."""
 WORTH: Final = 16
@@ -16,23 +22,27 @@ WORTH: Final = 16
 
 @dataclass(eq=False)
 class Prefix:
-    """Keys and values of a prefix, [K, P, D] a layer."""
+    """A prefix, in a slot or outside."""
 
     tokens: tuple[int, ...]
-    layers: tuple[tuple[mx.array, mx.array], ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of keys and values."""
-        return sum(int(keys.nbytes + values.nbytes) for keys, values in self.layers)
+    saved: Saved | None
+    slot: int | None = None
+    users: int = 0
+    """Rows that stand behind it now."""
 
 
 class Prefixes:
-    """Prefixes by their tokens, the least recently used dropped beyond `budget` bytes."""
+    """Prefixes by their tokens.
 
-    def __init__(self, model: Any, budget: int) -> None:  # noqa: ANN401 - any mlx-lm model
-        self.model = model
-        self.budget = budget
+    Args:
+        model: an mlx-lm model.
+        rack: where those in use lie.
+        max_slots: how many can be in use at once.
+        budget: bytes of those outside.
+    """
+
+    def __init__(self, model: Any, rack: Rack, max_slots: int, budget: int) -> None:  # noqa: ANN401 - mlx-lm's
+        self.model, self.rack, self.max_slots, self.budget = model, rack, max_slots, budget
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
@@ -40,19 +50,61 @@ class Prefixes:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that are kept."""
-        return sum(prefix.nbytes for prefix in self._kept.values())
+        """Bytes of all keys and values, inside and outside the rack."""
+        return self.rack.nbytes + self._outside()
 
     def get(self, tokens: tuple[int, ...]) -> Prefix:
         """Give the prefix, computing what no other prefix begins with."""
         if tokens in self._kept:
             self.hits += 1
             self._kept.move_to_end(tokens)
-            return self._kept[tokens]
-        prefix = self._compute(tokens)
-        self._kept[tokens] = prefix
+        else:
+            self._kept[tokens] = self._compute(tokens)
+            self._drop()
+        return self._kept[tokens]
+
+    def enter(self, prefix: Prefix) -> None:
+        """Make sure that the prefix is in a slot: one more row stands behind it."""
+        prefix.users += 1
+        if prefix.slot is not None:
+            return
+        assert prefix.saved is not None
+        prefix.slot = self._free()
+        self.rack.reserve(prefix.slot + 1, len(prefix.tokens))
+        self.rack.load(prefix.slot, prefix.saved, len(prefix.tokens))
+        prefix.saved = None
+
+    def leave(self, prefix: Prefix) -> None:
+        """One row fewer stands behind it. It stays in its slot until somebody needs that."""
+        prefix.users -= 1
+
+    def empty(self) -> None:
+        """Move every prefix that is not in use out of the rack, and give the rack's memory back if it is empty then."""
+        for prefix in self._inside():
+            if not prefix.users:
+                self._move_out(prefix)
+        if not self._inside():
+            self.rack.clear()
         self._drop()
-        return prefix
+
+    def _inside(self) -> list[Prefix]:
+        return [prefix for prefix in self._kept.values() if prefix.slot is not None]
+
+    def _free(self) -> int:
+        used = {prefix.slot for prefix in self._inside()}
+        free = next((slot for slot in range(self.max_slots) if slot not in used), None)
+        if free is not None:
+            return free
+        oldest = next(prefix for prefix in self._inside() if not prefix.users)
+        slot = self._move_out(oldest)
+        self._drop()
+        return slot
+
+    def _move_out(self, prefix: Prefix) -> int:
+        assert prefix.slot is not None
+        slot, prefix.slot = prefix.slot, None
+        prefix.saved = self.rack.save(slot, len(prefix.tokens))
+        return slot
 
     def _compute(self, tokens: tuple[int, ...]) -> Prefix:
         caches, start = self._begin(tokens)
@@ -60,9 +112,9 @@ class Prefixes:
             self.model.model(mx.array([tokens[first : first + STEP]]), cache=caches)
             mx.eval([(cache.keys, cache.values) for cache in caches])
         self.computed += len(tokens) - start
-        layers = tuple(_own(cache, len(tokens)) for cache in caches)
-        mx.eval(layers)
-        return Prefix(tokens, layers)
+        saved = tuple(_own(cache, len(tokens)) for cache in caches)
+        mx.eval(saved)
+        return Prefix(tokens, saved)
 
     def _begin(self, tokens: tuple[int, ...]) -> tuple[list[KVCache], int]:
         caches = [KVCache() for _ in self.model.layers]
@@ -70,13 +122,21 @@ class Prefixes:
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
         if nearest is None or shared < WORTH:
             return caches, 0
-        for cache, (keys, values) in zip(caches, nearest.layers, strict=True):
+        layers = nearest.saved if nearest.slot is None else self.rack.save(nearest.slot, shared)
+        assert layers is not None
+        for cache, (keys, values) in zip(caches, layers, strict=True):
             cache.update_and_fetch(keys[None, :, :shared], values[None, :, :shared])
         return caches, shared
 
+    def _outside(self) -> int:
+        return sum(len(prefix.tokens) for prefix in self._kept.values() if prefix.slot is None) * self.rack.token_bytes
+
     def _drop(self) -> None:
-        while self.nbytes > self.budget and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        for tokens in list(self._kept)[:-1]:
+            if self._outside() <= self.budget:
+                return
+            if self._kept[tokens].slot is None:
+                del self._kept[tokens]
 
 
 def _own(cache: KVCache, length: int) -> tuple[mx.array, mx.array]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
+from loop.training.elementwise import exp
 from loop.types import Record
 
 
@@ -29,39 +30,37 @@ def generator(sampling: Sampling) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(sampling.seed & (2**64 - 1)))
 
 
-def choose(
-    logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]
-) -> tuple[mx.array, mx.array | None]:
-    """Choose a token a row: logits [R, V] to tokens [R], and their log-probabilities where anybody asks.
+def choose(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Choose a token a row from logits [R, V]; also its log-probability, where anybody asks (else 0).
 
     `chances` holds each row's next number in [0, 1).
     """
     logits = logits.astype(mx.float32)
     tokens = mx.argmax(logits, axis=-1)
     if any(sampling.temperature > 0 for sampling in samplings):
-        tokens = mx.where(_column([s.temperature > 0 for s in samplings]), _sampled(logits, samplings, chances), tokens)
-    if not any(sampling.logprobs for sampling in samplings):
-        return tokens, None
-    picked = mx.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
-    return tokens, picked - mx.logsumexp(logits, axis=-1)
-
-
-def _column(values: Sequence[float] | Sequence[bool]) -> mx.array:
-    return mx.array(values)
+        warm = mx.array([sampling.temperature > 0 for sampling in samplings])
+        tokens = mx.where(warm, _sampled(logits, samplings, chances), tokens)
+    scores = mx.zeros(tokens.shape)
+    if any(sampling.logprobs for sampling in samplings):
+        picked = mx.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
+        scores = picked - mx.logsumexp(logits, axis=-1)
+    mx.eval(tokens, scores)
+    return [int(token) for token in np.array(tokens)], [float(score) for score in np.array(scores)]
 
 
 def _sampled(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> mx.array:
-    warmth = _column([sampling.temperature or 1.0 for sampling in samplings])[:, None]
-    probabilities = mx.softmax(logits / warmth, axis=-1)
+    warmth = mx.array([sampling.temperature or 1.0 for sampling in samplings])[:, None]
+    scaled = logits / warmth
+    probabilities = exp(scaled - scaled.max(axis=-1, keepdims=True))
     if any(sampling.top_p < 1 for sampling in samplings):
-        probabilities = _nucleus(probabilities, _column([sampling.top_p for sampling in samplings])[:, None])
+        probabilities = _nucleus(probabilities, mx.array([sampling.top_p for sampling in samplings])[:, None])
     below = mx.cumsum(probabilities, axis=-1)
-    target = _column(chances)[:, None] * below[:, -1:]
+    target = mx.array(list(chances))[:, None] * below[:, -1:]
     return mx.minimum((below <= target).sum(axis=-1), logits.shape[-1] - 1).astype(mx.uint32)
 
 
 def _nucleus(probabilities: mx.array, top_p: mx.array) -> mx.array:
     ascending = mx.sort(probabilities, axis=-1)
-    beyond = mx.cumsum(ascending, axis=-1) <= 1 - top_p
+    beyond = mx.cumsum(ascending, axis=-1) <= (1 - top_p) * ascending.sum(axis=-1, keepdims=True)
     floor = mx.max(mx.where(beyond, ascending, -1.0), axis=-1, keepdims=True)
     return mx.where(probabilities > floor, probabilities, 0.0)

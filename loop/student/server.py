@@ -28,7 +28,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loop.children import exit_with_parent
 from loop.errors import LoopdError
 from loop.student import loading
-from loop.student.engine import Answer, Engine, Refused, Request
+from loop.student.conversations import Request
+from loop.student.engine import Answer, Engine, Refused
+from loop.student.memory import keep_freed
 from loop.student.parse import parse
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
@@ -150,6 +152,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def _engine(options: argparse.Namespace) -> Engine:
+    keep_freed()
     mx.set_cache_limit(BUFFERS)
     return Engine(loading.load(options.base, options.adapter), max_rows=options.max_rows)
 

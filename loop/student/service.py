@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from loop.student.engine import Answer, Engine, Refused, Request, Stats
+from loop.student.conversations import Request
+from loop.student.engine import Answer, Engine, Refused, Stats
 
 log = structlog.get_logger()
 PATIENCE: Final = 5.0
@@ -80,7 +81,7 @@ class Service:
     def _run(self) -> None:
         try:
             engine = self._build()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed on whole to whoever waits for the engine
             self.ready.set_exception(error)
             return
         self.ready.set_result(engine)

@@ -51,7 +51,7 @@ def tiny(models_dir: Path, family: Family = "llama", *, stops: bool = True, seed
 def _write(directory: Path, family: Family, *, stops: bool, seed: int) -> None:
     tokenizer = _tokenizer()
     vocabulary = tokenizer.get_vocab_size()
-    end = tokenizer.token_to_id(END)
+    end = int(tokenizer.token_to_id(END) or 0)
     tokenizer.save(str(directory / "tokenizer.json"))
     save_file(
         _weights(family, vocabulary, end if stops else None, seed), directory / "model.safetensors", {"format": "mlx"}
@@ -104,7 +104,8 @@ def _weights(family: Family, vocabulary: int, end: int | None, seed: int) -> dic
     random = np.random.Generator(np.random.PCG64(seed))
 
     def draw(rows: int, columns: int) -> NDArray[np.float32]:
-        return (random.standard_normal((rows, columns)) * columns**-0.5).astype(np.float32)
+        drawn: NDArray[np.float32] = (random.standard_normal((rows, columns)) * columns**-0.5).astype(np.float32)
+        return drawn
 
     weights = {"model.embed_tokens.weight": draw(vocabulary, HIDDEN) * 8, "model.norm.weight": _ones(HIDDEN)}
     for layer in range(LAYERS):

@@ -27,6 +27,14 @@ class WireFunction(_Wire):
     name: str
     arguments: str = "{}"
 
+    def call(self) -> Call:
+        """Read it.
+
+        Raises:
+            ValueError: its arguments are no JSON object.
+        """
+        return Call(name=self.name, arguments=_object(self.arguments))
+
 
 class WireCall(_Wire):
     """A tool call of an assistant message."""

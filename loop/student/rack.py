@@ -1,0 +1,63 @@
+"""The same slot of every layer's shelf, as one thing: reserve, copy in, copy out."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import mlx.core as mx
+
+from loop.student.attention import Shelf
+
+PLACES: Final = 128
+"""Capacity grows by so many tokens."""
+Saved = tuple[tuple[mx.array, mx.array], ...]
+"""Keys and values of one sequence, [K, n, D] a layer."""
+
+
+class Rack:
+    """All layers' shelves of one kind."""
+
+    def __init__(self, shelves: Sequence[Shelf], token_bytes: int) -> None:
+        self.shelves = shelves
+        self.token_bytes = token_bytes
+        self.slots = 0
+        self.places = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return self.slots * self.places * self.token_bytes
+
+    def grown(self, slots: int, places: int) -> tuple[int, int]:
+        """Say what the shape would be with room for so many sequences of so many tokens."""
+        return max(slots, self.slots), max(-(-places // PLACES) * PLACES, self.places)
+
+    def reserve(self, slots: int, places: int) -> None:
+        """Make room for so many sequences of so many tokens."""
+        grown = self.grown(slots, places)
+        if grown == (self.slots, self.places):
+            return
+        self.slots, self.places = grown
+        for shelf in self.shelves:  # one after the other: two copies of one layer at a time, not of all
+            shelf.reserve(*grown)
+
+    def clear(self) -> None:
+        """Give the buffers' memory back. What they held is gone."""
+        self.slots = self.places = 0
+        for shelf in self.shelves:
+            shelf.keys = mx.zeros((0, shelf.keys.shape[1], 0, shelf.keys.shape[3]), shelf.keys.dtype)
+            shelf.values = shelf.keys
+
+    def save(self, slot: int, length: int) -> Saved:
+        """Copy a slot's first tokens out. Contiguous at once: a lazy slice would keep the whole buffer alive."""
+        saved = tuple((mx.contiguous(keys), mx.contiguous(values)) for keys, values in self._look(slot, length))
+        mx.eval(saved)
+        return saved
+
+    def _look(self, slot: int, length: int) -> list[tuple[mx.array, mx.array]]:
+        return [shelf.one(slot, length) for shelf in self.shelves]
+
+    def load(self, slot: int, saved: Saved, length: int) -> None:
+        """Copy saved tokens into a slot that `reserve` made."""
+        for shelf, (keys, values) in zip(self.shelves, saved, strict=True):
+            shelf.keys[slot, :, :length] = keys[:, :length]
+            shelf.values[slot, :, :length] = values[:, :length]
