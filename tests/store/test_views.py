@@ -1,0 +1,163 @@
+"""The views are the interface: every column documented, every example runs, and the numbers are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from loop import db
+from loop.types import Arm, Dataset, End, GateVerdict, Policy, Promotion, Purpose, Score, Split, Standing, Suite, Usage
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
+
+
+def documented():
+    """Columns and example of each view, as docs/sql.md has them."""
+    sections = re.split(r"^## (v_\w+)$", DOCUMENT.read_text().split("## What the database")[0], flags=re.MULTILINE)[1:]
+    return {
+        name: (
+            re.findall(r"^\| (\w+) \|", text, flags=re.MULTILINE)[1:],
+            re.findall(r"^    (select .*)$", text, flags=re.MULTILINE),
+        )
+        for name, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+@pytest.fixture
+def ask(url, store):
+    with db.read_only(url) as asked:
+        yield asked
+
+
+def one(ask, statement):
+    answer = ask(statement)
+    assert len(answer.rows) == 1, answer
+    return dict(zip(answer.columns, answer.rows[0], strict=True))
+
+
+def test_every_view_is_documented_column_by_column(ask, url):
+    engine = db.engine(url, write=False)
+    with engine.connect() as connection:
+        views = inspect(connection).get_view_names()
+    engine.dispose()
+    assert sorted(documented()) == sorted(views)
+    for name, (columns, _) in documented().items():
+        assert list(ask(f"select * from {name}").columns) == columns, name
+
+
+def test_every_example_in_the_document_runs(ask, lived):
+    for name, (_, examples) in documented().items():
+        assert examples, name
+        for example in examples:
+            ask(example)
+
+
+@pytest.fixture
+def lived(store, make, clock):
+    """A round with everything in it."""
+    clock.now = 1_800_000_000_123_000
+    store.add_policy(make.policy, Standing.CHAMPION)
+    rnd = store.open_round("config", 0)
+    tasks = [make.task(0, backends=("Files",)), make.task(1)]
+    plays = [make.play(rnd, task, n, policy=make.policy) for task in tasks for n in range(2)]
+    plays.append(make.play(rnd, tasks[1], player="scripted"))
+    lost = make.play(rnd, tasks[0], 7, policy=make.policy)
+    store.owe(rnd, tasks, [*plays, lost, make.play(rnd, tasks[0], 8, policy=make.policy)])
+    for n, play in enumerate(plays):
+        store.finish(play, make.trajectory(play))
+        store.record(play.id, [make.verdict("outcome", passed=n != 1), make.verdict("stop")])
+    for _ in range(3):
+        store.finish(lost, make.trajectory(lost, end=End.FAILED))
+    store.save_arms([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
+    rows = tuple(each.id for each in store.accepted(make.required))
+    store.save_dataset(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
+    policy = Policy(**make.policy.model_dump() | {"adapter": "a"}, parent=make.policy.id)
+    store.add_policy(policy, Standing.CANDIDATE, "/models/a", rnd)
+    held = tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))
+    suite = store.save_suite(Suite(name="files", tasks=held))
+    for who, passed in ((make.policy.id, (1, 0)), (policy.id, (1, 1))):
+        scores = [
+            Score(task=task.id, backends=task.backends, tier=task.tier, sample=0, passed=bool(won))
+            for task, won in zip(held, passed, strict=True)
+        ]
+        store.save_scores(who, suite.id, "mark", scores)
+    store.save_gate(rnd, make.gate("depth", improved=True))
+    store.save_gate(rnd, make.gate("breadth", GateVerdict.INCONCLUSIVE))
+    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="inconclusive"))
+    store.settle(store.reserve("deepseek", Usage(cost=1.0), round=rnd.id), Usage(cost=0.25, requests=1))
+    store.reserve("deepseek", Usage(cost=1.0), round=rnd.id)
+    store.pause_gate("depth")
+    return rnd
+
+
+def test_v_rounds_counts_what_a_round_did(ask, lived):
+    row = one(ask, "select * from v_rounds")
+    assert row["round"] == lived.id
+    assert (row["plays"], row["plays_owed"], row["plays_given_up"]) == (7, 1, 1)
+    assert (row["student_plays"], row["student_accepted"], row["student_pass_rate"]) == (4, 3, 0.75)
+    assert (row["teacher_plays"], row["teacher_accepted"]) == (1, 1)
+    assert (row["dataset_rows"], row["decision"], row["decision_reason"]) == (4, "rejected", "inconclusive")
+    assert row["cost_usd"] == 1.25
+    assert re.fullmatch(r"2027-01-15T08:00:00\.1\d\dZ", row["started"])
+
+
+def test_v_curriculum_shows_the_posterior_and_its_interval(ask, lived):
+    row = one(ask, "select * from v_curriculum")
+    assert row["arm"] == "Files/looking/easy"
+    assert (row["pass_rate"], row["learnability"], row["teacher_share"]) == (0.75, 0.15, 0.25)
+    assert row["low"] < row["pass_rate"] < row["high"]
+
+
+def test_v_trajectories_and_their_parts(ask, lived):
+    rows = ask("select trajectory, accepted, turns, calls, arm, started from v_trajectories order by trajectory").rows
+    assert len(rows) == 5
+    assert sum(accepted for _, accepted, *_ in rows) == 4
+    assert {row[2:] for row in rows} == {
+        (1, 1, "Files/looking/easy", "2027-01-15T08:00:00.000Z"),
+        (1, 1, "Files+Trade/looking/easy", "2027-01-15T08:00:00.000Z"),
+    }
+    said = ask(f"select role, content from v_messages where trajectory = '{rows[0][0]}' order by place").rows
+    assert said[0] == ("system", "You call tools.")
+    assert said[-1] == ("assistant", "Done.")
+    call = one(ask, f"select * from v_tool_calls where trajectory = '{rows[0][0]}'")
+    assert (call["tool"], call["arguments"], call["ok"], call["result"]) == ("look", '{"at":"x"}', 1, '{"n": 1}')
+    assert one(ask, "select count(*) as n, sum(passed) as passed from v_verdicts") == {"n": 10, "passed": 9}
+
+
+def test_v_policies_v_gates_and_v_suites_tell_the_decision(ask, lived, make):
+    rows = ask("select standing, decision, reason, dataset_rows from v_policies order by added").rows
+    assert rows == [("champion", "first", "the stock model", None), ("rejected", "rejected", "inconclusive", 4)]
+    assert ask("select gate, verdict, improved, paused from v_gates order by gate").rows == [
+        ("breadth", "inconclusive", 0, 0),
+        ("depth", "holds", 1, 1),
+    ]
+    rows = ask("select standing, tasks, tasks_scored, samples, pass_rate from v_suites order by standing").rows
+    assert rows == [("champion", 2, 2, 2, 0.5), ("rejected", 2, 2, 2, 1.0)]
+
+
+def test_v_transfer_sets_trained_beside_evaluated(ask, lived):
+    rows = ask(
+        "select trained_backend, trained_rows, trained_share, evaluated_backend, tasks, pass_rate, difference"
+        " from v_transfer order by 1, 4"
+    ).rows
+    assert rows == [
+        ("Files", 4, 1.0, "Files", 2, 1.0, 0.5),
+        ("Files", 4, 1.0, "Trade", 2, 1.0, 0.5),
+        ("Trade", 3, 0.75, "Files", 2, 1.0, 0.5),
+        ("Trade", 3, 0.75, "Trade", 2, 1.0, 0.5),
+    ]
+
+
+def test_v_spend_counts_an_open_call_at_its_reservation(ask, lived):
+    row = one(ask, "select * from v_spend")
+    assert (row["day"], row["calls"], row["calls_open"], row["calls_ok"]) == ("2027-01-15", 2, 1, 1)
+    assert (row["cost_usd"], row["cost_usd_reserved"]) == (1.25, 1.0)
+
+
+def test_plays_outside_any_round_are_no_round(ask, store, make):
+    play = make.play(store.round(0), make.task(3, Split.HELDOUT), purpose=Purpose.GATE, player="scripted")
+    store.owe(store.round(0), [], [play])
+    store.finish(play, make.trajectory(play))
+    assert ask("select * from v_rounds").rows == []
+    assert one(ask, "select round from v_trajectories") == {"round": 0}
