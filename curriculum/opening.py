@@ -1,17 +1,16 @@
 """Which arms a student is ready for: tiers and pairs open as what they build on is mastered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
 
 from loop.types import ArmKey, Tier
 
 Name = tuple[tuple[str, ...], str, Tier]
 """An arm key as a plain tuple, which hashes faster than the record."""
-ORDER: Mapping[Tier, int] = {tier: place for place, tier in enumerate(Tier)}
-
-
-def name(key: ArmKey) -> Name:
-    """Spell a key as a plain tuple."""
-    return key.backends, key.family, key.tier
+name: Final[Callable[[ArmKey], Name]] = attrgetter("backends", "family", "tier")
+EASIER: Final[Mapping[Tier, tuple[Tier, ...]]] = {tier: tuple(Tier)[:place][::-1] for place, tier in enumerate(Tier)}
+"""The tiers below each tier, the nearest first."""
 
 
 def opened(names: Sequence[Name], mastered: Sequence[bool], free: Collection[Tier]) -> list[bool]:
@@ -22,21 +21,15 @@ def opened(names: Sequence[Name], mastered: Sequence[bool], free: Collection[Tie
     """
     masters = dict(zip(names, mastered, strict=True))
     alone = {backends[0] for backends, _, _ in names if len(backends) == 1}
-    ready = {arm[0][0] for arm, is_mastered in masters.items() if is_mastered and len(arm[0]) == 1}
-    easier = _easier(names)
+    ready = {backends[0] for (backends, _, _), is_mastered in masters.items() if is_mastered and len(backends) == 1}
+    waiting = alone - ready
     return [
-        (arm[2] in free or arm not in easier or masters[easier[arm]])
-        and (len(arm[0]) == 1 or all(backend in ready or backend not in alone for backend in arm[0]))
-        for arm in names
+        (arm[2] in free or _follows(arm, masters)) and (len(arm[0]) == 1 or waiting.isdisjoint(arm[0])) for arm in names
     ]
 
 
-def _easier(names: Sequence[Name]) -> dict[Name, Name]:
-    """Find for every arm the next easier one of its family, where there is one."""
-    easier: dict[Name, Name] = {}
-    last: dict[tuple[tuple[str, ...], str], Name] = {}
-    for arm in sorted(names, key=lambda arm: ORDER[arm[2]]):
-        if arm[:2] in last:
-            easier[arm] = last[arm[:2]]
-        last[arm[:2]] = arm
-    return easier
+def _follows(arm: Name, masters: Mapping[Name, bool]) -> bool:
+    """Whether the next easier arm of the family is mastered; true of the family's first."""
+    backends, family, tier = arm
+    easier = ((backends, family, below) for below in EASIER[tier])
+    return next((masters[below] for below in easier if below in masters), True)

@@ -69,6 +69,6 @@ def _members(keys: Sequence[ArmKey]) -> Bools:
     backends = sorted({backend for key in keys for backend in key.backends})
     place = {backend: row for row, backend in enumerate(backends)}
     members: Bools = np.zeros((len(backends), len(keys)), dtype=np.bool_)
-    for column, key in enumerate(keys):
-        members[[place[backend] for backend in key.backends], column] = True
+    rows = [place[backend] for key in keys for backend in key.backends]
+    members[rows, np.repeat(np.arange(len(keys)), [len(key.backends) for key in keys])] = True
     return members

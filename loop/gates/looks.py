@@ -1,10 +1,15 @@
 """How much error a look may spend, so that looking often, and trying often, proves nothing by luck.
 
 A gate looks at k = first, 2*first, 4*first … most plays a task, and each look spends its part of the error: the sum
-over all looks stays within the whole (union bound; spending as in Lan and DeMets 1983, proportional to k).
+over all looks stays within the whole (union bound; spending as in Lan and DeMets 1983, in proportion to
+the square of k, so that little is spent before the plays can tell much).
 """
 
 from collections.abc import Sequence
+from typing import Final
+
+SPENDING: Final = 2
+"""Power of k in what a look may spend: the greater, the more is kept for the last one."""
 
 
 def ladder(first: int, most: int) -> tuple[int, ...]:
@@ -17,8 +22,8 @@ def ladder(first: int, most: int) -> tuple[int, ...]:
 
 
 def share(rung: int, rungs: Sequence[int]) -> float:
-    """Say which part of the error the look at `rung` plays a task may spend: as its plays to all looks' plays."""
-    return rung / sum(rungs)
+    """Say which part of the error the look at `rung` plays a task may spend: by the square of its plays."""
+    return rung**SPENDING / sum(each**SPENDING for each in rungs)
 
 
 def attempt_share(attempt: int) -> float:

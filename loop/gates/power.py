@@ -52,7 +52,7 @@ def _power(tasks: int, samples: int, delta: float, given: Conditions) -> Power:
     variance = 2 * given.noise / samples + given.change**2
     critical = float(stdtrit(max(1, tasks - 1), 1 - given.error))
     gain = delta / np.sqrt(max(variance, 1e-12) / tasks)
-    guarded = (variance * (tasks - 1) + 2 / samples) / (tasks * max(1, tasks - 1))
+    guarded = (variance * (tasks - 1) + 2 / samples**1.5) / (tasks * max(1, tasks - 1))
     shown = (delta - critical * np.sqrt(guarded)) / np.sqrt(max(variance, 1e-12) / tasks)
     return Power(
         tasks=tasks, samples=samples, delta=delta, improves=float(ndtr(gain - critical)), holds=float(ndtr(shown))

@@ -31,8 +31,8 @@ def bounds(differences: Floats, samples: int, error: float, weights: Floats | No
 
     The bootstrap-t over tasks (Efron and Tibshirani 1993, chapter 12), never narrower than Student's t: the bootstrap
     sees the skewness of rates near 0 or 1, Student's t what a few tasks cannot show a bootstrap. Both use a standard
-    error with one pseudo-task won and one lost by 1/sqrt(k), which keeps it from vanishing where all tasks agree
-    (Agresti and Min 2005, for k = 1).
+    error with one pseudo-task won and one lost by k^-3/4, which keeps it from vanishing where all tasks agree
+    (Agresti and Min 2005, for k = 1; the power of k by calibration).
 
     Args:
         differences: [tasks], candidate minus champion, in -1..1.
@@ -43,7 +43,7 @@ def bounds(differences: Floats, samples: int, error: float, weights: Floats | No
     Returns:
         The lower and the upper bound; -1 and 1 where there are fewer than two tasks.
     """
-    low, high = mean_bounds(differences, error, pseudo=float(1 / np.sqrt(samples)), weights=weights)
+    low, high = mean_bounds(differences, error, pseudo=float(samples) ** -0.75, weights=weights)
     return max(-1.0, low), min(1.0, high)
 
 

@@ -188,7 +188,7 @@ def measured(rate, tokens, kl, tasks=60):
 
 
 def test_retention_holds_what_stays_and_never_promotes():
-    result = Retention(margin=0.1, category_margin=0.2).judge(measured(0.9, 40, 0), measured(0.9, 42, 0.1))
+    result = Retention(margin=0.1, category_margin=0.2, most=1).judge(measured(0.9, 40, 0), measured(0.9, 42, 0.1))
     assert (result.verdict, result.improved) == (HOLDS, False)
     assert {part.name for part in result.parts} == {"overall", "simple", "irrelevance", "tokens", "kl"}
 
@@ -198,6 +198,6 @@ def test_retention_holds_what_stays_and_never_promotes():
     [(measured(0.9, 80, 0.1), "tokens"), (measured(0.9, 40, 0.9), "kl"), (measured(0.2, 40, 0.1), "less are allowed")],
 )
 def test_retention_fails_what_grows_drifts_or_forgets(candidate, blamed):
-    result = Retention(margin=0.1, category_margin=0.2).judge(measured(0.9, 40, 0), candidate)
+    result = Retention(margin=0.1, category_margin=0.2, most=1).judge(measured(0.9, 40, 0), candidate)
     assert result.verdict is FAILS
     assert blamed in result.reason
