@@ -8,16 +8,14 @@ goes away its plays come back as lost, and it is started again.
 import importlib
 import json
 import os
-import secrets
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -28,6 +26,7 @@ from typing import IO, Any, Final, Self
 import psutil
 from pydantic import ValidationError
 
+from loop import ray_home
 from loop.children import Child
 from loop.errors import FailureKind, ProviderError
 from loop.pool import Outcome, failed, guarded
@@ -48,9 +47,6 @@ OBJECT_STORE: Final = 128 * 1024 * 1024
 """Bytes. Plays and trajectories are small; macOS allows 2 GiB at most."""
 LARGEST: Final = 16 * 1024 * 1024
 """Longest trajectory that a worker hands back, characters of JSON."""
-PREFIX: Final = "loopd-ray-"
-SHORT: Final = Path("/tmp")  # noqa: S108 - a private directory is made in it; TMPDIR on a Mac is too long for sockets
-NOTE: Final = "ray.directory"
 HERE: Final = '{"ticket":0}'
 """The answer that says only: I am up. Tickets of plays begin at 1."""
 
@@ -110,7 +106,7 @@ class RayPool:
 
     def __enter__(self) -> Self:
         """Start the child; does not wait for it."""
-        self._sweep()
+        ray_home.remove(self._run)
         self._start()
         return self
 
@@ -200,13 +196,10 @@ class RayPool:
             raise ProviderError(FailureKind.BAD_OUTPUT, f"Ray's child said what is no answer: {error}") from error
 
     def _start(self) -> None:
-        """Start the child in a directory of its own, noted where the next daemon finds it."""
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHORT))
-        self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._run / NOTE).write_text(str(directory))
+        directory, environment = ray_home.make(self._run)
         settings = Settings(workers=self._workers, threads=self._threads, play=self._play, directory=directory)
         arguments = (sys.executable, "-m", "loop.ray_pool", settings.model_dump_json())
-        environment = {**_ray_environment(directory), **self._environment}
+        environment |= self._environment
         self._child = Child("ray", arguments, run=self._run, logs=self._logs, environment=environment)
         self._up = False
 
@@ -214,29 +207,7 @@ class RayPool:
         if self._child:
             self._child.terminate()
         self._child = None
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove Ray's directory, ours or the one that a killed daemon left."""
-        note = self._run / NOTE
-        with suppress(OSError):
-            left = Path(note.read_text())
-            if left.parent == SHORT and left.name.startswith(PREFIX) and left.lstat().st_uid == os.getuid():
-                shutil.rmtree(left, ignore_errors=True)
-            note.unlink()
-
-
-def _ray_environment(directory: Path) -> dict[str, str]:
-    """Loopback only, a private token, no report to Ray's makers. Ray reads these as it is imported."""
-    token = directory / "token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
-    return {
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
+        ray_home.remove(self._run)
 
 
 # --- in the child -----------------------------------------------------------------------------------------------------
@@ -317,6 +288,7 @@ def main() -> None:
     """Be the child: bring Ray up, say so, and relay until the daemon closes stdin."""
     settings = Settings.model_validate_json(sys.argv[1])
     out, inbox = _claim_stdout(), SimpleQueue[Event]()
+    ray_home.occupy(settings.directory)
     Thread(target=_listen, args=(inbox, settings.directory), daemon=True).start()
     with _cluster(settings) as servers:
         _relay(Crew(settings), inbox, out, servers)
