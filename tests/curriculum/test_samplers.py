@@ -54,7 +54,7 @@ keys_of = st.lists(
 
 
 @given(keys_of, st.integers(0, 300), st.integers(0, 99), st.data())
-@settings(max_examples=80)
+@settings(max_examples=60, deadline=None)
 def test_every_backend_gets_its_floor_whatever_the_arms_say(keys, tasks, number, data):
     arms = [
         known(each, data.draw(st.integers(0, 9)), 9).model_copy(
@@ -71,7 +71,7 @@ def test_every_backend_gets_its_floor_whatever_the_arms_say(keys, tasks, number,
 
 
 @given(keys_of, st.integers(0, 300), st.integers(0, 9))
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_no_task_twice_in_a_round_and_seeds_are_of_training(keys, tasks, seed):
     requests = Thompson().pick((), keys, tasks, random.Random(seed), 1)
     assert len({(str(request.arm), request.seed) for request in requests}) == tasks

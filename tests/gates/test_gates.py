@@ -132,6 +132,7 @@ verdicts = st.sampled_from(list(GateVerdict))
 
 
 @given(st.lists(st.tuples(verdicts, st.booleans()), max_size=4), st.booleans())
+@settings(max_examples=40, deadline=None)
 def test_promotion_needs_every_gate_and_an_improvement(found, paused):
     results = [
         GateResult(
@@ -160,7 +161,7 @@ def test_promotion_needs_every_gate_and_an_improvement(found, paused):
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 3), st.booleans()), max_size=40),
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 3), st.booleans()), max_size=40),
 )
-@settings(max_examples=60)
+@settings(max_examples=25, deadline=None)
 def test_any_scores_get_a_finite_result(champion, candidate):
     old, new = (
         [Score(task=t, backends=(t.upper(),), tier=Tier.EASY, sample=s, passed=p) for t, s, p in scores]

@@ -16,6 +16,7 @@ gains = st.lists(st.integers(-4, 4), min_size=1, max_size=12).map(np.array)
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
 def test_with_one_play_a_task_the_test_of_improvement_is_mcnemars_exact_test(up, down, alike):
     signs = np.array([1] * up + [-1] * down + [0] * alike, dtype=np.int64)
     expected = stats.binomtest(up, up + down, alternative="greater").pvalue if up + down else 1.0
@@ -23,7 +24,7 @@ def test_with_one_play_a_task_the_test_of_improvement_is_mcnemars_exact_test(up,
 
 
 @given(gains)
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_the_test_of_improvement_counts_every_exchange_of_labels(found):
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(found))).reshape(len(found), -1)
     expected = ((signs * found[:, None]).sum(axis=0) >= found.sum()).mean()
@@ -31,6 +32,7 @@ def test_the_test_of_improvement_counts_every_exchange_of_labels(found):
 
 
 @given(gains)
+@settings(max_examples=40, deadline=None)
 def test_a_loss_turned_into_a_win_never_makes_an_improvement_less_likely(found):
     better = np.concatenate([np.abs(found[:1]), found[1:]])
     assert chance(better) <= chance(found) + 1e-12
@@ -43,7 +45,7 @@ def test_the_test_of_improvement_agrees_with_scipys_permutation_test():
 
 
 @given(st.lists(st.integers(-8, 8), min_size=2, max_size=60), st.sampled_from([0.025, 0.05, 0.2]))
-@settings(max_examples=60)
+@settings(max_examples=25, deadline=None)
 def test_bounds_enclose_the_mean_and_widen_with_confidence(found, error):
     differences = np.array(found) / 8
     low, high = bounds(differences, 8, error)
@@ -54,7 +56,7 @@ def test_bounds_enclose_the_mean_and_widen_with_confidence(found, error):
 
 
 @given(st.lists(st.integers(-8, 8), min_size=2, max_size=60))
-@settings(max_examples=60)
+@settings(max_examples=25, deadline=None)
 def test_bounds_do_not_depend_on_the_order_of_tasks_by_more_than_resampling(found):
     differences = np.array(found) / 8
     (low, _), (again, _) = bounds(differences, 8, 0.05), bounds(differences[::-1], 8, 0.05)
@@ -95,7 +97,7 @@ def test_fewer_than_two_tasks_prove_nothing(differences):
 
 
 @given(st.integers(2, 300))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_resamples_are_shares_that_sum_to_one(tasks):
     weights = resamples(tasks, 10)
     assert weights.shape == (10, tasks)
@@ -103,6 +105,7 @@ def test_resamples_are_shares_that_sum_to_one(tasks):
 
 
 @given(st.integers(1, 8), st.integers(1, 64))
+@settings(max_examples=40, deadline=None)
 def test_looks_double_and_spend_exactly_the_whole_error(first, most):
     rungs = ladder(first, max(first, most))
     assert rungs[-1] == max(first, most)
@@ -111,6 +114,7 @@ def test_looks_double_and_spend_exactly_the_whole_error(first, most):
 
 
 @given(st.integers(1, 10_000))
+@settings(max_examples=40, deadline=None)
 def test_endless_attempts_never_spend_more_than_the_whole_error(attempts):
     assert sum(attempt_share(n) for n in range(1, attempts + 1)) == pytest.approx(1 - 1 / (attempts + 1))
 
