@@ -90,8 +90,8 @@ class Layer:
     def _behind(self, queries: mx.array, now: Pass) -> tuple[mx.array, mx.array]:
         """The rows' tokens against their prefixes; rows behind the same prefix are one matrix product."""
         assert now.behind is not None
-        assert now.back is not None
-        count, heads, group, size = queries.shape
+        assert now.without is not None
+        _, heads, group, size = queries.shape
         slots, rows = now.behind.shape
         keys, values = self.prefixes.part(slots, now.prefix_reach)
         folded = queries[now.behind].swapaxes(1, 2).reshape(slots, heads, rows * group, size)
@@ -101,7 +101,6 @@ class Layer:
             by_row = part.reshape(slots, heads, rows, group, -1).swapaxes(1, 2)
             return by_row.reshape(slots * rows, heads, group, -1)[now.back]
 
-        assert count == now.singles
         return unfolded(output), unfolded(weight) + now.without
 
     def _chunk(self, queries: mx.array, chunk: Chunk) -> mx.array:

@@ -57,6 +57,7 @@ class Row:
     """Tokens of the prompt that were there before."""
 
     def __post_init__(self) -> None:
+        """Start its source of chance, and note what it need not compute."""
         if self.request.sampling.temperature > 0:
             self.chance = generator(self.request.sampling)
         self.cached = len(self.held) + self.request.shared

@@ -135,4 +135,7 @@ def _write(path: Path, value: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    except Unsafe as refusal:
+        sys.exit(str(refusal))

@@ -8,6 +8,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.tuner.utils import load_adapters
 from mlx_lm.utils import load_model
 
+from loop import registry
 from loop.errors import ConfigError, Unsafe
 
 
@@ -21,7 +22,8 @@ def load(base: Path, adapter: Path | None = None) -> Any:  # noqa: ANN401 - an m
 
     Raises:
         ConfigError: the directory holds no model that mlx-lm knows.
-        Unsafe: the adapter does not fit the model.
+        NotFound: there is no such adapter.
+        Unsafe: the adapter was changed since it was published, or does not fit the model.
     """
     try:
         model, _ = load_model(base, lazy=True)
@@ -36,6 +38,7 @@ def load(base: Path, adapter: Path | None = None) -> Any:  # noqa: ANN401 - an m
 
 
 def _adapt(model: Any, adapter: Path) -> None:  # noqa: ANN401 - an mlx-lm model
+    registry.verify(adapter)
     try:
         load_adapters(model, str(adapter))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:

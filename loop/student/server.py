@@ -41,8 +41,8 @@ MAX_BODY: Final = 16 * 2**20
 """Bytes of one request."""
 BUFFERS: Final = 2**29
 """Bytes of freed memory that MLX may keep for reuse."""
-HTTP: Final = {"backlog": 1024, "timeout_keep_alive": 3600}
-"""Connections stay: closing an idle one races with the play that is about to use it."""
+KEEP_ALIVE: Final = 3600
+"""Seconds that an idle connection stays: closing it races with the play that is about to use it."""
 GONE: Final = 499
 """Nobody reads this status: the client went away."""
 
@@ -168,7 +168,9 @@ async def _serve(options: argparse.Namespace) -> int:
 
     service = Service(lambda: _engine(options), failed=failed)
     app = Endpoint(service, renderer).app(token)
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, **HTTP)
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE
+    )
     server = uvicorn.Server(config)
     service.start()
     await asyncio.wrap_future(service.ready)

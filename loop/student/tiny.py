@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from loop.student.published import publish
-from loop.student.render import END, START
+from loop.student.spans import END, START
 
 Family = Literal["llama", "qwen3"]
 HIDDEN: Final = 64
