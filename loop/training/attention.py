@@ -20,22 +20,21 @@ MASKED = -1e30
 class Forest:
     """The segments of one micro-batch, and attention over them.
 
-    Queries are (kv heads, group, N, width), keys and values (kv heads, N, width), N packed tokens.
+    Queries are (kv heads, group, N, width) and scaled, keys and values (kv heads, N, width), N packed tokens.
     """
 
-    def __init__(self, segments: Sequence[Segment], scale: float) -> None:
-        """Prepare for one micro-batch and one model: `scale` multiplies the scores."""
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        """Prepare for one micro-batch."""
         self.segments = tuple(segments)
-        self.scale = scale
         self.parents = frozenset(segment.parent for segment in segments if segment.parent >= 0)
         longest = max(segment.stop - segment.start for segment in segments)
         self.causal = mx.where(mx.tri(longest, longest, dtype=mx.bool_), 0.0, MASKED)
 
     def __call__(self, queries: Array, keys: Array, values: Array) -> Array:
-        """Attend; returns the shape of `queries`."""
-        function: Any = mx.custom_function(self._forward)
-        function.vjp(self._backward)
-        output: Array = function(queries * self.scale, keys, values)[0]
+        """Attend under automatic differentiation; returns the shape of `queries`."""
+        function: Any = mx.custom_function(self.forward)
+        function.vjp(lambda primals, cotangents, results: self.backward(primals, cotangents[0], results))
+        output: Array = function(queries, keys, values)[0]
         return output
 
     def _above(self, keys: Array) -> dict[int, Array]:
@@ -59,7 +58,7 @@ class Forest:
         inner = (inner + self.causal[:count, :count]).reshape(heads, group * count, count)
         return (None if above is None else (flat @ above.swapaxes(1, 2)).astype(mx.float32)), inner
 
-    def _forward(self, queries: Array, keys: Array, values: Array) -> tuple[Array, Array, Array]:
+    def forward(self, queries: Array, keys: Array, values: Array) -> tuple[Array, Array, Array]:
         """Return the output, and per token the largest score and the sum of exponentials."""
         above_keys, above_values = self._above(keys), self._above(values)
         outputs, tops, totals = [], [], []
@@ -81,12 +80,12 @@ class Forest:
             totals.append(total.reshape(*query.shape[:3], 1))
         return mx.concatenate(outputs, axis=2), mx.concatenate(tops, axis=2), mx.concatenate(totals, axis=2)
 
-    def _backward(
-        self, primals: Sequence[Array], cotangents: Sequence[Array], results: Sequence[Array]
+    def backward(
+        self, primals: Sequence[Array], gradient: Array, results: Sequence[Array]
     ) -> tuple[Array, Array, Array]:
         """Go back through the segments, last first, so that what a parent owes its children is known in time."""
         queries, keys, values = primals
-        gradient, (output, top, total) = cotangents[0], results
+        output, top, total = results
         above_keys, above_values = self._above(keys), self._above(values)
         gradient = gradient / total
         inner_product = (gradient * output).sum(axis=-1, keepdims=True)

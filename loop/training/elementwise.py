@@ -22,6 +22,8 @@ POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2
 LOWEST = -87.0
 """Below, float32 has no normal numbers: exp(LOWEST) is 1.6e-38."""
 
+HIGHEST = 88.0
+
 Array = mx.array
 
 
@@ -31,8 +33,8 @@ def slow_exp() -> bool:
 
 
 def _exp(x: Array) -> Array:
-    """Exponentiate float32 up to 88."""
-    x = mx.maximum(x, LOWEST)
+    """Exponentiate float32; what is beyond `LOWEST` or `HIGHEST` counts as these."""
+    x = mx.minimum(mx.maximum(x, LOWEST), HIGHEST)
     shifted = x * LOG2E + ROUND
     whole = shifted - ROUND
     r = (x - whole * LN2_HIGH) - whole * LN2_LOW
@@ -64,19 +66,19 @@ def _gate_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, A
     return ds * up * (1.0 + gate * (1.0 - s)), ds * gate
 
 
-@mx.custom_function
-def _swiglu(gate: Array, up: Array) -> Array:
-    return _gate(exp(mx.minimum(-gate, 80.0)), gate, up)
-
-
-@_swiglu.vjp
-def _swiglu_gradient(primals: tuple[Array, Array], cotangent: Array, _output: Array) -> tuple[Array, Array]:
-    gate, up = primals
-    return _gate_gradient(exp(mx.minimum(-gate, 80.0)), gate, up, cotangent)
-
-
 def swiglu(gate: Array, up: Array) -> Array:
-    """silu(gate) * up, with a gradient of its own."""
-    function: Any = _swiglu
-    fused: Array = function(gate, up)
-    return fused
+    """silu(gate) * up."""
+    return _gate(exp(-gate), gate, up)
+
+
+def swiglu_gradient(gate: Array, up: Array, gradient: Array) -> tuple[Array, Array]:
+    """Give the gradients of gate and up."""
+    return _gate_gradient(exp(-gate), gate, up, gradient)
+
+
+def traced_swiglu(gate: Array, up: Array) -> Array:
+    """silu(gate) * up under automatic differentiation."""
+    function: Any = mx.custom_function(swiglu)
+    function.vjp(lambda primals, gradient, _: swiglu_gradient(primals[0], primals[1], gradient))
+    product: Array = function(gate, up)
+    return product

@@ -14,12 +14,15 @@ from typing import Any, Final
 
 import mlx.core as mx
 from mlx import nn
-from mlx.utils import tree_map
+from mlx.utils import tree_map, tree_unflatten
 
+from loop.training import backprop
 from loop.training.prefix_tree import Packed
 from loop.training.shared_prefix import loss
 
 MOST: Final = 4
+ARENA_MAX: Final = -8
+"""glibc's name for the setting (malloc.h)."""
 
 
 class Lanes:
@@ -42,22 +45,38 @@ class Lanes:
 
         Call it inside `shared_prefix.stand_in`. At most `count` micro-batches are in memory at a time.
         """
-        function = nn.value_and_grad(model, loss)
-        totals: list[tuple[mx.array, dict[str, Any]]] = []
+        totals: list[tuple[mx.array, Any]] = []
         for start in range(0, len(parts), self.count):
-            made = []
-            for stream, packed in zip(self.streams, parts[start : start + self.count], strict=False):
-                with mx.stream(stream):
-                    made.append(function(model, packed))
+            batch = parts[start : start + self.count]
+            made = (
+                [backprop.gradient(model, batch, self.streams)] if backprop.fits(model) else self._traced(model, batch)
+            )
             totals = [reduce(_add, [*totals, *made])]
             mx.eval(totals)
-        return totals[0]
+        loss, gradient = totals[0]
+        return loss, gradient if not backprop.fits(model) else tree_unflatten(list(gradient.items()))
+
+    def _traced(self, model: Any, parts: Sequence[Packed]) -> list[tuple[mx.array, Any]]:  # noqa: ANN401 - as above
+        """Do it by automatic differentiation: for models that `backprop` does not write out."""
+        function = nn.value_and_grad(model, loss)
+        made = []
+        for stream, packed in zip(self.streams, parts, strict=False):
+            with mx.stream(stream):
+                made.append(function(model, packed))
+        return made
 
 
 def _add(
     one: tuple[mx.array, dict[str, Any]], other: tuple[mx.array, dict[str, Any]]
 ) -> tuple[mx.array, dict[str, Any]]:
     return one[0] + other[0], tree_map(lambda a, b: a + b, one[1], other[1])
+
+
+def one_arena() -> None:
+    """Let all lanes share the C library's first heap, the only one that `keep_freed` keeps."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(ARENA_MAX, 1)
 
 
 def _blas_threads(count: int) -> None:

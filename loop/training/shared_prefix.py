@@ -17,7 +17,7 @@ from mlx import nn
 
 from loop.errors import ConfigError
 from loop.training.attention import Forest
-from loop.training.elementwise import exp, swiglu
+from loop.training.elementwise import exp, traced_swiglu
 from loop.training.prefix_tree import Packed
 
 Array = mx.array
@@ -44,11 +44,11 @@ class ForestCache:
         count, heads, _, width = queries.shape
         kv_heads = keys.shape[1]
         if self.forest is None:
-            self.forest = Forest(self.segments, scale)
+            self.forest = Forest(self.segments)
         self.used += 1
         grouped = queries.reshape(count, kv_heads, heads // kv_heads, width).transpose(1, 2, 0, 3)
         flat_keys, flat_values = (side.squeeze(2).swapaxes(0, 1) for side in (keys, values))
-        output = self.forest(grouped, flat_keys, flat_values)
+        output = self.forest(grouped * scale, flat_keys, flat_values)
         return output.transpose(2, 0, 1, 3).reshape(count, heads, 1, width)
 
 
@@ -72,7 +72,7 @@ def stand_in(model: nn.Module) -> Iterator[None]:
             return cache.attend(queries, keys, values, settings["scale"])
         return original(queries, keys, values, cache=cache, **settings)  # type: ignore[no-any-return]
 
-    stands = {"scaled_dot_product_attention": attention, "swiglu": swiglu}
+    stands = {"scaled_dot_product_attention": attention, "swiglu": traced_swiglu}
     try:
         for name in kept:
             setattr(module, name, stands[name])
@@ -94,7 +94,7 @@ def loss(model: Any, packed: Packed) -> Array:  # noqa: ANN401 - an mlx-lm model
         raise ConfigError(
             f"{type(model).__module__}: only {cache.used} of {len(model.layers)} layers attend as expected"
         )
-    return cross_entropy(head(model), hidden.squeeze(1)[mx.array(packed.index)], packed)
+    return _traced_cross_entropy(head(model), hidden.squeeze(1)[mx.array(packed.index)], packed)
 
 
 def head(model: Any) -> Any:  # noqa: ANN401 - as above
@@ -102,31 +102,23 @@ def head(model: Any) -> Any:  # noqa: ANN401 - as above
     return model.model.embed_tokens.as_linear if model.args.tie_word_embeddings else model.lm_head
 
 
-def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
-    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width).
+def cross_entropy(head: Any, hidden: Array, packed: Packed) -> tuple[Array, Array]:  # noqa: ANN401 - as above
+    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width). Give its gradient too.
 
-    The head is frozen, so the gradient with respect to `hidden` is made in the same pass as the loss, chunk by chunk.
+    The head is frozen, so the gradient is made in the same pass as the loss, chunk by chunk.
     """
     targets, weights = mx.array(packed.targets), mx.array(packed.weights)
+    vocabulary = head(hidden[:1]).shape[-1]
+    step = max(1, CHUNK_BYTES // (4 * vocabulary))
+    cuts = [slice(start, start + step) for start in range(0, hidden.shape[0], step)]
+    made = [_chunk(head, hidden[cut], targets[cut], weights[cut]) for cut in cuts]
+    return mx.stack([loss for loss, _ in made]).sum(), mx.concatenate([gradient for _, gradient in made])
 
-    @mx.custom_function
-    def with_gradient(hidden: Array) -> tuple[Array, Array]:
-        vocabulary = head(hidden[:1]).shape[-1]
-        step = max(1, CHUNK_BYTES // (4 * vocabulary))
-        losses, gradients = [], []
-        for start in range(0, hidden.shape[0], step):
-            here = slice(start, start + step)
-            one, gradient = _chunk(head, hidden[here], targets[here], weights[here])
-            losses.append(one)
-            gradients.append(gradient)
-        return mx.stack(losses).sum(), mx.concatenate(gradients)
 
-    @with_gradient.vjp
-    def _(_primal: Array, cotangents: tuple[Array, Array], outputs: tuple[Array, Array]) -> Array:
-        return cotangents[0] * outputs[1]
-
-    made: Any = with_gradient(hidden)
-    total: Array = made[0]
+def _traced_cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
+    function: Any = mx.custom_function(lambda hidden: cross_entropy(head, hidden, packed))
+    function.vjp(lambda _, cotangents, outputs: cotangents[0] * outputs[1])
+    total: Array = function(hidden)[0]
     return total
 
 

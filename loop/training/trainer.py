@@ -28,7 +28,7 @@ from loop.student.render import Renderer
 from loop.student.sources import directory_digest
 from loop.training import checkpoint, lora
 from loop.training.job import Job, read_examples, read_job
-from loop.training.lanes import Lanes
+from loop.training.lanes import Lanes, one_arena
 from loop.training.masks import Refused, Row, row
 from loop.training.prefix_tree import pack
 from loop.training.schedule import split, steps
@@ -135,6 +135,7 @@ def main() -> int:
     """Train what the job file says."""
     exit_with_parent()
     keep_freed()
+    one_arena()
     try:
         train(read_job(Path(sys.argv[1])), _print)
     except LoopdError as error:
