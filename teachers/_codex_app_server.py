@@ -15,8 +15,9 @@ from pydantic import JsonValue
 from loop.canonical import NotJson, parse
 from loop.errors import FailureKind
 from loop.types import Usage
+from teachers._codex_client import STRICT
 from teachers._codex_exec import ROUTER
-from teachers._codex_home import STRICT, Home
+from teachers._codex_home import Home
 from teachers._codex_outcomes import failure
 from teachers._ledger import SPENT, Window
 from teachers._process import Child

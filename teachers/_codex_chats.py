@@ -3,8 +3,8 @@
 import json
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from loop.errors import FailureKind, ProviderError
@@ -15,6 +15,7 @@ from teachers._codex_app_server import AppServer, Said, ToolRequest
 from teachers._codex_exec import run_step
 from teachers._codex_home import Home
 from teachers._names import Names
+from teachers._redact import redact
 from teachers._retry import AttemptFailed, Patience, persist
 from teachers._teacher import CHARACTERS_PER_TOKEN
 
@@ -76,6 +77,16 @@ class ExecChat:
         return persist(ask, self.patience)
 
 
+@contextmanager
+def drift() -> Iterator[None]:
+    """Turn an event of another form than this release knows into a failed attempt."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        text = f"the client speaks another protocol: {type(error).__name__}: {error}"
+        raise AttemptFailed(FailureKind.RETRYABLE, redact(text), unknown=True) from error
+
+
 def counted(read: Callable[[], Message], usage: Usage) -> Message:
     """Read an answer; a refused one keeps its price."""
     try:
@@ -112,7 +123,7 @@ class AppServerChat:
         def ask(complaints: tuple[str, ...]) -> Reply:
             deadline = time.monotonic() + self.seconds
             try:
-                with gate.attempt():
+                with gate.attempt(), drift():
                     said = self._step(messages, catalogue, complaints, deadline)
             except AttemptFailed as error:
                 gate.note(error)

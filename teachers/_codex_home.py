@@ -6,14 +6,10 @@ not keep it out; a home of its own does. It is made once per client version and 
 
 import fcntl
 import os
-import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from pydantic import JsonValue
 
@@ -21,15 +17,8 @@ from loop import paths
 from loop.canonical import digest
 from loop.errors import FailureKind, ProviderError
 from loop.types import Record
-from teachers._codex_config import Provider, config_toml, listed_models, pruned_catalog
-
-OLDEST: Final = (0, 150, 0)
-"""The oldest client that has what is needed."""
-STRICT: Final = (0, 163, 0)
-"""From this version on every key of ours is known, so an unknown one is an error."""
-INHERITED: Final = ("HTTPS_PROXY", "NO_PROXY", "CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
-"""What the client may need of the operator's environment to reach its provider, and no secret."""
-SETUP_S: Final = 30
+from teachers._codex_client import ask_models, ask_version, environment, find_binary, read_version
+from teachers._codex_config import Provider, config_toml, pruned_catalog
 
 
 class Home(Record):
@@ -40,7 +29,9 @@ class Home(Record):
     root: Path
     """CODEX_HOME."""
     empty: Path
-    """Its working and home directory; nothing lies in it."""
+    """Its working and home directory and its search path; nothing lies in it."""
+    lock: Path
+    """Held while a credential may be refreshed; homes that share the credential share it."""
     env: dict[str, str]
     secrets: tuple[str, ...] = ()
     """What must not stand in evidence."""
@@ -57,7 +48,7 @@ class Home(Record):
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the credential: processes that refresh one token at the same time invalidate each other's."""
-        with (self.root / "auth.lock").open("w") as file:
+        with self.lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -78,15 +69,24 @@ def prepare(  # noqa: PLR0913 - one set-up, every part by name
         ProviderError: FATAL or AUTH; the message says what to install, set or log in to.
     """
     program = find_binary(binary)
-    root = (base or paths.find().data / "codex") / _key(program, model, effort, provider, auth_file)
+    base = base or paths.find().data / "codex"
+    root = base / _key(program, model, effort, provider, auth_file)
     empty = root / "empty"
     for directory in (root, empty, root / "schemas"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    version = _describe(program, environment(root, empty, environ), model)
+    env = environment(program, root, empty, environ)
+    version = _describe(program, env, model)
     write_once(root / "config.toml", config_toml(model, effort, root / "catalog.json", provider))
     key = _credential(provider, root, Path(auth_file).expanduser(), environ)
-    env = environment(root, empty, environ) | ({provider.key_env: key} if provider.key_env else {})
-    return Home(binary=program, version=version, root=root, empty=empty, env=env, secrets=(key,) if key else ())
+    return Home(
+        binary=program,
+        version=version,
+        root=root,
+        empty=empty,
+        lock=base / f"{digest(auth_file)[:16]}.lock",
+        env=env | ({provider.key_env: key} if provider.key_env else {}),
+        secrets=(key,) if key else (),
+    )
 
 
 def _key(program: Path, model: str, effort: str, provider: Provider, auth_file: str) -> str:
@@ -95,77 +95,15 @@ def _key(program: Path, model: str, effort: str, provider: Provider, auth_file: 
     return digest([*client, model, effort, auth_file, provider.model_dump(mode="json")])[:16]
 
 
-def find_binary(name: str) -> Path:
-    """Find the client's program.
-
-    Raises:
-        ProviderError: FATAL, it is not installed.
-    """
-    found = shutil.which(Path(name).expanduser())
-    if found is None:
-        raise ProviderError(
-            FailureKind.FATAL,
-            f"There is no Codex client '{name}'. Install it, or set the teacher's 'binary' to its path.",
-        )
-    return Path(found).resolve()
-
-
-def environment(root: Path, empty: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Compose the client's whole environment. TZ is fixed because its texts give local times."""
-    fixed = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(empty),
-        "CODEX_HOME": str(root),
-        "TZ": "UTC",
-        "LANG": "C.UTF-8",
-        "NO_COLOR": "1",
-    }
-    return fixed | {name: environ[name] for name in INHERITED if environ.get(name)}
-
-
 def _describe(program: Path, env: dict[str, str], model: str) -> tuple[int, int, int]:
-    root, empty = Path(env["CODEX_HOME"]), Path(env["HOME"])
+    root = Path(env["CODEX_HOME"])
     note = root / "version"
     if not note.exists() or not (root / "catalog.json").exists():
-        version = _run(program, "--version", env=env, cwd=empty)
-        catalog = pruned_catalog(_models(program, env, empty), model)
-        write_once(root / "catalog.json", catalog)
+        version = ask_version(program, env)
+        read_version(version)
+        write_once(root / "catalog.json", pruned_catalog(ask_models(program, env), model))
         write_once(note, version)
     return read_version(note.read_text())
-
-
-def _models(program: Path, env: dict[str, str], cwd: Path) -> list[Mapping[str, JsonValue]]:
-    try:
-        return listed_models(_run(program, "debug", "models", env=env, cwd=cwd))
-    except ValueError as error:
-        raise ProviderError(FailureKind.FATAL, f"{program} lists no models: {error}") from error
-
-
-def _run(program: Path, *arguments: str, env: dict[str, str], cwd: Path) -> str:
-    try:
-        done = subprocess.run(
-            [program, *arguments], env=env, cwd=cwd, capture_output=True, timeout=SETUP_S, stdin=subprocess.DEVNULL,
-            check=True, start_new_session=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ProviderError(FailureKind.FATAL, f"{program} {' '.join(arguments)}: {error}") from error
-    return done.stdout.decode(errors="replace")
-
-
-def read_version(text: str) -> tuple[int, int, int]:
-    """Read `codex-cli 0.163.0`.
-
-    Raises:
-        ProviderError: FATAL, it is no version, or an older one than is supported.
-    """
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
-    if found is None:
-        raise ProviderError(FailureKind.FATAL, f"'{text[:80].strip()}' names no version of the Codex client.")
-    version = (int(found[1]), int(found[2]), int(found[3]))
-    if version < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        raise ProviderError(FailureKind.FATAL, f"The Codex client is {found[0]}; {oldest} is the oldest supported.")
-    return version
 
 
 def _credential(provider: Provider, root: Path, auth_file: Path, environ: Mapping[str, str]) -> str:

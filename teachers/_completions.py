@@ -22,6 +22,7 @@ from teachers._answers import complaint, read_calls
 from teachers._bounded_http import bounded_client
 from teachers._completions_outcomes import broken, refused, unfinished
 from teachers._names import Names
+from teachers._redact import redact
 from teachers._retry import AttemptFailed, Patience, persist
 from teachers._teacher import CHARACTERS_PER_TOKEN
 
@@ -100,6 +101,9 @@ class CompletionsChat:
             raise refused(error, self._wire.secrets, self._priced(guess, self._wire.model)) from error
         except openai.APIConnectionError as error:
             raise broken(error, self._wire.secrets, self._priced(guess, self._wire.model)) from error
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            evidence = redact(f"{type(error).__name__}: {error}", self._wire.secrets)
+            raise AttemptFailed(FailureKind.RETRYABLE, evidence, unknown=True) from error
         return self._parsed(text, guess)
 
     async def _post(self, body: Native) -> bytes:

@@ -13,8 +13,9 @@ from typing import Any, Protocol, Self
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Chat, Message, Tool
+from teachers._codex_client import STRICT
 from teachers._codex_exec import ROUTER
-from teachers._codex_home import STRICT, Home
+from teachers._codex_home import Home
 from teachers._retry import Patience
 from teachers._teacher import Finding
 from teachers.fakes.minds import closing, saying

@@ -33,6 +33,15 @@ class Gate:
         """The name in the ledger."""
         return self.teacher.credential or self.teacher.name
 
+    @property
+    def busy(self) -> bool:
+        """Whether a play of this credential is under way."""
+        return bool(self._running)
+
+    def started(self, play: Play) -> bool:
+        """Whether this play is under way."""
+        return play.id in self._running
+
     def decide(self, task: Task, round_id: int) -> Decision:
         """Say whether a play of the task may start now. A teacher that is free and without limits always may."""
         if self.teacher.credential is None:

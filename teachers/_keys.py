@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from loop.errors import FailureKind, ProviderError
+from teachers._teacher import Finding
 
 LONGEST = 4096
 
@@ -34,6 +35,19 @@ def _from_file(path: Path, variable: str) -> str:
     if not key or not key.isascii() or any(letter.isspace() for letter in key):
         raise ProviderError(FailureKind.AUTH, f"{variable} names {path}, which does not hold a key on one line.")
     return key
+
+
+def examined(file_variable: str | None, variable: str | None) -> tuple[Finding, ...]:
+    """Check that there is a key and that nobody else of this machine can read its file."""
+    try:
+        read_key(file_variable, variable)
+    except ProviderError as error:
+        return (Finding(name="key", ok=False, detail=str(error)),)
+    found = Finding(name="key", ok=True, detail="found")
+    if readable_by_others(file_variable):
+        detail = f"the file that {file_variable} names can be read by others; type chmod 600 on it"
+        return found, Finding(name="key file", ok=False, detail=detail, weight="should")
+    return (found,)
 
 
 def readable_by_others(file_variable: str | None) -> bool:

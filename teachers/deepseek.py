@@ -11,7 +11,7 @@ from loop.types import Chat, Task, Usage
 from teachers import _keys as keys
 from teachers._prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
 from teachers._retry import Patience
-from teachers._teacher import Teacher, estimated_play
+from teachers._teacher import Finding, Teacher, estimated_play
 
 __all__ = ["DeepSeek"]
 
@@ -100,3 +100,7 @@ class DeepSeek(Teacher):
     def cheaper_at(self, now: float) -> float | None:
         """When the dear hours end."""
         return off_peak_at(now, self.holidays)
+
+    def check(self) -> tuple[Finding, ...]:
+        """Look for the key; asks nobody."""
+        return keys.examined(self.key_file_env, self.key_env)

@@ -8,7 +8,7 @@ from loop.types import Chat, Task, Usage
 from teachers import _keys as keys
 from teachers._prices import Price, price_of
 from teachers._retry import Patience
-from teachers._teacher import Teacher, estimated_play
+from teachers._teacher import Finding, Teacher, estimated_play
 
 __all__ = ["OpenAICompatible"]
 
@@ -80,3 +80,7 @@ class OpenAICompatible(Teacher):
         """Foresee a play at its worst."""
         usage = estimated_play(task, base_tokens=BASE_TOKENS, answer_tokens=self.max_tokens or BASE_TOKENS)
         return usage.model_copy(update={"cost": self.price(usage, self.model)})
+
+    def check(self) -> tuple[Finding, ...]:
+        """Look for the key, where the server wants one; asks nobody."""
+        return keys.examined(self.key_file_env, self.key_env) if self.key_env or self.key_file_env else ()

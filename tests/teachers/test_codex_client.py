@@ -17,7 +17,7 @@ from teachers.fakes.responses import offered, quota_headers
 
 TRANSPORTS = ["exec", "app-server"]
 CALLING = Message(role="assistant", content="", calls=(Call(name="weather", arguments={"city": "Oslo"}),))
-QUICKLY = 8.0
+QUICKLY = 15.0
 """Seconds; the machine may be busy."""
 
 
@@ -285,3 +285,10 @@ def test_eight_steps_at_once_do_not_meet(codex, fake, tools, transport):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(one, range(8))) == [f"I am {number}" for number in range(8)]
     assert time.monotonic() - began < 4 * 8 * 0.5
+
+
+def test_a_client_that_speaks_another_protocol_is_an_unknown_failure(codex, fake, step, monkeypatch):
+    monkeypatch.setattr("teachers._codex_app_server.AppServer._count", lambda *_: {}["tokenUsage"])
+    error = failed(step, codex(transport="app-server"))
+    assert error.kind is FailureKind.FATAL
+    assert "another protocol" in str(error)

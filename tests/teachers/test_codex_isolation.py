@@ -13,6 +13,7 @@ import pytest
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Message
+from teachers._codex_client import find_binary
 from teachers._codex_config import listed_models
 from teachers._retry import Patience
 from teachers.codex import Codex
@@ -79,6 +80,24 @@ def test_the_childs_environment_is_the_list_and_nothing_else(codex, monkeypatch)
         monkeypatch.delenv(name, raising=False)
     env = codex().prepared(os.environ).env
     assert set(env) == {"PATH", "HOME", "CODEX_HOME", "TZ", "LANG", "NO_COLOR", "FAKE_KEY", "HTTPS_PROXY"}
+
+
+def test_the_client_finds_no_program(codex):
+    home = codex().prepared(os.environ)
+    assert home.env["PATH"] == str(home.empty)
+    assert not any(home.empty.iterdir())
+
+
+def test_behind_a_node_script_the_native_program_is_found(tmp_path):
+    package = tmp_path / "node_modules/@openai"
+    script, native = package / "codex/bin/codex.js", package / "codex-linux-x64/vendor/x86_64/bin/codex"
+    for path in (script, native):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"#!/usr/bin/env node\n" if path == script else b"\x7fELF")
+        path.chmod(0o755)
+    assert find_binary(str(script)) == native
+    native.unlink()
+    assert find_binary(str(script)) == script
 
 
 def test_the_home_is_private_and_its_description_holds_no_key(codex):

@@ -121,7 +121,13 @@ def client(tmp_path):
         binary.chmod(0o755)
         (tmp_path / "schemas").mkdir(exist_ok=True)
         return Home(
-            binary=binary, version=(0, 163, 0), root=tmp_path, empty=tmp_path, env=dict(ENV), secrets=("hunter22",)
+            binary=binary,
+            version=(0, 163, 0),
+            root=tmp_path,
+            empty=tmp_path,
+            lock=tmp_path / "lock",
+            env=dict(ENV),
+            secrets=("hunter22",),
         )
 
     return make
