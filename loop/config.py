@@ -17,6 +17,7 @@ from loop.canonical import digest
 from loop.errors import ConfigError, nearest
 from loop.paths import Paths
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
+from teachers._ledger import Limits
 
 RESERVED = frozenset({"LOOPD_HOME", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"})
 """Variables that are no settings of this tree."""
@@ -56,6 +57,12 @@ class Sampling(Record):
     """Only arms of these families; empty for all."""
     curriculum: Part = Part(use="thompson")
     generators: tuple[Part, ...] = Field(min_length=1)
+
+
+class Teaching(Part):
+    """A teacher, and what it may spend."""
+
+    limits: Limits = Limits()
 
 
 class Gating(Record):
@@ -109,7 +116,7 @@ class Config(Record):
     rule: Rule = OFFICIAL
     student: Student
     sampling: Sampling
-    teachers: tuple[Part, ...] = ()
+    teachers: tuple[Teaching, ...] = ()
     checkers: tuple[Part, ...] = Field(min_length=1)
     gating: Gating
     training: Training = Training()

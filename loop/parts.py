@@ -15,6 +15,7 @@ from loop.board import Board
 from loop.config import Config
 from loop.gpu import Gpu, Served
 from loop.paths import Paths
+from loop.paying import Cashier
 from loop.pool import LocalPool, Pool
 from loop.ray_pool import RayPool
 from loop.stopping import Stop
@@ -44,6 +45,7 @@ class Loop:
     curriculum: Sampler
     checkers: tuple[Checker, ...]
     gates: tuple[Gate, ...]
+    cashier: Cashier
     board: Board
     stop: Stop
     finished: list[Round] = field(default_factory=list)
@@ -133,6 +135,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             curriculum=plugins.load("curriculum", config.sampling.curriculum),
             checkers=_load("checkers", config.checkers),
             gates=_load("loop.gates", config.gating.gates),
+            cashier=Cashier(config.teachers, store),
             board=board,
             stop=stop,
         )

@@ -108,7 +108,8 @@ def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
 
 
 def _teacher_plays(loop: Loop, rnd: Round, task: Task) -> Iterator[Play]:
-    for part in loop.config.teachers:
+    for each in loop.config.teachers:
+        part = Part(use=each.use, settings=each.settings)
         name = plugins.load("teachers", part).name
         yield _play(loop, rnd, task, part, name, 0)
 

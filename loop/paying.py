@@ -1,0 +1,88 @@
+"""Teachers cost quota and money: who may play now, what is reserved before, settled after, and who must rest.
+
+The decisions are `teachers._gate`'s; here they meet the store, which keeps budgets and rests over restarts. A teacher
+that may not play for a while does not hold the round up: its plays are given up, and the student's go on.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import Final
+
+import structlog
+
+from loop import plugins
+from loop.config import Teaching
+from loop.store import Store
+from loop.store.spend import Parked
+from loop.types import Play, Trajectory
+from teachers._gate import Gate
+from teachers._ledger import Decision, Rest
+from teachers._teacher import Teacher
+
+log = structlog.get_logger()
+PATIENCE: Final = 60.0
+"""Seconds that a collection waits for a teacher that rests, before it goes on without it."""
+
+
+class Cashier:
+    """One gate for each credential."""
+
+    def __init__(self, teachers: Sequence[Teaching], store: Store) -> None:
+        self._store = store
+        self._gates: dict[str, Gate] = {}
+        self._of: dict[str, Gate] = {}
+        for each in teachers:
+            teacher: Teacher = plugins.load("teachers", each)
+            key = teacher.credential or teacher.name
+            gate = self._gates.setdefault(key, Gate(teacher, store, each.limits, _rest(store, key)))
+            self._of[teacher.name] = gate
+
+    def admitted(self, plays: Sequence[Play]) -> Iterator[Play]:
+        """Yield the plays that may start now; students' plays always may.
+
+        A teacher's play is reserved before it is yielded. One that may not start stays owed while others of its
+        credential are under way; where the credential must rest for long, or its budget is spent, it is given up.
+        """
+        for play in plays:
+            gate = self._of.get(play.player_name)
+            if gate is None:
+                yield play
+                continue
+            decision = self._patiently(gate, play)
+            if decision.allowed:
+                gate.start(play)
+                yield play
+            elif not gate.busy:
+                self._give_up(play, decision)
+
+    def _patiently(self, gate: Gate, play: Play) -> Decision:
+        """Ask the gate; wait out what is over soon, where nothing else can be done meanwhile."""
+        decision = gate.decide(play.task, play.round)
+        wait = (decision.retry_at or inf) - time.time()
+        if decision.allowed or gate.busy or wait > PATIENCE:
+            return decision
+        time.sleep(max(wait, 0.0))
+        return gate.decide(play.task, play.round)
+
+    def settle(self, play: Play, trajectory: Trajectory) -> None:
+        """Settle what a play cost, and let its credential rest where the provider asks for it."""
+        gate = self._of.get(play.player_name)
+        if gate is None or not gate.started(play):
+            return
+        before = gate.rest
+        rest = gate.end(play, trajectory)
+        if rest != before:
+            parked = Parked(credential=gate.key, until=rest.until, failures=rest.failures, reason=rest.reason)
+            self._store.park(parked)
+
+    def _give_up(self, play: Play, decision: Decision) -> None:
+        log.warning("teacher_waits", teacher=play.player_name, reason=decision.reason, retry_at=decision.retry_at)
+        self._store.abandon([play], decision.reason)
+
+
+def _rest(store: Store, credential: str) -> Rest:
+    parked = store.parked(credential)
+    if parked is None:
+        return Rest()
+    return Rest(until=parked.until, failures=parked.failures, reason=parked.reason)
