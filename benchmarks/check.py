@@ -136,7 +136,7 @@ def main() -> int:
     counts = compare(work)
     gc.collect()
     gc.freeze()
-    rounds = [time_both(work) for _ in range(3 if options.quick else 7)]
+    rounds = [time_both(work) for _ in range(5 if options.quick else 7)]
     ours, theirs = (statistics.median(column) / counts["plays"] * 1e6 for column in zip(*rounds, strict=True))
     ratio = statistics.median(b / a for a, b in rounds)
     rows = endure(work, 10_000 if options.quick else 100_000)

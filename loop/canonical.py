@@ -15,6 +15,10 @@ MAX_DEPTH: Final = 64
 MAX_INT: Final = 2**63
 
 
+_SPELLING: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+"""Made once: `json.dumps` makes one for every call, which costs as much as most values."""
+
+
 class NotJson(ValueError):
     """The text is not JSON that loopd accepts."""
 
@@ -25,7 +29,7 @@ def canonical(value: JsonValue) -> str:
     Raises:
         ValueError: the value holds NaN or an infinity, which JSON has no word for.
     """
-    return clean(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+    return clean(_SPELLING.encode(value))
 
 
 def digest(value: JsonValue) -> str:
