@@ -45,6 +45,11 @@ class Datasets(Trajectories):
             found = connection.scalar(select(RoundRow.dataset).where(RoundRow.id == rnd.id))
             return self._dataset(connection, found) if found else None
 
+    def dataset_names(self) -> tuple[str, ...]:
+        """Ids of all datasets, the oldest first."""
+        with self._read() as connection:
+            return tuple(connection.scalars(select(DatasetTable.id).order_by(DatasetTable.made, DatasetTable.id)))
+
     def dataset_named(self, dataset_id: str) -> Dataset:
         """Look a dataset up by its id.
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import JsonValue
@@ -18,6 +18,10 @@ from loop.store import Store
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
+
+
+FEW: Final = 4
+"""Columns that a table may fold when they do not fit; more are shown as records."""
 
 
 def settings() -> config.Config:
@@ -68,7 +72,10 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         return
     console, words = Console(), [{name: _word(value) for name, value in row.items()} for row in rows]
     wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
-    console.print(_records(words) if wide > console.width else _table(words) if words else "none", soft_wrap=True)
+    if wide > console.width and len(words[0]) > FEW:
+        console.print(_records(words), soft_wrap=True)
+    else:
+        console.print(_table(words) if words else "none")
 
 
 def _word(value: object) -> str:
@@ -76,7 +83,9 @@ def _word(value: object) -> str:
 
 
 def _table(rows: Sequence[dict[str, str]]) -> Table:
-    table = Table(*rows[0])
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row.values()))
     return table
