@@ -74,7 +74,7 @@ class Generator(Record, ABC):
             seed=seed,
             backends=domain.backends,
             initial=story.initial,
-            tools=self._tools(domain),
+            tools=tuple(tool for tool in self._tools(domain) if tool not in story.hidden),
             turns=tuple(story.turns),
             split=split,
             leak_group=group,

@@ -14,7 +14,9 @@ from pydantic import JsonValue
 
 from loop.types import Argument, From, PlannedCall, Tier, Turn
 
-SHAPES: Final[Mapping[Tier, tuple[range, range]]] = {
+Shapes = Mapping[Tier, tuple[range, range]]
+
+SHAPES: Final[Shapes] = {
     Tier.EASY: (range(1, 3), range(1, 3)),
     Tier.MODERATE: (range(1, 4), range(3, 5)),
     Tier.HARD: (range(4, 5), range(5, 8)),
@@ -38,6 +40,12 @@ class Story:
     steps: int = 0
     """Calls planned so far: the index of the next call."""
 
+    pending: PlannedCall | None = None
+    """What the user wants and could not have yet."""
+    answer: str = ""
+    """What the user will say when asked."""
+    hidden: tuple[str, ...] = ()
+    """Tools that are not offered from the first turn on."""
     length: int = 0
     """How many turns the story will have."""
     key: JsonValue = None
@@ -47,9 +55,9 @@ class Story:
         """Draw one phrasing and fill its blanks."""
         return self.rng.choice(phrases).format_map(words)
 
-    def turn(self, user: str, *plan: PlannedCall, closing: str = "Done.") -> int:
+    def turn(self, user: str, *plan: PlannedCall, closing: str = "Done.", adds: tuple[str, ...] = ()) -> int:
         """Add a turn and return the index of its last call."""
-        self.turns.append(Turn(user=user, plan=plan, closing=closing))
+        self.turns.append(Turn(user=user, plan=plan, closing=closing, adds=adds))
         self.steps += len(plan)
         return self.steps - 1
 
@@ -85,6 +93,9 @@ class Family(Generic[S]):
     moves: tuple[Move[S], ...]
     tiers: tuple[Tier, ...] = tuple(Tier)
     least_turns: int = 1
+    shapes: Shapes = field(default_factory=lambda: SHAPES)
+    sound: Callable[[S], bool] = always
+    """Whether a finished story is one of the family."""
 
 
 def call(name: str, /, **arguments: Argument) -> PlannedCall:
@@ -104,7 +115,8 @@ def tell(family: Family[S], tier: Tier, rng: Random) -> S:
         Stuck: the moves that were drawn left none that fits; draw again with other luck.
     """
     sizes = tuple(sorted({move.calls for move in family.moves}))
-    turns, calls = rng.choice([length for length in _lengths(sizes, tier) if length[0] >= family.least_turns])
+    lengths = _lengths(sizes, *family.shapes[tier])
+    turns, calls = rng.choice([length for length in lengths if length[0] >= family.least_turns])
     story = family.opening(rng)
     story.length = turns
     for left in range(turns - 1, -1, -1):
@@ -112,6 +124,8 @@ def tell(family: Family[S], tier: Tier, rng: Random) -> S:
         before = story.steps
         move.write(story)
         assert story.steps - before == move.calls, f"{family.name}: {move.write} does not plan {move.calls} calls"
+    if not family.sound(story):
+        raise Stuck
     return story
 
 
@@ -124,9 +138,8 @@ def _draw(moves: Sequence[Move[S]], story: S, sizes: tuple[int, ...], turns: int
 
 
 @lru_cache(maxsize=1024)
-def _lengths(sizes: tuple[int, ...], tier: Tier) -> tuple[tuple[int, int], ...]:
-    """List the numbers of turns and calls that the tier allows and moves of these sizes can fill."""
-    turns, calls = SHAPES[tier]
+def _lengths(sizes: tuple[int, ...], turns: range, calls: range) -> tuple[tuple[int, int], ...]:
+    """List the numbers of turns and calls that are allowed and that moves of these sizes can fill."""
     return tuple((t, c) for t in turns for c in calls if _fills(sizes, t, c))
 
 

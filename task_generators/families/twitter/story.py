@@ -33,6 +33,8 @@ class TweetStory(Story):
     """Authors of one tweet each, whom nobody has asked about."""
     topics: list[str] = field(default_factory=list)
     """Topics of one tweet each, that nobody has asked about."""
+    numbers: list[int] = field(default_factory=list)
+    """Numbers of tweets that the user may name."""
     strangers: list[str] = field(default_factory=list)
     """Names that the user does not follow."""
     following: list[str] = field(default_factory=list)
@@ -90,6 +92,7 @@ def _opening(rng: Random, *, logged_in: bool) -> TweetStory:
         password=password,
         authors=authors[:4],
         topics=topics[4:],
+        numbers=[first + place for place in range(len(authors))],
         strangers=names[14:],
         following=following,
         logged_in=logged_in,

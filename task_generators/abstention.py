@@ -1,0 +1,34 @@
+"""Tasks in which some right answers are no call: no tool fits, something is missing, a tool comes later."""
+
+from typing import Final
+
+from task_generators import sql
+from task_generators.families.abstention.odd import ask, no_tool, wait
+from task_generators.families.abstention.requests import HOSTS, Host
+from task_generators.pairs import SINGLE
+from task_generators.writing.generator import Domain, Generator
+
+__all__ = ["Abstention"]
+
+
+def _domain(backend: str, host: Host) -> Domain:
+    families = [no_tool(host), ask(host), *([wait(host)] if host.complete else [])]
+    some = sql.TOOLS if backend in sql.DOMAIN.backends else SINGLE[backend].some
+    return Domain((backend,), some, tuple(families))
+
+
+DOMAINS: Final = tuple(_domain(backend, host) for backend, host in HOSTS.items())
+
+
+class Abstention(Generator):
+    """Turns without a call among ordinary ones, on every backend."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return "abstention"
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Every backend by itself."""
+        return DOMAINS
