@@ -4,6 +4,7 @@ Everything here comes from a model, so it is parsed with bounds, checked against
 never run.
 """
 
+import json
 from collections.abc import Iterable
 
 from jsonschema import Draft202012Validator
@@ -11,7 +12,7 @@ from jsonschema.exceptions import best_match
 from pydantic import JsonValue
 from referencing import Registry
 
-from loop.canonical import NotJson, clean, parse
+from loop.canonical import NotJson, canonical, clean, parse
 from loop.errors import FailureKind, ProviderError, nearest
 from loop.types import Call, Catalogue, Message, Tool
 
@@ -108,7 +109,18 @@ def checked_call(tool: Tool, arguments: dict[str, JsonValue]) -> Call:
         ) from broken
     if error is not None:
         raise complaint(f"{tool.name}, {error.json_path}: {error.message}")
-    return Call(name=tool.name, arguments=arguments)
+    return Call(name=tool.name, arguments=_spellable(arguments))
+
+
+def _spellable(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Replace lone surrogates, which JSON can name and no text can hold."""
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        mended = parse(canonical(arguments))
+        assert isinstance(mended, dict)
+        return mended
+    return arguments
 
 
 def _given(tool: Tool, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+from loop.canonical import clean
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Message, Reply, Usage
 from teachers import _prompt as prompt
@@ -121,10 +122,9 @@ class AppServerChat:
         gate = Turnstile(self.home)
 
         def ask(complaints: tuple[str, ...]) -> Reply:
-            deadline = time.monotonic() + self.seconds
             try:
                 with gate.attempt(), drift():
-                    said = self._step(messages, catalogue, complaints, deadline)
+                    said = self._step(messages, catalogue, complaints, time.monotonic() + self.seconds)
             except AttemptFailed as error:
                 gate.note(error)
                 self._drop()
@@ -179,7 +179,7 @@ class AppServerChat:
         if not said.text:
             raise complaint("the answer was empty")
         if self.native:
-            return Message(role="assistant", content=said.text)
+            return Message(role="assistant", content=clean(said.text))
         return read_answer(said.text, catalogue)
 
     def _read_call(self, request: ToolRequest, catalogue: Catalogue) -> Message:

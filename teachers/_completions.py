@@ -144,10 +144,10 @@ class CompletionsChat:
         if said is not None and said[0] == message:
             return said[1]
         if message.role == "tool":
-            return {"role": "tool", "tool_call_id": self._call_id(place, messages), "content": message.content}
+            return {"role": "tool", "tool_call_id": self._call_id(place, messages), "content": clean(message.content)}
         if message.role == "assistant" and message.calls:
             return spelled_calls(place, message, names, reasoning=self._wire.hand_back_reasoning)
-        return {"role": message.role, "content": message.content}
+        return {"role": message.role, "content": clean(message.content)}
 
     def _call_id(self, place: int, messages: Sequence[Message]) -> str:
         """Find the id of the call that a tool message answers: results stand in the order of the calls."""

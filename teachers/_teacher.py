@@ -40,6 +40,11 @@ class Teacher(Record):
         """Names whatever its provider counts against; teachers that share it share budget and rest. None when free."""
         return None
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the environment's variables that a worker needs to play it; everything else is kept from it."""
+        return ()
+
     def estimate(self, task: Task) -> Usage:
         """Foresee a play at its worst, in tokens and US dollars: what is reserved before it starts."""
         del task

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from loop.types import Chat, Task, Usage
 from teachers._codex_chats import AppServerChat, ExecChat
+from teachers._codex_client import INHERITED
 from teachers._codex_config import Provider
 from teachers._codex_home import Home, prepare
 from teachers._codex_quota import read_windows
@@ -63,6 +64,11 @@ class Codex(Teacher):
     def credential(self) -> str:
         """The subscription or the key."""
         return f"codex:{self.key_env or Path(self.auth_file).expanduser()}"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The key, and the way to the network."""
+        return (*((self.key_env,) if self.key_env else ()), *INHERITED)
 
     def open(self, task: Task, seed: int) -> Chat:
         """Begin a conversation.

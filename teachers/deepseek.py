@@ -54,6 +54,11 @@ class DeepSeek(Teacher):
         """The key, by where it is read from."""
         return f"deepseek:{self.key_file_env}|{self.key_env}"
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Where the key is read from."""
+        return self.key_file_env, self.key_env
+
     def open(self, task: Task, seed: int) -> Chat:
         """Begin a conversation.
 

@@ -49,6 +49,11 @@ class OpenAICompatible(Teacher):
         """The key, or the server where there is none."""
         return f"{self.base_url}:{self.key_file_env or self.key_env or ''}"
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Where the key is read from."""
+        return tuple(name for name in (self.key_file_env, self.key_env) if name)
+
     def open(self, task: Task, seed: int) -> Chat:
         """Begin a conversation.
 

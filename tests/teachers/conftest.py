@@ -1,10 +1,13 @@
 import pytest
+from hypothesis import settings
 
 from loop.types import Catalogue, Message, Tool
 from teachers._retry import Patience
 from teachers.codex import Codex
 from teachers.fakes.responses import FakeResponses
 
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 KEY = "sk-fake-0123456789abcdef"
 ONCE = Patience(retryable=0, unknown=0, bad_output=0, auth=0, first_wait=0.01)
 

@@ -128,6 +128,17 @@ def test_an_absent_argument_may_be_spelt_null(api, teacher, asked):
     assert teacher().open(None, 0).reply(asked, tools).message.calls == (Call(name="f", arguments={"a": "x"}),)
 
 
+def test_half_a_character_breaks_nothing(api, teacher, asked, tools):
+    api.mind = saying(
+        CALLING.model_copy(update={"calls": (Call(name="weather", arguments={"city": "\ud800"}),)}), closing()
+    )
+    chat = teacher().open(None, 0)
+    first = chat.reply(asked, tools).message
+    assert first.calls[0].arguments == {"city": "\ufffd"}
+    told = (*asked, first, Message(role="tool", name="weather", content="\ud800", ok=True))
+    assert chat.reply(told, tools).message == closing()
+
+
 def test_a_model_without_a_price_stops_the_teacher(api, teacher, step):
     api.model = "deepseek-v9-ultra"
     error = failed(step, teacher())

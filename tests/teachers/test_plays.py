@@ -137,6 +137,7 @@ def test_every_teacher_keeps_the_contract(use, task):
     assert pickle.loads(pickle.dumps(teacher)) == teacher
     assert plugins.load("teachers", Part(use=use, settings=teacher.model_dump(mode="json"))) == teacher
     assert "sk-" not in repr(teacher)
+    assert all(name.isupper() for name in teacher.variables)
     worst = teacher.estimate(task)
     if teacher.credential is None:
         assert worst.cost == 0
