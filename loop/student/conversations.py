@@ -113,7 +113,7 @@ class Conversations:
         source, shared = self._source(prefix, tail)
         if self._follows(prefix, tail, shared):
             return None
-        slot, held = self._place(source, shared, len(tail))
+        slot, held = self._place(source, shared, request)
         row = Row(identity, request, prefix, slot, tail[:held], tail[held:])
         self.rows[identity] = row
         return row
@@ -149,15 +149,15 @@ class Conversations:
         reading = [row for row in self.rows.values() if row.prefix is prefix and len(row.pending) > 1]
         return any(common(row.held + row.pending, tail) >= shared + WORTH for row in reading)
 
-    def _place(self, source: Rest | None, shared: int, length: int) -> tuple[int, int]:
+    def _place(self, source: Rest | None, shared: int, request: Request) -> tuple[int, int]:
         """Give a slot, and say how many tokens of the tail it holds."""
         if source and source.slot in self.idle and shared == len(source.held):
             assert source.slot is not None
             del self.idle[source.slot]
             return source.slot, shared
         layers = self._layers(source, shared) if source and shared >= WORTH else None
-        slot = self._free()
-        self.rack.reserve(slot + 1, length)
+        slot = self._free(request.reach)
+        self.rack.reserve(slot + 1, len(request.tokens) - request.shared)
         if layers is None:
             return slot, 0
         self.rack.load(slot, layers, shared)
@@ -171,9 +171,10 @@ class Conversations:
             self.saved.remove(source)  # its conversation goes on in a slot
         return source.saved
 
-    def _free(self) -> int:
+    def _free(self, reach: int) -> int:
         used = {row.slot for row in self.rows.values()} | set(self.idle)
-        free = next((slot for slot in range(self.max_rows) if slot not in used), None)
+        most = min(self.max_rows, self.rack.room(max([reach, *(row.request.reach for row in self.rows.values())])))
+        free = next((slot for slot in range(most) if slot not in used), None)
         return self._save(next(iter(self.idle))) if free is None else free
 
     def _save(self, slot: int) -> int:

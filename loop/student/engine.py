@@ -7,7 +7,6 @@ request that begins like another row copies that part. Greedy tokens are those o
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from math import prod
 from typing import Any, Final, Literal
 
 import mlx.core as mx
@@ -79,10 +78,10 @@ class Engine:
         attention.install(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
         self.layers, token_bytes = _layers(model)
-        prefixes = Rack([layer.prefixes for layer in self.layers], token_bytes)
-        tails = Rack([layer.tails for layer in self.layers], token_bytes)
-        self.prefixes = Prefixes(model, prefixes, max_rows, kv_bytes // 4)
-        self.talks = Conversations(tails, max_rows, kv_bytes // 4)
+        share = kv_bytes // 4
+        prefixes = Rack([layer.prefixes for layer in self.layers], token_bytes, share)
+        self.prefixes = Prefixes(model, prefixes, max_rows, share)
+        self.talks = Conversations(Rack([layer.tails for layer in self.layers], token_bytes, share), max_rows, share)
         self.context = int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self._next = self._read = self._spoken = self._steps = 0
@@ -98,8 +97,7 @@ class Engine:
             raise Refused(
                 f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
             )
-        rack = self.talks.rack
-        if max(request.reach, request.shared) * rack.token_bytes > self.kv_bytes // 4:
+        if not self.talks.rack.room(request.reach) or not self.prefixes.rack.room(request.shared or 1):
             raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
         self._next += 1
         self.waiting[self._next] = request
@@ -156,9 +154,9 @@ class Engine:
         """Whether the racks can take the request at its longest; where nobody speaks, they are laid out anew for it."""
         rows = self.talks.rows.values()
         count = len(rows) + 1
-        tails = self.talks.rack.grown(count, max([request.reach, *(row.request.reach for row in rows)]))
-        prefixes = self.prefixes.rack.grown(count, max([request.shared, *(row.request.shared for row in rows)]))
-        if max(prod(tails), prod(prefixes)) * self.talks.rack.token_bytes <= self.kv_bytes // 4:
+        tail = max([request.reach, *(row.request.reach for row in rows)])
+        prefix = max([request.shared, *(row.request.shared for row in rows)])
+        if self.talks.rack.fits(count, tail) and self.prefixes.rack.fits(count, prefix):
             return True
         if rows:
             return False

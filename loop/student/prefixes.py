@@ -59,8 +59,8 @@ class Prefixes:
             self.hits += 1
             self._kept.move_to_end(tokens)
         else:
+            self._drop(room=len(tokens) * self.rack.token_bytes)
             self._kept[tokens] = self._compute(tokens)
-            self._drop()
         return self._kept[tokens]
 
     def enter(self, prefix: Prefix) -> None:
@@ -69,10 +69,11 @@ class Prefixes:
         if prefix.slot is not None:
             return
         assert prefix.saved is not None
-        prefix.slot = self._free()
+        prefix.slot = self._free(len(prefix.tokens))
         self.rack.reserve(prefix.slot + 1, len(prefix.tokens))
         self.rack.load(prefix.slot, prefix.saved, len(prefix.tokens))
         prefix.saved = None
+        self._drop()
 
     def leave(self, prefix: Prefix) -> None:
         """One row fewer stands behind it. It stays in its slot until somebody needs that."""
@@ -90,15 +91,13 @@ class Prefixes:
     def _inside(self) -> list[Prefix]:
         return [prefix for prefix in self._kept.values() if prefix.slot is not None]
 
-    def _free(self) -> int:
+    def _free(self, length: int) -> int:
         used = {prefix.slot for prefix in self._inside()}
-        free = next((slot for slot in range(self.max_slots) if slot not in used), None)
+        most = min(self.max_slots, self.rack.room(length))
+        free = next((slot for slot in range(most) if slot not in used), None)
         if free is not None:
             return free
-        oldest = next(prefix for prefix in self._inside() if not prefix.users)
-        slot = self._move_out(oldest)
-        self._drop()
-        return slot
+        return self._move_out(next(prefix for prefix in self._inside() if not prefix.users))
 
     def _move_out(self, prefix: Prefix) -> int:
         assert prefix.slot is not None
@@ -131,11 +130,11 @@ class Prefixes:
     def _outside(self) -> int:
         return sum(len(prefix.tokens) for prefix in self._kept.values() if prefix.slot is None) * self.rack.token_bytes
 
-    def _drop(self) -> None:
-        for tokens in list(self._kept)[:-1]:
-            if self._outside() <= self.budget:
+    def _drop(self, room: int = 0) -> None:
+        for tokens, prefix in list(self._kept.items()):
+            if self._outside() + room <= self.budget:
                 return
-            if self._kept[tokens].slot is None:
+            if prefix.slot is None:
                 del self._kept[tokens]
 
 

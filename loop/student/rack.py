@@ -14,11 +14,10 @@ Saved = tuple[tuple[mx.array, mx.array], ...]
 
 
 class Rack:
-    """All layers' shelves of one kind."""
+    """All layers' shelves of one kind, within `budget` bytes."""
 
-    def __init__(self, shelves: Sequence[Shelf], token_bytes: int) -> None:
-        self.shelves = shelves
-        self.token_bytes = token_bytes
+    def __init__(self, shelves: Sequence[Shelf], token_bytes: int, budget: int) -> None:
+        self.shelves, self.token_bytes, self.budget = shelves, token_bytes, budget
         self.slots = 0
         self.places = 0
 
@@ -27,13 +26,21 @@ class Rack:
         """Bytes of the buffers."""
         return self.slots * self.places * self.token_bytes
 
-    def grown(self, slots: int, places: int) -> tuple[int, int]:
-        """Say what the shape would be with room for so many sequences of so many tokens."""
+    def fits(self, slots: int, places: int) -> bool:
+        """Say whether the buffers may grow to so many sequences of so many tokens."""
+        slots, places = self._grown(slots, places)
+        return slots * places * self.token_bytes <= self.budget
+
+    def room(self, places: int) -> int:
+        """Count the slots that there can be with so many tokens each."""
+        return self.budget // (self._grown(0, places)[1] * self.token_bytes)
+
+    def _grown(self, slots: int, places: int) -> tuple[int, int]:
         return max(slots, self.slots), max(-(-places // PLACES) * PLACES, self.places)
 
     def reserve(self, slots: int, places: int) -> None:
         """Make room for so many sequences of so many tokens."""
-        grown = self.grown(slots, places)
+        grown = self._grown(slots, places)
         if grown == (self.slots, self.places):
             return
         self.slots, self.places = grown

@@ -1,0 +1,207 @@
+import random
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx_lm.generate import generate_step
+
+from loop.errors import ConfigError
+from loop.student.conversations import Request
+from loop.student.engine import Engine, Refused
+from loop.student.loading import load
+from loop.student.sampling import Sampling, choose
+from loop.student.sources import embedded
+from loop.student.tiny import tiny
+
+VOCABULARY = range(2, 400)
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen3"])
+def model(request, tmp_path_factory):
+    return load(tiny(tmp_path_factory.mktemp("models"), request.param, stops=False))
+
+
+def drawn(rng, low, high):
+    return tuple(rng.choice(VOCABULARY) for _ in range(rng.randint(low, high)))
+
+
+def plain(model, tokens, count):
+    """Greedy continuation by mlx-lm's own generate, alone."""
+    steps = generate_step(mx.array(tokens), model, max_tokens=count)
+    return tuple(int(token) for token, _ in steps)
+
+
+def answers(engine, requests):
+    ids = [engine.submit(request) for request in requests]
+    found = {}
+    while engine.busy:
+        found |= {answer.id: answer for answer in engine.step()}
+    return [found[one] for one in ids]
+
+
+def plays(rng, count, prefixes=3):
+    shared = [drawn(rng, 20, 80) for _ in range(prefixes)]
+    begun = [(rng.choice(shared), drawn(rng, 1, 30)) for _ in range(count)]
+    # Samples of one task: the same prefix and the same request.
+    return [(begun[index // 2] if index % 4 == 0 else one) for index, one in enumerate(begun)]
+
+
+def check_plays(model, engine, rng, count, steps, length=20):
+    """Multi-turn plays in one engine against each of their prompts alone."""
+    going = [(len(prefix), prefix + user) for prefix, user in plays(rng, count)]
+    checked = 0
+    for _ in range(steps):
+        asked = [Request(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, length)) for prefix, tokens in going]
+        got = answers(engine, asked)
+        for request, answer in zip(asked, got, strict=True):
+            assert answer.tokens == plain(model, request.tokens, len(answer.tokens))
+            checked += 1
+        going = [(prefix, tokens + got[i].tokens + drawn(rng, 1, 12)) for i, (prefix, tokens) in enumerate(going)]
+        rng.shuffle(going)
+    return checked
+
+
+def test_greedy_tokens_are_those_of_plain_generate_in_any_batch(model):
+    rng = random.Random(1)
+    engine = Engine(model, max_rows=5)
+    assert check_plays(model, engine, rng, count=14, steps=3) == 42
+    assert not engine.stats.rows
+
+
+@pytest.mark.slow
+def test_greedy_tokens_are_those_of_plain_generate_on_the_embedded_model(tmp_path_factory):
+    model = load(embedded(tmp_path_factory.mktemp("models")))
+    checked = check_plays(model, Engine(model, max_rows=16), random.Random(2), count=70, steps=3, length=12)
+    assert checked >= 200
+
+
+def test_a_prompt_without_a_prefix_and_one_that_is_all_prefix_are_served(model):
+    rng = random.Random(3)
+    engine = Engine(model, max_rows=4)
+    tokens = [drawn(rng, 5, 40) for _ in range(8)]
+    asked = [Request(tokens=one, prefix=(0, len(one))[index % 2], max_tokens=6) for index, one in enumerate(tokens)]
+    for request, answer in zip(asked, answers(engine, asked), strict=True):
+        assert answer.tokens == plain(model, request.tokens, 6)
+
+
+def test_each_token_of_the_prefix_tree_is_read_once(model):
+    rng = random.Random(4)
+    prefix, users = drawn(rng, 60, 60), [drawn(rng, 20, 20) for _ in range(5)]
+    requests = [Request(tokens=prefix + users[i // 4], prefix=60, max_tokens=5) for i in range(20)]
+    engine = Engine(model, max_rows=20)
+    first = answers(engine, requests)
+    tree = 60 + 5 * 20
+    last_tokens = 15  # a sample's last token is computed again for its logits
+    assert tree <= engine.stats.read + last_tokens <= 1.05 * tree + last_tokens
+    before = engine.stats.read
+    more = [request.tokens + answer.tokens + (7, 8) for request, answer in zip(requests, first, strict=True)]
+    got = answers(engine, [Request(tokens=one, prefix=60, max_tokens=1) for one in more])
+    assert all(answer.cached >= 60 + 20 + 4 for answer in got)
+    assert engine.stats.read - before <= 20 * 3
+
+
+def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
+    rng = random.Random(5)
+    start = drawn(rng, 50, 50)
+    engine = Engine(model)
+    requests = [Request(tokens=(*start, 9 + i, 5, 6, 7), prefix=52, max_tokens=4) for i in range(3)]
+    for request, answer in zip(requests, answers(engine, requests), strict=True):
+        assert answer.tokens == plain(model, request.tokens, 4)
+    assert engine.stats.read <= 52 + 2 * 2 + 3 * 2
+
+
+def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
+    rng = random.Random(6)
+    token_bytes = Engine(model).talks.rack.token_bytes
+    engine = Engine(model, max_rows=16, kv_bytes=4 * 128 * 3 * token_bytes)
+    requests = [Request(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
+    ids = [engine.submit(request) for request in requests]
+    finished = []
+    while engine.busy:
+        finished += [answer.id for answer in engine.step()]
+        assert engine.stats.rows <= 3
+        assert engine.stats.kv_bytes <= engine.kv_bytes
+    assert sorted(finished) == ids
+    assert finished == ids  # equal lengths: first come, first served
+
+
+def test_a_request_that_never_fits_is_refused(model):
+    token_bytes = Engine(model).talks.rack.token_bytes
+    engine = Engine(model, kv_bytes=4 * 100 * token_bytes)
+    for request in (Request(tokens=()), Request(tokens=(5,) * 90, max_tokens=20), Request(tokens=(5,) * 9000)):
+        with pytest.raises(Refused):
+            engine.submit(request)
+
+
+def test_a_cancelled_request_frees_its_row_and_harms_nobody(model):
+    rng = random.Random(7)
+    engine = Engine(model, max_rows=2)
+    requests = [Request(tokens=drawn(rng, 10, 20), max_tokens=12) for _ in range(4)]
+    ids = [engine.submit(request) for request in requests]
+    engine.step()
+    engine.cancel(ids[0])
+    engine.cancel(ids[2])
+    found = {}
+    while engine.busy:
+        found |= {answer.id: answer for answer in engine.step()}
+    assert set(found) == {ids[1], ids[3]}
+    for index in (1, 3):
+        assert found[ids[index]].tokens == plain(model, requests[index].tokens, 12)
+
+
+def test_an_end_token_ends_the_answer_and_is_part_of_it(model):
+    tokens = (5, 6, 7, 8)
+    free = plain(model, tokens, 10)
+    answer = answers(Engine(model), [Request(tokens=tokens, max_tokens=10, ends=(free[4],))])[0]
+    assert answer.finish == "stop"
+    assert answer.tokens == free[: free.index(free[4]) + 1]
+
+
+def test_sampling_depends_on_the_seed_and_not_on_the_batch(model):
+    rng = random.Random(8)
+    prompt = drawn(rng, 30, 30)
+
+    def asked(seed):
+        return Request(tokens=prompt, prefix=20, max_tokens=15, sampling=Sampling(temperature=1.0, top_p=0.9, seed=seed))
+
+    alone = [answers(Engine(model), [asked(seed)])[0].tokens for seed in range(4)]
+    others = [Request(tokens=drawn(rng, 5, 60), max_tokens=15) for _ in range(4)]
+    together = answers(Engine(model, max_rows=8), [*others, *map(asked, range(4))])
+    assert [answer.tokens for answer in together[4:]] == alone
+    assert len(set(alone)) == 4
+
+
+def test_logprobs_are_those_of_the_model(model):
+    tokens = (5, 6, 7, 8)
+    answer = answers(Engine(model), [Request(tokens=tokens, max_tokens=3, sampling=Sampling(logprobs=True))])[0]
+    logits = model(mx.array([tokens + answer.tokens]))[0, 3:6]
+    wanted = [float((row - mx.logsumexp(row))[token]) for row, token in zip(logits, answer.tokens, strict=True)]
+    assert answer.logprobs == pytest.approx(wanted, abs=1e-4)
+
+
+def test_sampled_frequencies_are_the_distribution():
+    logits = mx.array([[0.0, 1.0, 2.0, -1.0]] * 4000)
+    chances = np.random.default_rng(0).random(4000).tolist()
+    tokens, _ = choose(logits, [Sampling(temperature=0.7)] * 4000, chances)
+    weights = np.exp(np.array([0.0, 1.0, 2.0, -1.0]) / 0.7)
+    assert np.bincount(tokens, minlength=4) / 4000 == pytest.approx(weights / weights.sum(), abs=0.03)
+    nucleus, _ = choose(logits, [Sampling(temperature=0.7, top_p=0.5)] * 4000, chances)
+    assert set(nucleus) == {2}
+
+
+def test_rows_of_one_batch_are_sampled_each_in_its_own_way():
+    logits = mx.array([[0.0, 5.0, 1.0]] * 3)
+    samplings = [Sampling(), Sampling(temperature=1.0), Sampling(temperature=1.0, top_p=0.1)]
+    tokens, _ = choose(logits, samplings, [0.0, 0.0, 0.999])
+    assert tokens == [1, 0, 1]
+
+
+def test_an_unknown_family_is_named(model):
+    class Other:
+        model_type = "mamba"
+
+        def make_cache(self):
+            return []
+
+    with pytest.raises(ConfigError, match="mamba"):
+        Engine(Other())
