@@ -42,10 +42,9 @@ def _assistant(message: Message, ids: list[str], arguments: Arguments) -> JsonVa
 
 
 def _call(call: Call, identity: str, arguments: Arguments) -> JsonValue:
-    given: JsonValue = dict(call.arguments)
-    spelled = given if arguments == "object" else json.dumps(given, ensure_ascii=False)
-    function: JsonValue = {"name": call.name, "arguments": spelled}
-    return {"id": identity, "type": "function", "function": function}
+    as_object: dict[str, JsonValue] = dict(call.arguments)
+    spelled: JsonValue = as_object if arguments == "object" else json.dumps(as_object, ensure_ascii=False)
+    return {"id": identity, "type": "function", "function": {"name": call.name, "arguments": spelled}}
 
 
 def _tool(tool: Tool) -> JsonValue:
