@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final, NoReturn, Self
 
 import psutil
 from pydantic import JsonValue
@@ -178,7 +178,7 @@ class Child:
         self._process.terminate()
         if self._wait(self.grace) is None:
             self._process.kill()
-            self._wait(self.grace)
+            self._wait(LAST)
         _kill(self._trace)
         self._close(self._process.stdout)
         self._path.unlink(missing_ok=True)
@@ -234,6 +234,15 @@ def _follow() -> None:
     while sys.stdin.buffer.read(CHUNK):
         pass
     os._exit(0)
+
+
+def end_session() -> NoReturn:
+    """Called in a child: kill all that it started, then itself."""
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and os.getsid(pid) == os.getpid():
+                os.kill(pid, signal.SIGKILL)
+    os._exit(1)
 
 
 def reap(run: Path) -> list[str]:

@@ -9,25 +9,23 @@ import importlib
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, NoReturn, Self
 
 import psutil
 from pydantic import ValidationError
 
 from loop import ray_home
-from loop.children import Child
+from loop.children import Child, end_session
 from loop.errors import FailureKind, ProviderError
 from loop.pool import Outcome, failed, guarded
 from loop.types import Play, Record, Trajectory
@@ -37,8 +35,6 @@ READY: Final = 120.0
 SILENCE: Final = 60.0
 """Seconds without a word after which the child counts as stuck: while it plays it speaks every `PULSE` seconds."""
 PULSE: Final = 1.0
-LAST: Final = 4.0
-"""Seconds that Ray has to end when the daemon is gone."""
 RESTARTS: Final = 5
 WINDOW: Final = 600.0
 """More than `RESTARTS` restarts within this many seconds are no accident."""
@@ -200,7 +196,7 @@ class RayPool:
         settings = Settings(workers=self._workers, threads=self._threads, play=self._play, directory=directory)
         arguments = (sys.executable, "-m", "loop.ray_pool", settings.model_dump_json())
         environment |= self._environment
-        self._child = Child("ray", arguments, run=self._run, logs=self._logs, environment=environment)
+        self._child = Child("ray", arguments, run=self._run, logs=self._logs, environment=environment, grace=0.0)
         self._up = False
 
     def _stop(self) -> None:
@@ -280,18 +276,18 @@ class Crew:
         self._add()
 
 
-Event = bytes | tuple[int, "Future[str]"] | None
-"""A line of the daemon's, a settled ticket, or None: the daemon is gone."""
+Event = bytes | tuple[int, "Future[str]"]
+"""A line of the daemon's, or a settled ticket."""
 
 
-def main() -> None:
-    """Be the child: bring Ray up, say so, and relay until the daemon closes stdin."""
+def main() -> NoReturn:
+    """Be the child: bring Ray up, say so, and relay until the daemon ends it or is gone."""
     settings = Settings.model_validate_json(sys.argv[1])
     out, inbox = _claim_stdout(), SimpleQueue[Event]()
     ray_home.occupy(settings.directory)
     Thread(target=_listen, args=(inbox, settings.directory), daemon=True).start()
-    with _cluster(settings) as servers:
-        _relay(Crew(settings), inbox, out, servers)
+    servers = _start_ray(settings)
+    _relay(Crew(settings), inbox, out, servers)
 
 
 def _claim_stdout() -> IO[str]:
@@ -302,17 +298,15 @@ def _claim_stdout() -> IO[str]:
 
 
 def _listen(inbox: "SimpleQueue[Event]", directory: Path) -> None:
+    """Hand on what the daemon says. When it is gone, Ray goes at once: there is nothing in it to be saved."""
     for line in sys.stdin.buffer:
         inbox.put(line)
-    inbox.put(None)
-    time.sleep(LAST)
     shutil.rmtree(directory, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)  # Ray does not let go, or has not come up yet; its servers are in our group
+    end_session()
 
 
-@contextmanager
-def _cluster(settings: Settings) -> Iterator[list[psutil.Process]]:
-    """Run Ray as long as the block lasts. Yields the two processes without which it is dead."""
+def _start_ray(settings: Settings) -> list[psutil.Process]:
+    """Start Ray. Returns the two processes without which it is dead."""
     import ray  # noqa: PLC0415 - the daemon, which imports this module, never loads Ray
 
     ray.init(
@@ -322,17 +316,13 @@ def _cluster(settings: Settings) -> Iterator[list[psutil.Process]]:
         object_store_memory=OBJECT_STORE,
         _temp_dir=str(settings.directory),
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # Ray has put its own there
-    try:
-        yield [each for each in psutil.Process().children() if each.name() in {"raylet", "gcs_server"}]
-    finally:
-        ray.shutdown()
-        shutil.rmtree(settings.directory, ignore_errors=True)
+    return [each for each in psutil.Process().children() if each.name() in {"raylet", "gcs_server"}]
 
 
-def _relay(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> None:
+def _relay(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> NoReturn:
     print(HERE, file=out, flush=True)
-    while (event := _next(crew, inbox, out, servers)) is not None:
+    while True:
+        event = _next(crew, inbox, out, servers)
         if isinstance(event, bytes):
             _obey(crew, json.loads(event), inbox)
         else:
@@ -363,7 +353,7 @@ def _check(servers: list[psutil.Process]) -> None:
         if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE:
             sys.stderr.write(f"Ray's process {server.pid} is gone\n")
             sys.stderr.flush()
-            os._exit(1)
+            end_session()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What both pools promise: every play comes back exactly once, and nothing that a play does ends the others."""
 
+import signal
 import time
 from contextlib import closing
 from itertools import count, islice
@@ -92,3 +93,27 @@ def scripted(task):
 def same(trajectory):
     """Everything but the clock."""
     return trajectory.model_copy(update={"started": 0, "seconds": 0.0})
+
+
+class Asked(BaseException):
+    """Somebody pressed Ctrl-C."""
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_a_signal_interrupts_the_wait_and_the_pool_goes_on(pool, staged):
+    def ask(*_):
+        raise Asked
+
+    before = signal.signal(signal.SIGALRM, ask)
+    outcomes = pool.run([staged(0), *(staged(number, "sleep 30") for number in range(1, 8))])
+    next(outcomes)
+    try:
+        began = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(Asked):
+            next(outcomes)
+        assert time.monotonic() - began < 10.0
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len([*pool.run(staged(number) for number in range(10))]) == 10

@@ -216,3 +216,14 @@ def test_a_program_that_is_not_there_is_fatal(tmp_path):
     with pytest.raises(ProviderError, match="no-such-program") as caught:
         Child("x", ["no-such-program"], run=tmp_path, logs=tmp_path)
     assert caught.value.kind is FailureKind.FATAL
+
+
+def test_a_child_can_end_all_that_it_started_and_itself(tmp_path):
+    program = (
+        "import subprocess, sys; from loop.children import end_session;"
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid, flush=True); end_session()"
+    )
+    with child(tmp_path, program) as ending:
+        grandchild = int(ending.line(10))
+        assert eventually(lambda: not ending.alive)
+        assert eventually(lambda: not living([grandchild]))
