@@ -42,9 +42,12 @@ def _assistant(message: Message, ids: list[str], arguments: Arguments) -> JsonVa
 
 
 def _call(call: Call, identity: str, arguments: Arguments) -> JsonValue:
-    as_object: dict[str, JsonValue] = dict(call.arguments)
-    spelled: JsonValue = as_object if arguments == "object" else json.dumps(as_object, ensure_ascii=False)
-    return {"id": identity, "type": "function", "function": {"name": call.name, "arguments": spelled}}
+    return {"id": identity, "type": "function", "function": {"name": call.name, "arguments": _spelled(call, arguments)}}
+
+
+def _spelled(call: Call, arguments: Arguments) -> JsonValue:
+    given = dict(call.arguments)
+    return given if arguments == "object" else json.dumps(given, ensure_ascii=False)
 
 
 def _tool(tool: Tool) -> JsonValue:
