@@ -9,6 +9,7 @@ import pytest
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "every"])
 def test_killed_at_any_commit_the_store_ends_the_same(url, template, stride):
     command = [sys.executable, Path(__file__).with_name("life.py"), url, template, str(stride)]
