@@ -51,5 +51,5 @@ def _spelled(call: Call, arguments: Arguments) -> JsonValue:
 
 
 def _tool(tool: Tool) -> JsonValue:
-    described = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
-    return {"type": "function", "function": described}
+    function: dict[str, JsonValue] = tool.model_dump(mode="json")
+    return {"type": "function", "function": function}

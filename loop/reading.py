@@ -23,7 +23,8 @@ def _heading(shown: Shown) -> Text:
     trajectory = shown.trajectory
     who = trajectory.player + (f" {trajectory.policy[:8]}" if trajectory.policy else "")
     facts = f"round {shown.round}, sample {trajectory.sample}, {trajectory.end}, {trajectory.seconds:.1f} s"
-    return Text(f"{shown.id}\n{shown.task.arm} by {who}: {facts}\n", style="bold")
+    failed = f"\n{trajectory.failure.kind}: {trajectory.failure.message}" if trajectory.failure else ""
+    return Text(f"{shown.id}\n{shown.task.arm} by {who}: {facts}{failed}\n", style="bold")
 
 
 def _conversation(shown: Shown) -> Iterator[Text]:

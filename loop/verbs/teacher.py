@@ -1,0 +1,96 @@
+"""`loopd teacher`: who they are, what they cost, and whether they work."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from loop import plugins, reading
+from loop.config import Teaching
+from loop.errors import CheckNegative, NotFound, nearest
+from loop.rollout import play
+from loop.store.trajectories import Shown
+from loop.types import End, Part, Play, Split, Task, Tier
+from loop.verbs.access import Json, settings, show, show_query
+
+app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every teacher that comes with loopd, and which are configured."""
+    configured = {each.use for each in settings().teachers}
+    rows = [{"teacher": name, "configured": name in configured, "what": _what(name)} for name in known()]
+    show(rows, as_json=as_json)
+
+
+@app.command("show")
+def show_(name: Name, *, as_json: Json = False) -> None:
+    """A teacher's settings and limits."""
+    each = _find(name)
+    teacher: Any = plugins.load("teachers", each)
+    told = {**teacher.model_dump(mode="json"), "limits": each.limits.model_dump(mode="json")}
+    show([{"setting": key, "value": value} for key, value in told.items()], as_json=as_json)
+
+
+@app.command()
+def test(name: Name) -> None:
+    """Let it play three tasks and show them; this may cost what three plays cost."""
+    each = _find(name)
+    failed = 0
+    for task in _three():
+        shown = _played(each, task)
+        failed += shown.trajectory.end is End.FAILED or not all(verdict.passed for verdict in shown.verdicts)
+        Console().print(reading.play(shown))
+    if failed:
+        raise CheckNegative(f"{failed} of 3 plays were not accepted.")
+
+
+@app.command()
+def probe(name: Name, *, as_json: Json = False) -> None:
+    """Examine its set-up and safety without a model call."""
+    teacher: Any = plugins.load("teachers", _find(name))
+    findings = [finding.model_dump() for finding in teacher.check()]
+    show(findings, as_json=as_json)
+    if not all(finding["ok"] for finding in findings):
+        raise CheckNegative("There is something to mend; the lines above say what.")
+
+
+@app.command()
+def budget(*, as_json: Json = False) -> None:
+    """What teachers have cost, reservations included."""
+    show_query("select * from v_spend", as_json=as_json)
+
+
+def known() -> list[str]:
+    """Names of the teachers that come with loopd."""
+    return plugins.known("teachers")
+
+
+def _what(name: str) -> str:
+    return (plugins.find("teachers", name).__doc__ or "").strip().splitlines()[0]
+
+
+def _find(name: str) -> Teaching:
+    for each in settings().teachers:
+        if name in {each.use, plugins.load("teachers", each).name}:
+            return each
+    if name in known():
+        return Teaching(use=name)
+    raise NotFound(f"There is no teacher '{name}'.{nearest(name, known())}")
+
+
+def _three() -> list[Task]:
+    generators: list[Any] = [plugins.load("task_generators", part) for part in settings().sampling.generators[:3]]
+    arms = [next(arm for arm in generator.arms if arm.tier is Tier.EASY) for generator in generators]
+    return [generator.make(arm, 1, Split.TRAIN) for generator, arm in zip(generators, arms, strict=True)]
+
+
+def _played(each: Teaching, task: Task) -> Shown:
+    part, configured = Part(use=each.use, settings=each.settings), settings()
+    owed = Play(id="test", round=0, task=task, player=part, player_name=each.use, system=configured.student.system)
+    trajectory = play(owed)
+    checkers: list[Any] = [plugins.load("checkers", checker) for checker in configured.checkers]
+    verdicts = tuple(checker.check(task, trajectory) for checker in checkers if trajectory.end is not End.FAILED)
+    return Shown(id="test", round=0, task=task, trajectory=trajectory, verdicts=verdicts)
