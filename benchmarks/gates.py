@@ -2,13 +2,13 @@
 
 Every candidate is judged by the gates' own comparisons on simulated plays of known pass rates. Prints tables and JSON.
 
-    python benchmarks/gates.py [--quick] [--only NAME ...] [--json FILE]
+    python benchmarks/gates.py [--quick] [--only NAME ...] [--suites NAME ... | --real DEPTH BREADTH] [--json FILE]
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from loop.gates.pairing import Paired
 from loop.gates.power import Conditions, power
 from loop.gates.statistics import chance, resamples
 from loop.types import GatePart, GateVerdict
+from task_generators.suites import suite
 
 Floats = NDArray[np.float64]
 WORSE, BETTER, MOST = 0.10, 0.10, 32
@@ -61,6 +62,12 @@ def full() -> Suites:
     pairs = [frozenset({names[i % 8], names[(i + 1 + i // 8) % 8]}) for i in range(56)]
     bfcl = [frozenset({name}) for name, n in (("Trading", 20), ("Vehicle", 19), ("Travel", 13)) for _ in range(n)]
     return Suites("full", 72, (*singles, *pairs, *bfcl))
+
+
+def real(depth: str, breadth: str) -> Suites:
+    """Take the shape of two of loopd's own frozen suites."""
+    tasks = suite(breadth).tasks
+    return Suites(f"{depth}/{breadth}", len(suite(depth).tasks), tuple(frozenset(task.backends) for task in tasks))
 
 
 @dataclass(frozen=True)
@@ -260,9 +267,11 @@ CANDIDATES: dict[str, Callable[[Truth, Suites, np.random.Generator], Truth]] = {
 }
 
 
-def single(suites: Suites, runs: int, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def single(suites: Suites, runs: int, seed: int, kinds: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Judge `runs` candidates of every kind, once each."""
     for number, (name, make) in enumerate(CANDIDATES.items()):
+        if name not in kinds:
+            continue
         rng, tally = np.random.default_rng([seed, number]), Tally()
         for _ in range(runs):
             old = champion(suites, rng)
@@ -307,15 +316,18 @@ def main() -> None:
         "--only", nargs="*", choices=("single", "chains", "power"), default=["single", "chains", "power"]
     )
     parser.add_argument("--suites", nargs="*", choices=("quick", "full"), default=["quick", "full"])
+    parser.add_argument("--kinds", nargs="*", choices=list(CANDIDATES), default=list(CANDIDATES))
+    parser.add_argument("--real", nargs=2, metavar=("DEPTH", "BREADTH"), help="names of loopd's suites, instead")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     runs = given.runs // 20 if given.quick else given.runs
     found: dict[str, Any] = {"runs": runs, "seed": given.seed}
-    for suites in (suites for suites in (quick(), full()) if suites.name in given.suites):
+    chosen = [real(*given.real)] if given.real else [made for made in (quick(), full()) if made.name in given.suites]
+    for suites in chosen:
         if "single" in given.only:
-            found[f"single {suites.name}"] = _shown(suites, single(suites, runs, given.seed))
+            found[f"single {suites.name}"] = _shown(suites, single(suites, runs, given.seed, given.kinds))
         if "chains" in given.only:
             found[f"chains {suites.name}"] = _shown(suites, chains(suites, runs, given.seed, 20))
     if "power" in given.only:

@@ -33,8 +33,6 @@ BACKENDS = ("files", "math", "message", "sql", "ticket", "trading", "travel", "t
 PAIRS = tuple((BACKENDS[i], BACKENDS[(i + 2) % 9]) for i in range(9))
 FAMILIES = 4
 DIFFICULTY = {Tier.EASY: 0.5, Tier.MODERATE: 2.0, Tier.HARD: 4.0, Tier.VERYHARD: 6.0}
-KEPT = 0.8
-"""What is left of a round's accepted plays in the dataset one round later."""
 TASKS, SAMPLES, CAP = 64, 4, 4
 SAMPLERS: dict[str, Sampler] = {
     "thompson": Thompson(samples=SAMPLES),
@@ -50,6 +48,39 @@ def keys() -> tuple[ArmKey, ...]:
     return tuple(ArmKey(backends=b, family=f"f{f}", tier=t) for b in groups for f in range(FAMILIES) for t in Tier)
 
 
+MEMBERS = np.array([[backend in key.backends for key in keys()] for backend in BACKENDS])
+"""[backends, arms]: which arms play a backend."""
+MASTERED, EDGE = 0.9, (0.3, 0.7)
+
+
+@dataclass(frozen=True)
+class World:
+    """What is assumed of learning."""
+
+    family: float = 0.4
+    """What an accepted play counts for the other tiers of its family."""
+    backend: float = 0.1
+    """What it counts for other arms of its backends."""
+    kept: float = 0.8
+    """What is left of a round's accepted plays in the dataset one round later."""
+
+    def transfer(self, one: ArmKey, other: ArmKey) -> float:
+        """How much an accepted play of `other` counts for `one`."""
+        if one == other:
+            return 1.0
+        if (one.backends, one.family) == (other.backends, other.family):
+            return self.family
+        return self.backend if set(one.backends) & set(other.backends) else 0.01
+
+
+WORLDS = {
+    "usual": World(),
+    "no transfer": World(0.0, 0.0),
+    "strong transfer": World(0.7, 0.3),
+    "forgetful": World(kept=0.5),
+}
+
+
 @dataclass
 class Student:
     """A student whose learning curves are known."""
@@ -59,6 +90,7 @@ class Student:
     """[arms, arms]: how much one accepted play of an arm counts for another."""
     accepted: Floats
     """[arms]: accepted plays in the dataset."""
+    kept: float
 
     @property
     def rates(self) -> Floats:
@@ -68,10 +100,10 @@ class Student:
 
     def train(self, wins: Floats) -> None:
         """Train from base on what is left of the old dataset and the new wins."""
-        self.accepted = KEPT * self.accepted + wins
+        self.accepted = self.kept * self.accepted + wins
 
 
-def student(arms: Sequence[ArmKey], rng: np.random.Generator) -> Student:
+def student(arms: Sequence[ArmKey], world: World, rng: np.random.Generator) -> Student:
     """Draw difficulties: by tier, by backend (some are foreign to the base model), by family."""
     backend = dict(zip(BACKENDS, rng.normal(0, 0.8, len(BACKENDS)), strict=True))
     family = {(key.backends, key.family): rng.normal(0, 0.5) for key in arms}
@@ -82,53 +114,53 @@ def student(arms: Sequence[ArmKey], rng: np.random.Generator) -> Student:
         + 0.8 * (len(key.backends) - 1)
         for key in arms
     ]
-    transfer = np.array([[_transfer(one, other) for other in arms] for one in arms])
-    return Student(np.array(difficulty), transfer, np.zeros(len(arms)))
+    transfer = np.array([[world.transfer(one, other) for other in arms] for one in arms])
+    return Student(np.array(difficulty), transfer, np.zeros(len(arms)), world.kept)
 
 
-def _transfer(one: ArmKey, other: ArmKey) -> float:
-    if one == other:
-        return 1.0
-    if (one.backends, one.family) == (other.backends, other.family):
-        return 0.4
-    return 0.1 if set(one.backends) & set(other.backends) else 0.01
-
-
-def live(sampler: Sampler, rounds: int, seed: int) -> dict[str, float]:
+def live(sampler: Sampler, world: World, rounds: int, seed: int) -> dict[str, float]:
     """Carry one student through so many rounds; report what the plays brought."""
     names = keys()
-    pupil, rng = student(names, np.random.default_rng([seed, 1])), np.random.default_rng([seed, 2])
-    place = {key: row for row, key in enumerate(names)}
-    arms = {key: Arm(key=key) for key in names}
-    members = np.array([[backend in key.backends for key in names] for backend in BACKENDS])
-    figures: dict[str, list[float]] = {name: [] for name in ("wins", "edge", "rate", "least", "useful")}
+    pupil, rng = student(names, world, np.random.default_rng([seed, 1])), np.random.default_rng([seed, 2])
+    arms, place = [Arm(key=key) for key in names], {key: row for row, key in enumerate(names)}
+    seen: list[dict[str, float]] = []
     for number in range(1, rounds + 1):
-        chosen = sampler.pick(list(arms.values()), names, TASKS, random.Random(seed * 1000 + number), number)
-        rates = pupil.rates
+        chosen = sampler.pick(arms, names, TASKS, random.Random(seed * 1000 + number), number)
         rows = np.array([place[request.arm] for request in chosen])
-        wins = rng.binomial(SAMPLES, rates[rows])
-        for row in np.unique(rows):
-            key, mine = names[row], rows == row
-            arms[key] = update(arms[key], int(wins[mine].sum()), int(SAMPLES * mine.sum()), number)
+        wins = rng.binomial(SAMPLES, pupil.rates[rows])
+        seen.append(figures(pupil.rates[rows], wins, rows))
+        arms = [inherit(arm) for arm in learned(arms, rows, wins, number)]
         pupil.train(np.bincount(rows, np.minimum(wins, CAP), len(names)))
-        arms = {key: inherit(arm) for key, arm in arms.items()}
-        shares = members[:, rows].mean(axis=1)
-        figures["wins"].append(float(wins.mean() / SAMPLES))
-        figures["useful"].append(float((wins * (rates[rows] < 0.9)).mean() / SAMPLES))  # noqa: PLR2004 - not mastered
-        figures["edge"].append(float(((rates[rows] >= 0.3) & (rates[rows] <= 0.7)).mean()))  # noqa: PLR2004 - 30-70 %
-        figures["least"].append(float(shares.min()))
-        figures["rate"].append(float(pupil.rates.mean()))
-    found = {name: statistics.fmean(values) for name, values in figures.items()}
-    poorest = min(float(pupil.rates[row].mean()) for row in members)
-    return {**found, "least": min(figures["least"]), "final": figures["rate"][-1], "poorest": poorest}
+        seen[-1]["rate"] = float(pupil.rates.mean())
+    found = {name: statistics.fmean(each[name] for each in seen) for name in seen[0]}
+    poorest = min(float(pupil.rates[members].mean()) for members in MEMBERS)
+    return {**found, "least": min(each["least"] for each in seen), "final": seen[-1]["rate"], "poorest": poorest}
 
 
-def compare(rounds: int, seeds: int) -> dict[str, dict[str, Any]]:
+def figures(rates: Floats, wins: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, float]:
+    """Sum up a round: wins a play, those on what is not mastered, tasks at 30-70 %, the least backend's share."""
+    return {
+        "wins": float(wins.mean() / SAMPLES),
+        "useful": float((wins * (rates < MASTERED)).mean() / SAMPLES),
+        "edge": float(((rates >= EDGE[0]) & (rates <= EDGE[1])).mean()),
+        "least": float(MEMBERS[:, rows].mean(axis=1).min()),
+    }
+
+
+def learned(arms: Sequence[Arm], rows: NDArray[np.int64], wins: NDArray[np.int64], number: int) -> list[Arm]:
+    """Update the posteriors with a round's plays."""
+    plays = SAMPLES * np.bincount(rows, minlength=len(arms))
+    won = np.bincount(rows, wins, len(arms)).astype(int)
+    return [update(arm, int(won[row]), int(plays[row]), number) for row, arm in enumerate(arms)]
+
+
+def compare(world: World, rounds: int, seeds: int) -> dict[str, dict[str, Any]]:
     """Run every sampler on the same students."""
-    lives = {name: [live(sampler, rounds, seed) for seed in range(seeds)] for name, sampler in SAMPLERS.items()}
+    lives = {name: [live(sampler, world, rounds, seed) for seed in range(seeds)] for name, sampler in SAMPLERS.items()}
     found: dict[str, dict[str, Any]] = {}
     for name, runs in lives.items():
         found[name] = {figure: round(statistics.fmean(run[figure] for run in runs), 3) for figure in runs[0]}
+        found[name]["least"] = round(min(run["least"] for run in runs), 3)
         for figure in ("final", "useful", "wins"):
             gains = [one[figure] - other[figure] for one, other in zip(lives["thompson"], runs, strict=True)]
             found[name][f"thompson better in {figure}"] = _interval(gains)
@@ -170,9 +202,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rounds, seeds = (8, 3) if given.quick else (given.rounds, given.seeds)
-    found = {"rounds": rounds, "seeds": seeds, "samplers": compare(rounds, seeds), "timing": timing()}
-    for name, row in found["samplers"].items():
-        print(f"{name:20}", "  ".join(f"{figure} {value}" for figure, value in row.items()))
+    found: dict[str, Any] = {"rounds": rounds, "seeds": seeds, "timing": timing()}
+    for name, world in WORLDS.items():
+        found[name] = compare(world, rounds, seeds)
+        for sampler, row in found[name].items():
+            print(
+                f"{name:16} {sampler:20}", "  ".join(f"{figure} {value}" for figure, value in row.items()), flush=True
+            )
     print(found["timing"])
     text = json.dumps(found, indent=1)
     (given.json.write_text(text) if given.json else sys.stdout.write(text + "\n"))

@@ -12,6 +12,9 @@ from curriculum.table import Table, tabulate
 from loop.errors import ConfigError
 from loop.types import Arm, ArmKey, Record, Request, Tier
 
+ADAPTIVE = 8
+"""From so many samples on, a task without a win is played as often again before a teacher is asked."""
+
 
 class More(Record):
     """What a task is owed after its verdicts: nothing, further plays, or a mark that the task itself may be wrong."""
@@ -29,8 +32,8 @@ class Sampler(Record):
 
     samples: int = Field(default=4, ge=1)
     """The student's plays of a task, to begin with."""
-    most_samples: int = Field(default=4, ge=1)
-    """The student's plays, at most, of a task that it has not passed yet; 16 with `samples` 8 is the usual pair."""
+    most_samples: int | None = Field(default=None, ge=1)
+    """The student's plays, at most, of a task that it has not passed yet; None for twice `samples` from 8 on."""
     floor: float = Field(default=0.1, ge=0, le=1)
     """Share of a round's tasks that every backend gets, whatever the weights say."""
     free: frozenset[Tier] = frozenset({Tier.EASY, Tier.MODERATE})
@@ -100,16 +103,22 @@ class Sampler(Record):
     def more(self, *, plays: int, wins: int, teacher_plays: int = 0, teacher_wins: int = 0, teachers: int = 0) -> More:
         """Say what a task is owed, given its finished plays and verdicts so far.
 
-        The student is asked again until it has won once or lost `most_samples` times; only then are the teachers;
+        The student is asked again until it has won once or lost as often as it may; only then are the teachers;
         where all `teachers` fail too, the task is suspected. Plays that a provider failed are not counted.
         """
         if wins or teacher_wins:
             return More()
         if plays < self.samples:
             return More(samples=self.samples - plays)
-        if plays < self.most_samples:
-            return More(samples=self.most_samples - plays)
+        if plays < self._most:
+            return More(samples=self._most - plays)
         return More(teacher=teacher_plays < teachers, suspected=0 < teachers <= teacher_plays)
+
+    @property
+    def _most(self) -> int:
+        if self.most_samples is not None:
+            return self.most_samples
+        return 2 * self.samples if self.samples >= ADAPTIVE else self.samples
 
     @abstractmethod
     def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name

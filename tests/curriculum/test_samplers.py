@@ -191,6 +191,7 @@ def test_teachers_play_alone_where_the_student_has_no_chance():
     ],
 )
 def test_who_plays_more(tally, expected):
+    assert Thompson(samples=8).more(**tally) == expected
     assert Thompson(samples=8, most_samples=16).more(**tally) == expected
 
 
