@@ -92,15 +92,16 @@ class CompletionsChat:
         return {"model": self._wire.model, "messages": messages, "stream": False, **limit, **tools}
 
     def _exchange(self, body: Native) -> tuple[Native, Usage]:
-        guess = Usage(prompt_tokens=int(len(json.dumps(body)) / CHARACTERS_PER_TOKEN), requests=1)
+        length = int(len(json.dumps(body)) / CHARACTERS_PER_TOKEN)
+        guess = self._priced(Usage(prompt_tokens=length, requests=1), self._wire.model)
         try:
             text = asyncio.run(self._post(body))
         except TimeoutError as error:
             raise AttemptFailed(FailureKind.RETRYABLE, f"no answer in {self._wire.step_s} s", usage=guess) from error
         except openai.APIStatusError as error:
-            raise refused(error, self._wire.secrets, self._priced(guess, self._wire.model)) from error
+            raise refused(error, self._wire.secrets, guess) from error
         except openai.APIConnectionError as error:
-            raise broken(error, self._wire.secrets, self._priced(guess, self._wire.model)) from error
+            raise broken(error, self._wire.secrets, guess) from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             evidence = redact(f"{type(error).__name__}: {error}", self._wire.secrets)
             raise AttemptFailed(FailureKind.RETRYABLE, evidence, unknown=True) from error
@@ -113,20 +114,9 @@ class CompletionsChat:
             return bytes(raw.http_response.content)
 
     def _parsed(self, text: bytes, guess: Usage) -> tuple[Native, Usage]:
-        try:
-            answer = parse(text)
-        except (NotJson, UnicodeDecodeError) as error:
-            raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
-        body: Native = answer if isinstance(answer, dict) else {}
+        body = read_json(text, guess)
         usage = self._priced(usage_of(body.get("usage"), guess), str(body.get("model") or self._wire.model))
-        choices = body.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        if fault := unfinished(str(choice.get("finish_reason")), usage):
-            raise fault
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer holds no message", usage=usage)
-        return self._kept(message), usage
+        return self._kept(message_in(body, usage)), usage
 
     def _kept(self, message: Native) -> Native:
         """Keep of the provider's message what it wants back, verbatim."""
@@ -165,6 +155,35 @@ def client_of(wire: Wire, trust: ssl.SSLContext | None) -> openai.AsyncOpenAI:
         api_key=wire.key.get_secret_value(), base_url=wire.base_url, max_retries=0, timeout=wire.read_s,
         http_client=bounded_client(wire.read_s, trust),
     )  # fmt: skip
+
+
+def read_json(text: bytes, guess: Usage) -> Native:
+    """Read the body of an answer.
+
+    Raises:
+        AttemptFailed: it is no JSON, as when a busy gateway answers with a page of its own.
+    """
+    try:
+        answer = parse(text)
+    except (NotJson, UnicodeDecodeError) as error:
+        raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
+    return answer if isinstance(answer, dict) else {}
+
+
+def message_in(body: Native, usage: Usage) -> Native:
+    """Find the message of an answer that came to its end.
+
+    Raises:
+        AttemptFailed: there is none, or it was cut.
+    """
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    if fault := unfinished(str(choice.get("finish_reason")), usage):
+        raise fault
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer holds no message", usage=usage)
+    return message
 
 
 def read(native: Native, usage: Usage, catalogue: Catalogue, names: Names, wire: Wire) -> Message:

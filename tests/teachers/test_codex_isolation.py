@@ -111,13 +111,14 @@ def test_the_home_is_private_and_its_description_holds_no_key(codex):
 # --- tools -----------------------------------------------------------------------------------------------------------
 
 
-def test_no_model_of_the_clients_is_offered_a_tool(codex, fake, step, codex_binary, tmp_path):
+@pytest.mark.parametrize("transport", ["exec", pytest.param("app-server", marks=pytest.mark.slow)])
+def test_no_model_of_the_clients_is_offered_a_tool(codex, fake, step, codex_binary, tmp_path, transport):  # noqa: PLR0913 - fixtures
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CODEX_HOME": str(tmp_path)}
     listed = subprocess.run([codex_binary, "debug", "models"], env=env, capture_output=True, check=True).stdout
     models = [model["slug"] for model in listed_models(listed.decode())]
     assert len(models) > 3
     for model in models:
-        step(codex(model=model))
+        step(codex(model=model, transport=transport))
         assert offered(fake.asked[-1].body) == [], model
         assert fake.asked[-1].body["model"] == model
 

@@ -144,7 +144,13 @@ def test_a_model_without_a_price_stops_the_teacher(api, teacher, step):
     error = failed(step, teacher())
     assert error.kind is FailureKind.FATAL
     assert "'deepseek-v9-ultra'" in str(error)
-    assert step(teacher(prices={"v9": Price(hit=1, miss=1, output=1)})).usage.cost > 0
+    dear = Price(hit=1, miss=1, output=1)
+    assert step(teacher(prices={"flash": dear, "v9": dear})).usage.cost > 0
+
+
+def test_a_model_that_has_no_price_is_not_even_asked(api, teacher, step):
+    assert failed(step, teacher(model="deepseek-v9-ultra")).kind is FailureKind.FATAL
+    assert not api.seen
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
@@ -235,7 +241,9 @@ def test_a_broken_answer_has_its_kind(api, teacher, step, row):
 def test_blank_lines_do_not_keep_a_step_alive_beyond_its_time(api, teacher, step):
     api.fail("keep_alive", seconds=10)
     began = time.monotonic()
-    assert failed(step, teacher(step_s=0.8)).kind is FailureKind.RETRYABLE
+    error = failed(step, teacher(step_s=0.8))
+    assert error.kind is FailureKind.RETRYABLE
+    assert error.usage.cost > 0, "the provider may have charged for it"
     assert time.monotonic() - began < 3
 
 
