@@ -86,9 +86,13 @@ def _lines(tools: Sequence[Tool]) -> str:
 def signature(tool: Tool) -> str:
     """Spell a tool as one line: `name(arg: type, optional?: type) - what it does`."""
     properties, required = tool.parameters.get("properties"), tool.parameters.get("required")
-    names = properties if isinstance(properties, dict) else {}
-    needed = required if isinstance(required, list) else []
-    arguments = ", ".join(f"{name}{'' if name in needed else '?'}: {_kind(names[name])}" for name in names)
+    kinds = properties if isinstance(properties, dict) else {}
+    needed = (
+        [name for name in required if isinstance(name, str) and name in kinds] if isinstance(required, list) else []
+    )
+    # An order that the store keeps: it sorts the keys of objects, but not lists.
+    named = [(name, name) for name in needed] + [(f"{name}?", name) for name in sorted(set(kinds) - set(needed))]
+    arguments = ", ".join(f"{shown}: {_kind(kinds[name])}" for shown, name in named)
     about = _first_sentence(tool.description)
     return f"{tool.name}({arguments}){f' - {about}' if about else ''}".replace("\n", " ")
 

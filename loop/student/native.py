@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from loop.canonical import clean
 from loop.errors import ConfigError, LoopdError, Unsafe
-from loop.student.spans import Span
+from loop.student.spans import Span, ordered
 from loop.types import Call, Catalogue, Message, Tool
 
 Json = dict[str, JsonValue]
@@ -74,8 +74,7 @@ class Native:
         Raises:
             Unsafe: the template rewrites what it said before.
         """
-        tools = _offered(messages, catalogue)
-        written = [self._wire(message, catalogue) for message in messages]
+        tools, written = self._outside(messages, catalogue)
         text = ""
         for first, last in _units(messages):
             before = self._render(written[:first], tools, ask=True) if messages[first].role == "assistant" else text
@@ -88,10 +87,14 @@ class Native:
 
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that ask the assistant to speak."""
-        tools = _offered(messages, catalogue)
-        written = [self._wire(message, catalogue) for message in messages]
+        tools, written = self._outside(messages, catalogue)
         so_far = self._render(written, tools, ask=False)
         return self._encode(_continued(so_far, self._render(written, tools, ask=True)))
+
+    def _outside(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[list[Json], list[Json]]:
+        later = {name for message in messages for name in message.adds}
+        tools = [_tool(tool) for tool in catalogue.tools if tool.name not in later]
+        return self._plain(tools), [self._plain(self._wire(message, catalogue)) for message in messages]
 
     def _said(self, index: int, message: Message, added: str) -> Iterator[Span]:
         if message.role != "assistant":
@@ -122,14 +125,20 @@ class Native:
     def _wire(self, message: Message, catalogue: Catalogue) -> Json:
         added = [tool for name in message.adds if (tool := catalogue.find(name))]
         lines = "\n".join(json.dumps(_tool(tool), ensure_ascii=False) for tool in added)
-        content = self._plain(message.content + (f"\n\nNew tools:\n{lines}" if lines else ""))
+        content = message.content + (f"\n\nNew tools:\n{lines}" if lines else "")
         calls: Json = {"tool_calls": [_call(call) for call in message.calls]} if message.calls else {}
         name: Json = {"name": message.name} if message.name else {}
         return {"role": message.role, "content": content, **name, **calls}
 
-    def _plain(self, text: str) -> str:
+    def _plain(self, value: Any) -> Any:  # noqa: ANN401 - any JSON, to the same JSON
         """Break what spells a special token: text from outside must not open a turn of the conversation."""
-        text = clean(text)
+        if isinstance(value, dict):
+            return {self._plain(key): self._plain(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._plain(inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        text = clean(value)
         for token in self.special:
             text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
         return text
@@ -154,18 +163,16 @@ def _continued(before: str, after: str) -> str:
     return after[len(before) :]
 
 
-def _offered(messages: Sequence[Message], catalogue: Catalogue) -> list[Json]:
-    later = {name for message in messages for name in message.adds}
-    return [_tool(tool) for tool in catalogue.tools if tool.name not in later]
-
-
 def _tool(tool: Tool) -> Json:
-    return {"type": "function", "function": tool.model_dump(mode="json")}
+    parameters = ordered(dict(tool.parameters))
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
+    }
 
 
 def _call(call: Call) -> Json:
-    arguments = {key: call.arguments[key] for key in sorted(call.arguments)}
-    return {"type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {"type": "function", "function": {"name": call.name, "arguments": ordered(dict(call.arguments))}}
 
 
 def _token(value: JsonValue) -> str:

@@ -3,6 +3,8 @@
 import json
 from typing import Final, NamedTuple
 
+from pydantic import JsonValue
+
 from loop.student.parse import CLOSE, OPEN
 from loop.types import Call, Message
 
@@ -17,6 +19,13 @@ class Span(NamedTuple):
     loss: bool
     message: int
     """Index of the message; -1 where the template adds what no message holds."""
+
+
+def ordered(value: JsonValue) -> JsonValue:
+    """Put every object's keys in order: the store keeps no other, and training must render what serving did."""
+    if isinstance(value, dict):
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def call_text(call: Call) -> str:

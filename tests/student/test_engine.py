@@ -46,12 +46,12 @@ def plays(rng, count, prefixes=3):
     return [(begun[index // 2] if index % 4 == 0 else one) for index, one in enumerate(begun)]
 
 
-def check_plays(model, engine, rng, count, steps, length=20):
+def check_plays(model, engine, rng, *, count, steps):
     """Multi-turn plays in one engine against each of their prompts alone."""
     going = [(len(prefix), prefix + user) for prefix, user in plays(rng, count)]
     checked = 0
     for _ in range(steps):
-        asked = [Request(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, length)) for prefix, tokens in going]
+        asked = [Request(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, 16)) for prefix, tokens in going]
         got = answers(engine, asked)
         for request, answer in zip(asked, got, strict=True):
             assert answer.tokens == plain(model, request.tokens, len(answer.tokens))
@@ -71,7 +71,7 @@ def test_greedy_tokens_are_those_of_plain_generate_in_any_batch(model):
 @pytest.mark.slow
 def test_greedy_tokens_are_those_of_plain_generate_on_the_embedded_model(tmp_path_factory):
     model = load(embedded(tmp_path_factory.mktemp("models")))
-    checked = check_plays(model, Engine(model, max_rows=16), random.Random(2), count=70, steps=3, length=12)
+    checked = check_plays(model, Engine(model, max_rows=16), random.Random(2), count=70, steps=3)
     assert checked >= 200
 
 
@@ -162,7 +162,9 @@ def test_sampling_depends_on_the_seed_and_not_on_the_batch(model):
     prompt = drawn(rng, 30, 30)
 
     def asked(seed):
-        return Request(tokens=prompt, prefix=20, max_tokens=15, sampling=Sampling(temperature=1.0, top_p=0.9, seed=seed))
+        return Request(
+            tokens=prompt, prefix=20, max_tokens=15, sampling=Sampling(temperature=1.0, top_p=0.9, seed=seed)
+        )
 
     alone = [answers(Engine(model), [asked(seed)])[0].tokens for seed in range(4)]
     others = [Request(tokens=drawn(rng, 5, 60), max_tokens=15) for _ in range(4)]
