@@ -1,0 +1,66 @@
+"""A packed forest says of every row what the row says of itself, and computes no token twice that is worth sharing."""
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loop.training.masks import Row
+from loop.training.prefix_tree import pack
+
+
+@st.composite
+def rows(draw):
+    """Rows over two letters: they share beginnings of every length."""
+    made = []
+    for number in range(draw(st.integers(1, 6))):
+        tokens = tuple(draw(st.lists(st.integers(0, 1), min_size=2, max_size=12)))
+        loss = [*draw(st.lists(st.booleans(), min_size=len(tokens) - 2, max_size=len(tokens) - 2)), True]
+        made.append(Row(str(number), tokens, tuple(loss), weight=draw(st.sampled_from([0.5, 1.0, 2.0]))))
+    return made
+
+
+def path(packed, segment):
+    above = path(packed, packed.segments[segment.parent]) if segment.parent >= 0 else ()
+    return above + tuple(range(segment.start, segment.stop))
+
+
+@given(rows(), st.integers(1, 6), st.integers(1, 5))
+def test_what_is_learned_is_what_the_rows_say(rows, least, block):
+    total = sum(row.weight for row in rows)
+    packed = pack(rows, total, least, block)
+    expected = defaultdict(float)
+    for row in rows:
+        for place, learned in enumerate(row.loss):
+            if learned:
+                expected[row.tokens[: place + 2]] += row.weight / row.targets / total
+    found = defaultdict(float)
+    paths = {
+        place: path(packed, segment) for segment in packed.segments for place in range(segment.start, segment.stop)
+    }
+    for place, target, weight in zip(packed.index, packed.targets, packed.weights, strict=True):
+        seen = tuple(packed.tokens[step] for step in paths[place] if step <= place)
+        found[(*map(int, seen), int(target))] += float(weight)
+    assert found == pytest.approx(expected)
+    assert sum(found.values()) == pytest.approx(1)
+
+
+@given(rows(), st.integers(1, 6), st.integers(1, 5))
+def test_segments_lie_behind_what_they_follow(rows, least, block):
+    packed = pack(rows, 1, least, block)
+    assert [segment.start for segment in packed.segments] == [0, *(segment.stop for segment in packed.segments[:-1])]
+    for number, segment in enumerate(packed.segments):
+        assert segment.parent < number
+        assert 0 < segment.stop - segment.start <= block
+        assert len(path(packed, segment)) == segment.depth + segment.stop - segment.start
+        assert list(packed.positions[segment.start : segment.stop]) == list(
+            range(segment.depth, segment.depth + segment.stop - segment.start)
+        )
+
+
+def test_a_common_prefix_is_there_once():
+    prefix = tuple(range(100))
+    many = [Row(str(tail), (*prefix, 200 + tail, 300, 301), (False,) * 101 + (True,)) for tail in range(8)]
+    assert len(pack(many, 8).tokens) == 100 + 8 * 2
+    assert len(pack(many, 8, least=200).tokens) == 8 * 102

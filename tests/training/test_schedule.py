@@ -1,0 +1,51 @@
+"""Every row is in every epoch once; steps are even; micro-batches stay within their budget; all of it by the seed."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loop.training.masks import Row
+from loop.training.prefix_tree import pack
+from loop.training.schedule import split, steps
+
+
+def made(groups):
+    return [
+        Row(
+            f"{group}-{number}",
+            (group,) * 30 + (100 + number,) * (2 + number),
+            (False,) * (30 + number) + (True,),
+            str(group),
+        )
+        for group, count in enumerate(groups)
+        for number in range(count)
+    ]
+
+
+groups = st.lists(st.integers(1, 12), min_size=1, max_size=4)
+
+
+@given(groups, st.integers(1, 3), st.integers(1, 9), st.integers(1, 5), st.integers(0, 3))
+def test_every_epoch_has_every_row_once(groups, epochs, size, run, seed):
+    rows = made(groups)
+    plan = steps(rows, epochs, size, run, seed)
+    assert plan == steps(rows, epochs, size, run, seed)
+    assert Counter(row.id for step in plan for row in step) == Counter({row.id: epochs for row in rows})
+    sizes = [len(step) for step in plan]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(groups, st.integers(1, 4), st.integers(40, 400))
+def test_micro_batches_hold_the_budget_and_every_row(groups, lanes, budget):
+    rows = made(groups)
+    parts = split(rows, lanes, budget)
+    assert sorted(row.id for part in parts for row in part) == sorted(row.id for row in rows)
+    assert all(len(pack(part, 1, least=1).tokens) <= budget or len(part) == 1 for part in parts)
+
+
+def test_a_step_of_two_catalogues_is_cut_between_them():
+    rows = made([4, 4])
+    first, second = split(rows, 2, 10_000)
+    assert {row.group for row in first} == {"0"}
+    assert {row.group for row in second} == {"1"}

@@ -1,0 +1,173 @@
+"""A trainer that is killed goes on where it was, and ends with the adapter of one that was not."""
+
+import json
+import random
+import subprocess
+import sys
+
+import mlx.core as mx
+import pytest
+from mlx.utils import tree_flatten
+
+from loop import registry
+from loop.errors import ConfigError
+from loop.registry import WEIGHTS
+from loop.student.loading import load
+from loop.student.sources import directory_digest
+from loop.student.tiny import tiny
+from loop.training import checkpoint
+from loop.training.job import Job, read_examples, read_job
+from loop.training.trainer import learning_rate, read_rows, train
+from loop.types import Call, Catalogue, Message, Tool
+
+CATALOGUE = Catalogue(
+    tools=(Tool(name="mkdir", description="Create.", parameters={"type": "object", "properties": {}}),)
+)
+
+
+def example(number, rng):
+    name = rng.choice("abcdefgh") * rng.randrange(1, 9)
+    messages = (
+        Message(role="system", content="Use tools."),
+        Message(role="user", content=f"Create a folder {name} {number}"),
+        Message(role="assistant", content="", calls=(Call(name="mkdir", arguments={"dir_name": name}),)),
+        Message(role="tool", content="{}", name="mkdir", ok=True),
+        Message(role="assistant", content="Done."),
+    )
+    said = [message.model_dump(mode="json") for message in messages]
+    return {"id": f"t{number}", "messages": said, "catalogue": CATALOGUE.model_dump(mode="json")}
+
+
+@pytest.fixture
+def job(tmp_path):
+    rng = random.Random(0)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(example(number, rng)) + "\n" for number in range(24)))
+    base = tiny(tmp_path / "models")
+    return Job(
+        base=base, template="compact", rows=rows, out=tmp_path / "adapter", scratch=tmp_path / "scratch", seed=5,
+        epochs=3, rank=4, save_every=2, learning_rate=5e-3, lanes=2,
+    )  # fmt: skip
+
+
+def run(job):
+    lines = []
+    train(job, lines.append)
+    return lines
+
+
+def weights(job):
+    return mx.load(str(job.out / WEIGHTS))
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(mx.array_equal(one[name], other[name]).item() for name in one)
+
+
+def test_it_learns_tells_and_writes_what_serving_loads(job, tmp_path):
+    lines = run(job)
+    assert lines[0] == {"rows": 24, "refused": {}, "steps": 9}
+    assert [line["step"] for line in lines[1:-1]] == list(range(1, 10))
+    assert {"step", "steps", "loss", "tokens_per_second", "seconds_left", "peak_gb"} == set(lines[1])
+    assert lines[-1]["done"] is True
+    assert lines[-1]["adapter"] == str(job.out)
+    assert lines[-2]["loss"] < lines[1]["loss"] - 0.5
+    published = registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
+    plain, tuned = load(job.base), load(job.base, published.path)
+    before, after = dict(tree_flatten(plain.parameters())), dict(tree_flatten(tuned.parameters()))
+    changed = {name for name in before if not mx.array_equal(before[name], after[name])}
+    assert changed == {name for name in before if name.endswith("proj.weight")}
+
+
+def test_the_same_seed_gives_the_same_adapter_and_another_one_does_not(job, tmp_path):
+    run(job)
+    again = job.model_copy(update={"out": tmp_path / "again", "scratch": tmp_path / "other"})
+    run(again)
+    assert same(weights(job), weights(again))
+    run(seeded := again.model_copy(update={"seed": 6, "out": tmp_path / "seeded"}))
+    assert not same(weights(job), weights(seeded))
+
+
+def test_killed_at_any_step_it_ends_with_the_same_adapter(job, tmp_path):
+    run(job)
+    told = []
+    torn = job.model_copy(update={"out": tmp_path / "torn", "scratch": tmp_path / "torn-scratch"})
+    for stop in (1, 3, 4, 8):
+
+        def tell(line, stop=stop):
+            told.append(line.get("step"))
+            if line.get("step") == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(torn, tell)
+    lines = run(torn)
+    assert lines[1]["step"] == 9
+    assert same(weights(job), weights(torn))
+    assert [step for step in told if step] == [1, 1, 2, 3, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("harm", ["truncate", "flip", "manifest", "foreign"])
+def test_a_harmed_checkpoint_is_passed_over(job, harm):
+    run(job)
+    newest, older = sorted(job.scratch.glob("step-*"))[::-1]
+    file = newest / (checkpoint.MANIFEST if harm in {"manifest", "foreign"} else checkpoint.OPTIMIZER)
+    data = bytearray(file.read_bytes())
+    if harm == "flip":
+        data[len(data) // 2] ^= 1
+    told = data.replace(job.digest.encode(), b"0" * 64) if harm == "foreign" else data
+    file.write_bytes(told[: len(told) // 2] if harm in {"truncate", "manifest"} else told)
+    lines = run(job)
+    assert lines[1]["step"] == int(older.name.removeprefix("step-")) + 1
+
+
+def test_rows_that_are_too_long_are_counted_and_none_at_all_is_an_error(job):
+    rows, _ = read_rows(job)
+    sizes = sorted(len(row.tokens) for row in rows)
+    kept, refused = read_rows(job.model_copy(update={"max_tokens": sizes[11]}))
+    assert len(kept) + refused["too_long"] == 24
+    assert all(len(row.tokens) <= sizes[11] for row in kept)
+    with pytest.raises(ConfigError, match="'too_long': 24"):
+        read_rows(job.model_copy(update={"max_tokens": sizes[0] - 1}))
+
+
+def test_the_learning_rate_climbs_and_falls(job):
+    rates = [learning_rate(job, step, 20) for step in range(1, 21)]
+    assert rates[0] < rates[1] == max(rates) == pytest.approx(job.learning_rate)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[-1] == pytest.approx(job.learning_rate / 10)
+    assert learning_rate(job.model_copy(update={"schedule": "constant"}), 20, 20) == job.learning_rate
+
+
+def test_what_cannot_be_read_is_named(job, tmp_path):
+    with pytest.raises(ConfigError, match=r"rows\.jsonl, line 2"):
+        read_examples(_written(tmp_path / "rows.jsonl", job.rows.read_text().splitlines()[0] + "\n{}\n"))
+    with pytest.raises(ConfigError, match="is no training job"):
+        read_job(_written(tmp_path / "job.json", "{}"))
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_the_child_ends_with_its_parent_and_goes_on_after_a_kill(job, tmp_path):
+    path = _written(tmp_path / "job.json", job.model_dump_json())
+    with _child(path) as killed:
+        for line in killed.stdout:
+            if json.loads(line).get("step") == 3:
+                killed.kill()
+                break
+    with _child(path) as orphan:
+        orphan.stdin.close()
+        assert orphan.wait(60) == 0
+    with _child(path) as last:
+        lines = [json.loads(line) for line in last.stdout]
+        assert lines[-1]["done"] is True
+        assert lines[1]["step"] > 1
+        assert last.wait(60) == 0
+
+
+def _child(path):
+    arguments = [sys.executable, "-m", "loop.training.trainer", str(path)]
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
