@@ -41,6 +41,10 @@ class Judging(Record):
         """Return this gate for the `number`-th candidate since the last promotion."""
         return self.model_copy(update={"attempt": number})
 
+    def within(self, most: int) -> Self:
+        """Return this gate for a budget of `most` plays a task, so that no error is kept for looks that never come."""
+        return self.model_copy(update={"most": min(self.most, most), "first": min(self.first, most)})
+
     def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
         """Judge paired scores: the same tasks, samples and rule for both. What only one has played is left out."""
         paired = pair(champion, candidate)

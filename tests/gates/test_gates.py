@@ -96,6 +96,14 @@ def test_a_later_attempt_must_prove_more(played):
     assert (first.improved, hundredth.improved) == (True, False)
 
 
+def test_a_smaller_budget_keeps_no_error_for_looks_that_never_come(played):
+    scores = played({FILES: (0.7, 60)}, 4, 4), played({FILES: (0.78, 60)}, 4, 54)
+    whole, small = Depth(), Depth().within(4)
+    assert (whole.judge(*scores).verdict, small.judge(*scores).verdict) == (INCONCLUSIVE, HOLDS)
+    assert small.judge(*scores).spent > 10 * whole.judge(*scores).spent
+    assert Depth(most=2).within(8).most == 2
+
+
 def test_a_gain_that_more_plays_may_prove_is_pursued_once_all_gates_hold(played):
     old, new = played({FILES: (0.50, 60)}, 8, 1), played({FILES: (0.54, 60)}, 8, 6)
     result = Depth(margin=0.2).judge(old, new)
