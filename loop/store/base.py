@@ -1,6 +1,6 @@
 """What every part of the store rests on: transactions, pages, and inserting once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
@@ -14,6 +14,8 @@ from loop.models import Lease, Table
 
 PAGE: Final = 200
 """Rows a page. An iterator holds no transaction while its caller works on a row."""
+REMEMBERED: Final = 10_000
+"""Ids of catalogues and prompts that a store remembers at most."""
 CHUNK: Final = 5000
 """Values in one list of an `in (…)`; SQLite's own bound is 32,766."""
 
@@ -24,7 +26,11 @@ T = TypeVar("T")
 
 
 class Base:
-    """A database, a clock, and the lease that guards every write."""
+    """A database, a clock, and the lease that guards every write.
+
+    `_stored` remembers ids of catalogues and prompts that are known to be there, so that they are not sent again;
+    `_required` is what `required_checker` holds, once it was read.
+    """
 
     def __init__(self, writer: Engine, reader: Engine, clock: Callable[[], int], max_attempts: int) -> None:
         self._writer = writer
@@ -32,6 +38,9 @@ class Base:
         self._clock = clock
         self._max_attempts = max_attempts
         self._fence: tuple[str, int] | None = None
+        self._inserts: dict[type[Table], Insert] = {}
+        self._stored: set[str] = set()
+        self._required: frozenset[tuple[str, int]] | None = None
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -79,9 +88,10 @@ class Base:
 
     def _insert(self, table: type[Table]) -> Insert:
         """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-        if self._writer.dialect.name == "postgresql":
-            return postgresql.insert(table)
-        return sqlite.insert(table)
+        if table not in self._inserts:
+            dialect = postgresql if self._writer.dialect.name == "postgresql" else sqlite
+            self._inserts[table] = dialect.insert(table)
+        return self._inserts[table]
 
     def _insert_once(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
         """Insert what is not there yet."""
@@ -113,6 +123,12 @@ class Base:
             if len(rows) < PAGE:
                 return
             page = query.order_by(key).limit(PAGE).where(key > rows[-1][0])
+
+    def _remember(self, ids: Iterable[str]) -> None:
+        """Note, after a commit, what need not be sent again."""
+        if len(self._stored) > REMEMBERED:
+            self._stored.clear()
+        self._stored.update(ids)
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -79,13 +79,16 @@ class Plays(Tasks):
             self._fail(play, trajectory.failure or UNKNOWN)
             return None
         try:
-            spelled = spell(play, trajectory, self._clock())
+            spelled = spell(play, trajectory, self._clock(), self._stored)
         except NotJson as error:
             self._fail(play, Failure(kind=FailureKind.BAD_OUTPUT, message=str(error)))
             return None
         with self._write() as connection:
-            if self._settle(connection, play, PlayState.DONE):
+            settled = self._settle(connection, play, PlayState.DONE)
+            if settled:
                 self._store(connection, spelled)
+        if settled:
+            self._remember(row["id"] for row in (*spelled.catalogues, *spelled.prompts))
         return play.id
 
     def abandon(self, plays: Sequence[Play], reason: str) -> None:
@@ -112,7 +115,7 @@ class Plays(Tasks):
         return row
 
     def _store(self, connection: Connection, spelled: Spelled) -> None:
-        self._insert_once(connection, CatalogueRow, [spelled.catalogue])
+        self._insert_once(connection, CatalogueRow, spelled.catalogues)
         self._insert_once(connection, Prompt, spelled.prompts)
         connection.execute(self._insert(TrajectoryRow), [spelled.trajectory])
         if spelled.messages:

@@ -1,6 +1,6 @@
 """Records to rows and back. A record that comes back equals the one that went in, in its canonical spelling."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
@@ -104,17 +104,23 @@ def play_of(row: AnyRow, task: Task) -> Play:
 
 
 class Spelled(NamedTuple):
-    """A trajectory as rows."""
+    """A trajectory as rows; without the catalogue and the prompts that are stored already."""
 
     trajectory: Values
-    catalogue: Values
+    catalogues: list[Values]
     prompts: list[Values]
     messages: list[Values]
     calls: list[Values]
 
 
-def spell(play: Play, trajectory: Trajectory, now: int) -> Spelled:
+def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] = ()) -> Spelled:
     """Turn a trajectory into rows.
+
+    Args:
+        play: what it settles.
+        trajectory: what was played.
+        now: microseconds since the epoch.
+        stored: ids of catalogues and prompts that need no row.
 
     Raises:
         NotJson: a message cannot be stored as canonical JSON of bounded size.
@@ -127,9 +133,8 @@ def spell(play: Play, trajectory: Trajectory, now: int) -> Spelled:
     calls = _calls(play.id, trajectory.messages, messages)
     return Spelled(
         trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": _fingerprint(messages)},
-        catalogue={"id": trajectory.catalogue.id, "tools": len(trajectory.catalogue.tools)}
-        | {"body": bounded(trajectory.catalogue.model_dump(mode="json"))},
-        prompts=[{"id": key, "content": content} for key, content in prompts.items()],
+        catalogues=[] if trajectory.catalogue.id in stored else [_catalogue(trajectory.catalogue)],
+        prompts=[{"id": key, "content": content} for key, content in prompts.items() if key not in stored],
         messages=messages,
         calls=calls,
     )
@@ -165,6 +170,11 @@ def _trajectory(play: Play, trajectory: Trajectory, turns: int, calls: int, now:
     }
 
 
+def _catalogue(catalogue: Catalogue) -> Values:
+    offered = bounded(catalogue.model_dump(mode="json"))
+    return {"id": catalogue.id, "tools": len(catalogue.tools), "body": offered}
+
+
 def _message(message: Message, prompts: dict[str, str]) -> Values:
     content = clean(message.content)
     if len(content) > MAX_BYTES:
@@ -176,7 +186,10 @@ def _message(message: Message, prompts: dict[str, str]) -> Values:
     if message.role == "system":
         prompt = digest(content)
         prompts[prompt], content = content, ""
-    return {"role": message.role, "prompt": prompt, "content": content, "body": bounded(rest)}
+    spelled = bounded(rest) if message.calls else canonical(rest)
+    if len(spelled) > MAX_BYTES:
+        raise NotJson(f"a message of more than {MAX_BYTES} characters")
+    return {"role": message.role, "prompt": prompt, "content": content, "body": spelled}
 
 
 def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values]) -> list[Values]:

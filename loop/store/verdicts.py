@@ -24,14 +24,14 @@ class Verdicts(Base):
         Until this is called, every checker that judged a trajectory does, at its latest version. A changed set
         judges what is stored anew from the verdicts that are there.
         """
-        wanted = sorted(set(checkers))
+        wanted = frozenset(checkers)
         with self._write() as connection:
-            known = connection.execute(select(RequiredChecker.name, RequiredChecker.version)).all()
-            if sorted((row.name, row.version) for row in known) == wanted:
-                return
-            connection.execute(delete(RequiredChecker))
-            self._insert_once(connection, RequiredChecker, [{"name": n, "version": v} for n, v in wanted])
-            connection.execute(update(TrajectoryRow).values(passed=_accepted(wanted)))
+            if self._wanted(connection) != wanted:
+                connection.execute(delete(RequiredChecker))
+                rows = [{"name": name, "version": version} for name, version in sorted(wanted)]
+                self._insert_once(connection, RequiredChecker, rows)
+                connection.execute(update(TrajectoryRow).values(passed=_accepted(sorted(wanted))))
+        self._required = wanted
 
     def record(self, trajectory_id: str, verdicts: Sequence[Verdict]) -> None:
         """Keep verdicts, and say on the trajectory whether it is accepted now."""
@@ -102,11 +102,16 @@ class Verdicts(Base):
         query = select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
         rows = connection.execute(query.where(VerdictRow.trajectory == trajectory_id).order_by(VerdictRow.version))
         said = {(row.checker, row.version): row.passed for row in rows}
-        required = connection.execute(select(RequiredChecker.name, RequiredChecker.version)).all()
-        wanted = {(row.name, row.version) for row in required} or set(dict(said.keys()).items())
+        wanted = self._wanted(connection) or set(dict(said.keys()).items())
         if not wanted <= said.keys():
             return None
         return min((said[each] for each in wanted), default=None)
+
+    def _wanted(self, connection: Connection) -> frozenset[tuple[str, int]]:
+        if self._required is None:
+            rows = connection.execute(select(RequiredChecker.name, RequiredChecker.version))
+            self._required = frozenset((row.name, row.version) for row in rows)
+        return self._required
 
 
 def _accepted(required: Required) -> ColumnElement[int | None]:
