@@ -68,7 +68,7 @@ class Mathematics(_Simulator):  # type: ignore[misc]  # BFCL is untyped
             result = context.log(value) / context.log(base)
             return {"result": float(context.nstr(result, libmp.repr_dps(context.prec)))}
         except (ArithmeticError, ValueError, TypeError) as error:
-            return {"error": str(error)}
+            return {"error": str(error) or type(error).__name__}
 
     def square_root(self, number: float, precision: int) -> Any:  # noqa: ANN401 - BFCL's result
         """Compute in a decimal context of this call."""

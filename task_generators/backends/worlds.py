@@ -85,7 +85,7 @@ class BackendWorld:  # a `loop.types.World`
         try:
             return plain(method(**copied(dict(call.arguments))))
         except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
-            return failure(f"Error during execution: {error}")
+            return failure(f"Error during execution: {str(error) or type(error).__name__}")
 
     def repeat(self, call: Call) -> None:
         """Run a call whose answer is known: one that another world of the same task has checked and answered."""
