@@ -7,7 +7,7 @@ request that begins like another row copies that part. Greedy tokens are those o
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import mlx.core as mx
 import numpy as np
@@ -58,8 +58,39 @@ class Stats(Record):
     kv_bytes: int = 0
 
 
+class Batching(Protocol):
+    """What answers requests in batches."""
+
+    kind: str
+    """Which engine it is, to be shown."""
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and give its id."""
+        ...
+
+    def cancel(self, identity: int) -> None:
+        """Forget a request: nobody waits for the answer."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        ...
+
+    @property
+    def stats(self) -> Stats:
+        """Counters since the start."""
+        ...
+
+    def step(self) -> list[Answer]:
+        """Compute a step, and give the answers that it finished."""
+        ...
+
+
 class Engine:
     """A model and the conversations that it is in. Use it from one thread."""
+
+    kind = "shared-prefix"
 
     def __init__(self, model: Any, *, max_rows: int = 16, kv_bytes: int = 4 * GIB) -> None:  # noqa: ANN401 - mlx-lm's
         """Take over a loaded model.

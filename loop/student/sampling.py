@@ -39,7 +39,7 @@ def choose(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[fl
     tokens = mx.argmax(logits, axis=-1)
     if any(sampling.temperature > 0 for sampling in samplings):
         warm = mx.array([sampling.temperature > 0 for sampling in samplings])
-        tokens = mx.where(warm, _sampled(logits, samplings, chances), tokens)
+        tokens = mx.where(warm, sampled(logits, samplings, chances), tokens)
     scores = mx.zeros(tokens.shape)
     if any(sampling.logprobs for sampling in samplings):
         picked = mx.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
@@ -48,7 +48,8 @@ def choose(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[fl
     return [int(token) for token in np.array(tokens)], [float(score) for score in np.array(scores)]
 
 
-def _sampled(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> mx.array:
+def sampled(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> mx.array:
+    """Sample a token a row from logits [R, V] by inverting the distribution function at each row's chance."""
     warmth = mx.array([sampling.temperature or 1.0 for sampling in samplings])[:, None]
     scaled = logits / warmth
     probabilities = exp(scaled - scaled.max(axis=-1, keepdims=True))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import mlx.core as mx
+import structlog
 import uvicorn
 from pydantic import JsonValue, ValidationError
 from starlette.applications import Starlette
@@ -27,16 +28,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loop.children import exit_with_parent
 from loop.errors import LoopdError
-from loop.student import loading
+from loop.student import attention, loading
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Engine, Refused
+from loop.student.engine import Answer, Batching, Engine, Refused
 from loop.student.memory import keep_freed
 from loop.student.parse import parse
+from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
 from loop.student.service import Service
 from loop.student.wire import Ask, wire_answer
 
+log = structlog.get_logger()
 MAX_BODY: Final = 16 * 2**20
 """Bytes of one request."""
 BUFFERS: Final = 2**29
@@ -151,10 +154,14 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _engine(options: argparse.Namespace) -> Engine:
+def _engine(options: argparse.Namespace) -> Batching:
     keep_freed()
     mx.set_cache_limit(BUFFERS)
-    return Engine(loading.load(options.base, options.adapter), max_rows=options.max_rows)
+    model = loading.load(options.base, options.adapter)
+    if attention.known(model):
+        return Engine(model, max_rows=options.max_rows)
+    log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
+    return PlainEngine(model, max_rows=options.max_rows)
 
 
 async def _serve(options: argparse.Namespace) -> int:
@@ -173,23 +180,25 @@ async def _serve(options: argparse.Namespace) -> int:
     )
     server = uvicorn.Server(config)
     service.start()
-    await asyncio.wrap_future(service.ready)
+    engine = await asyncio.wrap_future(service.ready)
     with contextlib.closing(socket.create_server(("127.0.0.1", options.port))) as listener:
-        _announce(listener.getsockname()[1], options)
+        _announce(listener.getsockname()[1], engine.kind, options.max_rows)
         await server.serve(sockets=[listener])
     service.stop()
     return int(broken)
 
 
-def _announce(port: int, options: argparse.Namespace) -> None:
+def _announce(port: int, engine: str, rows: int) -> None:
     device = str(mx.default_device().type).rpartition(".")[2]
     dtype = str(loading.number_type()).rpartition(".")[2]
-    print(json.dumps({"port": port, "device": device, "dtype": dtype, "rows": options.max_rows}), flush=True)  # noqa: T201 - the parent reads it
+    ready = {"port": port, "device": device, "dtype": dtype, "engine": engine, "rows": rows}
+    print(json.dumps(ready), flush=True)  # noqa: T201 - the parent reads it
 
 
 def main(argv: list[str]) -> int:
     """Serve until the parent goes away; 0 unless something broke."""
     exit_with_parent()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is the parent's
     try:
         return asyncio.run(_serve(_arguments(argv)))
     except LoopdError as error:

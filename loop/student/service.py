@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Engine, Refused, Stats
+from loop.student.engine import Answer, Batching, Refused, Stats
 
 log = structlog.get_logger()
 PATIENCE: Final = 5.0
@@ -20,7 +20,7 @@ PATIENCE: Final = 5.0
 class Service:
     """Runs an engine in one thread of its own, because MLX's state belongs to a thread."""
 
-    def __init__(self, build: Callable[[], Engine], *, failed: Callable[[], None]) -> None:
+    def __init__(self, build: Callable[[], Batching], *, failed: Callable[[], None]) -> None:
         """Prepare the thread.
 
         Args:
@@ -28,11 +28,11 @@ class Service:
             failed: called once if the engine breaks.
         """
         self._build, self._failed = build, failed
-        self._inbox: SimpleQueue[Callable[[Engine], None]] = SimpleQueue()
+        self._inbox: SimpleQueue[Callable[[Batching], None]] = SimpleQueue()
         self._waiting: dict[int, Future[Answer]] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self.ready: Future[Engine] = Future()
+        self.ready: Future[Batching] = Future()
         """Done when the engine is built."""
 
     def start(self) -> None:
@@ -65,7 +65,7 @@ class Service:
         self._inbox.put(lambda engine: future.set_result(engine.stats))
         return await asyncio.wrap_future(future)
 
-    def _submit(self, engine: Engine, request: Request, future: Future[Answer]) -> None:
+    def _submit(self, engine: Batching, request: Request, future: Future[Answer]) -> None:
         if future.cancelled():
             return
         try:
@@ -73,7 +73,7 @@ class Service:
         except Refused as error:
             future.set_exception(error)
 
-    def _forget(self, engine: Engine, future: Future[Answer]) -> None:
+    def _forget(self, engine: Batching, future: Future[Answer]) -> None:
         for identity in [identity for identity, waiting in self._waiting.items() if waiting is future]:
             del self._waiting[identity]
             engine.cancel(identity)
@@ -94,7 +94,7 @@ class Service:
             log.exception("engine_broken")
             self._failed()
 
-    def _take(self, engine: Engine) -> None:
+    def _take(self, engine: Batching) -> None:
         """Do what came in; wait for something where the engine has nothing to do."""
         if not engine.busy:
             self._inbox.get()(engine)

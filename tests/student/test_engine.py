@@ -9,6 +9,7 @@ from loop.errors import ConfigError
 from loop.student.conversations import Request
 from loop.student.engine import Engine, Refused
 from loop.student.loading import load
+from loop.student.plain import PlainEngine
 from loop.student.sampling import Sampling, choose
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
@@ -207,3 +208,21 @@ def test_an_unknown_family_is_named(model):
 
     with pytest.raises(ConfigError, match="mamba"):
         Engine(Other())
+
+
+def test_a_family_that_nobody_knows_is_served_by_mlx_lm_with_the_same_tokens(model):
+    rng = random.Random(9)
+    engine = PlainEngine(model, max_rows=3)
+    requests = [Request(tokens=drawn(rng, 5, 40), prefix=3, max_tokens=8) for _ in range(5)]
+    ids = [engine.submit(request) for request in requests]
+    engine.cancel(ids[2])
+    found = {}
+    while engine.busy:
+        found |= {answer.id: answer for answer in engine.step()}
+    assert set(found) == set(ids) - {ids[2]}
+    for identity, request in zip(ids, requests, strict=True):
+        if identity in found:
+            assert found[identity].tokens == plain(model, request.tokens, 8)
+    hot = Request(tokens=(5, 6, 7), max_tokens=8, sampling=Sampling(temperature=1.0, seed=4, logprobs=True))
+    assert answers(PlainEngine(model), [hot])[0] == answers(PlainEngine(model), [hot])[0]
+    assert answers(PlainEngine(model), [hot])[0].tokens == answers(Engine(model), [hot])[0].tokens

@@ -46,6 +46,7 @@ def serve(base, token_file, *more):
 @pytest.fixture(scope="module")
 def server(base, token_file):
     child, ready = serve(base, token_file, "--max-rows", "4")
+    assert ready == ready | {"engine": "shared-prefix", "rows": 4}
     with child:
         yield f"http://127.0.0.1:{ready['port']}"
         child.stdin.close()

@@ -1,0 +1,109 @@
+"""The way out for model families that the shared attention does not know: mlx-lm's own continuous batching.
+
+Right, but every request's prompt is read whole. The server says which engine it uses, and so do its counters.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.generate import BatchGenerator, StopSequences
+
+from loop.student.conversations import Request
+from loop.student.engine import Answer, Refused, Stats
+from loop.student.sampling import Sampling, generator, sampled
+
+
+@dataclass(eq=False)
+class Going:
+    """A request that is being answered."""
+
+    id: int
+    request: Request
+    spoken: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class PlainEngine:
+    """Serves any model that mlx-lm loads. Use it from one thread."""
+
+    kind = "mlx-lm"
+
+    def __init__(self, model: Any, *, max_rows: int = 16, context: int = 8192) -> None:  # noqa: ANN401 - mlx-lm's
+        """Take over a loaded model; `context` is how long a conversation may be."""
+        self.context = context
+        self._batch = BatchGenerator(model, completion_batch_size=max_rows, prefill_batch_size=min(8, max_rows))
+        self._batch.close()  # it raises the limit of wired memory; the machine is not ours alone
+        self._going: dict[int, Going] = {}
+        self._next = self._read = self._spoken = self._steps = 0
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and give its id.
+
+        Raises:
+            Refused: it is empty, or longer than the model reads.
+        """
+        length = len(request.tokens) + request.max_tokens
+        if not request.tokens or length > self.context:
+            raise Refused(
+                f"The prompt has {len(request.tokens)} tokens; with {request.max_tokens} more, {self.context} fit."
+            )
+        ends = StopSequences([[token] for token in request.ends] or None)
+        [uid] = self._batch.insert(
+            [list(request.tokens)],
+            [request.max_tokens],
+            samplers=[_sampler(request.sampling)],
+            stop_sequences=[ends],
+        )
+        self._next += 1
+        self._read += len(request.tokens)
+        self._going[uid] = Going(self._next, request)
+        return self._next
+
+    def cancel(self, identity: int) -> None:
+        """Forget a request: nobody waits for the answer."""
+        for uid in [uid for uid, going in self._going.items() if going.id == identity]:
+            del self._going[uid]
+            self._batch.remove([uid])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._going)
+
+    @property
+    def stats(self) -> Stats:
+        """Counters since the start; everybody who waits counts as a row."""
+        return Stats(read=self._read, spoken=self._spoken, steps=self._steps, rows=len(self._going))
+
+    def step(self) -> list[Answer]:
+        """Compute a step, and give the answers that it finished."""
+        if not self._going:
+            return []
+        self._steps += 1
+        return [answer for response in self._batch.next_generated() if (answer := self._said(response))]
+
+    def _said(self, response: Any) -> Answer | None:  # noqa: ANN401 - mlx-lm's response
+        going = self._going[response.uid]
+        self._spoken += 1
+        going.spoken.append(int(response.token))
+        if going.request.sampling.logprobs:
+            going.logprobs.append(float(response.logprobs[response.token]))
+        if response.finish_reason is None:
+            return None
+        del self._going[response.uid]
+        logprobs = tuple(going.logprobs) if going.request.sampling.logprobs else None
+        finish: Literal["stop", "length"] = "stop" if response.finish_reason == "stop" else "length"
+        return Answer(id=going.id, tokens=tuple(going.spoken), finish=finish, cached=0, logprobs=logprobs)
+
+
+def _sampler(sampling: Sampling) -> Any:  # noqa: ANN401 - mlx-lm's kind of function
+    chance: np.random.Generator = generator(sampling)
+
+    def pick(logprobs: mx.array) -> mx.array:
+        if sampling.temperature == 0:
+            return mx.argmax(logprobs, axis=-1)
+        return sampled(logprobs.astype(mx.float32), [sampling], [float(chance.random())])
+
+    return pick
