@@ -143,3 +143,20 @@ def test_every_teacher_keeps_the_contract(use, task):
         assert worst.cost == 0
     else:
         assert worst.requests >= len(task.plan) + len(task.turns)
+
+
+# --- every generator -------------------------------------------------------------------------------------------------
+
+VARIED = ({"look_first": 1.0}, {"mistake": 1.0}, {"vary_order": 1.0})
+OWN = [use for use in plugins.known("task_generators") if use not in {"bfcl", "suites"}]
+"""Generators of plans that read before they use; many of BFCL's gold answers do not."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("use", OWN)
+def test_every_variation_of_every_generators_tasks_is_accepted(use):
+    generator = plugins.load("task_generators", Part(use=use))
+    for arm in generator.arms[::3]:
+        task = generator.make(arm, 1)
+        for settings in VARIED:
+            accepted(task, play(owed(task, "scripted", settings, 3)))
