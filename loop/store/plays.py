@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
 from loop.canonical import NotJson, clean
 from loop.errors import FailureKind, NotFound
@@ -16,6 +16,11 @@ from loop.store.tasks import Tasks
 from loop.types import End, Failure, Play, Purpose, Round, Task, Trajectory
 
 UNKNOWN = Failure(kind=FailureKind.LOST, message="the play ended without a word")
+SETTLE = (
+    update(PlayRow)
+    .where(PlayRow.id == bindparam("play"), PlayRow.state != PlayState.DONE)
+    .values(state=bindparam("to"), ended=bindparam("now"))
+)
 
 
 class Plays(Tasks):
@@ -101,9 +106,7 @@ class Plays(Tasks):
 
     def _settle(self, connection: Connection, play: Play, state: PlayState) -> bool:
         """Move a play to its end; false where it has a trajectory already."""
-        open_still = PlayRow.id == play.id, PlayRow.state != PlayState.DONE
-        change = update(PlayRow).where(*open_still).values(state=state, ended=self._clock())
-        if connection.execute(change).rowcount:
+        if connection.execute(SETTLE, {"play": play.id, "to": state, "now": self._clock()}).rowcount:
             return True
         self._state(connection, play)
         return False

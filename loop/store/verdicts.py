@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
 from loop.canonical import clean
 from loop.models import RequiredChecker, TaskBackend
@@ -13,6 +13,13 @@ from loop.store.base import Base
 from loop.store.rows import Values, part
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import ArmKey, Purpose, Rate, Round, Tally, Verdict
+
+GIVEN = (
+    select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
+    .where(VerdictRow.trajectory == bindparam("trajectory"))
+    .order_by(VerdictRow.version)
+)
+MARK = update(TrajectoryRow).where(TrajectoryRow.id == bindparam("trajectory")).values(passed=bindparam("accepted"))
 
 
 class Verdicts(Base):
@@ -39,8 +46,7 @@ class Verdicts(Base):
         with self._write() as connection:
             self._insert_once(connection, VerdictRow, rows)
             accepted = self._judged(connection, trajectory_id)
-            here = TrajectoryRow.id == trajectory_id
-            connection.execute(update(TrajectoryRow).where(here).values(passed=accepted))
+            connection.execute(MARK, {"trajectory": trajectory_id, "accepted": accepted})
 
     def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Tally]:
         """How each task of a round went so far, in the order of their ids."""
@@ -99,8 +105,7 @@ class Verdicts(Base):
 
     def _judged(self, connection: Connection, trajectory_id: str) -> int | None:
         """1 where every required checker passed it, 0 where one did not, None where one has not judged yet."""
-        query = select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
-        rows = connection.execute(query.where(VerdictRow.trajectory == trajectory_id).order_by(VerdictRow.version))
+        rows = connection.execute(GIVEN, {"trajectory": trajectory_id})
         said = {(row.checker, row.version): row.passed for row in rows}
         wanted = self._wanted(connection) or set(dict(said.keys()).items())
         if not wanted <= said.keys():

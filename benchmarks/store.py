@@ -1,0 +1,341 @@
+"""The store: accepted trajectories a second, and how long the views take as it fills.
+
+    python benchmarks/store.py [--quick] [--million] [--url URL] [--json FILE]
+
+Storing one accepted trajectory is two commits: the play's end, and its verdicts. Beside it, in the same run, a bare
+driver writes the same bytes in as many commits: what the disk allows. What was stored is read back and compared first.
+Then the store is filled, round by round, and every view and the daemon's own questions are timed at 10^4 and 10^5
+trajectories (10^3 and 10^4 with --quick; 10^6 too with --million).
+"""
+
+# ruff: noqa: SLF001 - it fills the store in bulk, through the same rows as its methods
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from loop import db
+from loop.models import Play as PlayRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.models import Verdict as VerdictRow
+from loop.store import Store
+from loop.store.rows import play_row, spell
+from loop.types import (
+    Arm,
+    Call,
+    Catalogue,
+    Dataset,
+    End,
+    Message,
+    Part,
+    Play,
+    Policy,
+    Promotion,
+    Round,
+    RoundState,
+    Score,
+    Split,
+    Standing,
+    Suite,
+    Task,
+    Tool,
+    Trajectory,
+    Turn,
+    Usage,
+    Verdict,
+)
+
+REQUIRED = (("outcome", 1), ("dataflow", 1), ("stop", 1))
+STOCK = Policy(base="base", system="You call tools. " * 40, template="chatml")
+BACKENDS = ("Files", "Trade", "Travel", "Vehicle", "Message", "Ticket")
+PER_ROUND = 1000
+CATALOGUE = Catalogue(
+    tools=tuple(
+        Tool(
+            name=f"tool_{n}",
+            description="Does one thing to one thing and says so. " * 4,
+            parameters={"type": "object", "properties": {name: {"type": "string"} for name in "abcd"}},
+        )
+        for n in range(20)
+    )
+)
+VIEWS = {
+    "v_rounds": "select * from v_rounds",
+    "v_curriculum": "select * from v_curriculum",
+    "v_trajectories, newest 100": "select * from v_trajectories order by round desc limit 100",
+    "v_trajectories, one round": "select player, avg(accepted) from v_trajectories where round = 1 group by player",
+    "v_tool_calls, one round": "select tool, count(*), avg(ok) from v_tool_calls where round = 1 group by tool",
+    "v_tool_calls, all by tool": "select tool, count(*) from v_tool_calls group by tool",
+    "v_policies": "select * from v_policies",
+    "v_gates": "select * from v_gates",
+    "v_transfer": "select * from v_transfer",
+    "v_spend": "select * from v_spend",
+    "v_suites": "select * from v_suites",
+}
+
+
+def task(seed: int, split: Split = Split.TRAIN) -> Task:
+    """A task of the usual size."""
+    return Task(
+        generator="toy",
+        family=f"family{seed % 6}",
+        tier="easy",
+        seed=seed,
+        backends=(BACKENDS[seed % 6],),
+        initial={"files": {f"file{n}": "some text " * 5 for n in range(20)}, "seed": seed},
+        tools=tuple(tool.name for tool in CATALOGUE.tools),
+        turns=(Turn(user="do this, then that"), Turn(user="and now the other")),
+        split=split,
+        leak_group=f"{split}-{seed}",
+    )
+
+
+def plays(rnd: Round, count: int, samples: int = 4) -> list[Play]:
+    """Owed plays of the student."""
+    part = Part(use="student", settings={"temperature": 0.8})
+    who = {"player": part, "player_name": "student", "policy": STOCK.id, "system": STOCK.system}
+    tasks = [task(rnd.id * 10_000 + n) for n in range(-(-count // samples))]
+    made = (
+        Play(id=f"{rnd.id:06}-{n:06}", round=rnd.id, task=tasks[n // samples], sample=n % samples, **who)
+        for n in range(count)
+    )
+    return list(made)
+
+
+def trajectory(play: Play) -> Trajectory:
+    """A play of two turns, five calls, fourteen messages."""
+    turns = [message for turn in range(2) for message in said(turn)]
+    return Trajectory(
+        task=play.task.id,
+        player="student",
+        policy=play.policy,
+        sample=play.sample,
+        catalogue=CATALOGUE,
+        messages=(Message(role="system", content=STOCK.system), *turns),
+        end=End.CLOSED,
+        usage=Usage(prompt_tokens=4000, cached_tokens=3500, completion_tokens=300, requests=7),
+        seconds=3.0,
+    )
+
+
+def said(turn: int) -> Iterator[Message]:
+    """One turn's messages."""
+    yield Message(role="user", content="Please look at the files and tell me what is new there. " * 3)
+    for n in range(2 + turn):
+        call = Call(name=f"tool_{n}", arguments={"a": f"value {turn}", "b": n})
+        yield Message(role="assistant", content="", calls=(call,), tokens=tuple(range(1000, 1040)))
+        yield Message(role="tool", name=call.name, content=json.dumps({"found": ["one", "two"] * 8}), ok=True)
+    yield Message(role="assistant", content="That is done; here is what I found.", tokens=tuple(range(2000, 2020)))
+
+
+def verdicts() -> list[Verdict]:
+    """Three checkers' verdicts."""
+    evidence = {"arguments": [{"call": n, "from": "result"} for n in range(5)]}
+    return [
+        Verdict(checker=name, version=version, passed=True, score=1, reason="as it should be", evidence=evidence)
+        for name, version in REQUIRED
+    ]
+
+
+# --- accepted trajectories a second ----------------------------------------------------------------------------------
+
+
+def throughput(url: str, count: int, repeats: int) -> dict[str, float]:
+    """Store accepted trajectories, in turn with a bare driver that writes the same bytes; medians."""
+    ours, bare = [], []
+    with Store.open(url) as store:
+        store.add_policy(STOCK, Standing.CHAMPION)
+        store.require(REQUIRED)
+        compare(store)
+        for _ in range(repeats):
+            ours.append(count / timed(lambda: accept(store, owed(store, count))))
+            bare.append(count / timed(lambda: write_bare(store, count)))
+    return {"accepted_per_second": statistics.median(ours), "bare_driver_per_second": statistics.median(bare)}
+
+
+def compare(store: Store) -> None:
+    """What was stored reads back equal."""
+    play = owed(store, 1)[0]
+    accept(store, [play])
+    found = store.trajectory(play.id)
+    assert (found.task, found.trajectory, found.verdicts) == (
+        play.task,
+        trajectory(play),
+        tuple(sorted(verdicts(), key=lambda verdict: verdict.checker)),
+    )
+
+
+def owed(store: Store, count: int) -> list[Play]:
+    """Open a round that owes so many plays."""
+    rnd = store.open_round("config", 0)
+    if store.planned(rnd):
+        store.advance(rnd, RoundState.FAILED)
+        rnd = store.open_round("config", 0)
+    made = plays(rnd, count)
+    store.owe(rnd, [], made)
+    return made
+
+
+def accept(store: Store, made: list[Play]) -> None:
+    """Finish plays and record their verdicts, as the daemon does: one by one, as they arrive."""
+    for play in made:
+        store.finish(play, trajectory(play))
+        store.record(play.id, verdicts())
+
+
+def write_bare(store: Store, count: int) -> None:
+    """Write as many bytes in as many commits, in two plain tables."""
+    rnd = store.open_round("config", 0)
+    play = plays(rnd, 1)[0]
+    whole = json.dumps([message.model_dump(mode="json") for message in trajectory(play).messages])
+    judged = json.dumps([verdict.model_dump(mode="json") for verdict in verdicts()])
+    with begun(store) as connection:
+        connection.execute(text("create table if not exists bare (id integer, kind text, body text)"))
+    for n in range(count):
+        for kind, body in (("trajectory", whole), ("verdicts", judged)):
+            with begun(store) as connection:
+                connection.execute(
+                    text("insert into bare values (:n, :kind, :body)"), {"n": n, "kind": kind, "body": body}
+                )
+
+
+@contextmanager
+def begun(store: Store) -> Iterator[Connection]:
+    """One commit on the writer's connection."""
+    with store._writer.begin() as connection:
+        yield connection
+
+
+# --- the views as the store fills ------------------------------------------------------------------------------------
+
+
+def latencies(url: str, sizes: list[int], repeats: int) -> dict[int, dict[str, float]]:
+    """Milliseconds of every question at every size."""
+    found = {}
+    with Store.open(url) as store, db.read_only(url) as ask:
+        store.add_policy(STOCK, Standing.CHAMPION)
+        measure_something(store)
+        filled = 0
+        for size in sizes:
+            while filled < size:
+                fill(store)
+                filled += PER_ROUND
+            store.save_arms(Arm(key=task(n).arm.model_copy(update={"family": f"f{n}"}), plays=n) for n in range(1000))
+            found[size] = {
+                name: median_ms(lambda q=query: ask(q, seconds=600), repeats) for name, query in VIEWS.items()
+            }
+            found[size] |= {name: median_ms(question, repeats) for name, question in questions(store).items()}
+    return found
+
+
+def measure_something(store: Store) -> None:
+    """A suite of 200 tasks with eight plays of each."""
+    suite = Suite(name="suite", tasks=tuple(task(n, Split.HELDOUT) for n in range(200)))
+    store.save_suite(suite)
+    scores = (
+        Score(task=each.id, backends=each.backends, tier=each.tier, sample=sample, passed=sample % 2 == 0)
+        for each in suite.tasks
+        for sample in range(8)
+    )
+    store.save_scores(STOCK.id, suite.id, "mark", scores)
+
+
+def fill(store: Store) -> None:
+    """One more finished round, through the same rows as `finish` writes, in one transaction."""
+    rnd = store.open_round("config", 0)
+    made = plays(rnd, PER_ROUND)
+    with store._write() as connection:
+        store._add_tasks(connection, list({play.task.id: play.task for play in made}.values()))
+        connection.execute(
+            store._insert(PlayRow), [play_row(play, n, 0) | {"state": "done"} for n, play in enumerate(made)]
+        )
+        for play in made:
+            spelled = spell(play, trajectory(play), store._clock(), store._stored)
+            store._store(connection, spelled)
+            store._remember(row["id"] for row in (*spelled.catalogues, *spelled.prompts))
+            judged = [store._verdict(play.id, verdict) for verdict in verdicts()]
+            connection.execute(store._insert(VerdictRow), judged)
+        connection.execute(TrajectoryRow.__table__.update().where(TrajectoryRow.round == rnd.id).values(passed=1))
+    end(store, rnd, made)
+
+
+def end(store: Store, rnd: Round, made: list[Play]) -> None:
+    """Give the round a dataset and a rejected candidate, and end it."""
+    rows = tuple(play.id for play in made[:200])
+    store.save_dataset(rnd, Dataset(id=f"dataset-{rnd.id}", rows=rows, counts={}, rules={}))
+    policy = Policy(**STOCK.model_dump() | {"adapter": f"adapter-{rnd.id}"}, parent=STOCK.id)
+    store.add_policy(policy, Standing.CANDIDATE, f"/models/{rnd.id}", rnd)
+    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="no better"))
+    for state in list(RoundState)[1:7]:
+        rnd = store.advance(rnd, state)
+
+
+def questions(store: Store) -> dict[str, Callable[[], object]]:
+    """What the daemon asks."""
+    last = store.rounds()[-1]
+    return {
+        "accepted, first 200": lambda: list(store.accepted(REQUIRED, limit=200)),
+        "tallies of a round": lambda: store.tallies(last),
+        "rates of a round": lambda: store.rates(last),
+        "unchecked of a round": lambda: list(store.unchecked(last, REQUIRED)),
+        "unchecked after a new version, first 200": lambda: list(islice(store.unchecked(None, [("outcome", 2)]), 200)),
+    }
+
+
+def median_ms(question: Callable[[], object], repeats: int) -> float:
+    """Median of some runs, in milliseconds."""
+    return 1000 * statistics.median(timed(question) for _ in range(repeats))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+# --- the program -----------------------------------------------------------------------------------------------------
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the tables."""
+    speed = result["throughput"]
+    print(f"accepted trajectories a second  {speed['accepted_per_second']:9.0f}")
+    print(f"bare driver, the same bytes     {speed['bare_driver_per_second']:9.0f}   ratio {speed['ratio']:.2f}")
+    sizes = list(result["milliseconds"])
+    print(f"\n{'milliseconds at':42}" + "".join(f"{size:>12,}" for size in sizes))
+    for name in result["milliseconds"][sizes[0]]:
+        print(f"{name:42}" + "".join(f"{result['milliseconds'][size][name]:12.1f}" for size in sizes))
+
+
+def main() -> None:
+    """Run both parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes")
+    parser.add_argument("--million", action="store_true", help="10^6 trajectories too: ten minutes or more, 10 GB")
+    parser.add_argument("--url", help="an empty database; a temporary SQLite file by default")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    options = parser.parse_args()
+    sizes = [1000, 10_000] if options.quick else [10_000, 100_000, *([1_000_000] if options.million else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        url = options.url or f"sqlite:///{folder}/views.db"
+        speed = throughput(options.url or f"sqlite:///{folder}/speed.db", 200 if options.quick else 1000, 3)
+        speed["ratio"] = speed["accepted_per_second"] / speed["bare_driver_per_second"]
+        result = {"throughput": speed, "milliseconds": latencies(url, sizes, 3)}
+    show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
