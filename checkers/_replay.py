@@ -45,6 +45,37 @@ class PlanRun(NamedTuple):
     turns: Sequence[PlannedTurn]
 
 
+class LastPlan:
+    """Remembers the plan that was run last: the plays of one task come one after another.
+
+    It is no part of the checker that holds it: two of them are equal, and nothing of it is sent to a worker.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._run: PlanRun | None = None
+
+    def of(self, task: Task, key: Spelling) -> PlanRun:
+        """Give the run of a task's plan.
+
+        Raises:
+            PlanError: the plan cannot be run.
+        """
+        last = self._run
+        if last is None or (last.task is not task and last.task.id != task.id):
+            last = self._run = run_plan(task, key)
+        return last
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LastPlan)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __getstate__(self) -> dict[str, None]:
+        return {"_run": None}
+
+
 def run_plan(task: Task, key: Spelling) -> PlanRun:
     """Run a task's plan in a fresh world and keep what comes of it.
 

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import JsonValue, PrivateAttr
 
-from checkers._replay import PlannedTurn, PlanRun, Replay, run_plan
+from checkers._replay import LastPlan, PlannedTurn, Replay
 from checkers._turns import PlayedTurn, recorded, shape_fault, turns_of
 from loop.canonical import canonical
 from loop.types import Record, Result, Task, Trajectory, Verdict
@@ -37,7 +37,7 @@ class Outcome(Record):
     """Whether an answer of 100 differs from one of 100.0, as it does for BFCL's checker, which compares texts."""
 
     version: ClassVar[int] = 1
-    _last: PlanRun | None = PrivateAttr(None)
+    _last: LastPlan = PrivateAttr(default_factory=LastPlan)
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Outcome(Record):
         played = turns_of(trajectory)
         if problem := shape_fault(task, played):
             return self._verdict(task, 0, Fault("shape", f"this is no play of the task: {problem}"))
-        plan = self._plan(task)
+        plan = self._last.of(task, self._key)
         replay = Replay(plan, self._key)
         for number, planned in enumerate(plan.turns):
             if number == len(played):
@@ -61,13 +61,6 @@ class Outcome(Record):
             if fault := self._fault(played[number], planned, replay):
                 return self._verdict(task, number, fault)
         return self._verdict(task, len(task.turns), None)
-
-    def _plan(self, task: Task) -> PlanRun:
-        """Run the plan, or remember what came of it: the plays of one task come one after another."""
-        last = self._last
-        if last is None or (last.task is not task and last.task.id != task.id):
-            last = self._last = run_plan(task, self._key)
-        return last
 
     def _fault(self, played: PlayedTurn, planned: PlannedTurn, replay: Replay) -> Fault | None:
         """Judge one turn. The replay stands where the turn before left it."""

@@ -1,0 +1,69 @@
+"""What every checker must do, whatever it judges."""
+
+import pickle
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from loop import plugins
+from loop.types import Call, End, Message, Part, Trajectory, Verdict
+
+CHECKERS = [plugins.load("checkers", Part(use=name)) for name in plugins.known("checkers")]
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+TOOLS = st.sampled_from(["get_stock_info", "place_order", "cancel_order", "get_watchlist", "none", "__init__", ""])
+CALLS = st.builds(
+    Call, name=TOOLS, arguments=st.dictionaries(st.sampled_from(["symbol", "price", "order_id", "x"]), VALUES)
+)
+MESSAGES = st.builds(
+    Message,
+    role=st.sampled_from(["system", "user", "assistant", "tool"]),
+    content=st.text() | st.sampled_from(["Look up AAPL and buy 10 shares at its present price.", "{}", "[1", "null"]),
+    calls=st.lists(CALLS, max_size=2).map(tuple),
+    ok=st.none() | st.booleans(),
+    leniencies=st.lists(st.sampled_from(["a", "b"])).map(tuple),
+    fault=st.none() | st.text(),
+)
+
+
+def test_the_known_checkers():
+    assert {checker.name for checker in CHECKERS} == {"outcome", "stop", "dataflow", "economy", "format"}
+
+
+@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
+def test_a_checker_is_a_frozen_record_with_a_version_that_judges_the_right_play_right(checker, task, plays):
+    verdict = checker.check(task, plays.make(task, plays.right()))
+    assert isinstance(verdict, Verdict)
+    assert (verdict.checker, verdict.version) == (checker.name, checker.version)
+    assert (verdict.passed, verdict.score) == (True, 1.0)
+    assert checker == type(checker)() == pickle.loads(pickle.dumps(checker))
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(messages=st.lists(MESSAGES, max_size=8), end=st.sampled_from(list(End)))
+def test_nothing_that_a_player_may_have_done_raises(checker, task, messages, end):
+    trajectory = Trajectory(task=task.id, player="x", messages=tuple(messages), end=end)
+    verdict = checker.check(task, trajectory)
+    assert verdict == checker.check(task, trajectory)
+    assert 0 <= verdict.score <= 1
+    assert verdict.reason
+    assert len(verdict.model_dump_json()) < 200_000
+
+
+def test_an_empty_trajectory_fails_outcome_and_stop(task):
+    empty = Trajectory(task=task.id, player="x", end=End.CLOSED)
+    failed = {checker.name for checker in CHECKERS if not checker.check(task, empty).passed}
+    assert failed == {"outcome", "stop"}
