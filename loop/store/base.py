@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, Select, select
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
@@ -23,6 +23,7 @@ Insert = sqlite.Insert | postgresql.Insert
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
 T = TypeVar("T")
+EPOCH = select(Lease.epoch).where(Lease.name == bindparam("lease")).with_for_update(read=True)
 
 
 class Base:
@@ -82,8 +83,7 @@ class Base:
         if self._fence is None:
             return
         name, epoch = self._fence
-        query = select(Lease.epoch).where(Lease.name == name).with_for_update(read=True)
-        if connection.scalar(query) != epoch:
+        if connection.scalar(EPOCH, {"lease": name}) != epoch:
             raise AlreadyRunning(f"The lease '{name}' went to another loopd; this one stops without writing")
 
     def _insert(self, table: type[Table]) -> Insert:

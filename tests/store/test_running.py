@@ -1,5 +1,7 @@
 """Spend, leases, events and arms: what a daemon needs to survive itself."""
 
+import threading
+
 import pytest
 
 from loop.errors import AlreadyRunning, LoopdError
@@ -102,3 +104,20 @@ def test_arms_are_saved_in_place(store, make):
     store.save_arms([arm.model_copy(update={"alpha": 4.5, "frozen": True})])
     assert store.arms() == (other, arm.model_copy(update={"alpha": 4.5, "frozen": True}))
     store.save_arms([])
+
+
+def test_threads_share_one_store(store):
+    def write(name):
+        for n in range(40):
+            store.event(name, n=n)
+            store.pause_gate(name)
+            store.paused_gates()
+            store.resume_gate(name)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("depth", "breadth", "all")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(store.events())) == 120
+    assert store.paused_gates() == ()
