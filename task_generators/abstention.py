@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from task_generators import sql
 from task_generators.families.abstention.odd import ask, no_tool, wait
 from task_generators.families.abstention.requests import HOSTS, Host
-from task_generators.pairs import SINGLE
+from task_generators.families.homes import home
 from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Abstention"]
@@ -13,8 +12,8 @@ __all__ = ["Abstention"]
 
 def _domain(backend: str, host: Host) -> Domain:
     families = [no_tool(host), ask(host), *([wait(host)] if host.complete else [])]
-    some = sql.TOOLS if backend in sql.DOMAIN.backends else SINGLE[backend].some
-    return Domain((backend,), some, tuple(families))
+    name, domain = home(backend)
+    return Domain((backend,), domain.some, tuple(families), group=name)
 
 
 DOMAINS: Final = tuple(_domain(backend, host) for backend, host in HOSTS.items())

@@ -1,24 +1,14 @@
 """Tasks over two backends, in the pairs that BFCL uses: turn about, or with values carried from one to the other."""
 
-from collections.abc import Mapping
 from itertools import permutations
-from types import MappingProxyType
 from typing import Final
 
-from task_generators import files, maths, messages, tickets, trading, travel, twitter, vehicle
+from task_generators.families.homes import home
 from task_generators.families.pairs.carry import carries, carry
 from task_generators.families.pairs.weave import weave
 from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Pairs"]
-
-SINGLE: Final[Mapping[str, Domain]] = MappingProxyType(
-    {
-        module.DOMAIN.backends[0]: module.DOMAIN
-        for module in (files, maths, messages, tickets, trading, travel, twitter, vehicle)
-    }
-)
-"""Every backend's own domain."""
 
 PAIRS: Final = tuple(
     (first, second)
@@ -29,7 +19,7 @@ PAIRS: Final = tuple(
 
 
 def _domain(first: str, second: str) -> Domain:
-    one, other = SINGLE[first], SINGLE[second]
+    (_, one), (_, other) = home(first), home(second)
     carried = [carry(source, sink) for source, sink in permutations((first, second)) if carries(source, sink)]
     return Domain((first, second), one.some + other.some, (weave(one.families, other.families), *carried[:1]))
 

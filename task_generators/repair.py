@@ -2,17 +2,19 @@
 
 from typing import Final
 
-from task_generators import sql
-from task_generators.families.repair.tries import TRIALS, repair
-from task_generators.pairs import SINGLE
+from task_generators.families.homes import home
+from task_generators.families.repair.tries import TRIALS, Trial, repair
 from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Repair"]
 
-DOMAINS: Final = tuple(
-    Domain((backend,), (sql.DOMAIN if backend == "SQL" else SINGLE[backend]).some, (repair(trial),))
-    for backend, trial in TRIALS.items()
-)
+
+def _domain(backend: str, trial: Trial) -> Domain:
+    name, domain = home(backend)
+    return Domain((backend,), domain.some, (repair(trial),), group=name)
+
+
+DOMAINS: Final = tuple(_domain(backend, trial) for backend, trial in TRIALS.items())
 
 
 class Repair(Generator):

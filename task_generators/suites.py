@@ -1,4 +1,7 @@
-"""Frozen suites of held-out tasks, by name. A suite's digest is pinned by a test: changing one is a decision."""
+"""Frozen suites of held-out tasks, by name. A suite's digest is pinned by a test: changing one is a decision.
+
+Generated suites are drawn from fixed seeds and each has a sealed twin. BFCL's are public, so they have none.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -9,6 +12,7 @@ from typing import Final, Literal
 from loop.errors import NotFound, nearest
 from loop.plugins import load
 from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
+from task_generators.bfcl import tasks_of
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
 """Seeds below belong to training."""
@@ -18,38 +22,74 @@ class Draw(Record):
     """So many tasks of some families of one generator, the families taking turns."""
 
     generator: str
-    families: tuple[str, ...]
+    families: tuple[str, ...] = ()
+    """Empty for all of them."""
     tiers: Mapping[Tier, int]
     """How many tasks of each tier."""
     offer: Literal["some", "whole"] = "some"
 
 
-def _short(easy: int, moderate: int, hard: int) -> dict[Tier, int]:
-    return {Tier.EASY: easy, Tier.MODERATE: moderate, Tier.HARD: hard}
+def _tiers(easy: int = 0, moderate: int = 0, hard: int = 0, veryhard: int = 0) -> dict[Tier, int]:
+    return dict(zip(Tier, (easy, moderate, hard, veryhard), strict=True))
 
+
+WALKS: Final = ("tidy", "walk", "copies", "project")
+"""Families of files without data flow: names, paths and deep nesting, as the file gates before this one had them."""
+
+SINGLE: Final = ("files", "maths", "messages", "sql", "tickets", "trading", "travel", "twitter", "vehicle")
+"""Generators of one backend each."""
 
 GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
     {
-        "rehearsal-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_short(10, 0, 0)),),
+        "rehearsal-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_tiers(10)),),
         "rehearsal-breadth": (
-            Draw(generator="trading", families=("buy", "orders"), tiers=_short(8, 0, 0)),
-            Draw(generator="travel", families=("airport", "money"), tiers=_short(8, 0, 0)),
+            Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(8)),
+            Draw(generator="travel", families=("airport", "money"), tiers=_tiers(8)),
         ),
-        "quick-depth": (Draw(generator="files", families=("tidy", "walk", "notes"), tiers=_short(24, 24, 12)),),
+        "quick-depth": (Draw(generator="files", families=("tidy", "walk", "notes"), tiers=_tiers(24, 24, 12)),),
         "quick-breadth": (
-            Draw(generator="trading", families=("buy", "orders", "company", "watch"), tiers=_short(12, 12, 6)),
-            Draw(generator="travel", families=("airport", "money", "booking", "login"), tiers=_short(12, 12, 6)),
+            Draw(generator="trading", families=("buy", "orders", "company", "watch"), tiers=_tiers(12, 12, 6)),
+            Draw(generator="travel", families=("airport", "money", "booking", "login"), tiers=_tiers(12, 12, 6)),
         ),
+        "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
+        "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=72), offer="whole"),),
+        "depth-hardgen": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=40), offer="whole"),),
+        "depth-veryhard": (Draw(generator="files", tiers=_tiers(veryhard=18), offer="whole"),),
+        "breadth": (
+            *(Draw(generator=name, tiers=_tiers(4, 4, 3, 2), offer="whole") for name in SINGLE if name != "files"),
+            Draw(generator="pairs", tiers=_tiers(0, 32, 32, 0), offer="whole"),
+        ),
+        "abstention": (Draw(generator="abstention", tiers=_tiers(26, 13, 1), offer="whole"),),
+        "repair": (Draw(generator="repair", tiers=_tiers(9, 18, 9), offer="whole"),),
+        "sql": (Draw(generator="sql", tiers=_tiers(18, 18, 12, 2), offer="whole"),),
+        **{
+            f"{name}-{tier}": (Draw(generator=name, tiers={tier: 18}, offer="whole"),)
+            for name in (*SINGLE, "pairs")
+            for tier in Tier
+        },
     }
 )
 """Suites that are drawn from generators; each has a twin `NAME-sealed`."""
 
 SEALED: Final = "-sealed"
 
+BFCL: Final[Mapping[str, tuple[str, bool | None]]] = MappingProxyType(
+    {
+        "breadth-52": ("base", True),
+        "breadth-rest": ("base", False),
+        "bfcl-base": ("base", None),
+        "bfcl-miss-func": ("miss_func", None),
+        "bfcl-miss-param": ("miss_param", None),
+        "bfcl-long-context": ("long_context", None),
+    }
+)
+"""Held-out entries of BFCL: the category, and whether only those with a single backend other than the file system are
+meant (true), only the others (false), or all."""
+
 
 def names() -> tuple[str, ...]:
     """Names of all suites."""
-    return tuple(name + twin for name in GENERATED for twin in ("", SEALED))
+    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), *BFCL)
 
 
 @cache
@@ -58,29 +98,39 @@ def suite(name: str) -> Suite:
 
     Raises:
         NotFound: there is no suite of that name.
+        ConfigError: it is one of BFCL's, and the data set is not installed.
     """
     if name not in names():
         raise NotFound(f"There is no suite '{name}'.{nearest(name, names())}")
-    split = Split.SEALED if name.endswith(SEALED) else Split.HELDOUT
-    draws = GENERATED[name.removesuffix(SEALED)]
-    return Suite(name=name, tasks=tuple(task for draw in draws for task in _drawn(draw, split)))
+    return Suite(name=name, tasks=tuple(_entries(*BFCL[name]) if name in BFCL else _generated(name)))
 
 
-def _drawn(draw: Draw, split: Split) -> Iterator[Task]:
-    """Draw the tasks, no leak group twice."""
-    generator: TaskGenerator = load("task_generators", Part(use=draw.generator, settings={"offer": draw.offer}))
-    groups: set[str] = set()
-    for tier, count in draw.tiers.items():
-        arms = [arm for arm in generator.arms if arm.tier is tier and arm.family in draw.families]
-        for arm in islice(cycle(arms), count):
-            task = _new(generator, arm, split, groups)
-            groups.add(task.leak_group)
+def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT001 - as `BFCL` has it
+    """Take BFCL's held-out entries of a category."""
+    for task in tasks_of(category, Split.HELDOUT):
+        alone = len(task.backends) == 1 and task.backends != ("GorillaFileSystem",)
+        if single is None or alone == single:
             yield task
 
 
-def _new(generator: TaskGenerator, arm: ArmKey, split: Split, groups: set[str]) -> Task:
-    """Make the next task of an arm whose leak group is not in the suite yet."""
-    seed = FIRST_SEED[split]
-    while (task := generator.make(arm, seed, split)).leak_group in groups:
-        seed += 1
-    return task
+def _generated(name: str) -> Iterator[Task]:
+    """Draw a generated suite's tasks, no leak group twice."""
+    split = Split.SEALED if name.endswith(SEALED) else Split.HELDOUT
+    groups: set[str] = set()
+    for draw in GENERATED[name.removesuffix(SEALED)]:
+        yield from _drawn(draw, split, groups)
+
+
+def _drawn(draw: Draw, split: Split, groups: set[str]) -> Iterator[Task]:
+    """Draw tasks whose leak groups are new, the arms taking turns."""
+    generator: TaskGenerator = load("task_generators", Part(use=draw.generator, settings={"offer": draw.offer}))
+    seeds: dict[ArmKey, int] = {}
+    for tier, count in draw.tiers.items():
+        arms = [arm for arm in generator.arms if arm.tier is tier and arm.family in (draw.families or (arm.family,))]
+        for arm in islice(cycle(arms), count):
+            seed = seeds.get(arm, FIRST_SEED[split])
+            while (task := generator.make(arm, seed, split)).leak_group in groups:
+                seed += 1
+            seeds[arm] = seed + 1
+            groups.add(task.leak_group)
+            yield task

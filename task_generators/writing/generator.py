@@ -31,6 +31,8 @@ class Domain(NamedTuple):
     some: tuple[str, ...]
     """The tools that are offered where not all are, in the order in which they are shown."""
     families: tuple[Family[Any], ...]
+    group: str = ""
+    """Name of the generator whose tasks may have the same contents, where it is not this one."""
 
 
 class Generator(Record, ABC):
@@ -66,7 +68,7 @@ class Generator(Record, ABC):
             NotFound: the arm is none of this generator's.
         """
         domain, family = self._find(arm)
-        story, group = self._draw(arm, family, seed, split)
+        story, group = self._draw(arm, domain, family, seed, split)
         return Task(
             generator=self.name,
             family=arm.family,
@@ -87,7 +89,7 @@ class Generator(Record, ABC):
                     return domain, family
         raise NotFound(f"{self.name} makes no '{arm}'.{nearest(str(arm), [str(known) for known in self.arms])}")
 
-    def _draw(self, arm: ArmKey, family: Family[Any], seed: int, split: Split) -> tuple[Story, str]:
+    def _draw(self, arm: ArmKey, domain: Domain, family: Family[Any], seed: int, split: Split) -> tuple[Story, str]:
         """Draw stories until one's content belongs to the split."""
         place = self.name if len(arm.backends) == 1 else "+".join((self.name, *arm.backends))
         for draw in range(MOST_DRAWS):
@@ -96,7 +98,7 @@ class Generator(Record, ABC):
                 story: Story = tell(family, arm.tier, rng)
             except Stuck:
                 continue
-            group = leak_group(self.name, story)
+            group = leak_group(domain.group or self.name, story)
             if split_of(group) is split:
                 return story, group
         raise NotFound(f"{arm}: no {split} task in {MOST_DRAWS} draws")
@@ -112,7 +114,8 @@ class Generator(Record, ABC):
 def leak_group(generator: str, story: Story) -> str:
     """Name the group by what the plan does, whatever the words and whatever else lies about in the world."""
     steps: JsonValue = [_spelled(step) for turn in story.turns for step in turn.plan]
-    return f"{generator}:{digest([steps, story.key])[:24]}"
+    key: JsonValue = story.key if steps else [turn.user for turn in story.turns]
+    return f"{generator}:{digest([steps, key])[:24]}"
 
 
 def split_of(group: str) -> Split:

@@ -1,9 +1,20 @@
+"""Frozen suites: what they hold, that they never change unnoticed, and that training does not reach them."""
+
+from collections import Counter
+from itertools import islice
+
 import pytest
 
 from loop.errors import NotFound
-from loop.types import Split
-from task_generators.suites import names, suite
+from loop.plan import run
+from loop.plugins import known, load
+from loop.types import From, Part, Split, Suite, Turn
+from task_generators.backends.bfcl import CATEGORIES, entries, entry_task
+from task_generators.backends.worlds import open_world
+from task_generators.bfcl import referring, tasks_of
+from task_generators.suites import BFCL, names, suite
 from task_generators.writing.generator import split_of
+from task_generators.writing.overlaps import Overlap, audit
 
 FROZEN = {
     "rehearsal-depth": "02eced8e3e92cb14b6366a00d0c6020d5ccfff4811eadfc513c5f82a1ab0761e",
@@ -14,6 +25,108 @@ FROZEN = {
     "quick-depth-sealed": "a0fed686ed4643ec9b51671e84927caeddd1b2d38dcddb1b9a7b5473f193d334",
     "quick-breadth": "0c3c4acec4f2eea6fabfee9e8925508f9162a4cdefca2180d48516876adf9882",
     "quick-breadth-sealed": "9b6751fe97b5043a63542e3513cb344294c9cdf9619673e30733bd0be8040bbf",
+    "depth": "6c2d7303f4076b41e596dca11103c8af1c8243351ac971c2510fcc5a47cabc21",
+    "depth-sealed": "9b65b9ccd977b7c6dd4de7899e4b09a65d9606d8409addcca55a33048180222d",
+    "depth-hard": "540a179ac8bab136ede57cb8607f0542c8b0dd32bb51b8517ddf1a9f2b61865e",
+    "depth-hard-sealed": "324af357bb6376b116fc40cb49a9a2db6ebf454e8f33be505e0f99886d03ea7e",
+    "depth-hardgen": "2d92c4322cd6dc93c31040c82707d9d9a3316631981db12bfeb18a53091db8ff",
+    "depth-hardgen-sealed": "680ebe123add6d65cf3a5b8ea1ba1487f7effda8a6e15ba3abb36c4fe4c23281",
+    "depth-veryhard": "e987e21df19d62675689cffb5872915e90eaadc87ec341394ef26efebb300095",
+    "depth-veryhard-sealed": "afd302cc25a63a5b2cbbb91e0b67f1ade57a86667afe20a65550fec602a4648d",
+    "breadth": "a916e1fc4645562f7794d06004c4cac0ef3b7fd2c40dd4c3da4959cd44ecabca",
+    "breadth-sealed": "6f156e312f20465e1756e69bff4fd27cf2a6689f701a3b33c38017037c9ee2de",
+    "abstention": "a3c3070f8b6dde89a05e06f49b299c99509ccadc85eca674625c2c4b0e6cb8f3",
+    "abstention-sealed": "8a2bf4f25bdf29b874d009c2caa828fc5a5171f9ffdbc83006f6254cb503f2a0",
+    "repair": "c46fdc45ae23d65994c54b5fb2bba23e4f4fd44bab86aa31b138d6a4192a9ee1",
+    "repair-sealed": "d3f05e21f151cf05b583db794e20fa8c8e35e8a2e107cfff9030937e3add27c5",
+    "sql": "60700db83cbbeeb18d4fb95a0555f928a77c2757a3341ee6a07757ec49617219",
+    "sql-sealed": "93fe5c2eb1991ff84244833aebe0cc258c5a38938d83e26b8a7d17392bb83e19",
+    "files-easy": "667234aec9e82ce9efac7cb15eb7c4152d2d803f28e6c421407463c534c49f71",
+    "files-easy-sealed": "b3d5e06942fa59984019ee667b0ca9b110cc67e8e499eff61820385c68aa9bdf",
+    "files-moderate": "b2cc2288674824e1d2e8b17e6c0b621421bfeaff0ba6845d22ec00d11043f902",
+    "files-moderate-sealed": "14125c7c3158bb9803a80a830983a783ff195fde9ff4c5be68563f9abb257392",
+    "files-hard": "5b760734ccc201c0f223f8dd375bdb6ac44d9b054a67d5b01242a6762bd5e2bc",
+    "files-hard-sealed": "3f30528ca45bdc34941565c768cd2460ec8fa8a335835b82f7299dbf0734ec7a",
+    "files-veryhard": "18bed69116885a636fd677a4be6dfd27e75940b525bc86367062ca23718e4934",
+    "files-veryhard-sealed": "e10e491c3f4f4cd8aef089558e02ee81d2a3440d7cad653d81c0b159bfca6aac",
+    "maths-easy": "4fb15b04654e7f191c7b2a0df82ed216266db3d1acbec200d7c28fb7b9269044",
+    "maths-easy-sealed": "e050f254bfe643b8ebb2c8aebf43d7b7874e030c308c20ee3159309924b6e05e",
+    "maths-moderate": "9c98535c47d02dffdd5851a7c48bf9cc5d9052dac5273264e32572c9a126e496",
+    "maths-moderate-sealed": "5f7c1f5ef8e6cf077e546fdb7e2dd7a97984d514e7034014ef3349ed39827d8d",
+    "maths-hard": "317c99389d23832b8247f6318e89333b98ba77f0ac1869967b053c7dc357ae79",
+    "maths-hard-sealed": "7c73cebb94b0371286293a1f54c80e77f9107ca524e909e80fdc51a9475895a4",
+    "maths-veryhard": "d6755a0d1d40193c36ced11e411364a0468915f29f8ec6d8e668c26463e2aa62",
+    "maths-veryhard-sealed": "2467a5eda7cb334566f1d167ac8a9b2a592e5c9a6561705bfd81af267f12327f",
+    "messages-easy": "47239412065139f506f3d09aff0cf305353075d521cbeb58e26319f4b9628f8d",
+    "messages-easy-sealed": "673cf7a871e014b1180f302260405d3a654b88e9368c55ec01c8425096cbcaff",
+    "messages-moderate": "e358c34c20cddb3cd360b45b2ee5476bc4038948e2af38503438c14215ac1fd7",
+    "messages-moderate-sealed": "a0ba2d8096cdc9f2557f41700f27da35a6bb584021566fc85e9672ca2882f1b8",
+    "messages-hard": "07501d73622d58ac025297927bcc4a915b8119d1b326782d62f69437f0955764",
+    "messages-hard-sealed": "c2af384912b0ffb4c7401547b738f3f2b0a87e90e422cb581137ac78e658c5ef",
+    "messages-veryhard": "590ec9c8980f6ab6c92fd6d9f29f605c1f45c31322e5d35ad2b0b45c6b3647cc",
+    "messages-veryhard-sealed": "7c6a9f2aec9697520021d60d70a42bc01fa30247c1e3e1a7e531a93be688a355",
+    "sql-easy": "bf12878062b254ed8ad7d1d4babe4b85f992a14481dd060b15799eec2e410ebf",
+    "sql-easy-sealed": "a892c69e0cb3032903791039da530908a055dc7eeec61d1962b7a406e4c7d5c6",
+    "sql-moderate": "23e37577dd1468696acf3783b956cd0eb9734df7431826718e4b91647f727950",
+    "sql-moderate-sealed": "7181d2a09fb2d4de2b7d60d113734f752f04039312952e5eb460f44338ec9b3c",
+    "sql-hard": "0b3000e56e5220d1d81f05573e1d077b0718d2205024511de965aca52276390c",
+    "sql-hard-sealed": "8af445c3a2230be3e2d00b1d0984f8d999d2f1d5214919e35d770bc2417e275c",
+    "sql-veryhard": "48048fa7fa336a1d2bd32de7023b4f7c5963ef8c2a1f077973f82fda03b53d30",
+    "sql-veryhard-sealed": "8ff3aa7ad1a31e6953f479f7e19928fcf84f9dd0b881617aa62f6d6be659c553",
+    "tickets-easy": "0c53748464904bfe410ed7aeefd231450b3d98a4d65fb6bb8d9a8ebbccd40417",
+    "tickets-easy-sealed": "d75eefc80ffdfc011c2f90299c1c4fa4a6a6c0dbcb0080fd0649be193359eef2",
+    "tickets-moderate": "7b9bb6f11a72a75cfb54a19c0284394e73893f5c0f21966f5445e5e682086865",
+    "tickets-moderate-sealed": "8f56a27e11c9ebed90db63c9b9f4bb1b6bba93265ad13ea66f862ae1770e57f8",
+    "tickets-hard": "110f262baa10890855bb92db8de38e1ffbcefb133ad392aecff9e1ff4edce149",
+    "tickets-hard-sealed": "6d423cc895980f4c6bf4050ae7465a82507a9d47875bc194e8ddca9172376fe4",
+    "tickets-veryhard": "cf3e8caf2f233004c90989bcee6626809c560803b69b0df3f539da1ab6169d8e",
+    "tickets-veryhard-sealed": "6d5d4282656d43503f1360303fe6375fc44610b605a7ac83662f1a024131250d",
+    "trading-easy": "2908d62cf803cfc5e51b5c0dc2f192fa8ec163a202c36ef6e9e9d8558ec7c89b",
+    "trading-easy-sealed": "6a527218fb45825611cfd922abe21b555e724cedc67fe4087623766be265cdfc",
+    "trading-moderate": "e594e718dfd3d9c9826f9feb09ed649aad2d35d348c4ec49d84117c0ebf408a7",
+    "trading-moderate-sealed": "eedd9dbeda1b783fc4999a14041133fef28fe9bcf571bc3bcd9736ebf65e1dd2",
+    "trading-hard": "251ec4502b51071d1d98a4aee8802b5e61040fb2a16899d2c06b47f8be7c8ef5",
+    "trading-hard-sealed": "416128570aafb792aab8f2621823b0fbe4e68af981e9bea0ed901ae830f35161",
+    "trading-veryhard": "1d74253c1d42ad068b7df207e75e8cc29d9f4e9aed3bf5967d0eac6e6e2a87fb",
+    "trading-veryhard-sealed": "cc9138a7075790db58fcc94e9fcd3282c2a4d620889fe66c2e33e0c866b33e56",
+    "travel-easy": "70a61ad223080c814e19aa23862cbf921e4ca4ca9ade718132408310a49d0014",
+    "travel-easy-sealed": "3acd234d7b107fa98b9d7ef16a353beee8dc269700c1602ba745824a4ce3712f",
+    "travel-moderate": "5fd54620499d8b6cba78427425ad0a16c90fd33e376c0704fd6518bbf2efaa43",
+    "travel-moderate-sealed": "a615776ccba87112c6efd88f9526d647d12340338053635e2b0dcbbf03a4f9e5",
+    "travel-hard": "a2921b5b0b80a08e24bcdf7b190388c7f85cf942225df78e086d40317a1655ea",
+    "travel-hard-sealed": "25abcef0cc7e0dfafba98f1d4d6f81e6f34655595ec08b90ea6e6985495cadf9",
+    "travel-veryhard": "4ef662c91d8170cac31e114f076ae93e8b5671a8cfc070c964f6e2f1c202173a",
+    "travel-veryhard-sealed": "57427a0997dbeec5053f954259cf772fddfefb5bb1a64cc665f5e0978093bfee",
+    "twitter-easy": "61723455d9d848e282e375f516993b938655f57f689fa942627a8756a5075a6e",
+    "twitter-easy-sealed": "87affcc5d3e3cc36c7396aa976756c104d469e1a9fde76f1f0d95afb6a7f6bd5",
+    "twitter-moderate": "4f312fdd41bef13a0a29d00fe6343ff1c54f2e4bace46ef25e5a849e2c033d28",
+    "twitter-moderate-sealed": "746ad7eeb340bd15bd18d92a02f220b2158ba2135fa704f7fd2014ce10e852ef",
+    "twitter-hard": "fe4b80b2bd70fef71f045c88b945b301c00fa6aaabedfc8431f1b1b1d13facbb",
+    "twitter-hard-sealed": "516a5a322753f10bb2d2b98007b5688309f66660227610f596b7b6389c04265a",
+    "twitter-veryhard": "75cb95354ee82ee224326b8115640c7fa83f49c5027f9b72985f8fdb452ef98b",
+    "twitter-veryhard-sealed": "b948a59fe2e1a1e7e38a3a3db91a25ad642a7fbbb5c35afa4ae2ca906ea77261",
+    "vehicle-easy": "dad7bd3ee376ddcf5ce3fdf4606929bd18f2ae47a4137b9d906d081addefcd33",
+    "vehicle-easy-sealed": "6c3015e84407c473ffe5dd1733f8df905c8891fd91b0f42b9b9b6041dbb4b1e2",
+    "vehicle-moderate": "d6911592487c43e821eaef576b081e6dcded01613e7e10deeefabf541b96ba32",
+    "vehicle-moderate-sealed": "868d656b5123cf33ea31173bf4860ce15d66a6bdc66da1f45e7793c3d94bf1a8",
+    "vehicle-hard": "a52fffc92e66cc95b3da50dc6587ce074691b8260b946265c4067301dd14df68",
+    "vehicle-hard-sealed": "2f5635a4b38ca7c766c593934239aa99ea54dbfb5fa9b6dbb588bb54ef951583",
+    "vehicle-veryhard": "53ca1a176013172c9d8c2c204c96e3691532a27bfe66cc4d31b25a973d9d7251",
+    "vehicle-veryhard-sealed": "fb83682be52dc79fa7c305412b3d52a42089a5935555dd34d6d227907e5ce300",
+    "pairs-easy": "3ee257dcf2341edb6e4d99493b960657b83e515e79bf87e1f3f78a01be6570c8",
+    "pairs-easy-sealed": "d313b16fffe51ded53bcb8a1d69f191f9f08adb1abe2a6436b2e96855d9a5bc4",
+    "pairs-moderate": "78eca4b55fd24a9fea591492a6835275b12f11b090aa52c0d93687fae43d1abb",
+    "pairs-moderate-sealed": "d1f80899ff94bffc74cf3149a5666d09b85660657ecbe6e72910f926ed91092f",
+    "pairs-hard": "cd5c7f784397267d4fc3c182d0b6d6d5a78e71ff1fdb4e894910113b0e96159b",
+    "pairs-hard-sealed": "2307c188c68a7a09aabcff8192b0e12a789f656ee7977638dbf5272caaa49bbd",
+    "pairs-veryhard": "37d3f627c8db20a88742c4603f7cd899fa65d82ed146ab953882e632a9670db0",
+    "pairs-veryhard-sealed": "9564a43a2e81dd8ff67304f6ebee0fddd6faea0f31064259bc65ffb01b411a1c",
+    "breadth-52": "9bba4d6b096bcfe6f4376647829e8fe91bb53dafcf7bf7e0871c9d659a30bf64",
+    "breadth-rest": "1d1ba58c9754602056b3c300e28c4c9cc5cf54da32b0bbdc3ad2154df8a33c24",
+    "bfcl-base": "c0efaa7e045c0d294d5bc7d50a7bdd9a0a67d3bf7df9c060efade1853da2216b",
+    "bfcl-miss-func": "fc95b1774b354c6d45188f0d4dd163963e39cf9e8c1491270401e0011798356e",
+    "bfcl-miss-param": "0e57f0abfacf2f5fa39ee594051830badc5b04834f23fba3f8a9676d287259a3",
+    "bfcl-long-context": "65a06a5b1eb09dcf0d8bc6f5dc552d7388e9d1140de404d03d8f8d1ae00c9ade",
 }
 
 
@@ -22,7 +135,7 @@ def test_a_suite_is_what_it_was_when_it_was_frozen(name):
     assert suite(name).id == FROZEN[name]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", [name for name in names() if name not in BFCL])
 def test_a_suite_holds_no_leak_group_twice_and_only_its_own_split(name):
     tasks = suite(name).tasks
     split = Split.SEALED if name.endswith("-sealed") else Split.HELDOUT
@@ -31,6 +144,143 @@ def test_a_suite_holds_no_leak_group_twice_and_only_its_own_split(name):
     assert {split_of(task.leak_group) for task in tasks} == {split}
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("depth", 24 + 24 + 72 + 12),
+        ("depth-hardgen", 40),
+        ("depth-veryhard", 12),
+        ("breadth", 160),
+        ("abstention", 40),
+        ("sql", 50),
+        ("breadth-52", 52),
+        ("breadth-rest", 40),
+        ("bfcl-miss-func", 100),
+    ],
+)
+def test_a_suite_is_large_enough(name, least):
+    assert len(suite(name).tasks) >= least
+
+
+def test_breadth_has_every_backend_and_every_pair():
+    seen = {task.backends for task in suite("breadth").tasks}
+    assert len([backends for backends in seen if len(backends) == 1]) == 8
+    assert len([backends for backends in seen if len(backends) == 2]) == 16
+
+
+def test_the_52_are_those_that_others_report():
+    counts = Counter(task.backends for task in suite("breadth-52").tasks)
+    assert counts == {("TradingBot",): 20, ("VehicleControlAPI",): 19, ("TravelAPI",): 13}
+    assert {task.family for task in suite("breadth-52").tasks} == {"base"}
+
+
 def test_an_unknown_suite_is_refused_with_the_nearest_name():
     with pytest.raises(NotFound, match="quick-depth"):
         suite("quick-dept")
+
+
+# --- leaks -----------------------------------------------------------------------------------------------------------
+
+
+def generator(name):
+    return load("task_generators", Part(use=name))
+
+
+def sample(count, names):
+    """Training tasks of every arm."""
+    makers = [generator(name) for name in names]
+    return [maker.make(arm, seed) for maker in makers for arm in maker.arms for seed in range(count)]
+
+
+def world_decides(task):
+    """Whether what the plan does depends on the world: then equal words are different tasks."""
+    return any(isinstance(argument, From) for call in task.plan for argument in call.arguments.values())
+
+
+KNOWN = {
+    ("SQL", "top", Overlap.CALLS): "one table's question may be asked of another with the same columns and other rows",
+    ("SQL", "look", Overlap.CALLS): "listing the tables is the same call in every database",
+    ("TradingBot", "account", Overlap.CALLS): "asking for the account is the same call for every account",
+    ("TicketAPI", "login", Overlap.INITIAL): "the queue is empty, and its counter one of 8,900",
+}
+"""Likenesses that are no leak, and why."""
+
+
+def unexplained(suites, tasks):
+    told = {task.id: task for frozen in suites for task in frozen.tasks}
+    return [
+        finding
+        for finding in audit(suites, tasks)
+        if (told[finding.task].backends[0], told[finding.task].family, finding.overlap) not in KNOWN
+        and not (finding.overlap is Overlap.WORDING and world_decides(told[finding.task]))
+    ]
+
+
+def test_no_quick_suite_overlaps_with_training_tasks():
+    suites = [suite(name) for name in names() if name.startswith(("quick", "rehearsal"))]
+    assert unexplained(suites, sample(25, ["files", "trading", "travel"])) == []
+
+
+def test_no_bfcl_suite_overlaps_with_bfcl_training_tasks():
+    tasks = [task for category in CATEGORIES for task in tasks_of(category, Split.TRAIN)]
+    assert audit([suite(name) for name in BFCL], tasks) == []
+    assert len(tasks) == 4 * 96
+
+
+@pytest.mark.slow
+def test_no_suite_overlaps_with_any_training_task():
+    parts = [name for name in known("task_generators") if name != "suites"]
+    assert unexplained([suite(name) for name in names()], sample(20, parts)) == []
+
+
+def test_the_audit_finds_what_is_planted():
+    trap = generator("files").make(generator("files").arms[0], 1)
+    near = trap.model_copy(update={"seed": 2, "leak_group": "files:other", "initial": {"GorillaFileSystem": {"a": 1}}})
+    frozen = Suite(name="trap", tasks=(trap,))
+    assert {finding.overlap for finding in audit([frozen], [trap])} >= {Overlap.ID, Overlap.LEAK_GROUP, Overlap.CALLS}
+    assert {finding.overlap for finding in audit([frozen], [near])} >= {Overlap.CALLS}
+
+
+def test_the_audit_finds_nearly_the_same_words():
+    words = [f"word{place}" for place in range(40)]
+    task = generator("files").make(generator("files").arms[0], 1)
+    said = [
+        task.model_copy(update={"turns": (Turn(user=" ".join(some)),), "seed": seed})
+        for seed, some in enumerate([words, [*words[:39], "other"], words[::-1]])
+    ]
+    found = [f for f in audit([Suite(name="trap", tasks=(said[0],))], said[1:]) if f.overlap is Overlap.WORDING]
+    assert [finding.other for finding in found] == [said[1].id]
+
+
+# --- BFCL's entries --------------------------------------------------------------------------------------------------
+
+
+def test_numbers_share_a_split_over_the_four_categories():
+    splits = {
+        split: {category: {t.seed for t in tasks_of(category, split)} for category in CATEGORIES} for split in Split
+    }
+    for split in Split:
+        assert len({frozenset(numbers) for numbers in splits[split].values()}) == 1
+    assert splits[Split.SEALED]["base"] == set()
+    assert not splits[Split.TRAIN]["base"] & splits[Split.HELDOUT]["base"]
+
+
+def test_a_bfcl_plan_refers_to_results_and_brings_about_what_the_gold_does():
+    for entry, gold in islice(entries("base"), 60):
+        plain = entry_task(entry, gold)
+        assert run(referring(plain), world(plain)) == run(plain, world(plain))
+    told = next(task for task in tasks_of("base", Split.TRAIN) if task.source == "multi_turn_base_57")
+    assert world_decides(told)
+
+
+def world(task):
+    return open_world(task.backends, task.initial)
+
+
+def test_bfcl_training_tasks_count_through_the_entries_of_an_arm():
+    maker = generator("bfcl")
+    arm = maker.arms[0]
+    assert maker.make(arm, 0).split is Split.TRAIN
+    assert maker.make(arm, 0).arm == arm
+    with pytest.raises(NotFound, match="bfcl has no sealed"):
+        maker.make(arm, 0, Split.SEALED)

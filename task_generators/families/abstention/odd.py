@@ -26,9 +26,7 @@ def no_tool(host: Host) -> Family[Any]:
     """Among ordinary turns, some that ask for what no tool can do."""
 
     def refuse(story: Story) -> None:
-        user = impossible(story)
-        story.turn(user, closing=NO_TOOL)
-        story.key = [story.key, user]
+        story.turn(impossible(story), closing=NO_TOOL)
 
     moves = (*host.family.moves, Move(refuse, 0, weight=_weight(host)))
     return Family("no-tool", host.family.opening, moves, shapes=SHAPES, sound=_is_odd)

@@ -11,8 +11,9 @@ from task_generators.families.maths.chain import CHAIN
 from task_generators.families.maths.story import MathStory, value
 from task_generators.families.messages.send import SEND
 from task_generators.families.messages.story import MessageStory, draw_message
+from task_generators.families.sql.read import has_rows
 from task_generators.families.sql.story import SqlStory, write
-from task_generators.families.sql.write import WRITE, has_rows
+from task_generators.families.sql.write import WRITE
 from task_generators.families.tickets.open import OPEN
 from task_generators.families.tickets.story import TicketStory, draw
 from task_generators.families.trading.buy import BUY

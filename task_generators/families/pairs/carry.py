@@ -15,6 +15,8 @@ class Carried(Story):
 
     source: Story | None = None
     sink: Story | None = None
+    passed: bool = False
+    """Whether a value went over."""
     found: From | None = None
     """The value of the last turn, where nothing has been done with it."""
 
@@ -52,7 +54,7 @@ def carry(source: str, sink: str) -> Family[Carried]:
         story.turn(
             story.phrase(("Now {words}.", "Good, {words}.", "Please {words}.", "Then {words}."), words=words), told
         )
-        story.found = None
+        story.found, story.passed = None, True
 
     def look_and_pass_on(story: Carried) -> None:
         words, find, path = found(story)
@@ -64,7 +66,7 @@ def carry(source: str, sink: str) -> Family[Carried]:
             "I need {words}. Look it up, then {telling}.",
         )
         story.turn(_asked(story, phrases, words, telling=telling), find, told)
-        story.found = None
+        story.found, story.passed = None, True
 
     def ready(story: Carried) -> bool:
         check = SIDES[source].ready
@@ -75,7 +77,7 @@ def carry(source: str, sink: str) -> Family[Carried]:
         Move(pass_on, 1, lambda story: story.found is not None, weight=6),
         Move(look_and_pass_on, 2, ready, weight=3),
     )
-    return Family(_NAME, opening, moves)
+    return Family(_NAME, opening, moves, sound=lambda story: story.passed)
 
 
 _NAME: Final = "carry"
