@@ -161,13 +161,35 @@ left join scored c on c.suite = s.id
 left join policy p on p.id = c.policy
 """
 
+V_TASKS: Final = """
+select k.id as task, k.arm, k.backends, k.family, k.tier, k.generator, k.seed, k.split, k.leak_group, k.source, k.turns,
+  k.planned_calls, (select count(*) from defect f where f.task = k.id) as flaws, k.body, {iso:k.added} as added
+from task k
+"""
+
+V_DATASETS: Final = """
+with own as (
+  select w.dataset, sum(case when t.policy is null then 0 else 1 end) as student_rows,
+    sum(case when t.policy is null then 1 else 0 end) as teacher_rows, count(distinct t.task) as tasks
+  from dataset_row w join trajectory t on t.id = w.trajectory group by w.dataset
+)
+select d.id as dataset, r.id as round, d.rows, coalesce(own.tasks, 0) as tasks,
+  {int:coalesce(own.student_rows, 0)} as student_rows, {int:coalesce(own.teacher_rows, 0)} as teacher_rows,
+  d.counts, d.rules, {iso:d.made} as made
+from dataset d
+left join own on own.dataset = d.id
+left join round r on r.dataset = d.id
+"""
+
 VIEWS: Final = {
     "v_rounds": V_ROUNDS,
     "v_curriculum": V_CURRICULUM,
+    "v_tasks": V_TASKS,
     "v_trajectories": V_TRAJECTORIES,
     "v_messages": V_MESSAGES,
     "v_tool_calls": V_TOOL_CALLS,
     "v_verdicts": V_VERDICTS,
+    "v_datasets": V_DATASETS,
     "v_policies": V_POLICIES,
     "v_gates": V_GATES,
     "v_transfer": V_TRANSFER,

@@ -149,6 +149,14 @@ def test_v_transfer_sets_trained_beside_evaluated(ask, lived):
     ]
 
 
+def test_v_tasks_and_v_datasets_tell_where_rows_come_from(ask, lived):
+    rows = ask("select split, count(*), sum(flaws) from v_tasks group by split order by split").rows
+    assert [(split, count, int(flaws)) for split, count, flaws in rows] == [("heldout", 2, 0), ("train", 2, 0)]
+    row = one(ask, "select * from v_datasets")
+    assert (row["round"], row["rows"], row["tasks"], row["student_rows"], row["teacher_rows"]) == (lived.id, 4, 2, 3, 1)
+    assert (row["counts"], row["rules"]) == ("{}", "{}")
+
+
 def test_v_spend_counts_an_open_call_at_its_reservation(ask, lived):
     row = one(ask, "select * from v_spend")
     assert (row["day"], row["calls"], row["calls_open"], row["calls_ok"]) == ("2027-01-15", 2, 1, 1)
