@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import JsonValue
 
@@ -120,11 +121,9 @@ def _credential(provider: Provider, root: Path, auth_file: Path, environ: Mappin
 
 def _link(link: Path, target: Path) -> None:
     """Link, never copy: a refreshed copy invalidates the original. The client writes through the link."""
-    link.unlink(missing_ok=True)
-    try:
-        link.symlink_to(target.resolve())
-    except FileExistsError:
-        return  # another process made it
+    fresh = link.with_name(f"auth-{uuid4().hex}")
+    fresh.symlink_to(target.resolve())
+    fresh.replace(link)  # in one move: another process may be reading it
 
 
 def write_once(path: Path, text: str) -> Path:

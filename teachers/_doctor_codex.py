@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Chat, Message, Tool
-from teachers._codex_client import STRICT
+from teachers._codex_client import OLDEST, STRICT
 from teachers._codex_exec import ROUTER
 from teachers._codex_home import Home
 from teachers._retry import Patience
@@ -81,11 +81,11 @@ def _set_up(teacher: Examined, base: str, url: str) -> tuple[Home, Chat]:
 
 
 def _version(home: Home) -> Finding:
-    version, wanted = (".".join(map(str, parts)) for parts in (home.version, STRICT))
-    told = f"codex-cli {version} at {home.binary}"
+    version, oldest, wanted = (".".join(map(str, parts)) for parts in (home.version, OLDEST, STRICT))
+    told = f"codex-cli {version} at {home.binary}; {oldest} and newer are supported"
     if home.version >= STRICT:
         return Finding(name="client", ok=True, detail=told)
-    detail = f"{told}; {wanted} or newer refuses settings that it does not know, yours ignores them"
+    detail = f"{told}, but from {wanted} on it refuses settings that it does not know, and yours ignores them"
     return Finding(name="client", ok=False, detail=detail, weight="should")
 
 
