@@ -4,7 +4,7 @@ Every arm's pass rate is a logistic function of skill minus difficulty; skill gr
 plays in the dataset, a little also with those of related arms, and is lost as old plays leave the dataset, since each
 round trains from the base model. Samplers get the same plays a round. Prints tables and JSON.
 
-    python benchmarks/learning_curves.py [--quick] [--json FILE]
+    python benchmarks/learning_curves.py [--quick] [--worlds NAME ...] [--json FILE]
 """
 
 import argparse
@@ -199,12 +199,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three students, eight rounds")
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--worlds", nargs="*", choices=list(WORLDS), default=list(WORLDS))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rounds, seeds = (8, 3) if given.quick else (given.rounds, given.seeds)
     found: dict[str, Any] = {"rounds": rounds, "seeds": seeds, "timing": timing()}
-    for name, world in WORLDS.items():
-        found[name] = compare(world, rounds, seeds)
+    for name in given.worlds:
+        found[name] = compare(WORLDS[name], rounds, seeds)
         for sampler, row in found[name].items():
             print(
                 f"{name:16} {sampler:20}", "  ".join(f"{figure} {value}" for figure, value in row.items()), flush=True
