@@ -11,6 +11,7 @@ import structlog
 
 from loop.student.conversations import Request
 from loop.student.engine import Answer, Batching, Refused, Stats
+from loop.student.threads import Threads
 
 log = structlog.get_logger()
 PATIENCE: Final = 5.0
@@ -85,9 +86,11 @@ class Service:
             self.ready.set_exception(error)
             return
         self.ready.set_result(engine)
+        threads = Threads()
         try:
             while not self._ending.is_set():
                 self._take(engine)
+                threads.settle()
                 for answer in engine.step():
                     self._deliver(answer)
         except Exception:

@@ -1,0 +1,36 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from loop.gpu import preload
+from loop.student.threads import EVERY, Threads
+
+
+def test_nothing_is_done_without_openblas():
+    threads = Threads()
+    threads._set = None
+    threads.settle()
+    assert threads.chosen is None
+
+
+def test_the_faster_number_is_kept_until_the_next_measurement(monkeypatch):
+    threads, asked = Threads(), []
+    threads._set, threads._choices = asked.append, [1, 2, 4]
+    monkeypatch.setattr(threads, "_seconds", {1: 3.0, 2: 1.0, 4: 2.0}.get)
+    threads.settle()
+    threads.settle()
+    assert threads.chosen == 2
+    assert asked == [2]
+    threads._due -= EVERY
+    threads.settle()
+    assert asked == [2, 2]
+
+
+@pytest.mark.skipif(not preload(), reason="there is no OpenBLAS to be set")
+def test_openblas_is_found_when_it_is_put_under_mlx():
+    program = "from loop.student.threads import Threads; t = Threads(); t.settle(); print(t.chosen)"
+    environment = {**os.environ, **preload()}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) in (1, os.cpu_count())
