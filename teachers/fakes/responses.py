@@ -100,6 +100,11 @@ class FakeResponses(Loopback):
         del request
         self.stream(answer, [text_item(details["text"]), completed()])
 
+    def fault_twice(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Think aloud before the answer."""
+        said = as_json(self.mind(conversation(request.body)))
+        self.stream(answer, [text_item(details["text"]), text_item(said), completed()])
+
     def fault_garbage(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Answer with nonsense."""
         del request, details

@@ -55,6 +55,12 @@ def test_a_closing_message_comes_back_as_text(codex, fake, step, transport):
     assert step(codex(transport=transport)).message == Message(role="assistant", content="It is 3 °C.")
 
 
+def test_of_two_messages_the_last_is_the_answer(codex, fake, step, transport):
+    fake.mind = saying(CALLING)
+    fake.fail("twice", text="I will think first.")
+    assert step(codex(transport=transport)).message == CALLING
+
+
 def test_the_schema_is_strict_and_names_come_before_arguments(codex, fake, step, transport):
     step(codex(transport=transport))
     form = fake.asked[0].body["text"]["format"]
