@@ -43,15 +43,14 @@ def _figures(result: GateResult) -> str:
 def owed(results: Sequence[GateResult]) -> Mapping[str, tuple[str, ...]]:
     """Say which tasks, by gate, both policies should play again; empty when further plays would decide nothing.
 
-    Undecided gates come first; once all hold, the gates that may still find an improvement. A gate that fails ends it.
+    Undecided gates come first; once all hold, the gates that may still find an improvement. A gate that fails, or is
+    undecided and asks for nothing, ends it.
     """
-    if any(result.verdict is GateVerdict.FAILS for result in results):
+    if any(result.verdict is not GateVerdict.HOLDS and not result.wants for result in results):
         return {}
-    open_gates = {result.gate: result.wants for result in results if result.wants}
-    if open_gates or any(result.improved for result in results):
-        return open_gates
-    if any(result.verdict is GateVerdict.INCONCLUSIVE for result in results):
-        return {}
+    undecided = {result.gate: result.wants for result in results if result.wants}
+    if undecided or any(result.improved for result in results):
+        return undecided
     return {result.gate: result.may_improve for result in results if result.may_improve}
 
 

@@ -128,15 +128,16 @@ def _together(parts: Sequence[GatePart]) -> GateVerdict:
 
 
 def _wanted(paired: Paired, parts: Sequence[GatePart], groups: Mapping[str, list[int]], most: int) -> tuple[str, ...]:
-    """Ask for the tasks of the undecided groups; where only the whole is undecided, for those played least."""
-    undecided = [part.name for part in parts if part.verdict is GateVerdict.INCONCLUSIVE]
-    names = [name for name in undecided if name != OVERALL]
+    """Ask for the least played tasks of the undecided groups, or of the whole where only that is undecided.
+
+    Where one part is undecided at the last look, the gate cannot hold any more, and nothing is asked.
+    """
+    undecided = [part for part in parts if part.verdict is GateVerdict.INCONCLUSIVE]
+    if any(part.look >= most for part in undecided):
+        return ()
+    names = [part.name for part in undecided if part.name != OVERALL] or [OVERALL]
     everything = range(len(paired.tasks))
-    for group in (names, undecided):
-        asked = {row for name in group for row in groups.get(name, everything)}
-        if wanted := _least_played(paired, sorted(asked), most):
-            return wanted
-    return ()
+    return _least_played(paired, sorted({row for name in names for row in groups.get(name, everything)}), most)
 
 
 def _least_played(paired: Paired, rows: Sequence[int], most: int) -> tuple[str, ...]:

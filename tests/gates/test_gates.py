@@ -121,6 +121,17 @@ def test_a_failing_gate_ends_the_measuring(played):
     assert decide("c", [fails, open_still]).reason.startswith("depth fails: overall -")
 
 
+def test_a_backend_undecided_to_the_end_ends_the_measuring(played):
+    old = [*played({TRADING: (0.8, 12)}, 4, 1), *played({TRAVEL: (0.8, 30)}, 1, 2)]
+    new = [*played({TRADING: (0.75, 12)}, 4, 3), *played({TRAVEL: (0.8, 30)}, 1, 4)]
+    result = Breadth(most=4).judge(old, new)
+    assert {part.name: part.look for part in result.parts} == {"overall": 1, "TradingBot": 4, "TravelAPI": 1}
+    assert (result.verdict, result.wants) == (INCONCLUSIVE, ())
+    open_still = Depth().judge(played({FILES: (0.8, 30)}, 1, 1), played({FILES: (0.8, 30)}, 1, 2))
+    assert open_still.wants
+    assert owed([result, open_still]) == {}
+
+
 def test_a_paused_gate_promotes_nothing(played):
     holds = Depth().judge(played({FILES: (0.0, 60)}, 1, 1), played({FILES: (1.0, 60)}, 1, 2))
     assert decide("c", [holds]).promoted
