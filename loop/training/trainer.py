@@ -26,10 +26,11 @@ from loop.student.loading import load
 from loop.student.memory import keep_freed
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest
-from loop.training import checkpoint, lora
+from loop.training import backprop, checkpoint, lora
 from loop.training.job import Job, read_examples, read_job
 from loop.training.lanes import Lanes, one_arena
 from loop.training.masks import Refused, Row, row
+from loop.training.memory import available, budget
 from loop.training.prefix_tree import pack
 from loop.training.schedule import split, steps
 from loop.training.shared_prefix import stand_in
@@ -81,21 +82,22 @@ def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
 def fit(job: Job, model: Any, optimizer: Any, plan: Sequence[Sequence[Row]]) -> Iterator[dict[str, JsonValue]]:  # noqa: ANN401 - mlx-lm's objects
     """Take the optimizer steps that are still owed; tell about each."""
     lanes, identity = Lanes(job.lanes), job.digest
+    at_once = budget(model, job.batch_tokens, lanes.count, available()) if backprop.fits(model) else job.batch_tokens
     first = checkpoint.restore(job.scratch, identity, model, optimizer)
     begun, tokens = time.monotonic(), 0
     with stand_in(model):
         for done, members in enumerate(plan[first:], first + 1):
             optimizer.learning_rate = learning_rate(job, done, len(plan))
-            loss = _step(job, lanes, model, optimizer, members)
+            loss = _step(at_once, lanes, model, optimizer, members)
             tokens += sum(len(row.tokens) for row in members)
             if done % job.save_every == 0 and done < len(plan):
                 checkpoint.save(job.scratch, identity, done, model, optimizer)
             yield _progress(done, len(plan), loss, tokens, begun, done - first)
 
 
-def _step(job: Job, lanes: Lanes, model: Any, optimizer: Any, members: Sequence[Row]) -> float:  # noqa: ANN401 - as above
+def _step(budget: int, lanes: Lanes, model: Any, optimizer: Any, members: Sequence[Row]) -> float:  # noqa: ANN401 - as above
     total = sum(row.weight for row in members)
-    parts = [pack(part, total) for part in split(members, lanes.count, job.batch_tokens)]
+    parts = [pack(part, total) for part in split(members, lanes.count, budget)]
     loss, gradient = lanes.gradient(model, parts)
     optimizer.update(model, gradient)
     mx.eval(model.trainable_parameters(), optimizer.state)

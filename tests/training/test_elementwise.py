@@ -2,12 +2,13 @@
 
 import mlx.core as mx
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.training import elementwise
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-87, 88, width=32), min_size=1, max_size=50))
 def test_exp_is_right_to_float32(values):
     x = np.array(values, np.float32)

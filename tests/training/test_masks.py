@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.training.masks import Refused, row
@@ -17,6 +17,7 @@ class Span(NamedTuple):
 spans = st.lists(st.builds(Span, st.lists(st.integers(0, 99), min_size=1, max_size=9).map(tuple), st.booleans()))
 
 
+@settings(deadline=None)
 @given(spans)
 def test_a_target_has_loss_exactly_where_its_span_has(parts):
     flags = [part.loss for part in parts for _ in part.tokens]
@@ -30,6 +31,7 @@ def test_a_target_has_loss_exactly_where_its_span_has(parts):
     assert made.targets == sum(flags[1:])
 
 
+@settings(deadline=None)
 @given(spans, st.integers(1, 20))
 def test_a_row_is_whole_or_refused(parts, limit):
     size = sum(len(part.tokens) for part in parts)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.training.masks import Row
@@ -26,6 +26,7 @@ def path(packed, segment):
     return above + tuple(range(segment.start, segment.stop))
 
 
+@settings(deadline=None)
 @given(rows(), st.integers(1, 6), st.integers(1, 5))
 def test_what_is_learned_is_what_the_rows_say(rows, least, block):
     total = sum(row.weight for row in rows)
@@ -46,6 +47,7 @@ def test_what_is_learned_is_what_the_rows_say(rows, least, block):
     assert sum(found.values()) == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(rows(), st.integers(1, 6), st.integers(1, 5))
 def test_segments_lie_behind_what_they_follow(rows, least, block):
     packed = pack(rows, 1, least, block)

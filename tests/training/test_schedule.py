@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.training.masks import Row
@@ -26,6 +26,7 @@ def made(groups):
 groups = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(groups, st.integers(1, 3), st.integers(1, 9), st.integers(1, 5), st.integers(0, 3))
 def test_every_epoch_has_every_row_once(groups, epochs, size, run, seed):
     rows = made(groups)
@@ -36,6 +37,7 @@ def test_every_epoch_has_every_row_once(groups, epochs, size, run, seed):
     assert max(sizes) - min(sizes) <= 1
 
 
+@settings(deadline=None)
 @given(groups, st.integers(1, 4), st.integers(40, 400))
 def test_micro_batches_hold_the_budget_and_every_row(groups, lanes, budget):
     rows = made(groups)

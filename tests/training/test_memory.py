@@ -1,0 +1,31 @@
+"""Memory is foreseen before the first step."""
+
+import pytest
+
+from loop.errors import ConfigError
+from loop.student.loading import load
+from loop.student.tiny import tiny
+from loop.training import lora, memory
+from loop.training.job import Job
+
+
+@pytest.fixture
+def model(tmp_path):
+    base = tiny(tmp_path, "qwen3")
+    model = load(base)
+    lora.attach(model, Job(base=base, template="compact", rows=tmp_path, out=tmp_path, scratch=tmp_path))
+    return model
+
+
+def test_a_micro_batch_is_what_is_wanted_or_what_fits(model):
+    plenty = 10 * (memory.fixed(model) + 4096 * 2 * memory.per_token(model))
+    assert memory.budget(model, 4096, 2, plenty) == 4096
+    tight = int((memory.fixed(model) + 1000 * 2 * memory.per_token(model)) / memory.SPARE) + 1
+    assert 990 <= memory.budget(model, 4096, 2, tight) <= 1001
+    assert memory.budget(model, 4096, 1, tight) == pytest.approx(2 * memory.budget(model, 4096, 2, tight), abs=2)
+
+
+def test_too_little_is_said_before_anything_is_computed(model):
+    with pytest.raises(ConfigError, match="of free memory"):
+        memory.budget(model, 4096, 2, memory.fixed(model))
+    assert memory.available() > 0
