@@ -4,23 +4,27 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from loop.canonical import canonical
 from loop.plan import turns
-from loop.types import Call, Result, Task
+from loop.types import Call, Task
 from task_generators.backends.values import Snapshot
 from task_generators.backends.worlds import BackendWorld, open_world
 
 
 class Told(NamedTuple):
-    """What a call answered, its canonical spelling, and the key under which equal answers are the same."""
+    """What a call answered."""
 
-    result: Result
+    ok: bool
     text: str
+    """The answer as the player reads it."""
     key: str
+    """Equal answers have the same."""
 
 
-Spelling = Callable[[Result, str], str]
-"""Gives the key of a result, whose canonical spelling is known."""
+Spelling = Callable[[JsonValue, str], str]
+"""Gives the key of a value, whose canonical spelling is known."""
 
 
 class PlannedTurn(NamedTuple):
@@ -87,7 +91,7 @@ def run_plan(task: Task, key: Spelling) -> PlanRun:
     planned: list[PlannedTurn] = []
     state = world.snapshot()
     for calls, results in turns(task, world):
-        told = [tell(result, key) for result in results]
+        told = [tell(result.ok, result.value, key) for result in results]
         script += [(call.name, repr(call.arguments), call, answer) for call, answer in zip(calls, told, strict=True)]
         need = Counter(answer.key for answer in told)
         state = state if world.stands_at(state) else world.snapshot()
@@ -95,10 +99,10 @@ def run_plan(task: Task, key: Spelling) -> PlanRun:
     return PlanRun(task, script, planned)
 
 
-def tell(result: Result, key: Spelling) -> Told:
-    """Spell a result."""
-    text = canonical(result.value)
-    return Told(result, text, key(result, text))
+def tell(ok: bool, value: JsonValue, key: Spelling) -> Told:  # noqa: FBT001 - the two parts of an answer
+    """Spell an answer."""
+    text = canonical(value)
+    return Told(ok, value if isinstance(value, str) else text, key(value, text))
 
 
 class Replay:
@@ -117,7 +121,7 @@ class Replay:
 
     def call(self, call: Call) -> Told:
         """Run the next call."""
-        told = self._from_plan(call) or tell(self._opened().call(call), self._key)
+        told = self._from_plan(call) or tell(*self._opened().answer(call), self._key)
         self._seen[told.key] = self._seen.get(told.key, 0) + 1
         return told
 

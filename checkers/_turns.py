@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from loop.types import Call, Message, Result, Task, Trajectory
+from loop.types import Call, Message, Task, Trajectory
 
 
 class Step(NamedTuple):
@@ -66,9 +66,3 @@ def shape_fault(task: Task, turns: list[PlayedTurn]) -> str | None:
         if len(played.calls) != len(played.answers):
             return f"turn {number}: an answer stands before the first call"
     return None
-
-
-def recorded(answer: Message, result: Result, text: str) -> bool:
-    """Whether a tool message holds exactly this result, whose canonical spelling is `text`."""
-    told = result.value if isinstance(result.value, str) else text
-    return answer.content == told and answer.ok in (None, result.ok)

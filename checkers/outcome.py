@@ -11,9 +11,9 @@ from typing import ClassVar, NamedTuple
 from pydantic import JsonValue, PrivateAttr
 
 from checkers._replay import LastPlan, PlannedTurn, Replay
-from checkers._turns import PlayedTurn, recorded, shape_fault, turns_of
+from checkers._turns import PlayedTurn, shape_fault, turns_of
 from loop.canonical import canonical
-from loop.types import Record, Result, Task, Trajectory, Verdict
+from loop.types import Record, Task, Trajectory, Verdict
 
 __all__ = ["Outcome"]
 
@@ -77,9 +77,9 @@ class Outcome(Record):
             return Fault("answer", f"no call answered {_short(missing)}, as the plan's calls do")
         return None
 
-    def _key(self, result: Result, text: str) -> str:
+    def _key(self, value: JsonValue, text: str) -> str:
         """Spell an answer so that equal ones are spelt the same."""
-        return text if self.exact_numbers or ".0" not in text else canonical(_valued(result.value))
+        return text if self.exact_numbers or ".0" not in text else canonical(_valued(value))
 
     def _verdict(self, task: Task, right: int, fault: Fault | None) -> Verdict:
         return Verdict(
@@ -96,7 +96,7 @@ def _replay_fault(played: PlayedTurn, replay: Replay) -> Fault | None:
     """Run a turn's calls; each must answer what the trajectory says it answered."""
     for call, answer in zip(played.calls, played.answers, strict=True):
         told = replay.call(call)
-        if not recorded(answer, told.result, told.text):
+        if answer.content != told.text or answer.ok not in (None, told.ok):
             was, now = _short(answer.content), _short(told.text)
             return Fault("replay", f"{call.name} answered {was}, and now answers {now}")
     return None

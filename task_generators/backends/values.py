@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 from pydantic import JsonValue
 
 from loop.canonical import MAX_DEPTH, MAX_INT
-from loop.types import Result
 
 MAX_RESULT: Final = 1_000_000
 """Characters of a tool's answer, about."""
@@ -23,6 +22,10 @@ LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 LONG: Final = 50
 """Items from which on a list is first looked at as a whole."""
+
+
+Answer = tuple[bool, JsonValue]
+"""Whether a call went well, and what it answered."""
 
 
 class Unplain(ValueError):
@@ -45,22 +48,22 @@ def copied(value: Any) -> Any:  # noqa: ANN401 - a JSON value, a set, or one of 
     return set(value) if kind is set else value
 
 
-def failure(message: str) -> Result:
+def failure(message: str) -> Answer:
     """Tell the player what went wrong."""
-    return Result(ok=False, value={"error": message[:MAX_MESSAGE]})
+    return False, {"error": message[:MAX_MESSAGE]}
 
 
-def plain(answer: Any) -> Result:  # noqa: ANN401 - a simulator's answer
-    """Turn what a simulator answered into a result: a snapshot in JSON, `ok` unless it tells of an error.
+def plain(answer: Any) -> Answer:  # noqa: ANN401 - a simulator's answer
+    """Turn what a simulator answered into an answer: a copy in JSON, and whether it tells of no error.
 
     BFCL's tools answer an error as `{"error": …}`, and a few as a list around one.
     """
     value = jsonable(answer, MAX_DEPTH)
-    if isinstance(value, dict) and "error" in value:
-        return Result.model_construct(ok=False, value=value)
+    if isinstance(value, dict):
+        return "error" not in value, value
     if isinstance(value, list) and len(value) == 1 and (message := _error_in(value[0])) is not None:
         return failure(message)
-    return Result.model_construct(ok=True, value=value)  # `jsonable` has checked it
+    return True, value
 
 
 def _error_in(item: JsonValue) -> str | None:
@@ -82,7 +85,7 @@ def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator
         return _number(value)
     if depth <= 0:
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
-    if kind is dict:
+    if kind is dict or kind is Tree:
         return {str(k): inner if type(inner) is str else jsonable(inner, depth - 1) for k, inner in value.items()}
     if kind is list and len(value) > LONG and {float}.issuperset(map(type, value)) and all(map(math.isfinite, value)):
         return list(value)  # a long context's series, thousands of them
@@ -119,15 +122,34 @@ def attributes_of(instance: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a simul
     return remembered
 
 
+class Tree(dict[str, Any]):
+    """A directory as names, texts and trees."""
+
+
+def tree(directory: Any) -> Tree:  # noqa: ANN401 - BFCL's Directory
+    """Copy a directory's names and contents."""
+    items = directory.contents.items()
+    return Tree({name: item.content if hasattr(item, "content") else tree(item) for name, item in items})
+
+
 def snapshot(instance: Any) -> Snapshot:  # noqa: ANN401 - a simulator
     """Copy what BFCL compares: the public attributes."""
-    return {name: copied(value) for name, value in attributes_of(instance).items() if not name.startswith("_")}
+    return {
+        name: {value.name: tree(value)} if hasattr(value, "contents") else copied(value)
+        for name, value in attributes_of(instance).items()
+        if not name.startswith("_")
+    }
 
 
 def alike(instance: Any, then: Snapshot) -> bool:  # noqa: ANN401 - a simulator
     """Whether a simulator stands where another of its class stood, as BFCL compares them."""
     now = attributes_of(instance)
-    return all(now[name] == value for name, value in then.items())
+    return all(same(now[name], value) for name, value in then.items())
+
+
+def same(now: Any, then: Any) -> bool:  # noqa: ANN401 - an attribute, and one that was kept
+    """Whether an attribute is what it was."""
+    return bool(now == then or (hasattr(now, "contents") and {now.name: tree(now)} == then))
 
 
 def state_of(instance: Any, *, private: bool = False) -> JsonValue:  # noqa: ANN401 - a simulator
@@ -136,23 +158,17 @@ def state_of(instance: Any, *, private: bool = False) -> JsonValue:  # noqa: ANN
     return {name: shown(value) for name, value in attributes_of(instance).items() if not name.startswith(skipped)}
 
 
-def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute
+def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute, or one that was kept
     """Show one attribute in JSON."""
     if isinstance(value, random.Random):
         return str(hash(value.getstate()))
     if hasattr(value, "contents"):
-        return {"path": _path(value), "contents": _tree(value)}
+        return {"/".join(_path(value)): tree(value)}
     try:
         return jsonable(value, MAX_DEPTH)
     except (Unplain, OverflowError):
         return str(value)
 
 
-def _path(directory: Any) -> list[JsonValue]:  # noqa: ANN401 - BFCL's Directory
+def _path(directory: Any) -> list[str]:  # noqa: ANN401 - BFCL's Directory
     return [*_path(directory.parent), directory.name] if directory.parent else [directory.name]
-
-
-def _tree(directory: Any) -> dict[str, Any]:  # noqa: ANN401 - BFCL's Directory
-    return {
-        name: _tree(item) if hasattr(item, "contents") else item.content for name, item in directory.contents.items()
-    }

@@ -13,12 +13,14 @@ from loop.types import Call, Result, Tool
 from task_generators.backends.arguments import problem
 from task_generators.backends.backend import backend as backend_of
 from task_generators.backends.values import (
+    Answer,
     Snapshot,
     alike,
     attributes_of,
     copied,
     failure,
     plain,
+    same,
     shown,
     snapshot,
     state_of,
@@ -70,20 +72,22 @@ class BackendWorld:  # a `loop.types.World`
         Nothing that a player sends raises: an unknown tool, a wrong argument and a tool's own error are results with
         `ok` false, and say what is wrong.
         """
+        ok, value = self.answer(call)
+        return Result(ok=ok, value=value)
+
+    def answer(self, call: Call) -> Answer:
+        """Run one call, and give whether it went well and the value as they are: what `call` makes a result of."""
         self._calls += 1
         if self._calls > MAX_CALLS:
             return failure(f"This world answers no more than {MAX_CALLS} calls.")
-        if call.name not in self._tools:
+        found = self._tools.get(call.name)
+        if found is None:
             return failure(f"There is no tool '{call.name[:100]}'.{nearest(call.name[:100], list(self._tools))}")
-        backend, tool = self._tools[call.name]
-        if found := problem(tool.parameters, call.arguments):
-            return failure(f"{call.name}: {found}")
-        return self._run(backend, call)
-
-    def _run(self, backend: str, call: Call) -> Result:
-        method = getattr(self._instances[backend], call.name)
+        backend, tool = found
+        if wrong := problem(tool.parameters, call.arguments):
+            return failure(f"{call.name}: {wrong}")
         try:
-            return plain(method(**copied(dict(call.arguments))))
+            return plain(getattr(self._instances[backend], call.name)(**copied(dict(call.arguments))))
         except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
             return failure(f"Error during execution: {str(error) or type(error).__name__}")
 
@@ -116,7 +120,7 @@ class BackendWorld:  # a `loop.types.World`
         for backend, attributes in then.items():
             for name, value in attributes.items():
                 now = attributes_of(self._instances[backend])[name]
-                if now != value:
+                if not same(now, value):
                     return _difference(shown(now), shown(value), f"{backend}/{name}")
         return "nothing"
 
