@@ -17,7 +17,7 @@ from rich.console import Console
 from loop import board, children, config, control, daemon, lock, log, parts, paths, view
 from loop.errors import ConfigError, LoopdError, NotFound, NotRunning
 from loop.stopping import Stop, Stopped
-from loop.verbs import access, curriculum, dataset, doctor, gate, model, teacher, trajectory
+from loop.verbs import access, curriculum, dataset, doctor, gate, model, suite, teacher, trajectory
 from loop.verbs.access import Json
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (curriculum, dataset, gate, model, teacher, trajectory):
+for each in (curriculum, dataset, gate, model, suite, teacher, trajectory):
     app.add_typer(each.app, name=each.__name__.rpartition(".")[2])
 
 app.command()(doctor.doctor)

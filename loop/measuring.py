@@ -1,27 +1,33 @@
 """Verdicts on trajectories, scores on suites, and the gates' judgement of a candidate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from loop import playing
+from loop import playing, plugins
 from loop.canonical import digest
+from loop.config import Config, Teaching
 from loop.gates.decision import decide, owed
 from loop.parts import Loop, student_part
 from loop.types import (
     Gate,
     GateResult,
+    Part,
     Play,
     Policy,
     Promotion,
     Purpose,
     Round,
+    Score,
     Suite,
     Task,
     Trajectory,
     Verdict,
 )
 from task_generators.suites import suite as suite_named
+
+Contestant = Policy | Teaching
+"""Who plays a suite: a student at one policy, or a teacher."""
 
 
 def judge_missing(loop: Loop, rnd: Round) -> None:
@@ -86,36 +92,56 @@ def fingerprint(loop: Loop, suite: Suite) -> str:
     return digest({"suite": suite.id, "checkers": checkers, "rule": rule.steps_per_turn, "sampling": sampling})
 
 
-def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: dict[str, int], policies: tuple[Policy, ...]) -> None:
-    mark, plays = fingerprint(loop, suite), []
-    for policy in policies:
-        measured = {(score.task, score.sample) for score in loop.store.scores(policy.id, suite.id, mark)}
-        plays += [
-            _play(loop, rnd, suite, policy, task, sample)
+def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = None) -> list[Score]:
+    """Have any player play a suite outside of any round; what was measured before is not played again."""
+    outside = loop.store.round(0)
+    loop.store.save_suite(suite)
+    chosen = dict.fromkeys([task.id for task in suite.tasks][:limit], 1)
+    _owe(loop, outside, suite, chosen, [player])
+    _play_and_score(loop, outside, {suite.name: suite})
+    scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite))
+    return [score for score in scores if score.task in chosen]
+
+
+def _subject(player: Contestant) -> str:
+    return player.id if isinstance(player, Policy) else str(plugins.load("teachers", player).name)
+
+
+def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: Mapping[str, int], players: Sequence[Contestant]) -> None:
+    mark = fingerprint(loop, suite)
+    for player in players:
+        measured = {(score.task, score.sample) for score in loop.store.scores(_subject(player), suite.id, mark)}
+        plays = [
+            _play(loop, rnd, suite, player, (task, sample))
             for task in suite.tasks
-            for sample in range(wanted[task.id])
+            for sample in range(wanted.get(task.id, 0))
             if (task.id, sample) not in measured
         ]
-    loop.store.owe(rnd, suite.tasks, plays)
+        loop.store.owe(rnd, suite.tasks, plays)
 
 
-def _play(loop: Loop, rnd: Round, suite: Suite, policy: Policy, task: Task, sample: int) -> Play:  # noqa: PLR0913
-    config = loop.config
-    temperature = config.gating.temperature if sample == 0 else config.student.temperature
+def _play(loop: Loop, rnd: Round, suite: Suite, player: Contestant, owed: tuple[Task, int]) -> Play:
+    task, sample = owed
     return Play(
-        id=digest([rnd.id, suite.id, policy.id, task.id, sample]),
+        id=digest([rnd.id, suite.id, _subject(player), task.id, sample, fingerprint(loop, suite)]),
         round=rnd.id,
         purpose=Purpose.GATE,
         task=task,
-        player=student_part(config, temperature),
-        player_name="student",
-        policy=policy.id,
+        player=_part(loop.config, player, sample),
+        player_name="student" if isinstance(player, Policy) else _subject(player),
+        policy=player.id if isinstance(player, Policy) else None,
         suite=suite.id,
         sample=sample,
         seed=int(digest([suite.id, task.id, sample])[:8], 16),
-        rule=config.rule,
-        system=policy.system,
+        rule=loop.config.rule,
+        system=player.system if isinstance(player, Policy) else loop.config.student.system,
     )
+
+
+def _part(config: Config, player: Contestant, sample: int) -> Part:
+    if not isinstance(player, Policy):
+        return Part(use=player.use, settings=player.settings)
+    return student_part(config, config.gating.temperature if sample == 0 else config.student.temperature)
 
 
 def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:

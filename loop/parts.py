@@ -3,11 +3,12 @@
 Parts do not know the daemon; the daemon's stages get them as one frozen value.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from curriculum.sampler import Sampler
 from loop import plugins
@@ -22,6 +23,10 @@ from loop.stopping import Stop
 from loop.store import Store
 from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
+
+
+KEYS: Final = frozenset({"DS_KEY_FILE", "DEEPSEEK_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
+"""Variables that hold, or lead to, the teachers' usual credentials."""
 
 
 class Base(Record):
@@ -152,7 +157,19 @@ def _load(package: str, parts: tuple[Part, ...]) -> tuple[Any, ...]:
 def _pool(config: Config, paths: Paths) -> Pool:
     if config.plays.pool == "local":
         return LocalPool(config.plays.in_flight)
-    return RayPool(config.plays.workers, run=paths.run, logs=paths.logs)
+    return RayPool(
+        config.plays.workers,
+        run=paths.run,
+        logs=paths.logs,
+        in_flight=config.plays.in_flight,
+        environment=_credentials(config, os.environ),
+    )
+
+
+def _credentials(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """Pick from our environment what the configured teachers name: their keys, by variable or by file."""
+    named = {str(value) for each in config.teachers for key, value in each.settings.items() if key.endswith("_env")}
+    return {name: environ[name] for name in sorted(named | KEYS) if name in environ and config.teachers}
 
 
 def _base(config: Config, paths: Paths) -> Base:

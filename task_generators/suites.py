@@ -46,10 +46,10 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
             Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(8)),
             Draw(generator="travel", families=("airport", "money"), tiers=_tiers(8)),
         ),
-        "quick-depth": (Draw(generator="files", families=("tidy", "walk", "notes"), tiers=_tiers(24, 24, 12)),),
+        "quick-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_tiers(24, 24, 12)),),
         "quick-breadth": (
-            Draw(generator="trading", families=("buy", "orders", "company", "watch"), tiers=_tiers(12, 12, 6)),
-            Draw(generator="travel", families=("airport", "money", "booking", "login"), tiers=_tiers(12, 12, 6)),
+            Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(12, 12, 6)),
+            Draw(generator="travel", families=("airport", "money"), tiers=_tiers(12, 12, 6)),
         ),
         "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
         "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=72), offer="whole"),),

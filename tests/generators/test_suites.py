@@ -21,10 +21,10 @@ FROZEN = {
     "rehearsal-depth-sealed": "47b36af3ef775bdd47171fde6974a8d409878e896e9eee9c13943ab19d021520",
     "rehearsal-breadth": "3aa322491277c5b809475f5edf009b7837dccd182cbce8b38c7a7928c2a5cf4b",
     "rehearsal-breadth-sealed": "a843fc251aa3e86d9976f2a284bc0ec63bd3b0b7147ee35fd82ce18b206ee5c8",
-    "quick-depth": "fa313981379760c0df754c877655494d4c3897298fd7d2871685cb77f2ec2532",
-    "quick-depth-sealed": "a0fed686ed4643ec9b51671e84927caeddd1b2d38dcddb1b9a7b5473f193d334",
-    "quick-breadth": "0c3c4acec4f2eea6fabfee9e8925508f9162a4cdefca2180d48516876adf9882",
-    "quick-breadth-sealed": "9b6751fe97b5043a63542e3513cb344294c9cdf9619673e30733bd0be8040bbf",
+    "quick-depth": "5b338f5da74306cf9c9ed46a461270d29ab7848714a1ee359712cb95ea892879",
+    "quick-depth-sealed": "33a979707f592e8d748b41dcbabe13e1ae2299062178d90ab56ee206abb093f1",
+    "quick-breadth": "529823d573c389d02f75175726bd9c8a7fcf9db832433c80fd06a83e50f177ac",
+    "quick-breadth-sealed": "512877f1308e7f0c5384848893579e8f1698914f2f488d2688827bc90c7abcec",
     "depth": "6c2d7303f4076b41e596dca11103c8af1c8243351ac971c2510fcc5a47cabc21",
     "depth-sealed": "9b65b9ccd977b7c6dd4de7899e4b09a65d9606d8409addcca55a33048180222d",
     "depth-hard": "540a179ac8bab136ede57cb8607f0542c8b0dd32bb51b8517ddf1a9f2b61865e",
@@ -199,6 +199,7 @@ def world_decides(task):
 
 KNOWN = {
     ("SQL", "top", Overlap.CALLS): "one table's question may be asked of another with the same columns and other rows",
+    ("SQL", "top", Overlap.WORDING): "as above",
     ("SQL", "look", Overlap.CALLS): "listing the tables is the same call in every database",
     ("TradingBot", "account", Overlap.CALLS): "asking for the account is the same call for every account",
     ("TicketAPI", "login", Overlap.INITIAL): "the queue is empty, and its counter one of 8,900",
