@@ -82,6 +82,8 @@ class Training(Record):
     scale: float = Field(default=2.0, gt=0)
     learning_rate: float = Field(default=5e-4, gt=0)
     epochs: int = Field(default=2, ge=1)
+    batch_rows: int = Field(default=8, ge=1)
+    """Rows of one optimizer step: fewer give more steps for the same work."""
     max_tokens: int = Field(default=2048, ge=64)
     """A row longer than this is refused and counted."""
     batch_tokens: int = Field(default=4096, ge=64)

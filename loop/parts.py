@@ -24,7 +24,6 @@ from loop.store import Store
 from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
 
-
 KEYS: Final = frozenset({"DS_KEY_FILE", "DEEPSEEK_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
 """Variables that hold, or lead to, the teachers' usual credentials."""
 
