@@ -1,6 +1,7 @@
 """Which rows go into which optimizer step, and how a step is cut into micro-batches. All of it decided by the seed."""
 
 import random
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -37,26 +38,30 @@ def _groups(rows: Sequence[Row], rng: random.Random) -> list[list[Row]]:
 
 
 def split(step: Sequence[Row], lanes: int, budget: int) -> list[list[Row]]:
-    """Cut a step into micro-batches of at most `budget` packed tokens, at least `lanes` of them where there are rows.
+    """Cut a step into micro-batches of at most `budget` packed tokens, in number a multiple of `lanes` where it can be.
 
-    Rows that begin alike stay together. A row longer than the budget stands alone.
+    Rows that begin alike stay together, and the largest micro-batch is as small as their order allows, because the
+    other lanes wait for it. A row longer than the budget stands alone.
     """
     ordered = sorted(step, key=lambda row: row.tokens)
-    share = _packed_tokens(ordered) / lanes
+    shared = [0, *(common(one.tokens, other.tokens) for one, other in pairwise(ordered))]
+    needed = len(_fill(ordered, shared, budget))
+    count = min(len(ordered), lanes * -(-needed // lanes))
+    sizes = range(1, budget + 1)
+    cap = bisect_left(sizes, True, key=lambda size: len(_fill(ordered, shared, size)) <= count)
+    return _fill(ordered, shared, sizes[min(cap, budget - 1)])
+
+
+def _fill(ordered: Sequence[Row], shared: Sequence[int], budget: int) -> list[list[Row]]:
+    """Fill micro-batches up to the budget, in order; `shared[n]`: tokens that row n begins with like the one before."""
     parts: list[list[Row]] = []
     filled = 0
-    for row in ordered:
-        new = len(row.tokens) - (common(parts[-1][-1].tokens, row.tokens) if parts else 0)
-        if not parts or filled + new > budget or (len(parts) < lanes and filled + new / 2 > share):
+    for row, alike in zip(ordered, shared, strict=True):
+        new = len(row.tokens) - alike
+        if not parts or filled + new > budget:
             parts.append([row])
             filled = len(row.tokens)
         else:
             parts[-1].append(row)
             filled += new
     return parts
-
-
-def _packed_tokens(ordered: Sequence[Row]) -> int:
-    """Count the tokens that one micro-batch of all these rows would have."""
-    shared = sum(common(one.tokens, other.tokens) for one, other in pairwise(ordered))
-    return sum(len(row.tokens) for row in ordered) - shared

@@ -51,3 +51,10 @@ def test_a_step_of_two_catalogues_is_cut_between_them():
     first, second = split(rows, 2, 10_000)
     assert {row.group for row in first} == {"0"}
     assert {row.group for row in second} == {"1"}
+
+
+def test_lanes_get_equal_shares_of_one_catalogue():
+    rows = [Row(str(tail), (*range(100), *([1000 + tail] * 50)), (False,) * 148 + (True,), "one") for tail in range(8)]
+    assert [len(part) for part in split(rows, 2, 10_000)] == [4, 4]
+    assert [len(part) for part in split(rows, 2, 260)] == [2, 2, 2, 2]
+    assert [len(part) for part in split(rows[:1], 2, 10)] == [1]

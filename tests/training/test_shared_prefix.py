@@ -9,6 +9,7 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from loop.student.loading import load
+from loop.student.sources import embedded
 from loop.student.tiny import tiny
 from loop.training import backprop, lora, shared_prefix
 from loop.training.job import Job
@@ -104,3 +105,13 @@ def test_the_model_is_itself_again_after_the_block(tmp_path):
     before = model(tokens)
     shared(model, forest(3, model.args.vocab_size, 0), Lanes(1))
     assert mx.array_equal(before, model(tokens))
+
+
+@pytest.mark.slow
+def test_gradient_of_the_embedded_model_equals_the_plain_one(tmp_path):
+    model = adapted(embedded(tmp_path), tmp_path, rank=16)
+    rows = forest(3, 1000, seed=0)
+    loss, gradient = nn.value_and_grad(model, plain)(model, rows)
+    ours, our_gradient = shared(model, rows, Lanes(2), least=16)
+    assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
+    assert distance(gradient, our_gradient) < 1e-4
