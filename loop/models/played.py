@@ -33,7 +33,7 @@ class Trajectory(Table):
     __table_args__ = strict(
         ForeignKeyConstraint(["task", "split"], ["task.id", "task.split"]),
         UniqueConstraint("id", "split", "purpose"),
-        Index(None, "round", "purpose", "passed"),
+        Index(None, "round", "purpose", "passed", "policy"),
         Index(None, "task"),
         Index(None, "policy"),
         one_of("ending", End),

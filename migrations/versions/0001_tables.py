@@ -403,7 +403,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_trajectory_policy"), "trajectory", ["policy"], unique=False)
     op.create_index(
-        op.f("ix_trajectory_round_purpose_passed"), "trajectory", ["round", "purpose", "passed"], unique=False
+        op.f("ix_trajectory_round_purpose_passed_policy"),
+        "trajectory",
+        ["round", "purpose", "passed", "policy"],
+        unique=False,
     )
     op.create_index(op.f("ix_trajectory_task"), "trajectory", ["task"], unique=False)
     op.create_table(

@@ -1,4 +1,7 @@
-"""The views: what people and programs may rely on (docs/sql.md). Tables may change; these columns only grow."""
+"""The views: what people and programs may rely on (docs/sql.md). Tables may change; these columns only grow.
+
+Joins that always find their row are left joins all the same: a database may then leave out what nobody asked for.
+"""
 
 from typing import Final
 
@@ -61,7 +64,7 @@ select t.id as trajectory, t.round, t.purpose, t.task, k.arm, k.backends, k.fami
   t.completion_tokens, t.requests, t.cost as cost_usd, t.seconds, t.rule, {iso:t.started} as started,
   {iso:t.stored} as stored
 from trajectory t
-join task k on k.id = t.task
+left join task k on k.id = t.task
 left join suite s on s.id = t.suite
 """
 
@@ -75,7 +78,7 @@ V_TOOL_CALLS: Final = """
 select c.trajectory, c.place, c.turn, c.tool, c.arguments, c.ok, m.content as result, t.round, t.purpose, t.player,
   t.policy, t.passed as accepted
 from tool_call c
-join trajectory t on t.id = c.trajectory
+left join trajectory t on t.id = c.trajectory
 left join message m on m.trajectory = c.trajectory and m.place = c.result
 """
 
@@ -83,7 +86,7 @@ V_VERDICTS: Final = """
 select v.trajectory, v.checker, v.version, v.passed, v.score, v.reason, v.evidence, t.round, t.player, t.task,
   {iso:v.judged} as judged
 from verdict v
-join trajectory t on t.id = v.trajectory
+left join trajectory t on t.id = v.trajectory
 """
 
 V_POLICIES: Final = """
