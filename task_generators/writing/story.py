@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 
 from pydantic import JsonValue
 
+from loop.errors import NotFound
 from loop.types import Argument, From, PlannedCall, Tier, Turn
 
 Shapes = Mapping[Tier, tuple[range, range]]
@@ -113,10 +114,13 @@ def tell(family: Family[S], tier: Tier, rng: Random) -> S:
 
     Raises:
         Stuck: the moves that were drawn left none that fits; draw again with other luck.
+        NotFound: no moves of the family's sizes ever fill the tier.
     """
     sizes = tuple(sorted({move.calls for move in family.moves}))
-    lengths = _lengths(sizes, *family.shapes[tier])
-    turns, calls = rng.choice([length for length in lengths if length[0] >= family.least_turns])
+    lengths = [length for length in _lengths(sizes, *family.shapes[tier]) if length[0] >= family.least_turns]
+    if not lengths:
+        raise NotFound(f"Family '{family.name}' has no moves that add up to '{tier}': leave it out of its tiers.")
+    turns, calls = rng.choice(lengths)
     story = family.opening(rng)
     story.length = turns
     for left in range(turns - 1, -1, -1):
