@@ -45,17 +45,14 @@ def update(arm: Arm, wins: int, plays: int, round: int, *, decay: float = DECAY)
 def inherit(arm: Arm, *, heritage: float = HERITAGE) -> Arm:
     """Begin a new champion's posterior with its predecessor's: the same rate, worth at most `heritage` plays.
 
-    The rate is noted as `at_promotion`, so that an arm which falls afterwards is seen to fall.
+    The rate it begins with is noted as `at_promotion`, so that an arm which falls afterwards is seen to fall. Twice is
+    the same as once.
     """
     evidence = arm.alpha + arm.beta - 2 * PRIOR
     kept = min(1.0, heritage / evidence) if evidence > 0 else 1.0
-    return arm.model_copy(
-        update={
-            "alpha": PRIOR + kept * (arm.alpha - PRIOR),
-            "beta": PRIOR + kept * (arm.beta - PRIOR),
-            "at_promotion": arm.rate if arm.plays else None,
-        }
-    )
+    alpha, beta = PRIOR + kept * (arm.alpha - PRIOR), PRIOR + kept * (arm.beta - PRIOR)
+    begun = arm.model_copy(update={"alpha": alpha, "beta": beta})
+    return begun.model_copy(update={"at_promotion": begun.rate if arm.plays else None})
 
 
 def interval(arm: Arm, level: float = 0.95) -> tuple[float, float]:

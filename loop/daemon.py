@@ -59,8 +59,10 @@ def gate(loop: Loop, rnd: Round) -> Move:
 
 
 def promote(loop: Loop, rnd: Round) -> Move:
-    """Crown the candidate only if depth and breadth both hold. One transaction."""
+    """Crown the candidate only if depth and breadth both hold: one transaction, or the reason why not."""
     promotion = loop.store.decide(rnd, measuring.decision(loop, rnd))
+    if promotion.promoted:
+        planning.bequeath(loop)
     return Move(state=RoundState.DONE, reason=promotion.reason)
 
 

@@ -156,7 +156,8 @@ def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> 
     mark = fingerprint(loop, suite)
     old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
     both = sorted(old.keys() & new.keys())
-    return gate.attempted(loop.store.attempts()).judge([old[key] for key in both], [new[key] for key in both])
+    judging = gate.attempted(loop.store.attempts()).within(loop.config.gating.max_samples)
+    return judging.judge([old[key] for key in both], [new[key] for key in both])
 
 
 def _grown(wanted: dict[str, dict[str, int]], results: Sequence[GateResult], most: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from curriculum.sampler import Sampler
 from loop import plugins
@@ -23,9 +23,7 @@ from loop.stopping import Stop
 from loop.store import Store
 from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
-
-KEYS: Final = frozenset({"DS_KEY_FILE", "DEEPSEEK_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
-"""Variables that hold, or lead to, the teachers' usual credentials."""
+from teachers._teacher import Teacher
 
 
 class Base(Record):
@@ -167,8 +165,9 @@ def _pool(config: Config, paths: Paths) -> Pool:
 
 def _credentials(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
     """Pick from our environment what the configured teachers name: their keys, by variable or by file."""
-    named = {str(value) for each in config.teachers for key, value in each.settings.items() if key.endswith("_env")}
-    return {name: environ[name] for name in sorted(named | KEYS) if name in environ and config.teachers}
+    teachers: list[Teacher] = [plugins.load("teachers", each) for each in config.teachers]
+    named = {name for teacher in teachers for name in teacher.variables}
+    return {name: environ[name] for name in sorted(named) if name in environ}
 
 
 def _base(config: Config, paths: Paths) -> Base:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
-from curriculum.posterior import update
+from curriculum.posterior import inherit, update
+from curriculum.sampler import More
 from loop import plugins
 from loop.canonical import digest
 from loop.parts import Loop, student_part
+from loop.store.tasks import Flaw
 from loop.types import Arm, ArmKey, Part, Play, Record, Request, Round, Tally, Task
 
 log = structlog.get_logger()
@@ -43,11 +45,20 @@ def more(loop: Loop, rnd: Round) -> Owing:
 
 
 def learn(loop: Loop, rnd: Round) -> None:
-    """Update the arms with the round's verdicts, once."""
+    """Update the arms with the round's verdicts, once. Tasks that nobody can do are left out and noted as flawed."""
     arms = {arm.key: arm for arm in loop.store.arms()}
     if any(arm.last_round == rnd.id for arm in arms.values()):
         return
-    loop.store.save_arms(_learned(arms, loop.store.tallies(rnd), rnd))
+    tallies = loop.store.tallies(rnd)
+    suspected = {tally.task for tally in tallies if _after(loop, tally).suspected}
+    for task in suspected:
+        loop.store.note_flaw(Flaw(task=task, kind="unsolved", source=f"round {rnd.id}", note="nobody could do it"))
+    loop.store.save_arms(_learned(arms, [tally for tally in tallies if tally.task not in suspected], rnd))
+
+
+def bequeath(loop: Loop) -> None:
+    """Begin a new champion's arms with its predecessor's, so that an arm which falls afterwards is seen to fall."""
+    loop.store.save_arms([inherit(arm) for arm in loop.store.arms()])
 
 
 def _learned(arms: dict[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
@@ -63,16 +74,19 @@ def _learned(arms: dict[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> l
     ]
 
 
-def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
-    if not tally.student_plays:
-        return []
-    counts = {"teacher_plays": tally.teacher_plays, "teacher_wins": tally.teacher_wins}
-    owed = loop.curriculum.more(
-        plays=tally.student_plays, wins=tally.student_wins, teachers=len(loop.config.teachers), **counts
+def _after(loop: Loop, tally: Tally) -> More:
+    return loop.curriculum.more(
+        plays=tally.student_plays,
+        wins=tally.student_wins,
+        teacher_plays=tally.teacher_plays,
+        teacher_wins=tally.teacher_wins,
+        teachers=len(loop.config.teachers),
     )
-    if owed.suspected:
-        loop.store.event("task_suspected", round=rnd.id, task=tally.task)
-    if not owed.samples and not owed.teacher:
+
+
+def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
+    owed = _after(loop, tally)
+    if not tally.student_plays or not (owed.samples or owed.teacher):
         return []
     task = loop.store.task(tally.task)
     student = [_student_play(loop, rnd, task, tally.student_plays + each) for each in range(owed.samples)]

@@ -56,6 +56,7 @@ def _exists(module: str) -> bool:
 
 
 def known(package: str) -> list[str]:
-    """Names of the parts that come with loopd."""
-    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    return [module.name for module in modules if not module.ispkg and not module.name.startswith("_")]
+    """Names of the parts that come with loopd: modules of the package that offer a class in `__all__`."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    names = [module.name for module in found if not module.ispkg and not module.name.startswith("_")]
+    return [name for name in names if getattr(importlib.import_module(f"{package}.{name}"), "__all__", None)]

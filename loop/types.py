@@ -546,6 +546,10 @@ class Gate(Protocol):
         """Return this gate for the `number`-th candidate since the last promotion: error is spent over attempts."""
         ...
 
+    def within(self, most: int) -> "Gate":
+        """Return this gate for `most` plays a task of each policy: error is spent over the looks there will be."""
+        ...
+
     def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
         """Judge paired scores: the same tasks, samples and rule for both."""
         ...

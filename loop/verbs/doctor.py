@@ -33,11 +33,14 @@ print(mx.default_device(), round(2 * 1024**3 / s / 1e9), mx.__version__)
 COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
+State = Literal["ok", "warn", "fail"]
+
+
 class Found(Record):
     """What one check found."""
 
     check: str
-    state: Literal["ok", "warn", "fail"]
+    state: State
     detail: str
     fix: str = ""
 
@@ -140,7 +143,7 @@ def _teachers() -> Iterator[Found]:
     for each in settings.teachers:
         teacher: Any = plugins.load("teachers", each)
         for finding in teacher.check() if hasattr(teacher, "check") else ():
-            state: Literal["ok", "fail"] = "ok" if finding.ok else "fail"
+            state: State = "ok" if finding.ok else "fail" if finding.weight == "must" else "warn"
             yield Found(check=f"teacher {teacher.name}: {finding.name}", state=state, detail=finding.detail)
 
 

@@ -85,8 +85,10 @@ def test_a_new_champion_inherits_the_rate_but_little_evidence(life):
     before, after = (each.alpha - PRIOR for each in (arm, heir))
     evidence = arm.alpha + arm.beta - 2 * PRIOR
     assert after == pytest.approx(before * min(1, 8 / evidence) if evidence else 0)
-    assert heir.at_promotion == (arm.rate if arm.plays else None)
-    assert inherit(heir).alpha == pytest.approx(heir.alpha)
+    assert heir.at_promotion == (heir.rate if arm.plays else None)
+    again = inherit(heir)
+    assert (again.alpha, again.beta) == pytest.approx((heir.alpha, heir.beta))
+    assert again.at_promotion == (None if heir.at_promotion is None else pytest.approx(heir.at_promotion))
 
 
 @FEW
