@@ -35,8 +35,9 @@ class Job(Record):
     epochs: int = Field(default=2, ge=1)
     batch_rows: int = Field(default=8, ge=1)
     """Trajectories of one optimizer step."""
-    run_rows: int = Field(default=4, ge=1)
-    """Trajectories of one catalogue that stand together in a step: more share more, fewer mix better."""
+    run_rows: int | None = Field(default=None, ge=1)
+    """Trajectories of one catalogue that stand together in a step: more share more, fewer mix better. None takes half
+    a step, so that on two lanes each has a catalogue of its own and no prefix is computed twice."""
     batch_tokens: int = Field(default=4096, ge=64)
     """Tokens of a micro-batch, after sharing: this bounds memory."""
     max_tokens: int = Field(default=2048, ge=64)
@@ -45,6 +46,11 @@ class Job(Record):
     """Steps between checkpoints: at most so many are lost by a kill."""
     lanes: int | None = Field(default=None, ge=1)
     """Micro-batches computed at once, each on one core; None takes what fits the machine."""
+
+    @property
+    def run(self) -> int:
+        """Trajectories of one catalogue that stand together."""
+        return self.run_rows or -(-self.batch_rows // 2)
 
     @property
     def digest(self) -> str:

@@ -45,7 +45,7 @@ def train(job: Job, tell: Tell) -> None:
         ConfigError: the base model, the template or the rows cannot be used.
     """
     rows, refused = read_rows(job)
-    plan = steps(rows, job.epochs, job.batch_rows, job.run_rows, job.seed)
+    plan = steps(rows, job.epochs, job.batch_rows, job.run, job.seed)
     tell({"rows": len(rows), "refused": dict(refused), "steps": len(plan)})
     model = load(job.base)
     lora.attach(model, job)
