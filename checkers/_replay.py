@@ -47,6 +47,13 @@ class PlanRun(NamedTuple):
     script: Sequence[tuple[str, str, Call, Told]]
     """Every call: its name, its arguments as text, itself, and what it answered."""
     turns: Sequence[PlannedTurn]
+    answers: Mapping[tuple[str, str], tuple[JsonValue, Told]]
+    """By name and arguments, the value that a call of the plan answered last."""
+
+    def known(self, call: Call, value: JsonValue, recorded: str) -> Told | None:
+        """Give a value's spelling where the plan's same call answered the same, and the record says so too."""
+        then, told = self.answers.get((call.name, repr(call.arguments)), (None, None))
+        return told if told and told.text == recorded and then == value else None
 
 
 class LastPlan:
@@ -89,14 +96,17 @@ def run_plan(task: Task, key: Spelling) -> PlanRun:
     world = open_world(task.backends, task.initial)
     script: list[tuple[str, str, Call, Told]] = []
     planned: list[PlannedTurn] = []
-    state = world.snapshot()
+    answers: dict[tuple[str, str], tuple[JsonValue, Told]] = {}
+    state: Mapping[str, Snapshot] = {}
     for calls, results in turns(task, world):
         told = [tell(result.ok, result.value, key) for result in results]
         script += [(call.name, repr(call.arguments), call, answer) for call, answer in zip(calls, told, strict=True)]
+        for call, result, answer in zip(calls, results, told, strict=True):
+            answers[call.name, repr(call.arguments)] = result.value, answer
         need = Counter(answer.key for answer in told)
-        state = state if world.stands_at(state) else world.snapshot()
+        state = state if state and world.stands_at(state) else world.snapshot()
         planned.append(PlannedTurn(calls[0].name if calls else None, len(script), need, state))
-    return PlanRun(task, script, planned)
+    return PlanRun(task, script, planned, answers)
 
 
 def tell(ok: bool, value: JsonValue, key: Spelling) -> Told:  # noqa: FBT001 - the two parts of an answer
@@ -119,9 +129,12 @@ class Replay:
         self._position = 0
         self._seen: dict[str, int] = {}
 
-    def call(self, call: Call) -> Told:
-        """Run the next call."""
-        told = self._from_plan(call) or tell(*self._opened().answer(call), self._key)
+    def call(self, call: Call, recorded: str) -> Told:
+        """Run the next call. Values are not spelt again where that is known to give what was recorded."""
+        told = self._from_plan(call)
+        if told is None:
+            ok, value = self._opened().answer(call)
+            told = self._plan.known(call, value, recorded) or tell(ok, value, self._key)
         self._seen[told.key] = self._seen.get(told.key, 0) + 1
         return told
 

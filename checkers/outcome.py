@@ -95,7 +95,7 @@ class Outcome(Record):
 def _replay_fault(played: PlayedTurn, replay: Replay) -> Fault | None:
     """Run a turn's calls; each must answer what the trajectory says it answered."""
     for call, answer in zip(played.calls, played.answers, strict=True):
-        told = replay.call(call)
+        told = replay.call(call, answer.content)
         if answer.content != told.text or answer.ok not in (None, told.ok):
             was, now = _short(answer.content), _short(told.text)
             return Fault("replay", f"{call.name} answered {was}, and now answers {now}")

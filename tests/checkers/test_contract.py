@@ -51,7 +51,7 @@ def test_a_checker_is_a_frozen_record_with_a_version_that_judges_the_right_play_
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(messages=st.lists(MESSAGES, max_size=8), end=st.sampled_from(list(End)))
 def test_nothing_that_a_player_may_have_done_raises(checker, task, messages, end):

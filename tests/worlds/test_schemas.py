@@ -108,7 +108,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_our_check_of_arguments_is_that_of_json_schema(data):
     """But for the two leniencies: null for what may be left out, and text for an identifier."""

@@ -188,7 +188,7 @@ def test_snapshots_compare_as_states_do():
     assert other.stands_at(kept)
     do(other, "touch", file_name="g")
     assert not other.stands_at(kept)
-    assert other.difference(kept).startswith("GorillaFileSystem/root/contents/g is ''")
+    assert other.difference(kept).startswith("GorillaFileSystem/root/home/g is ''")
     assert world.stands_at(kept)
 
 
