@@ -79,10 +79,19 @@ STAGES: Mapping[RoundState, Callable[[Loop, Round], Move]] = {
 def run(loop: Loop) -> None:
     """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
     while not loop.enough():
+        reconsider(loop)
         rnd = loop.store.open_round(loop.config.digest, loop.config.seed)
         while rnd.state in STAGES:
             rnd = step(loop, rnd)
         loop.ended(rnd)
+
+
+def reconsider(loop: Loop) -> None:
+    """Judge the candidates that were left waiting while a gate was paused, beside whoever is champion now."""
+    for rnd in () if loop.store.paused_gates() else loop.store.queued():
+        log.info("candidate_reconsidered", round=rnd.id)
+        gate(loop, rnd)
+        promote(loop, rnd)
 
 
 def step(loop: Loop, rnd: Round) -> Round:

@@ -4,7 +4,7 @@ Parts do not know the daemon; the daemon's stages get them as one frozen value.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from curriculum.sampler import Sampler
 from loop import plugins
 from loop.board import Board
 from loop.config import Config
+from loop.errors import ConfigError, nearest
 from loop.gpu import Gpu, Served
 from loop.paths import Paths
 from loop.paying import Cashier
@@ -141,10 +142,24 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             board=board,
             stop=stop,
         )
+        _check_names(loop)
         store.require(loop.required)
         if store.champion() is None:
             store.add_policy(loop.stock, Standing.CHAMPION)
         yield loop
+
+
+def _check_names(loop: Loop) -> None:
+    keys = [key for generator in loop.generators for key in generator.arms]
+    sampling = loop.config.sampling
+    _check("sampling.backends", sampling.backends, {name for key in keys for name in key.backends})
+    _check("sampling.families", sampling.families, {key.family for key in keys})
+
+
+def _check(setting: str, words: Sequence[str], known: set[str]) -> None:
+    for word in words:
+        if word not in known:
+            raise ConfigError(f"{setting}: no generator has '{word}'.{nearest(word, sorted(known))}")
 
 
 def _load(package: str, parts: tuple[Part, ...]) -> tuple[Any, ...]:

@@ -175,3 +175,15 @@ def survive(tmp_path, monkeypatch, moment, every):
         killed += lives(at(root), moment, commit)
         assert outcome(at(root)) == expected, f"killed {moment} commit {commit} of {total}"
     assert killed >= total // every
+
+
+def test_while_a_gate_is_paused_nobody_is_promoted_and_a_resumed_gate_decides(places):
+    with Store.open(places.database) as store:
+        store.pause_gate("depth", "a test")
+    live(places)
+    assert [row[2] for row in outcome(places)["promotions"]] == ["first"]
+    with Store.open(places.database) as store:
+        assert [rnd.id for rnd in store.queued()] == [1]
+        store.resume_gate("depth")
+    live(places)
+    assert [row[2] for row in outcome(places)["promotions"]][:2] == ["first", "promoted"]

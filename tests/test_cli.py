@@ -1,0 +1,112 @@
+"""The command line as a user meets it: real processes, exit codes, one line of trouble, no traceback."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LOOPD = str(Path(sys.executable).parent / "loopd")
+
+
+@pytest.fixture
+def loopd(tmp_path):
+    (tmp_path / "work").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOOPD_")}
+    environment = {**kept, "LOOPD_HOME": str(tmp_path / "home"), "COLUMNS": "100"}
+
+    def run(*arguments, **more):
+        return subprocess.run(
+            [LOOPD, *arguments], capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+            cwd=tmp_path / "work", env={**environment, **more},
+        )  # fmt: skip
+
+    return run
+
+
+def trouble(done, code, *words):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_help_names_the_verbs(loopd):
+    done = loopd("--help")
+    assert done.returncode == 0
+    for verb in ("start", "stop", "status", "sql", "doctor", "trajectory", "gate", "model", "curriculum", "dataset"):
+        assert verb in done.stdout
+
+
+@pytest.mark.parametrize("foreground", [[], ["--foreground"]])
+def test_an_unknown_profile_is_one_line_and_78(loopd, foreground):
+    trouble(loopd("start", "--profile", "quikstart", *foreground), 78, "quikstart", "Did you mean 'quickstart'?")
+
+
+def test_an_unknown_key_is_one_line_and_78(loopd, tmp_path):
+    (tmp_path / "work" / "loopd.toml").write_text("[student]\ntemprature = 1.0\n")
+    trouble(loopd("start", "--foreground"), 78, "loopd.toml", "student.temprature", "'temperature'")
+
+
+def test_a_broken_toml_is_one_line_and_78(loopd, tmp_path):
+    (tmp_path / "work" / "loopd.toml").write_text("seed = \n")
+    trouble(loopd("start", "--foreground"), 78, "loopd.toml", "line 1")
+
+
+def test_an_unknown_part_is_one_line_and_78(loopd, tmp_path):
+    (tmp_path / "work" / "loopd.toml").write_text('[[checkers]]\nuse = "outcom"\n')
+    done = loopd("start", "--foreground", "--no-ray")
+    trouble(done, 78, "'outcom'", "Did you mean 'outcome'?")
+
+
+def test_a_backend_that_nobody_knows_is_one_line_and_78(loopd):
+    done = loopd("start", "--foreground", "--no-ray", LOOPD_SAMPLING__BACKENDS='["GorillaFileSystm"]')
+    trouble(done, 78, "GorillaFileSystm", "GorillaFileSystem")
+
+
+def test_a_home_that_cannot_be_made_is_one_line_and_73(loopd, tmp_path):
+    (tmp_path / "file").write_text("")
+    trouble(loopd("start", "--foreground", LOOPD_HOME=str(tmp_path / "file" / "home")), 73, "LOOPD_HOME")
+
+
+def test_without_a_daemon_stop_says_so(loopd):
+    trouble(loopd("stop"), 69, "loopd start")
+
+
+def test_without_a_store_questions_say_so(loopd):
+    trouble(loopd("sql", "select 1"), 4, "loopd start")
+    assert "not running" in loopd("status").stdout
+    assert json.loads(loopd("status", "--json").stdout)["running"] is False
+
+
+@pytest.mark.fault
+def test_a_daemon_in_the_background_is_watched_asked_and_stopped(loopd, tmp_path):
+    (tmp_path / "work" / "loopd.toml").write_text((Path(__file__).parent / "rehearsal.toml").read_text())
+    started = loopd("start", "--no-ray")
+    assert started.returncode == 0, started.stderr
+    assert "loopd stop" in started.stdout
+    trouble(loopd("start", "--foreground", "--no-ray"), 75, "pid", "loopd stop")
+    asked = ask_until(loopd, "select round, state from v_rounds", lambda rows: rows)
+    assert asked[0]["round"] == 1
+    told = json.loads(loopd("status", "--json").stdout)
+    assert told["running"] is True
+    assert "Paused" in loopd("gate", "pause", "depth", "--reason", "a test").stdout
+    assert ask_until(loopd, "select trajectory from v_trajectories limit 1", lambda rows: rows)
+    stopped = loopd("stop")
+    assert stopped.returncode == 0
+    assert loopd("status").stdout.startswith("loopd is not running. Round")
+    assert "Still paused: none" in loopd("gate", "resume", "all").stdout.replace("[]", "none")
+
+
+def ask_until(loopd, query, right, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        done = loopd("sql", "--json", query)
+        rows = json.loads(done.stdout)["rows"] if done.returncode == 0 else []
+        if right(rows) or time.monotonic() > deadline:
+            return rows
+        time.sleep(0.5)
