@@ -24,7 +24,7 @@ Script = tuple[Steps, ...]
 KINDS: Final = tuple(
     "dropped doubled swapped moved emptied changed retyped lost unknown guessed looked joined".split()  # noqa: SIM905 - a list of words
 )
-"""What a mutant does to the script: see the function of each name."""
+"""What a mutant does to one call or one turn of the script."""
 
 
 def gold_script(task: Task) -> Script:
