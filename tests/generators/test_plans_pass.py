@@ -34,7 +34,7 @@ def objections(task: Task, trajectory: Trajectory) -> list[str]:
     return [f"{verdict.checker}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([pair for pair in ARMS if "SQL" not in pair[1].backends]),
     st.integers(0, 2**31),
@@ -46,7 +46,9 @@ def test_the_scripted_play_passes_every_checker(pair, seed, split):
     assert objections(task, played(task)) == []
 
 
-@pytest.mark.parametrize(("generator", "arm"), [pair for pair in ARMS if "SQL" in pair[1].backends], ids=str)
+@pytest.mark.parametrize(
+    ("generator", "arm"), [pair for pair in ARMS if "SQL" in pair[1].backends and pair[1].tier == "moderate"], ids=str
+)
 def test_the_scripted_play_of_a_database_passes_every_checker(generator, arm):
     task = generator.make(arm, 11)
     assert objections(task, played(task)) == []

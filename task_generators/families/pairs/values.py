@@ -18,6 +18,7 @@ from task_generators.families.travel.story import TravelStory, known, tell_token
 from task_generators.families.twitter.story import TweetStory
 from task_generators.families.twitter.story import inside as network
 from task_generators.families.vehicle.story import CarStory, fresh_city, has_city, parked
+from task_generators.writing import words
 from task_generators.writing.story import Story, call
 
 
@@ -110,8 +111,8 @@ def _limit(story: TravelStory, number: From) -> Told:
 
 
 def _tweet(story: TweetStory, text: From) -> Told:
-    del story
-    return Told("tweet exactly that", call("post_tweet", content=text))
+    tag = f"#{story.rng.choice(words.TOPICS)}"
+    return Told(f"tweet exactly that with the tag {tag}", call("post_tweet", content=text, tags=[tag]))
 
 
 def _zip_code(story: CarStory) -> Found:
