@@ -24,9 +24,7 @@ from loop.types import (
     Result,
     Rule,
     Task,
-    Tool,
     Trajectory,
-    Turn,
     Usage,
     World,
 )
@@ -65,7 +63,7 @@ def play(job: Play) -> Trajectory:
         sample=job.sample,
         seed=job.seed,
         rule=job.rule,
-        catalogue=catalogue,
+        catalogue=offered(catalogue, transcript.messages, job.task),
         messages=tuple(transcript.messages),
         end=end,
         failure=failure,
@@ -96,8 +94,7 @@ def converse(  # noqa: PLR0913 - the one place where everything of a play meets
         into.messages.append(Message(role="system", content=system))
     for turn in task.turns:
         into.messages.append(Message(role="user", content=turn.user, adds=turn.adds))
-        catalogue = extended(catalogue, turn, task)
-        if not take_turn(chat, world, catalogue, rule, into):
+        if not take_turn(chat, world, offered(catalogue, into.messages, task), rule, into):
             return End.CAP
     return End.CLOSED
 
@@ -122,9 +119,9 @@ def text_of(result: Result) -> str:
     return result.value if isinstance(result.value, str) else canonical(result.value)
 
 
-def extended(catalogue: Catalogue, turn: Turn, task: Task) -> Catalogue:
-    """Offer the tools that become available with a turn as well."""
-    if not turn.adds:
+def offered(catalogue: Catalogue, messages: Sequence[Message], task: Task) -> Catalogue:
+    """Give the tools that were on offer by the end of a conversation: the first ones, and those that turns added."""
+    added = [name for message in messages for name in message.adds]
+    if not added:
         return catalogue
-    added: tuple[Tool, ...] = catalogue_of(turn.adds, task.backends).tools
-    return Catalogue(tools=(*catalogue.tools, *added))
+    return Catalogue(tools=(*catalogue.tools, *catalogue_of(added, task.backends).tools))

@@ -124,3 +124,23 @@ def test_private_modules_are_no_plug_ins():
 @pytest.mark.parametrize(("value", "text"), [("as it is", "as it is"), ({"b": 1, "a": [None]}, '{"a":[null],"b":1}')])
 def test_results_are_spelled_in_one_way(value, text):
     assert text_of(Result(ok=True, value=value)) == text
+
+
+def test_a_tool_that_comes_later_is_in_the_catalogue_that_training_renders():
+    subject = task()
+    first, *rest = subject.turns
+    late = subject.tools[-1]
+    changed = {
+        "tools": subject.tools[:-1],
+        "turns": (first, *(turn.model_copy(update={"adds": (late,)}) for turn in rest[:1]), *rest[1:]),
+    }
+    subject = subject.model_copy(update=changed)
+    trajectory = play(Play(id="p", round=1, task=subject, player=Part(use="scripted"), player_name="scripted"))
+    assert late in [tool.name for tool in trajectory.catalogue.tools]
+    assert [message.adds for message in trajectory.messages if message.role == "user"][1] == (late,)
+
+
+def test_a_changed_copy_has_an_id_of_its_own():
+    one = task()
+    assert one.id != one.model_copy(update={"seed": 99}).id
+    assert one.model_copy().id == one.id
