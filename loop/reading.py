@@ -29,22 +29,23 @@ def _heading(shown: Shown) -> Text:
 
 def _conversation(shown: Shown) -> Iterator[Text]:
     turn = 0
-    for message in shown.trajectory.messages:
-        if message.role == "user":
+    for each in shown.trajectory.messages:
+        if each.role == "user":
             turn += 1
             yield Text(f"\nturn {turn} of {len(shown.task.turns)}", style="dim")
-        yield _message(message)
+        yield message(each)
 
 
-def _message(message: Message) -> Text:
-    who = message.name if message.role == "tool" and message.name else message.role
-    style = "bold red" if message.ok is False else STYLES[message.role]
-    lines = [*(_clipped(message.content).splitlines()), *map(_call, message.calls)]
+def message(said: Message) -> Text:
+    """Draw one message: who said it, what, and with which calls."""
+    who = said.name if said.role == "tool" and said.name else said.role
+    style = "bold red" if said.ok is False else STYLES[said.role]
+    lines = [*(_clipped(said.content).splitlines()), *map(_call, said.calls)]
     text = Text.assemble((f"{who:>12}  ", style), f"\n{'':>14}".join(lines))
-    if message.fault:
-        text.append(f"\n{'':>14}unreadable call: {message.fault}", style="red")
-    if message.leniencies:
-        text.append(f"\n{'':>14}read leniently: {', '.join(message.leniencies)}", style="dim")
+    if said.fault:
+        text.append(f"\n{'':>14}unreadable call: {said.fault}", style="red")
+    if said.leniencies:
+        text.append(f"\n{'':>14}read leniently: {', '.join(said.leniencies)}", style="dim")
     return text
 
 
