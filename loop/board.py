@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from loop.canonical import parse
 from loop.errors import NotRunning
-from loop.types import GateResult, Record
+from loop.types import GateResult, Record, Round, RoundState
 
 FILE: Final = "status.json"
 
@@ -85,6 +85,13 @@ class Board:
             due = time.monotonic() - self._written > 1 or "stage" in changes
         if due:
             self._write()
+
+    def enter(self, rnd: Round) -> None:
+        """Begin a stage; what was counted for the last round, or for training plays, is not shown beside it."""
+        old: dict[str, Any] = {"losses": (), "loss": None} if rnd.state is RoundState.SAMPLE else {}
+        if rnd.state in {RoundState.SAMPLE, RoundState.GATE}:
+            old["tallies"] = {}
+        self.update(round=rnd.id, stage=str(rnd.state), doing="", done=0, total=0, step_done=0, **old)
 
     def step(self, doing: str, total: int, done: int = 0, unit: str = "plays") -> None:
         """Begin a step within the stage."""

@@ -101,7 +101,7 @@ def step(loop: Loop, rnd: Round) -> Round:
         rnd = loop.store.enter(rnd)
         if rnd.attempts > loop.config.max_attempts:
             return loop.store.advance(rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain")
-        loop.board.update(round=rnd.id, stage=str(rnd.state), doing="", done=0, total=0)
+        loop.board.enter(rnd)
         log.info("stage_entered", attempts=rnd.attempts)
         move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)
