@@ -61,6 +61,7 @@ def mean_bounds(
     tasks = len(values)
     if tasks < FEWEST:
         return -np.inf, np.inf
+    values = np.sort(values)  # the same tasks in another order get the same resamples
     mean = float(values.mean())
     deviation = float(np.sqrt((((values - mean) ** 2).sum() + 2 * pseudo**2) / (tasks * (tasks - 1))))
     drawn = _studentised(values - mean, pseudo, resamples(tasks + 2) if weights is None else weights)
