@@ -16,7 +16,7 @@ LONGEST = 2000
 
 def play(shown: Shown) -> RenderableType:
     """Draw one play: heading, conversation, verdicts."""
-    return Group(_heading(shown), *_conversation(shown), *map(_verdict, shown.verdicts))
+    return Group(_heading(shown), *_conversation(shown), "", *map(_verdict, shown.verdicts))
 
 
 def _heading(shown: Shown) -> Text:
@@ -61,5 +61,5 @@ def _clipped(content: str) -> str:
 
 
 def _verdict(verdict: Verdict) -> Text:
-    mark = ("\n✓ ", "green") if verdict.passed else ("\n✗ ", "red")
-    return Text.assemble(mark, (f"{verdict.checker} {verdict.version}", "bold"), f": {verdict.reason}", end="")
+    mark = ("✓ ", "green") if verdict.passed else ("✗ ", "red")
+    return Text.assemble(mark, (f"{verdict.checker} {verdict.version}", "bold"), f": {verdict.reason}")
