@@ -1,0 +1,98 @@
+"""The daemon's control channel: loopback, a token on every route, typed refusals, every change an event."""
+
+import json
+import stat
+
+import httpx2
+import pytest
+
+from loop import board, commands, control
+from loop.errors import ConfigError, LoopdError, NotRunning
+from loop.store import Store
+from loop.types import Arm
+
+ARM = "TradingBot/buy/easy"
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(f"sqlite:///{tmp_path / 'loopd.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(tmp_path, store):
+    with control.serving(tmp_path, board.Board(tmp_path, "quickstart"), store):
+        yield tmp_path
+
+
+def ask(run, method, path, *, token=None, **more):
+    where = json.loads((run / control.FILE).read_text())
+    headers = {"Authorization": f"Bearer {where['token'] if token is None else token}"} | more.pop("headers", {})
+    return httpx2.request(method, f"http://127.0.0.1:{where['port']}{path}", headers=headers, trust_env=False, **more)
+
+
+def test_a_command_is_carried_out_and_noted(run, store):
+    assert control.call(run, "gate.pause", {"gate": "depth", "reason": "a test"}) == {"paused": ["depth"]}
+    assert store.paused_gates() == ("depth",)
+    assert control.call(run, "gate.resume", {"gate": "all"})["paused"] == []
+    assert [event.kind for event in store.events()] == ["command.gate.pause", "command.gate.resume"]
+
+
+def test_the_curriculum_is_steered_by_name(run, store):
+    control.call(run, "curriculum.steer", {"arm": ARM, "frozen": True})
+    control.call(run, "curriculum.steer", {"arm": ARM, "weight": 2.5})
+    (arm,) = store.arms()
+    assert arm == Arm(key=commands.arm_key(ARM), frozen=True, weight=2.5)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "code"),
+    [
+        ("gate.puase", {}, 78),
+        ("gate.pause", {}, 78),
+        ("curriculum.steer", {"arm": "nonsense"}, 78),
+        ("curriculum.steer", {"arm": ARM, "weight": -1}, 78),
+        ("model.rollback", {"policy": "abc"}, 4),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_daemons_own_words(run, store, verb, arguments, code):
+    with pytest.raises(LoopdError) as caught:
+        control.call(run, verb, arguments)
+    assert caught.value.exit_code == code
+    assert not list(store.events())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/commands"])
+def test_without_the_token_no_route_answers(run, method, path):
+    for token in ("x", "wrong" * 20):
+        assert ask(run, method, path, token=token).status_code in {401, 405}
+
+
+def test_other_hosts_and_web_pages_are_turned_away(run):
+    assert ask(run, "GET", "/v1/status").status_code == 200
+    assert ask(run, "GET", "/v1/status", headers={"Host": "evil.example"}).status_code == 400
+    assert ask(run, "GET", "/v1/status", headers={"Origin": "http://127.0.0.1"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"verb": 1, "arguments": {}}', b"[" * 100_000, b'"' + b"x" * 70_000]
+)
+def test_a_body_that_is_no_command_is_refused(run, body):
+    assert ask(run, "POST", "/v1/commands", content=body).status_code == 400
+
+
+def test_only_this_user_can_read_where_and_how(run):
+    assert stat.S_IMODE((run / control.FILE).stat().st_mode) == 0o600
+
+
+def test_where_nobody_answers_that_is_said(tmp_path):
+    with pytest.raises(NotRunning, match="loopd start"):
+        control.call(tmp_path, "gate.resume", {"gate": "all"})
+
+
+def test_an_arm_is_read_as_it_is_spelled():
+    assert str(commands.arm_key("TradingBot+TravelAPI/weave/hard")) == "TradingBot+TravelAPI/weave/hard"
+    with pytest.raises(ConfigError, match="v_curriculum"):
+        commands.arm_key("TradingBot/buy/esay")
