@@ -2,8 +2,10 @@
 
 import pytest
 
-from loop import config, paths
+from loop import config, paths, plugins
 from loop.errors import ConfigError
+from loop.training.mix import MixRules
+from task_generators.suites import suite
 
 
 @pytest.fixture
@@ -71,3 +73,17 @@ def test_junk_in_the_environment_is_named(places):
 def test_an_unknown_profile_lists_the_known_ones(places):
     with pytest.raises(ConfigError, match=r"'quikstart'\. Did you mean 'quickstart'\?"):
         config.load(places, "quikstart", {}, {})
+
+
+@pytest.mark.parametrize("name", config.profiles())
+def test_every_part_that_a_profile_names_exists_with_those_settings(places, name):
+    found = config.load(places, name, {}, {})
+    arms = [arm for part in found.sampling.generators for arm in plugins.load("task_generators", part).arms]
+    assert len({str(arm) for arm in arms}) == len(arms) > 0
+    for package, named in (("teachers", found.teachers), ("checkers", found.checkers)):
+        for part in named:
+            assert plugins.load(package, part).name
+    for part in found.gating.gates:
+        assert len(suite(plugins.load("loop.gates", part).suite).tasks) >= 60
+    assert MixRules.model_validate(found.training.mix)
+    assert plugins.load("curriculum", found.sampling.curriculum).samples >= 4
