@@ -32,6 +32,7 @@ class Cashier:
         self._store = store
         self._gates: dict[str, Gate] = {}
         self._of: dict[str, Gate] = {}
+        self._told: set[tuple[str, str]] = set()
         for each in teachers:
             teacher: Teacher = plugins.load("teachers", each)
             key = teacher.credential or teacher.name
@@ -77,7 +78,9 @@ class Cashier:
             self._store.park(parked)
 
     def _give_up(self, play: Play, decision: Decision) -> None:
-        log.warning("teacher_waits", teacher=play.player_name, reason=decision.reason, retry_at=decision.retry_at)
+        if (play.player_name, decision.reason) not in self._told:
+            self._told.add((play.player_name, decision.reason))
+            log.warning("teacher_waits", teacher=play.player_name, reason=decision.reason, retry_at=decision.retry_at)
         self._store.abandon([play], decision.reason)
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import typer
 from rich.console import Console
@@ -20,6 +20,7 @@ from loop.children import scrubbed
 from loop.errors import CheckNegative, LoopdError
 from loop.types import Record
 from loop.verbs.access import Json
+from teachers._teacher import Teacher
 
 FIXED_SQLITE: Final = (3, 51, 3)
 """Before it, two writers and a checkpoint could corrupt a WAL file; loopd has one writer, which avoids it."""
@@ -139,10 +140,13 @@ def _student() -> Iterator[Found]:
 
 
 def _teachers() -> Iterator[Found]:
-    settings = config.load(paths.find(), None, {}, config.environment())
-    for each in settings.teachers:
-        teacher: Any = plugins.load("teachers", each)
-        for finding in teacher.check() if hasattr(teacher, "check") else ():
+    """Examine what is configured, and the operator's own Codex client wherever there is one."""
+    configured = list(config.load(paths.find(), None, {}, config.environment()).teachers)
+    if shutil.which("codex") and all(each.use != "codex" for each in configured):
+        configured.append(config.Teaching(use="codex"))
+    for each in configured:
+        teacher: Teacher = plugins.load("teachers", each)
+        for finding in teacher.check():
             state: State = "ok" if finding.ok else "fail" if finding.weight == "must" else "warn"
             yield Found(check=f"teacher {teacher.name}: {finding.name}", state=state, detail=finding.detail)
 

@@ -10,8 +10,11 @@ from loop.config import Teaching
 from loop.errors import CheckNegative, NotFound, nearest
 from loop.rollout import play
 from loop.store.trajectories import Shown
-from loop.types import End, Part, Play, Split, Task, Tier
+from loop.types import End, Part, Play, Task
 from loop.verbs.access import Json, settings, show, show_query
+from teachers._teacher import Teacher
+from teachers._trial import probe as one_request
+from teachers._trial import trial_tasks
 
 app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
@@ -39,7 +42,7 @@ def test(name: Name) -> None:
     """Let it play three tasks and show them; this may cost what three plays cost."""
     each = _find(name)
     failed = 0
-    for task in _three():
+    for task in trial_tasks():
         shown = _played(each, task)
         failed += shown.trajectory.end is End.FAILED or not all(verdict.passed for verdict in shown.verdicts)
         Console().print(reading.play(shown))
@@ -49,11 +52,11 @@ def test(name: Name) -> None:
 
 @app.command()
 def probe(name: Name, *, as_json: Json = False) -> None:
-    """Examine its set-up and safety without a model call."""
-    teacher: Any = plugins.load("teachers", _find(name))
-    findings = [finding.model_dump() for finding in teacher.check()]
-    show(findings, as_json=as_json)
-    if not all(finding["ok"] for finding in findings):
+    """Examine its set-up and safety on this machine, then ask it one small question."""
+    teacher: Teacher = plugins.load("teachers", _find(name))
+    findings = [*teacher.check(), one_request(teacher)]
+    show([finding.model_dump() for finding in findings], as_json=as_json)
+    if not all(finding.ok for finding in findings if finding.weight == "must"):
         raise CheckNegative("There is something to mend; the lines above say what.")
 
 
@@ -79,12 +82,6 @@ def _find(name: str) -> Teaching:
     if name in known():
         return Teaching(use=name)
     raise NotFound(f"There is no teacher '{name}'.{nearest(name, known())}")
-
-
-def _three() -> list[Task]:
-    generators: list[Any] = [plugins.load("task_generators", part) for part in settings().sampling.generators[:3]]
-    arms = [next(arm for arm in generator.arms if arm.tier is Tier.EASY) for generator in generators]
-    return [generator.make(arm, 1, Split.TRAIN) for generator, arm in zip(generators, arms, strict=True)]
 
 
 def _played(each: Teaching, task: Task) -> Shown:

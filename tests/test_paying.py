@@ -1,0 +1,70 @@
+"""A paid teacher in the daemon: asked by the loop, reserved and settled; when it must wait, the round goes on."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from loop import board, config, daemon, parts, paths
+from loop.stopping import Stop
+from loop.store import Store
+from loop.testing import FakeGpu
+from loop.types import Purpose, RoundState
+from teachers.fakes.deepseek import FakeDeepSeek
+from teachers.fakes.minds import closing, saying
+
+ROUND = tomllib.loads((Path(__file__).parent / "rehearsal.toml").read_text())
+
+
+@pytest.fixture
+def api():
+    with FakeDeepSeek(saying(closing())) as fake:
+        fake.thinks = False
+        yield fake
+
+
+def live(tmp_path, monkeypatch, api, limits=None):
+    """A round of three tasks whose only paid teacher is the fake; the scripted one teaches too."""
+    monkeypatch.chdir(tmp_path)
+    places = paths.Paths(data=tmp_path / "data", logs=tmp_path / "logs", config=tmp_path / "config").create()
+    paid = {"use": "openai_compatible", "settings": {"base_url": api.url, "model": "paid"}, "limits": limits or {}}
+    sampling = ROUND["sampling"] | {"tasks": 3, "teacher_tasks": 6}
+    flags = {**ROUND, "sampling": sampling, "teachers": [paid, {"use": "scripted"}], "rounds": 1}
+    chosen = config.load(places, "quickstart", flags, {})
+    with parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=FakeGpu()) as loop:
+        daemon.run(loop)
+    return Store.open(places.database)
+
+
+def asked(api):
+    return len(api.seen)
+
+
+def test_its_plays_are_judged_like_any_other_and_every_request_is_in_the_books(tmp_path, monkeypatch, api):
+    with live(tmp_path, monkeypatch, api) as store:
+        (rnd,) = store.rounds()
+        assert rnd.state is RoundState.DONE
+        judged = [rate for rate in store.rates(rnd) if rate.player == "paid"]
+        assert sum(rate.plays for rate in judged) > 0
+        assert sum(rate.wins for rate in judged) == 0
+        assert store.spent().requests >= asked(api) > 0
+
+
+def test_a_quota_stop_parks_the_credential_and_the_round_ends_with_the_others_plays(tmp_path, monkeypatch, api):
+    api.fail("http", times=10_000, status=402)
+    with live(tmp_path, monkeypatch, api) as store:
+        (rnd,) = store.rounds()
+        assert rnd.state is RoundState.DONE
+        assert store.parked(f"{api.url}:") is not None
+        assert asked(api) < 10
+        assert not store.owed(rnd, Purpose.TRAIN)
+        assert {rate.player for rate in store.rates(rnd)} == {"student", "scripted"}
+        assert store.candidate(rnd) is not None
+
+
+def test_a_spent_budget_is_not_spent_twice(tmp_path, monkeypatch, api):
+    with live(tmp_path, monkeypatch, api, limits={"round": {"requests": 0}}) as store:
+        (rnd,) = store.rounds()
+        assert rnd.state is RoundState.DONE
+        assert asked(api) == 0
+        assert store.spent("paid").requests == 0
