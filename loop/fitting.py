@@ -83,10 +83,12 @@ def _train(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _attempt(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    loop.board.step("training", total=loop.board.now.total, done=0, unit="steps")
+    loop.board.step("training", total=0, unit="steps")
     last: dict[str, JsonValue] = {}
     for last in loop.stop.each(loop.gpu.training(job)):
         if "loss" in last:
+            if not loop.board.now.total:  # steps from before a restart are no speed of this one
+                loop.board.step("training", int(str(last["steps"])), int(str(last["step"])) - 1, unit="steps")
             _tell(loop, last)
     return last
 
