@@ -60,7 +60,9 @@ def gate(loop: Loop, rnd: Round) -> Move:
 
 def promote(loop: Loop, rnd: Round) -> Move:
     """Crown the candidate only if depth and breadth both hold: one transaction, or the reason why not."""
-    promotion = loop.store.decide(rnd, measuring.decision(loop, rnd))
+    if measuring.outdated(loop, rnd):
+        gate(loop, rnd)
+    promotion = measuring.settle(loop, rnd)
     if promotion.promoted:
         planning.bequeath(loop)
     return Move(state=RoundState.DONE, reason=promotion.reason)

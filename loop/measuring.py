@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from loop import playing, plugins
 from loop.canonical import digest
 from loop.config import Config, Teaching
-from loop.gates.decision import decide, owed
+from loop.gates.decision import decide, owed, standing
 from loop.parts import Loop, student_part
 from loop.types import (
     Gate,
@@ -65,10 +65,21 @@ def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
     yield from results
 
 
-def decision(loop: Loop, rnd: Round) -> Promotion:
-    """Decide on the round's candidate from the gates' results in the store."""
+def outdated(loop: Loop, rnd: Round) -> bool:
+    """Whether the round's candidate must be judged anew: the champion or the gates changed since it was."""
+    if loop.store.decided(rnd) is not None:
+        return False
+    met = {(result.gate, result.champion) for result in loop.store.gate_results(rnd)}
+    return not {(gate.name, loop.champion.id) for gate in loop.gates} <= met
+
+
+def settle(loop: Loop, rnd: Round) -> Promotion:
+    """Decide on the round's candidate from the gates' results in the store, in one transaction."""
     candidate, _ = _contestants(loop, rnd)
-    return decide(candidate.id, loop.store.gate_results(rnd), paused=loop.store.paused_gates())
+    results = loop.store.gate_results(rnd)
+    found = decide(candidate.id, results, paused=loop.store.paused_gates())
+    gates = [gate.name for gate in loop.gates]
+    return loop.store.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
 
 
 def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
@@ -157,7 +168,9 @@ def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> 
     old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
     both = sorted(old.keys() & new.keys())
     judging = gate.attempted(loop.store.attempts()).within(loop.config.gating.max_samples)
-    return judging.judge([old[key] for key in both], [new[key] for key in both])
+    found = judging.judge([old[key] for key in both], [new[key] for key in both])
+    champion, candidate = (each.id for each in policies)
+    return found.model_copy(update={"champion": champion, "candidate": candidate})
 
 
 def _grown(wanted: dict[str, dict[str, int]], results: Sequence[GateResult], most: int) -> bool:

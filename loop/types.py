@@ -497,6 +497,10 @@ class GatePart(Record):
     """Plays a task, of each policy, behind the rates and the interval."""
     look: int
     """Plays a task, of each policy, at the look that decided, or at the last one; 0 before any."""
+    spent: float = 0.0
+    """One-sided error that this look may spend."""
+    left: float = 0.0
+    """One-sided error that is kept for the looks after it."""
     unit: str = "rate"
     """What the figures count, where they are no pass rates."""
 
@@ -534,6 +538,14 @@ class GateResult(Record):
     """The one-sided p value of "the candidate is no better"."""
     spent: float = 0.0
     """The error that `chance` was held against, for `improved`."""
+    attempt: int = 1
+    """Candidates judged since the last promotion, this one counted."""
+    left: float = 0.0
+    """The error of a false improvement that is kept for all later candidates together."""
+    candidate: str = ""
+    """`Policy.id` of the candidate."""
+    champion: str = ""
+    """`Policy.id` of the champion that it was measured beside."""
 
 
 class Gate(Protocol):

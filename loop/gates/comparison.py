@@ -1,6 +1,7 @@
 """One question to paired scores, asked again with every doubling of the plays: is the candidate worse by a margin?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from loop.gates.pairing import Floats, Paired
 from loop.gates.statistics import bounds, chance, resamples
 from loop.types import GatePart, GateVerdict
 
+Values = dict[str, Any]
 INTERVAL = 0.025
 """Error of each side of the interval that is shown."""
 
@@ -31,6 +33,10 @@ class Looks:
         """List the looks that `plays` a task allow, each with its error."""
         return [(rung, self.error * share(rung, self.rungs)) for rung in self.rungs if rung <= plays]
 
+    def after(self, seen: int) -> float:
+        """Sum the error that is kept for the looks after `seen` plays a task."""
+        return self.error * sum(share(rung, self.rungs) for rung in self.rungs if rung > seen)
+
 
 def compare(name: str, paired: Paired, margin: float, looks: Looks, weights: Floats | None = None) -> GatePart:
     """Say whether the candidate is not worse by `margin`, is, or whether that is open; the first clear look counts.
@@ -39,13 +45,14 @@ def compare(name: str, paired: Paired, margin: float, looks: Looks, weights: Flo
     `resamples(tasks + 2)`, for who compares often.
     """
     weights = resamples(len(paired.tasks) + 2) if weights is None else weights
-    verdict, bound, seen = GateVerdict.INCONCLUSIVE, -1.0, 0
+    verdict, bound, seen, error = GateVerdict.INCONCLUSIVE, -1.0, 0, 0.0
     for seen, error in looks.up_to(_common(paired)):
         low, high = bounds(_differences(paired, seen), seen, error, weights)
         verdict, bound = verdict_of(low, high, margin)
         if verdict is not GateVerdict.INCONCLUSIVE:
             break
-    return _part(name, paired, margin, weights, (verdict, bound, seen))
+    found: Values = {"verdict": verdict, "bound": bound, "look": seen, "spent": error, "left": looks.after(seen)}
+    return GatePart(**found, **_described(name, paired, margin, weights))
 
 
 def gain(paired: Paired, looks: Looks) -> tuple[float, float, bool]:
@@ -77,24 +84,20 @@ def verdict_of(low: float, high: float, margin: float) -> tuple[GateVerdict, flo
     return GateVerdict.INCONCLUSIVE, low
 
 
-def _part(name: str, paired: Paired, margin: float, weights: Floats, found: tuple[GateVerdict, float, int]) -> GatePart:
-    verdict, bound, seen = found
+def _described(name: str, paired: Paired, margin: float, weights: Floats) -> Values:
     old, new = paired.rates()
     low, high = bounds(new - old, max(1, _common(paired)), INTERVAL, weights)
-    return GatePart(
-        name=name,
-        verdict=verdict,
-        champion_rate=_mean(old),
-        candidate_rate=_mean(new),
-        difference=_mean(new - old),
-        low=low,
-        high=high,
-        bound=bound,
-        margin=margin,
-        tasks=len(paired.tasks),
-        samples=_common(paired),
-        look=seen,
-    )
+    return {
+        "name": name,
+        "champion_rate": _mean(old),
+        "candidate_rate": _mean(new),
+        "difference": _mean(new - old),
+        "low": low,
+        "high": high,
+        "margin": margin,
+        "tasks": len(paired.tasks),
+        "samples": _common(paired),
+    }
 
 
 def _mean(values: Floats) -> float:

@@ -55,11 +55,9 @@ def owed(results: Sequence[GateResult]) -> Mapping[str, tuple[str, ...]]:
 
 
 def standing(results: Sequence[GateResult], *, promoted: bool) -> Standing:
-    """Say what becomes of a candidate: a specialist is better in depth, held there, and worse elsewhere."""
+    """Say what becomes of a candidate: one whose depth holds and whose breadth fails is a specialist."""
     if promoted:
         return Standing.CHAMPION
-    better = any(
-        result.gate == "depth" and result.verdict is GateVerdict.HOLDS and result.improved for result in results
-    )
-    worse = any(result.gate == "breadth" and result.verdict is GateVerdict.FAILS for result in results)
-    return Standing.SPECIALIST if better and worse else Standing.REJECTED
+    verdicts = {result.gate: result.verdict for result in results}
+    special = verdicts.get("depth") is GateVerdict.HOLDS and verdicts.get("breadth") is GateVerdict.FAILS
+    return Standing.SPECIALIST if special else Standing.REJECTED

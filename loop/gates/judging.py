@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy.special import ndtri
 
 from loop.gates.comparison import Looks, compare, gain
-from loop.gates.looks import attempt_share
+from loop.gates.looks import attempt_share, attempts_left
 from loop.gates.pairing import Paired, pair
 from loop.types import GatePart, GateResult, GateVerdict, Id, Record, Score
 
@@ -100,6 +100,8 @@ class Judging(Record):
             parts=tuple(parts),
             chance=p,
             spent=spent,
+            attempt=self.attempt,
+            left=self.level * self.share * attempts_left(self.attempt) if self.improves else 0.0,
         )
 
     def _hopeful(self, overall: GatePart) -> bool:

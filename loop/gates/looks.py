@@ -33,3 +33,8 @@ def attempt_share(attempt: int) -> float:
     no oftener than a single one may.
     """
     return 1 / (attempt * (attempt + 1))
+
+
+def attempts_left(attempt: int) -> float:
+    """Say which part of the error is kept for all candidates after the n-th: 1 / (n + 1)."""
+    return 1 / (attempt + 1)

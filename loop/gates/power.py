@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import ndtr, stdtrit
 
+from loop.gates.looks import attempt_share, ladder, share
 from loop.types import Record
 
 
@@ -31,7 +32,16 @@ class Conditions(Record):
     change: float = Field(default=0.0, ge=0, le=1)
     """Standard deviation, over the tasks, of the true change from champion to candidate."""
     error: float = Field(default=0.05, gt=0, lt=0.5)
-    """One-sided, at the look in question."""
+    """Of "better", one-sided, at the look in question."""
+    guard: float = Field(default=0.05, gt=0, lt=0.5)
+    """Of "not worse", likewise."""
+
+
+def planned(samples: int, *, level: float, share_of_gate: float, attempt: int, first: int = 1) -> tuple[float, float]:
+    """Say what errors the last of the looks up to `samples` plays a task may spend: for "better", for "not worse"."""
+    rungs = ladder(min(first, samples), samples)
+    last = share(samples, rungs)
+    return level * share_of_gate * attempt_share(attempt) * last, level * last
 
 
 def power(
@@ -50,10 +60,10 @@ def power(
 
 def _power(tasks: int, samples: int, delta: float, given: Conditions) -> Power:
     variance = 2 * given.noise / samples + given.change**2
-    critical = float(stdtrit(max(1, tasks - 1), 1 - given.error))
+    critical, guard = (float(stdtrit(max(1, tasks - 1), 1 - error)) for error in (given.error, given.guard))
     gain = delta / np.sqrt(max(variance, 1e-12) / tasks)
     guarded = (variance * (tasks - 1) + 2 / samples**1.5) / (tasks * max(1, tasks - 1))
-    shown = (delta - critical * np.sqrt(guarded)) / np.sqrt(max(variance, 1e-12) / tasks)
+    shown = (delta - guard * np.sqrt(guarded)) / np.sqrt(max(variance, 1e-12) / tasks)
     return Power(
         tasks=tasks, samples=samples, delta=delta, improves=float(ndtr(gain - critical)), holds=float(ndtr(shown))
     )

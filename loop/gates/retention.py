@@ -51,7 +51,8 @@ class Retention(Judging):
     def _part(self, name: str, old: Floats, new: Floats, allowed: Floats) -> GatePart:
         """Compare a measure, task by task, with what is allowed; the signs are turned, since less is better."""
         low, high = mean_bounds(new - old, INTERVAL)
-        verdict, bound = verdict_of(*mean_bounds(allowed - new, self._looks.error / len(self._looks.rungs)), 0.0)
+        error = self._looks.error / len(self._looks.rungs)
+        verdict, bound = verdict_of(*mean_bounds(allowed - new, error), 0.0)
         return GatePart(
             name=name,
             verdict=verdict,
@@ -65,6 +66,8 @@ class Retention(Judging):
             tasks=len(new),
             samples=1,
             look=1,
+            spent=error,
+            left=self._looks.error - error,
             unit=name,
         )
 

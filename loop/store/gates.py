@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from loop.canonical import clean
-from loop.errors import CheckNegative, LoopdError
+from loop.errors import CheckNegative, LoopdError, NotFound
 from loop.models import Decision, GatePause
 from loop.models import GateResult as GateRow
 from loop.models import Policy as PolicyRow
@@ -20,6 +20,8 @@ from loop.types import GateResult, GateVerdict, Promotion, Round, Standing
 
 ALL: Final = "all"
 """The name under which every gate is paused at once."""
+LONGEST_NUMBER: Final = 9
+"""Digits of a round's number at most; longer ones can only begin a policy's id."""
 REFUSED: Final = "loopd: refused"
 """How every refusal by a trigger begins (`migrations/versions/0002_refusals.py`)."""
 
@@ -28,10 +30,13 @@ class Gates(Policies, Rounds):
     """The gates' results and what was decided on them."""
 
     def save_gate(self, rnd: Round, result: GateResult) -> None:
-        """Keep a gate's latest judgement of the round's candidate beside the present champion."""
+        """Keep a gate's latest judgement of the round's candidate.
+
+        It counts beside the champion that it names, or the present one: a rollback may come while the gate measures.
+        """
         with self._write() as connection:
             candidate, champion = self._contestants(connection, rnd)
-            self._upsert(connection, GateRow, [self._gate(rnd, candidate, champion, result)])
+            self._upsert(connection, GateRow, [self._gate(rnd, candidate, result.champion or champion, result)])
 
     def gate_results(self, rnd: Round) -> tuple[GateResult, ...]:
         """Return the judgements of the round's candidate beside the champion that it met last, by gate."""
@@ -40,6 +45,28 @@ class Gates(Policies, Rounds):
             rows = connection.execute(met).all()
         latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
         return tuple(GateResult.model_validate_json(row.body) for row in latest)
+
+    def judged(self, begins: str = "") -> Round:
+        """Look up a round whose candidate was judged: its number, the beginning of the candidate's id, or the latest.
+
+        Raises:
+            NotFound: no gate judged such a candidate.
+        """
+        latest = select(GateRow.round).order_by(GateRow.judged.desc(), GateRow.round.desc()).limit(1)
+        number = [GateRow.round == int(begins)] if begins.isdecimal() and len(begins) <= LONGEST_NUMBER else []
+        with self._read() as connection:
+            for condition in (*number, GateRow.candidate.startswith(begins, autoescape=True)):
+                found = connection.scalar(latest.where(condition))
+                if found is not None:
+                    return self.round(found)
+        what = f"round or candidate '{begins}'" if begins else "candidate"
+        raise NotFound(f"No gate has judged any {what}. List the judgements: loopd gate list")
+
+    def decided(self, rnd: Round) -> Promotion | None:
+        """Return what was decided on the round's candidate; None while that is open."""
+        with self._read() as connection:
+            candidate = connection.scalar(select(RoundRow.candidate).where(RoundRow.id == rnd.id))
+            return None if candidate is None else self._decided(connection, rnd.id, candidate)
 
     def attempts(self) -> int:
         """Number the candidate that is judged next: one more than were rejected since the present champion came."""
@@ -99,7 +126,7 @@ class Gates(Policies, Rounds):
             CheckNegative: it says promoted, but not every gate holds for exactly this candidate and champion.
         """
         with self._write() as connection:
-            before = self._decided(connection, rnd, promotion.candidate)
+            before = self._decided(connection, rnd.id, promotion.candidate)
             if before is not None:
                 return before
             paused = connection.scalars(select(GatePause.gate).order_by(GatePause.gate)).all()
@@ -107,9 +134,31 @@ class Gates(Policies, Rounds):
                 waits = f"queued: paused gates: {', '.join(paused)}. Resume: loopd gate resume {paused[0]}"
                 return promotion.model_copy(update={"promoted": False, "reason": waits})
             if promotion.promoted:
-                self._crown(connection, rnd, promotion, gates)
+                self._crown(connection, rnd.id, promotion, gates)
             else:
                 self._put_aside(connection, rnd, promotion, otherwise)
+        return promotion
+
+    def promote(self, policy_id: str, reason: str, gates: Sequence[str] | None = None) -> Promotion:
+        """Make a policy champion by hand: one that every gate holds for, better beyond doubt or not.
+
+        Args:
+            policy_id: `Policy.id`.
+            reason: why.
+            gates: names of the gates that must hold; None for all that judged it.
+
+        Raises:
+            CheckNegative: a gate is paused, or not every gate holds for it beside the present champion.
+        """
+        promotion = Promotion(candidate=policy_id, promoted=True, reason=reason)
+        with self._write() as connection:
+            paused = connection.scalars(select(GatePause.gate).order_by(GatePause.gate)).all()
+            if paused:
+                again = f"Resume: loopd gate resume {paused[0]}"
+                raise CheckNegative(f"Paused gates: {', '.join(paused)}; nobody is promoted meanwhile. {again}")
+            proposed = connection.scalar(select(func.max(RoundRow.id)).where(RoundRow.candidate == policy_id))
+            done = proposed is not None and self._decided(connection, proposed, policy_id) is not None
+            self._crown(connection, None if done else proposed, promotion, gates)
         return promotion
 
     def roll_back(self, policy_id: str, reason: str) -> Promotion:
@@ -136,15 +185,19 @@ class Gates(Policies, Rounds):
         who = {"round": rnd.id, "candidate": candidate, "champion": champion, "judged": self._clock()}
         return told | who | {"improved": int(result.improved), "body": body(result)}
 
-    def _decided(self, connection: Connection, rnd: Round, candidate: str) -> Promotion | None:
+    def _decided(self, connection: Connection, rnd: int, candidate: str) -> Promotion | None:
         query = select(PromotionRow.decision, PromotionRow.reason)
-        row = connection.execute(query.where(PromotionRow.round == rnd.id, PromotionRow.candidate == candidate)).first()
+        row = connection.execute(query.where(PromotionRow.round == rnd, PromotionRow.candidate == candidate)).first()
         if row is None:
             return None
         return Promotion(candidate=candidate, promoted=row.decision == Decision.PROMOTED, reason=row.reason)
 
-    def _crown(self, connection: Connection, rnd: Round, promotion: Promotion, gates: Sequence[str] | None) -> None:
-        _, champion = self._contestants(connection, rnd)
+    def _crown(
+        self, connection: Connection, rnd: int | None, promotion: Promotion, gates: Sequence[str] | None
+    ) -> None:
+        champion = connection.scalar(select(PolicyRow.id).where(PolicyRow.standing == Standing.CHAMPION))
+        if champion == promotion.candidate:
+            raise CheckNegative(f"{champion[:12]} is champion already")
         judged = GateRow.candidate == promotion.candidate, GateRow.champion == champion
         rows = connection.execute(select(GateRow.gate, GateRow.verdict).where(*judged)).all()
         held = {row.gate for row in rows if row.verdict == GateVerdict.HOLDS}
@@ -153,7 +206,7 @@ class Gates(Policies, Rounds):
             why = f"{' and '.join(missing)} did not hold for it" if missing else "no gate judged it"
             who = f"Candidate {promotion.candidate[:12]}"
             raise CheckNegative(f"{who} cannot be promoted: {why} beside the present champion")
-        row = {"round": rnd.id, "candidate": promotion.candidate, "champion": champion, "gates": len(held)}
+        row = {"round": rnd, "candidate": promotion.candidate, "champion": champion, "gates": len(held)}
         self._log(connection, row | {"decision": Decision.PROMOTED, "reason": clean(promotion.reason)})
         self._swap(connection, promotion.candidate)
 

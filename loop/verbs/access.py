@@ -78,6 +78,11 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         console.print(_table(words) if words else "none")
 
 
+def show_json(told: dict[str, Any]) -> None:
+    """Print one thing as JSON under a version."""
+    typer.echo(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
+
+
 def _word(value: object) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -1,0 +1,90 @@
+"""What a person learns of a judgement from the command line, and how promotions are paused."""
+
+import pytest
+
+from loop.gates.breadth import Breadth
+from loop.gates.decision import standing
+from loop.gates.depth import Depth
+from loop.gates.explanation import explain
+from loop.types import Score, Standing, Tier
+
+
+def scores(rates, samples=4):
+    return [
+        Score(task=f"{name}-{n:03}", backends=(name,), tier=Tier.EASY, sample=k, passed=n < rate * tasks)
+        for name, (rate, tasks) in rates.items()
+        for n in range(tasks)
+        for k in range(samples)
+    ]
+
+
+def test_an_explanation_has_every_backends_figures_verdict_cost_and_why():
+    old = scores({"TradingBot": (0.5, 40), "TravelAPI": (0.9, 40)})
+    new = scores({"TradingBot": (0.9, 40), "TravelAPI": (0.4, 40)})
+    breadth = Breadth(attempt=3).judge(old, new)
+    text = explain([breadth], "not promoted: TravelAPI fell")
+    assert "TravelAPI fails: champion 90.0%, candidate 40.0%: -50.0 points" in text
+    assert "over 40 tasks x 4" in text
+    assert "10 points less are allowed; beyond doubt it is worse than that" in text
+    assert "TradingBot holds" in text
+    assert "attempt 3" in text
+    assert f"Plays behind it, both policies together: {2 * 80 * 4}." in text
+    assert "Decision: not promoted: TravelAPI fell" in text
+
+
+def test_error_spent_and_left_add_up_over_looks_and_attempts():
+    old, new = scores({"A": (0.5, 30)}, 2), scores({"A": (0.5, 30)}, 2)
+    part = Depth(most=8).judge(old, new).parts[0]
+    assert part.look == 2
+    assert part.spent + part.left == pytest.approx(0.05 * (4 + 16 + 64) / 85)
+    first, second = (Depth(attempt=number).judge(old, new) for number in (1, 2))
+    assert first.left == pytest.approx(0.05 / 2 / 2)
+    assert second.left == pytest.approx(0.05 / 2 / 3)
+
+
+def test_one_whose_depth_holds_and_whose_breadth_fails_is_a_specialist():
+    alike, worse = scores({"A": (0.5, 40)}, 32), scores({"A": (0.1, 40)}, 32)
+    holds, fails = Depth().judge(alike, alike), Breadth().judge(alike, worse)
+    assert standing([holds, fails], promoted=False) is Standing.SPECIALIST
+    assert standing([Depth().judge(alike, worse), fails], promoted=False) is Standing.REJECTED
+
+
+def test_a_judgement_is_shown_and_explained_by_round_and_by_candidate(rehearsal):
+    rehearsal.live()
+    shown = rehearsal.json("gate", "show")
+    assert (shown["round"], {gate["gate"] for gate in shown["gates"]}) == (1, {"depth", "breadth"})
+    assert shown["plays"] == sum(gate["plays"] for gate in shown["gates"]) > 0
+    candidate = shown["gates"][0]["candidate"]
+    assert rehearsal.json("gate", "show", candidate[:10]) == rehearsal.json("gate", "show", "1") == shown
+    assert "TradingBot" in rehearsal.loopd("gate", "show")
+    text = rehearsal.loopd("gate", "explain", "1")
+    assert "Decision: promoted:" in text
+    assert "TravelAPI holds: champion" in text
+    assert rehearsal.json("gate", "explain")["text"] in text
+    assert "loopd gate list" in rehearsal.loopd("gate", "show", "77", code=1)
+
+
+def test_power_is_given_for_the_configured_suites_and_for_any_size(rehearsal):
+    rows = rehearsal.json("gate", "power")["rows"]
+    assert {row["part"] for row in rows if row["suite"] == "rehearsal-breadth"} == {
+        "overall",
+        "TradingBot",
+        "TravelAPI",
+    }
+    assert {row["k"] for row in rows} == {1, 2}
+    rows = rehearsal.json("gate", "power", "--tasks", "52", "--tasks", "150", "--samples", "8")["rows"]
+    small, large = ({row["k"]: row["+5"] for row in rows if row["tasks"] == tasks} for tasks in (52, 150))
+    assert all(small[k] < large[k] for k in (1, 2, 4, 8))
+    later = rehearsal.json("gate", "power", "--tasks", "150", "--samples", "8", "--attempt", "20")["rows"]
+    assert later[-1]["+5"] < large[8]
+
+
+def test_gates_are_paused_and_resumed_by_names_that_exist(rehearsal):
+    rehearsal.live()
+    assert "'depht'" in rehearsal.loopd("gate", "pause", "depht", code=1)
+    assert "Paused: all" in rehearsal.loopd("gate", "pause", "--reason", "a test")
+    assert "Paused: all, depth" in rehearsal.loopd("gate", "pause", "depth")
+    rehearsal.live()
+    assert "Still paused: all. Rounds whose candidates wait: 2" in rehearsal.loopd("gate", "resume", "depth")
+    assert "none yet: the candidate waits" in rehearsal.loopd("gate", "explain", "2")
+    assert "Still paused: none" in rehearsal.loopd("gate", "resume")
