@@ -12,6 +12,8 @@ from loop.errors import NotRunning
 from loop.types import GateResult, Record, Round, RoundState
 
 FILE: Final = "status.json"
+STEADY: Final = 5.0
+"""Seconds into a step before its rate is shown."""
 
 
 class Tally(Record):
@@ -56,6 +58,11 @@ class Progress(Record):
         """Units a minute since the step began."""
         minutes = (self.updated - self.step_began) / 60
         return (self.done - self.step_done) / minutes if minutes > 0 else 0.0
+
+    @property
+    def steady(self) -> bool:
+        """Whether enough has been done for a rate to mean something."""
+        return self.total > 0 and self.done > self.step_done and self.updated - self.step_began > STEADY
 
     @property
     def seconds_left(self) -> float | None:

@@ -14,8 +14,8 @@ import structlog
 import typer
 from rich.console import Console
 
-from loop import board, children, config, control, daemon, lock, log, parts, paths, view
-from loop.errors import ConfigError, LoopdError, NotFound, NotRunning
+from loop import board, children, config, control, daemon, disk, lock, log, parts, paths, view
+from loop.errors import CannotCreate, ConfigError, LoopdError, NotFound, NotRunning, ProviderError
 from loop.stopping import Stop, Stopped
 from loop.verbs import access, curriculum, dataset, doctor, gate, model, suite, teacher, trajectory
 from loop.verbs.access import Json
@@ -89,16 +89,25 @@ def _run(places: paths.Paths, settings: config.Config) -> int:
         except Stopped as stopped:
             console.print(_farewell(shown.now, settings))
             return stopped.exit_code
-        except LoopdError:
-            raise
         except Exception as error:
-            structlog.get_logger().exception("daemon_crashed")
-            again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
-            raise LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}") from error
+            raise _told(error, places) from error
         finally:
             shown.close()
         console.print(view.summary(shown.now.gates, shown.now.decision))
         return 0
+
+
+def _told(error: Exception, places: paths.Paths) -> LoopdError:
+    """Say what ended the daemon, and what to type next."""
+    if isinstance(error, LoopdError) and not isinstance(error, ProviderError):
+        return error
+    if disk.ran_out(error, places.data):
+        return CannotCreate("The disk is full. Nothing is lost. Free some space, then type: loopd start")
+    if isinstance(error, ProviderError):
+        return error
+    structlog.get_logger().error("daemon_crashed", exc_info=error)
+    again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
+    return LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}")
 
 
 def _farewell(now: board.Progress, settings: config.Config) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from loop import fitting, measuring, planning, playing
+from loop import disk, fitting, measuring, planning, playing
 from loop.parts import Loop
 from loop.types import Move, Purpose, Round, RoundState
 
@@ -99,6 +99,7 @@ def reconsider(loop: Loop) -> None:
 def step(loop: Loop, rnd: Round) -> Round:
     """Enter one stage and move the round on."""
     loop.stop.check()
+    disk.check(loop.paths.data)
     with structlog.contextvars.bound_contextvars(round=rnd.id, stage=str(rnd.state)):
         rnd = loop.store.enter(rnd)
         if rnd.attempts > loop.config.max_attempts:

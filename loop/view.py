@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -60,12 +61,13 @@ def _print_lines(board: Board, console: Console, ended: threading.Event) -> None
 
 def line(now: Progress) -> str:
     """One plain line: round, stage, step, progress, rate, pass rates, loss, time left."""
-    parts = [f"{time.strftime('%H:%M:%S')} round {now.round} {now.stage}"]
+    where = f"round {now.round} {now.stage}" if now.round else now.stage
+    parts = [f"{time.strftime('%H:%M:%S')} {where}"]
     if now.doing:
         parts.append(now.doing)
     if now.total:
         parts.append(f"{now.done}/{now.total} {now.unit}")
-    if now.total and now.done > now.step_done:
+    if now.steady:
         parts.append(f"{now.rate:.0f}/min, {_clock(now.seconds_left)} left")
     if now.loss is not None and now.stage == RoundState.TRAIN:
         parts.append(f"loss {now.loss:.4f}")
@@ -100,7 +102,7 @@ def _stages(now: Progress) -> Text:
 def _step(now: Progress) -> RenderableType:
     row = Table.grid(padding=(0, 2))
     bar = ProgressBar(total=max(now.total, 1), completed=now.done, width=32, pulse=now.total == 0)
-    left = f"{now.rate:.0f}/min, {_clock(now.seconds_left)} left" if now.total and now.done > now.step_done else ""
+    left = f"{now.rate:.0f}/min, {_clock(now.seconds_left)} left" if now.steady else ""
     row.add_row(now.doing, bar, f"{now.done}/{now.total} {now.unit}" if now.total else "", left)
     return row
 
@@ -117,16 +119,16 @@ def _tallies(now: Progress) -> Table:
 
 def summary(results: Sequence[GateResult], decision: str) -> RenderableType:
     """Tabulate a round's end: suite by champion, candidate, difference, interval, n; then the decision."""
-    table = Table(title="Gates")
-    for heading in ("suite", "champion", "candidate", "difference", "95 % interval", "n", "verdict"):
-        table.add_column(heading, justify="left" if heading in {"suite", "verdict"} else "right")
+    table = Table(title="Gates: champion and candidate, in % of plays", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("gate", "champion", "candidate", "difference", "95 %", "n", "verdict"):
+        table.add_column(heading, justify="left" if heading in {"gate", "verdict"} else "right", no_wrap=True)
     for result in results:
         table.add_row(
             result.gate,
-            f"{result.champion_rate:.1%}",
-            f"{result.candidate_rate:.1%}",
-            f"{result.difference:+.1%}",
-            f"{result.low:+.1%} … {result.high:+.1%}",
+            f"{100 * result.champion_rate:.1f}",
+            f"{100 * result.candidate_rate:.1f}",
+            f"{100 * result.difference:+.1f}",
+            f"{100 * result.low:+.0f} to {100 * result.high:+.0f}",
             f"{result.tasks} x {result.samples}",
             Text(result.verdict, style=COLOURS[result.verdict]),
         )

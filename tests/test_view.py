@@ -59,9 +59,23 @@ def test_the_rate_counts_only_what_this_step_did(board):
     assert board.now.seconds_left == pytest.approx(150, rel=0.05)
 
 
+def test_a_rate_is_shown_only_once_it_means_something(board):
+    board.advance()
+    assert "/min" not in view.line(board.now)
+    board.update(step_began=time.time() - 30)
+    assert "2/min, 2:30 left" in view.line(board.now)
+
+
+def test_before_the_first_round_no_round_is_named(board):
+    board.update(round=0, stage="start", doing="", total=0)
+    assert view.line(board.now).endswith(" start")
+    assert "round" not in view.line(board.now)
+
+
 def test_the_summary_has_every_figure_and_the_decision():
-    text = printed(view.summary([result(), result(gate="depth", verdict=GateVerdict.FAILS)], "rejected: depth fails"))
-    for word in ("breadth", "5.0%", "90.0%", "+85.0%", "+70.0%", "+95.0%", "60 x 1", "holds", "fails", "rejected"):
+    gates = [result(), result(gate="depth", verdict=GateVerdict.INCONCLUSIVE, low=-0.116, samples=32)]
+    text = printed(view.summary(gates, "rejected: depth is open"), width=80)
+    for word in ("breadth", "5.0", "90.0", "+85.0", "+70 to +95", "60 x 1", "holds", "inconclusive", "rejected"):
         assert word in text
 
 

@@ -1,0 +1,41 @@
+"""A full disk is told as one, before a stage and within it, and is no bug."""
+
+import errno
+
+import pytest
+
+from loop import cli, disk, paths
+from loop.errors import CannotCreate, FailureKind, LoopdError, NotFound, ProviderError
+
+
+def test_a_stage_does_not_begin_without_room(tmp_path):
+    disk.check(tmp_path, needed=1)
+    with pytest.raises(CannotCreate, match=r"Only \d+ MiB are free.*Free some space, then type: loopd start"):
+        disk.check(tmp_path, needed=2**62)
+
+
+def test_a_write_that_finds_no_room_is_recognised(tmp_path):
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert disk.ran_out(error, tmp_path)
+    assert not disk.ran_out(OSError(errno.EACCES, "Permission denied"), tmp_path)
+
+
+def test_a_child_that_could_not_write_says_less_than_the_disk(tmp_path, monkeypatch):
+    lost = ProviderError(FailureKind.LOST, "trainer (pid 7) was ended by SIGABRT")
+    assert not disk.ran_out(lost, tmp_path)
+    monkeypatch.setattr(disk, "NOTHING", 2**62)
+    assert disk.ran_out(lost, tmp_path)
+
+
+def test_the_daemon_ends_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
+    places = paths.find()
+    places.data.mkdir(parents=True, exist_ok=True)
+    full = cli._told(OSError(errno.ENOSPC, "No space left on device"), places)
+    assert isinstance(full, CannotCreate)
+    assert full.exit_code == 73
+    known = NotFound("There is no such thing")
+    assert cli._told(known, places) is known
+    bug = cli._told(ValueError("x"), places)
+    assert type(bug) is LoopdError
+    assert "This is a bug: ValueError: x" in str(bug)
