@@ -11,17 +11,27 @@ from loop import registry
 from loop.errors import ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, select
-from loop.types import Accepted, Dataset, Message, Round, Standing
+from loop.types import Accepted, Dataset, Message, Round, Standing, Suite
+from task_generators.leaks import DatasetAudit
+from task_generators.suites import suite, twin
 
 log = structlog.get_logger()
 
 
 def choose(loop: Loop, rnd: Round) -> Dataset:
-    """Choose this round's training rows from everything accepted so far."""
-    rules = MixRules.model_validate(loop.config.training.mix)
-    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed)
+    """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
+    rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(_measured_with(loop))
+    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak)
+    counts = {**dataset.counts, "audited_against": audit.tasks}
+    dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
     log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))
     return dataset
+
+
+def _measured_with(loop: Loop) -> list[Suite]:
+    """Give the gates' suites and their sealed twins."""
+    names = dict.fromkeys(name for gate in loop.gates for name in (gate.suite, twin(gate.suite)) if name)
+    return [suite(name) for name in names]
 
 
 def too_few(dataset: Dataset, needed: int) -> str:

@@ -92,6 +92,11 @@ def names() -> tuple[str, ...]:
     return (*(name + twin for name in GENERATED for twin in ("", SEALED)), *BFCL)
 
 
+def twin(name: str) -> str | None:
+    """Name a suite's sealed twin; None where it has none, or is one itself."""
+    return name + SEALED if name in GENERATED else None
+
+
 @cache
 def suite(name: str) -> Suite:
     """Look a frozen suite up.

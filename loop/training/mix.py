@@ -14,7 +14,7 @@ from datasketch import MinHash, MinHashLSH
 from pydantic import Field
 
 from loop.canonical import canonical, digest
-from loop.types import Accepted, ArmKey, Dataset, Record, Split, Tier
+from loop.types import Accepted, ArmKey, Dataset, Record, Split, Task, Tier
 
 SHINGLE: Final = 3
 """Words of one shingle: what near-duplicates share."""
@@ -50,16 +50,19 @@ class MixRules(Record):
     """Nothing else may be trained on (rule 4). A setting only so that it is recorded with the dataset."""
 
 
-def select(accepted: Iterable[Accepted], rules: MixRules, seed: int) -> Dataset:
+def select(
+    accepted: Iterable[Accepted], rules: MixRules, seed: int, leak: Callable[[Task], str | None] = lambda _: None
+) -> Dataset:
     """Choose the rows of a dataset, in training order.
 
     Args:
         accepted: every accepted trajectory, in any order.
         rules: the settings of the mix.
         seed: breaks ties and orders the rows.
+        leak: says in what a task is like one that a gate measures with; its rows are left out and counted.
     """
     counts: Counter[str] = Counter()
-    pool = _trainable(accepted, rules, counts)
+    pool = _audited(_trainable(accepted, rules, counts), leak, counts)
     pool = _per_task(_distinct(pool, counts), rules, seed, counts)
     chosen = _Deal(pool, rules, seed, counts).run()
     counts["over_the_cap"] = len(pool) - len(chosen) - counts["near_duplicate"]
@@ -98,6 +101,14 @@ def _trainable(accepted: Iterable[Accepted], rules: MixRules, counts: Counter[st
     counts["accepted"] = len(everything)
     counts["not_for_training"] = len(everything) - len(pool)
     return pool
+
+
+def _audited(pool: Sequence[Accepted], leak: Callable[[Task], str | None], counts: Counter[str]) -> list[Accepted]:
+    """Leave out what is like a task that a gate measures with, and count by what (rule 4)."""
+    found = [leak(each.task) for each in pool]
+    counts["leaked"] = sum(each is not None for each in found)
+    counts.update(f"leaked_by_{each.replace(' ', '_')}" for each in found if each is not None)
+    return [each for each, leaked in zip(pool, found, strict=True) if leaked is None]
 
 
 def _distinct(pool: Sequence[Accepted], counts: Counter[str]) -> list[Accepted]:

@@ -9,16 +9,18 @@ from rich.console import Console
 
 from loop import board, lock, log, measuring, parts, paths, view
 from loop.config import Teaching
-from loop.errors import NotFound, nearest
+from loop.errors import LoopdError, NotFound, nearest
 from loop.stopping import Stop, Stopped
 from loop.types import Score, Suite
 from loop.verbs import teacher
 from loop.verbs.access import Json, settings, show
-from task_generators import suites
+from task_generators import leaks, suites
 
-app = typer.Typer(help="Suites: list, show, run.", no_args_is_help=True)
+app = typer.Typer(help="Suites: list, show, run, audit.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
 Player = Annotated[str, typer.Option(help="champion, stock, the beginning of a policy's id, or a teacher's name.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to compare with.")]
+Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
 
 
@@ -34,6 +36,43 @@ def show_(name: Name, *, as_json: Json = False) -> None:
     """A suite's tasks, counted by arm."""
     counts = Counter(str(task.arm) for task in suites.suite(name).tasks)
     show([{"arm": arm, "tasks": count} for arm, count in sorted(counts.items())], as_json=as_json)
+
+
+@app.command()
+def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = False) -> None:
+    """What suites share with training tasks and with each other. Ends with 1 where that is not listed as known."""
+    found = leaks.shared([suites.suite(name) for name in suites.names()], leaks.training_sample(seeds))
+    unknown = [row for row in found if row.reason is None]
+    rows = (
+        [row.model_dump() for row in found] if every else [*(row.model_dump() for row in unknown), *_by_reason(found)]
+    )
+    show(rows, as_json=as_json)
+    if unknown:
+        listing = f"A suite must change, or {leaks.FILE} must say why it is no leak"
+        raise LoopdError(f"{len(unknown)} overlaps are not listed as known. {listing}.")
+
+
+def _by_reason(found: Sequence[leaks.Shared]) -> list[dict[str, object]]:
+    """Count the known likenesses by what explains them."""
+    known: dict[str, list[leaks.Shared]] = {}
+    for row in found:
+        if row.reason is not None:
+            known.setdefault(row.reason, []).append(row)
+    pairs = {why: len({(row.suite, row.other) for row in rows}) for why, rows in known.items()}
+    return [_known(why, rows, pairs[why]) for why, rows in known.items()]
+
+
+def _known(why: str, rows: Sequence[leaks.Shared], pairs: int) -> dict[str, object]:
+    overlaps = ", ".join(sorted({row.overlap for row in rows}))
+    return {
+        "suite": rows[0].suite,
+        "other": rows[0].other if pairs == 1 else f"and {pairs - 1} more pairs",
+        "overlap": overlaps,
+        "tasks": sum(row.tasks for row in rows),
+        "example": rows[0].example,
+        "like": rows[0].like,
+        "reason": why,
+    }
 
 
 @app.command()

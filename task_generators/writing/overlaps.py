@@ -1,11 +1,11 @@
-"""The audit of suites against training tasks: what of a suite might have been learned by heart."""
+"""The audit of suites: what of a suite might have been learned by heart, from training tasks or from another suite."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from loop.canonical import digest
 from loop.types import From, Record, Suite, Task
@@ -16,9 +16,12 @@ ALIKE: Final = 0.9
 FEW: Final = 8
 """Tasks with fewer pairs of words say too little to be compared by wording."""
 
+TRAIN: Final = "train"
+"""Where the other task lies, if it lies in no suite."""
+
 
 class Overlap(StrEnum):
-    """In what a task of a suite is like a training task."""
+    """In what a task of a suite is like another task."""
 
     ID = "id"
     """It is the same task."""
@@ -29,7 +32,7 @@ class Overlap(StrEnum):
     CALLS = "calls"
     """Both have the same plan, and what it refers to is the same."""
     WORDING = "wording"
-    """The users say nearly the same."""
+    """The users say nearly the same, and what is to be done does not depend on the world."""
 
 
 class Finding(Record):
@@ -40,10 +43,50 @@ class Finding(Record):
     task: str
     """Id of the suite's task."""
     other: str
-    """Id of the training task."""
+    """Id of the other task."""
+    other_in: str = TRAIN
+    """Where the other task lies: `train`, or another suite."""
+    crosses: bool = False
+    """Whether one suite is sealed and the other is not: nothing excuses that."""
+    arm: str = ""
+    """Arm of the suite's task."""
     source: str = ""
     """Where the suite's task comes from, if it was not generated."""
     detail: str = ""
+
+
+class Alike(NamedTuple):
+    """A task that is like the one that was asked about."""
+
+    overlap: Overlap
+    task: Task
+    detail: str = ""
+
+
+class Index:
+    """Tasks by everything that must not come back: building it costs once, asking it does not grow with its size."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        """Index tasks; one that is given twice counts once."""
+        once = list({task.id: task for task in tasks}.values())
+        self._wording = _Wording(once)
+        self._by_key: dict[tuple[Overlap, str], list[Task]] = defaultdict(list)
+        for task in once:
+            for overlap, key in _keys(task).items():
+                self._by_key[overlap, key].append(task)
+
+    def alike(self, task: Task) -> Iterator[Alike]:
+        """Yield one task for each kind of likeness."""
+        for overlap, key in _keys(task).items():
+            if found := self._by_key.get((overlap, key)):
+                yield Alike(overlap, found[0])
+        yield from self._wording.alike(task)[:1]
+
+    def all_alike(self, task: Task) -> Iterator[Alike]:
+        """Yield every task that is alike, for each kind."""
+        for overlap, key in _keys(task).items():
+            yield from (Alike(overlap, found) for found in self._by_key.get((overlap, key), ()))
+        yield from self._wording.alike(task)
 
 
 def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Finding]:
@@ -51,35 +94,46 @@ def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Finding]:
 
     One finding for each suite task and kind, with one example. The order is that of the suites.
     """
-    known, wording = _Known(tasks), _Wording(tasks)
-    return [finding for suite in suites for task in suite.tasks for finding in _findings(suite, task, known, wording)]
+    index = Index(tasks)
+    return [_finding(suite, task, found) for suite in suites for task in suite.tasks for found in index.alike(task)]
 
 
-def _findings(suite: Suite, task: Task, known: "_Known", wording: "_Wording") -> Iterator[Finding]:
-    for overlap, key in _keys(task).items():
-        if other := known.holder(overlap, key):
-            yield _finding(overlap, suite, task, other)
-    if found := wording.nearest(task):
-        other, likeness = found
-        yield _finding(Overlap.WORDING, suite, task, other, f"{likeness:.2f}")
+def between(suites: Sequence[Suite]) -> list[Finding]:
+    """Compare suites with each other: one finding for each task, kind and later suite, with one example."""
+    index, places = Index(task for suite in suites for task in suite.tasks), _places(suites)
+    seen: dict[tuple[str, str, str, Overlap], Finding] = {}
+    for place, suite in enumerate(suites):
+        for task in suite.tasks:
+            for found in index.all_alike(task):
+                for other in places[found.task.id]:
+                    if other > place:
+                        name = suites[other].name
+                        key = (suite.name, task.id, name, found.overlap)
+                        seen.setdefault(key, _finding(suite, task, found, name))
+    return list(seen.values())
 
 
-def _finding(overlap: Overlap, suite: Suite, task: Task, other: Task, detail: str = "") -> Finding:
-    return Finding(overlap=overlap, suite=suite.name, task=task.id, other=other.id, source=task.source, detail=detail)
+def _places(suites: Sequence[Suite]) -> Mapping[str, list[int]]:
+    """Say in which suites a task lies."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, suite in enumerate(suites):
+        for task in suite.tasks:
+            places[task.id].append(place)
+    return places
 
 
-class _Known:
-    """Training tasks by everything that must not come back."""
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self._by_key: dict[tuple[Overlap, str], Task] = {}
-        for task in tasks:
-            for overlap, key in _keys(task).items():
-                self._by_key.setdefault((overlap, key), task)
-
-    def holder(self, overlap: Overlap, key: str) -> Task | None:
-        """Give a training task with this key."""
-        return self._by_key.get((overlap, key))
+def _finding(suite: Suite, task: Task, found: Alike, other_in: str = TRAIN) -> Finding:
+    return Finding(
+        overlap=found.overlap,
+        suite=suite.name,
+        task=task.id,
+        other=found.task.id,
+        other_in=other_in,
+        crosses=other_in != TRAIN and found.task.split is not task.split,
+        arm=str(task.arm),
+        source=task.source,
+        detail=found.detail,
+    )
 
 
 def _keys(task: Task) -> Mapping[Overlap, str]:
@@ -88,18 +142,22 @@ def _keys(task: Task) -> Mapping[Overlap, str]:
     if any(task.initial.values()):
         keys[Overlap.INITIAL] = digest(dict(task.initial))
     if task.plan:
-        refers = any(isinstance(argument, From) for call in task.plan for argument in call.arguments.values())
-        world = dict(task.initial) if refers else None
+        world = dict(task.initial) if _refers(task) else None
         keys[Overlap.CALLS] = digest([[call.model_dump(mode="json") for call in task.plan], world])
     return keys
 
 
+def _refers(task: Task) -> bool:
+    """Whether what the plan does depends on the world: then equal words are different tasks."""
+    return any(isinstance(argument, From) for call in task.plan for argument in call.arguments.values())
+
+
 class _Wording:
-    """Training tasks by their pairs of neighbouring words, found by the rarest ones."""
+    """Tasks by their pairs of neighbouring words, found by the rarest ones: exact, where MinHash would guess."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        self._tasks = tasks
-        self._pairs = [_pairs(task) for task in tasks]
+        self._tasks = [task for task in tasks if not _refers(task)]
+        self._pairs = [_pairs(task) for task in self._tasks]
         self._often = Counter(pair for pairs in self._pairs for pair in pairs)
         self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, pairs in enumerate(self._pairs):
@@ -111,15 +169,15 @@ class _Wording:
         order = sorted(pairs, key=lambda pair: (self._often[pair], pair))
         return order[: len(order) - ceil(ALIKE * len(order)) + 1]
 
-    def nearest(self, task: Task) -> tuple[Task, float] | None:
-        """Give a training task that says nearly the same, and how nearly."""
-        pairs = _pairs(task)
+    def alike(self, task: Task) -> list[Alike]:
+        """Give the tasks that say nearly the same, the nearest first, each with how nearly."""
+        pairs = frozenset[tuple[str, str]]() if _refers(task) else _pairs(task)
         if len(pairs) < FEW:
-            return None
+            return []
         places = {place for pair in self._rarest(pairs) for place in self._index.get(pair, ())}
         likeness = {place: _jaccard(pairs, self._pairs[place]) for place in sorted(places)}
-        best = max(likeness, key=lambda place: likeness[place], default=None)
-        return None if best is None or likeness[best] < ALIKE else (self._tasks[best], likeness[best])
+        near = sorted((-how, place) for place, how in likeness.items() if how >= ALIKE)
+        return [Alike(Overlap.WORDING, self._tasks[place], f"{-how:.2f}") for how, place in near]
 
 
 def _pairs(task: Task) -> frozenset[tuple[str, str]]:

@@ -142,3 +142,12 @@ def test_another_seed_or_rule_is_another_dataset(change):
     pool = [win(0, task=task) for task in range(9)]
     seed, rules = change.pop("seed", 0), MixRules(**change)
     assert select(pool, rules, seed).id != select(pool, MixRules(), 0).id
+
+
+def test_what_is_like_a_task_of_a_gate_is_left_out_and_counted_by_what():
+    pool = [win(1, task=1), win(1, task=2), win(1, task=3)]
+    likeness = {pool[0].task.id: "initial state", pool[1].task.id: "calls"}
+    dataset = select(pool, MixRules(), 0, leak=lambda task: likeness.get(task.id))
+    assert dataset.rows == (pool[2].id,)
+    told = {name: dataset.counts[name] for name in ("leaked", "leaked_by_initial_state", "leaked_by_calls")}
+    assert told == {"leaked": 2, "leaked_by_initial_state": 1, "leaked_by_calls": 1}

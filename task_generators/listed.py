@@ -1,0 +1,34 @@
+"""Data files of this package: TOML lists that a person keeps, each entry with its reason or source."""
+
+import tomllib
+from importlib.resources import files
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from loop.errors import ConfigError
+from loop.types import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def listed(file: str, kind: type[R]) -> tuple[R, ...]:
+    """Read the tables `[[listed]]` of a data file.
+
+    Raises:
+        ConfigError: it cannot be read, or an entry is not of this kind; names the file and the entry.
+    """
+    path = files("task_generators").joinpath(file)
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["listed"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ConfigError(f"{path} cannot be read as a list: {type(error).__name__}: {error}. Install anew.") from error
+    return tuple(_entry(entry, kind, f"{path}, entry {place}") for place, entry in enumerate(entries, start=1))
+
+
+def _entry(entry: object, kind: type[R], place: str) -> R:
+    try:
+        return kind.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{place}: '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
