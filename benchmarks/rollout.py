@@ -3,9 +3,16 @@
     python benchmarks/rollout.py [--quick | --full] [--base DIR] [--json FILE]
 
 24 plays over 4 backends, greedy, 4 steps each: a user's message or a tool's result comes, the model answers, its answer
-becomes part of the conversation. Every arm gets the same tokens. The arms run in turn, each in fresh processes; a run
-whose answers differ is refused, and medians are given as ratios. `--full` shows whole catalogues, the default cuts
-them to about 1,000 tokens, `--quick` to about 300 and takes fewer plays and one run.
+becomes part of the conversation. Catalogues are rendered as JSON schemas, as a Qwen model sees them. Every arm gets the
+same tokens and is warmed up before the clock starts. The arms are compared on short plays first, and nothing is timed
+unless their answers are the same; then they run in turn, each in fresh processes, and medians are given as ratios.
+`--full` shows whole catalogues in one run, the default cuts them to about 800 tokens, `--quick` to about 300.
+
+The arms of mlx-lm are used as well as they can be: its server with a prompt cache for all plays, batching as wide as
+the plays, and again with each catalogue read once before the plays come ("warmed", that time counted);
+`batch_generate` in waves, each play's cache handed back to it in the next wave.
+
+What one step costs is measured by `decode.py`, which is run at the end.
 """
 
 import argparse
@@ -26,172 +33,128 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx2
+from plays import BACKENDS, SIZES, SYSTEM, Bench, Size, answers
 
 from loop import paths
 from loop.gpu import preload
 from loop.student.client import Student
-from loop.student.render import Renderer
 from loop.student.sources import find
 from loop.types import Catalogue, Message
-from task_generators.backends.catalogues import catalogue, tools_of
 
-BACKENDS: Final = ("GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI")
-SYSTEM: Final = "You act with tools. Call one tool at a time, read its result, then go on."
-SAID: Final = (
-    "Please look at what there is and tell me in a sentence what you would do first with item {n}.",
-    '{{"status": "ok", "items": [{n}, 17, 23], "note": "two of them are new"}}',
-    "Good. Now do the same for the second one and say what changed.",
-    '{{"status": "error", "reason": "item {n} is locked by somebody else"}}',
-)
-READY: Final = 600.0
+HERE: Final = Path(__file__).parent
+TEMPLATE: Final = HERE.parent / "tests" / "student" / "hermes.jinja"
+"""Tools as JSON in the system message: the embedded model's own template knows no tools."""
+READY: Final = 3600.0
+ALIKE: Final = 0.95
+"""Steps with the same answer, at least: a tie between two tokens may fall either way in another batch."""
+PREFILL_ROWS, PREFILL_STEP = 8, 512
+"""mlx-lm's prompts at once and tokens of each at a time: more is slower on a CPU, and takes gigabytes."""
 Process = subprocess.Popen[str]
-
-
-class Size(NamedTuple):
-    """How large a run is."""
-
-    plays: int
-    steps: int
-    tokens: int
-    """Longest answer."""
-    catalogue: int
-    """Tokens of a catalogue, about."""
-    runs: int
-
-
-SIZES: Final = {"quick": Size(8, 2, 12, 300, 1), "usual": Size(24, 4, 24, 1000, 3), "full": Size(24, 4, 32, 100_000, 1)}
 
 
 class Outcome(NamedTuple):
     """One run of one arm."""
 
     seconds: float
-    answers: list[list[str]]
-    """Per play, the text of each step."""
-    read: int | None
-    """Prompt tokens that went through the model, where the arm tells."""
+    answers: list[list[tuple[int, ...]]]
+    """Per play, the tokens of each step."""
+    read: int
+    """Prompt tokens that went through the model."""
     peak: int
     """Bytes of the process that held the model, at most."""
-
-
-class Bench:
-    """The plays, and the places that all arms use."""
-
-    def __init__(self, base: Path, size: Size) -> None:
-        self.base, self.size = base, size
-        self.renderer = Renderer.load(base, "compact")
-        self.catalogues = [self._cut(backend) for backend in BACKENDS]
-
-    def _cut(self, backend: str) -> Catalogue:
-        whole = catalogue(tools_of(backend), [backend])
-        kept = 1
-        while kept < len(whole.tools) and self._length(Catalogue(tools=whole.tools[: kept + 1])) <= self.size.catalogue:
-            kept += 1
-        return Catalogue(tools=whole.tools[:kept])
-
-    def _length(self, offered: Catalogue) -> int:
-        return self.renderer.prefix([Message(role="system", content=SYSTEM)], offered)
-
-    def offered(self, play: int) -> Catalogue:
-        """Say which tools a play has."""
-        return self.catalogues[play % len(self.catalogues)]
-
-    def said(self, play: int, step: int) -> Message:
-        """Say what comes to the model before a step; every second play is another sample of the one before."""
-        role = ("user", "tool")[step % 2]
-        return Message(role=role, content=SAID[step % len(SAID)].format(n=play // (2 * len(BACKENDS))))
-
-    def play(self, play: int, answer: Callable[[int, list[Message]], Message]) -> list[Message]:
-        """Go through a play's steps, asking an arm for each answer."""
-        messages = [Message(role="system", content=SYSTEM)]
-        for step in range(self.size.steps):
-            messages.append(self.said(play, step))
-            messages.append(answer(play, messages))
-        return messages
-
-    def text(self, messages: list[Message]) -> list[str]:
-        """The answers of a play."""
-        return [self.renderer.text(message.tokens or ()) for message in messages if message.role == "assistant"]
-
-    def all_plays(self, answer: Callable[[int, list[Message]], Message]) -> tuple[float, list[list[Message]]]:
-        """Run every play at the same time."""
-        began = time.perf_counter()
-        with ThreadPoolExecutor(self.size.plays) as threads:
-            found = list(threads.map(lambda play: self.play(play, answer), range(self.size.plays)))
-        return time.perf_counter() - began, found
-
-    def least(self, conversations: list[list[Message]]) -> int:
-        """Count the nodes of the prefix tree of all that the model read: no arm can read fewer tokens."""
-        tree: set[tuple[int, ...]] = set()
-        for play, messages in enumerate(conversations):
-            last = max(index for index, message in enumerate(messages) if message.role == "assistant")
-            tokens = self.renderer.prompt(messages[:last], self.offered(play))
-            spans = self.renderer.spans(messages[:last], self.offered(play))
-            sampled = [span.loss for span in spans for _ in span.tokens]
-            sampled += [False] * (len(tokens) - len(sampled))
-            tree |= {tokens[: end + 1] for end in range(len(tokens)) if not sampled[end]}
-        return len(tree)
+    anew: frozenset[tuple[int, int]] = frozenset()
+    """Steps whose prompt the arm, which takes text alone, encoded to other tokens than were sampled."""
+    kept: int = 0
+    """Bytes of keys and values at the end, where the arm tells."""
+    stepping: float = 0.0
+    """Seconds inside the engine's steps, where the arm tells."""
 
 
 def ours(bench: Bench) -> tuple[Outcome, list[list[Message]]]:
-    """Play against `loop.student.server`."""
+    """Play against `loop.student.server`, through the client that plays use."""
     with tempfile.TemporaryDirectory() as place:
         token_file = Path(place) / "token"
         token_file.write_text(secrets.token_hex())
-        options = ["--base", bench.base, "--template", "compact", "--token-file", token_file]
-        with _child("loop.student.server", *options, "--max-rows", bench.size.plays) as (child, line):
+        options = ["--base", bench.base, "--template", "native", "--token-file", token_file]
+        with _child("-m", "loop.student.server", *options, "--max-rows", bench.size.plays) as (child, line):
             url = f"http://127.0.0.1:{json.loads(line())['port']}"
             student = Student(
                 url=url, token_file=str(token_file), temperature=0.0, max_tokens=bench.size.tokens, timeout=READY
             )
             chats = [student.open(None, 0) for _ in range(bench.size.plays)]  # type: ignore[arg-type]  # not looked at
-            seconds, found = bench.all_plays(lambda play, said: chats[play].reply(said, bench.offered(play)).message)
+            chats[0].reply([Message(role="user", content="Hi.")], Catalogue())
             headers = {"Authorization": f"Bearer {token_file.read_text()}"}
-            stats = httpx2.get(f"{url}/v1/stats", headers=headers).json()
-            outcome = Outcome(seconds, [bench.text(play) for play in found], stats["read"], _peak(child.pid))
+            before = httpx2.get(f"{url}/v1/stats", headers=headers).json()
+            seconds, found = bench.all_plays(lambda play, said: chats[play].reply(said, bench.offered(play)).message)
+            after = httpx2.get(f"{url}/v1/stats", headers=headers).json()
+            read, stepping = after["read"] - before["read"], after["seconds"] - before["seconds"]
+            outcome = Outcome(
+                seconds, answers(found), read, _peak(child.pid), kept=after["kv_bytes"], stepping=stepping
+            )
     return outcome, found
 
 
-def server(bench: Bench) -> Outcome:
+def server(bench: Bench, *, warmed: bool = False) -> Outcome:
     """Play against `mlx_lm.server`, with its batching and prompt cache as large as the plays."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    rows = ["--decode-concurrency", bench.size.plays, "--prompt-concurrency", bench.size.plays]
-    options = ["--model", bench.base, "--port", port, "--prompt-cache-size", 4 * bench.size.plays, *rows]
-    with _child("mlx_lm", "server", *options) as (child, _), httpx2.Client(timeout=READY, trust_env=False) as http:
-        _wait(http, f"http://127.0.0.1:{port}/health")
+    rows = ["--decode-concurrency", bench.size.plays, "--prompt-concurrency", PREFILL_ROWS]
+    rows += ["--prefill-step-size", PREFILL_STEP, "--prompt-cache-size", 4 * bench.size.plays]
+    options = ["--model", bench.base, "--port", port, *rows]
+    read, anew = [0], set()
+    with (
+        _child("-m", "mlx_lm", "server", *options) as (child, _),
+        httpx2.Client(timeout=READY, trust_env=False) as http,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        _wait(child, http, f"{url}/health")
+
+        def ask(tokens: tuple[int, ...], most: int) -> tuple[str, tuple[int, ...]]:
+            text = bench.renderer.tokenizer.decode(list(tokens), skip_special_tokens=False)
+            body = {"model": str(bench.base), "prompt": text, "max_tokens": most, "temperature": 0, "logprobs": True}
+            answer = http.post(f"{url}/v1/completions", json=body).raise_for_status().json()
+            choice, usage = answer["choices"][0], answer["usage"]
+            read[0] += usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
+            return text, tuple(token["id"] for token in choice["logprobs"]["content"])
 
         def answer(play: int, messages: list[Message]) -> Message:
-            tokens = bench.renderer.prompt(messages, bench.offered(play))
-            prompt = bench.renderer.tokenizer.decode(list(tokens), skip_special_tokens=False)
-            body = {"model": str(bench.base), "prompt": prompt, "max_tokens": bench.size.tokens, "temperature": 0}
-            choice = http.post(f"http://127.0.0.1:{port}/v1/completions", json=body).json()["choices"][0]
-            ids = bench.renderer.tokenizer.encode(choice["text"], add_special_tokens=False).ids
-            end = [bench.renderer.end] if choice["finish_reason"] == "stop" else []
-            return Message(role="assistant", content=choice["text"], tokens=(*ids, *end))
+            tokens = bench.prompt(play, messages)
+            text, said = ask(tokens, bench.size.tokens)
+            if tuple(bench.renderer.tokenizer.encode(text, add_special_tokens=False).ids) != tokens:
+                anew.add((play, len(messages) // 2 - 1))
+            return Message(role="assistant", content="", tokens=said)
 
+        def catalogue_alone(play: int) -> None:
+            messages = [Message(role="system", content=SYSTEM), Message(role="user", content="Hi.")]
+            ask(bench.prompt(play, messages), 1)
+
+        ask(bench.renderer.prompt([Message(role="user", content="Hi.")], Catalogue()), 1)
+        read[0], began = 0, time.perf_counter()
+        if warmed:
+            with ThreadPoolExecutor(len(BACKENDS)) as threads:
+                list(threads.map(catalogue_alone, range(len(BACKENDS))))
+        warming = time.perf_counter() - began
         seconds, found = bench.all_plays(answer)
-        return Outcome(seconds, [bench.text(play) for play in found], None, _peak(child.pid))
+        return Outcome(warming + seconds, answers(found), read[0], _peak(child.pid), frozenset(anew))
 
 
 def waves(bench: Bench) -> Outcome:
-    """Play with `mlx_lm.batch_generate`: all plays' first steps, then then all second steps."""
-    with _child("", program=WAVES) as (child, line):
-        assert child.stdin is not None
-        _tell(child, {"base": str(bench.base), "tokens": bench.size.tokens, "end": bench.renderer.end})
+    """Play with `mlx_lm.batch_generate`: all plays' first steps, then all second steps, each on its own cache."""
+    with _child("-c", WAVES) as (child, line):
+        job = {"base": str(bench.base), "tokens": bench.size.tokens, "end": bench.renderer.end}
+        _tell(child, {**job, "rows": PREFILL_ROWS, "step": PREFILL_STEP})
         line()
         going = [[Message(role="system", content=SYSTEM)] for _ in range(bench.size.plays)]
         began, read = time.perf_counter(), 0
         for step in range(bench.size.steps):
             for play, messages in enumerate(going):
                 messages.append(bench.said(play, step))
-            prompts = [bench.renderer.prompt(messages, bench.offered(play)) for play, messages in enumerate(going)]
-            read += sum(map(len, prompts))
-            _tell(child, prompts)
-            for messages, tokens in zip(going, json.loads(line()), strict=True):
+            _tell(child, [bench.prompt(play, messages) for play, messages in enumerate(going)])
+            done = json.loads(line())
+            read += done["read"]
+            for messages, tokens in zip(going, done["said"], strict=True):
                 messages.append(Message(role="assistant", content="", tokens=tuple(tokens)))
-        seconds = time.perf_counter() - began
-        return Outcome(seconds, [bench.text(messages) for messages in going], read, _peak(child.pid))
+        return Outcome(time.perf_counter() - began, answers(going), read, _peak(child.pid))
 
 
 WAVES: Final = """
@@ -199,30 +162,45 @@ import json, sys
 from mlx_lm import batch_generate, load
 job = json.loads(sys.stdin.readline())
 model, tokenizer = load(job["base"])
+settings = dict(prefill_batch_size=job["rows"], prefill_step_size=job["step"])
+batch_generate(model, tokenizer, [[1]], max_tokens=1, **settings)
 print("{}", flush=True)
+caches = None
 for line in sys.stdin:
     prompts = json.loads(line)
-    done = batch_generate(model, tokenizer, prompts, max_tokens=job["tokens"], return_token_ids=True,
-                          completion_batch_size=len(prompts))
-    ends = [[*ids, job["end"]] if len(ids) < job["tokens"] else ids for ids in done.token_ids]
-    print(json.dumps(ends), flush=True)
+    held = [cache[0].offset for cache in caches] if caches else [0] * len(prompts)
+    new = [prompt[length:] for prompt, length in zip(prompts, held)]
+    done = batch_generate(model, tokenizer, new, prompt_caches=caches, max_tokens=job["tokens"], return_token_ids=True,
+                          return_prompt_caches=True, completion_batch_size=len(prompts), **settings)
+    caches = done.caches
+    said = [[*ids, job["end"]] if len(ids) < job["tokens"] else ids for ids in done.token_ids]
+    print(json.dumps({"said": said, "read": sum(map(len, new))}), flush=True)
 """
 
 
 @contextmanager
-def _child(module: str, *options: object, program: str = "") -> Iterator[tuple[Process, Callable[[], str]]]:
-    what = ["-c", program] if program else ["-m", module]
-    command = [sys.executable, *what, *map(str, options)]
-    environment = {**os.environ, **preload()}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    ) as child:
+def _child(*arguments: object) -> Iterator[tuple[Process, Callable[[], str]]]:
+    """Run Python with the fast matrix library; what it writes to stderr is shown if it ends by itself."""
+    command = [sys.executable, *map(str, arguments)]
+    with tempfile.TemporaryFile("w+") as errors:
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, **preload()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
         assert child.stdout is not None
         try:
             yield child, child.stdout.readline
         finally:
+            ended = child.poll()
             child.kill()
+            child.communicate()
+            if ended is not None:
+                errors.seek(0)
+                print(f"{arguments[1]} ended with {ended}: {errors.read()[-2000:]}", file=sys.stderr)
 
 
 def _tell(child: Process, message: object) -> None:
@@ -231,9 +209,9 @@ def _tell(child: Process, message: object) -> None:
     child.stdin.flush()
 
 
-def _wait(http: httpx2.Client, url: str) -> None:
+def _wait(child: Process, http: httpx2.Client, url: str) -> None:
     deadline = time.monotonic() + READY
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and child.poll() is None:
         try:
             http.get(url)
         except httpx2.TransportError:
@@ -251,10 +229,16 @@ def _peak(pid: int) -> int:
 
 
 def agreement(one: Outcome, other: Outcome) -> float:
-    """Share of steps with the same answer, counting no step behind one that differs: it had another prompt."""
+    """Share of steps with the same answer.
+
+    No step is counted behind one that differs, nor behind one whose prompt was encoded anew to other tokens: they had
+    other prompts.
+    """
     same = asked = 0
-    for mine, theirs in zip(one.answers, other.answers, strict=True):
-        for a, b in zip(mine, theirs, strict=True):
+    for play, (mine, theirs) in enumerate(zip(one.answers, other.answers, strict=True)):
+        for step, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            if (play, step) in one.anew | other.anew:
+                break
             asked += 1
             if a != b:
                 break
@@ -262,46 +246,105 @@ def agreement(one: Outcome, other: Outcome) -> float:
     return same / asked
 
 
+ARMS: Final[dict[str, Callable[[Bench], Outcome]]] = {
+    "mlx_lm.server": server,
+    "mlx_lm.server, warmed": lambda bench: server(bench, warmed=True),
+    "mlx_lm.batch_generate": waves,
+}
+
+
+def check(base: Path) -> dict[str, float]:
+    """Refuse to time arms that give different answers."""
+    bench = Bench(base, SIZES["check"])
+    outcome, _ = ours(bench)
+    same = {name: agreement(outcome, arm(bench)) for name, arm in ARMS.items()}
+    if min(same.values()) < ALIKE:
+        raise SystemExit(f"The answers differ, nothing is timed: {same}")
+    return same
+
+
 def measure(bench: Bench) -> dict[str, Any]:
     """Run all arms in turn, several times."""
-    runs: dict[str, list[Outcome]] = {"loopd": [], "mlx_lm.server": [], "mlx_lm.batch_generate": []}
-    least = 0
-    for _ in range(bench.size.runs):
+    checked = check(bench.base)
+    runs: dict[str, list[Outcome]] = {"loopd": [], **{name: [] for name in ARMS}}
+    least = kept = 0
+    for number in range(bench.size.runs):
         outcome, found = ours(bench)
-        least = bench.least(found)
+        least, kept = bench.least(found)
         runs["loopd"].append(outcome)
-        runs["mlx_lm.server"].append(server(bench))
-        runs["mlx_lm.batch_generate"].append(waves(bench))
-        same = {name: agreement(outcome, done[-1]) for name, done in runs.items()}
-        assert min(same.values()) > 0.95, f"the answers differ: {same}"  # noqa: PLR2004 - text is encoded anew by the server
-    fastest = statistics.median(outcome.seconds for outcome in runs["loopd"])
+        for name, arm in ARMS.items():
+            runs[name].append(arm(bench))
+        seconds = {name: round(done[-1].seconds, 1) for name, done in runs.items()}
+        print(f"run {number + 1} of {bench.size.runs}: {seconds}", file=sys.stderr, flush=True)
     return {
         "size": bench.size._asdict(),
-        "prefixes": [bench._length(offered) for offered in bench.catalogues],  # noqa: SLF001 - our own
-        "least_tokens": least,
-        "arms": {name: _summary(done, bench.size, fastest, same[name]) for name, done in runs.items()},
+        "prefixes": [bench.prefix(offered) for offered in bench.catalogues],
+        "checked": checked,
+        "least_read": least,
+        "arms": {name: _summary(runs["loopd"], done, bench.size) for name, done in runs.items()},
+        "loopd": _ours_alone(runs["loopd"], least, kept * _token_bytes(bench.base)),
     }
 
 
-def _summary(done: list[Outcome], size: Size, fastest: float, same: float) -> dict[str, float | int | None]:
-    seconds = statistics.median(outcome.seconds for outcome in done)
+def _summary(mine: list[Outcome], done: list[Outcome], size: Size) -> dict[str, Any]:
     return {
-        "plays_per_minute": 60 * size.plays / seconds,
-        "times_slower": seconds / fastest,
-        "same_answers": same,
+        "plays_per_minute": 60 * size.plays / statistics.median(outcome.seconds for outcome in done),
+        "times_slower": statistics.median(b.seconds / a.seconds for a, b in zip(mine, done, strict=True)),
+        "same_answers": min(agreement(a, b) for a, b in zip(mine, done, strict=True)),
+        "encoded_anew": max(len(outcome.anew) for outcome in done),
         "tokens_read": done[-1].read,
         "peak_gb": max(outcome.peak for outcome in done) / 1e9,
+        "seconds": [outcome.seconds for outcome in done],
     }
+
+
+def _ours_alone(done: list[Outcome], least: int, needed: int) -> dict[str, float]:
+    return {
+        "read_over_least": max(outcome.read for outcome in done) / least,
+        "kv_over_least": max(outcome.kept for outcome in done) / needed,
+        "seconds_over_steps": statistics.median(outcome.seconds / outcome.stepping for outcome in done),
+    }
+
+
+def _token_bytes(base: Path) -> int:
+    """Bytes of one token's keys and values in float32."""
+    config = json.loads((base / "config.json").read_text())
+    size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    return int(2 * 4 * config["num_hidden_layers"] * config["num_key_value_heads"] * size)
 
 
 def show(report: dict[str, Any]) -> None:
     """Print the table."""
-    print(f"{report['size']}; prefixes of {report['prefixes']} tokens; prefix tree {report['least_tokens']} tokens\n")
+    print(f"{report['size']}; prefixes of {report['prefixes']} tokens; {report['least_read']} tokens have to be read\n")
     print(f"{'arm':24}{'plays/min':>10}{'slower':>8}{'same':>7}{'read':>9}{'peak GB':>9}")
     for name, row in report["arms"].items():
-        read = "-" if row["tokens_read"] is None else row["tokens_read"]
         numbers = f"{row['plays_per_minute']:>10.1f}{row['times_slower']:>8.2f}{row['same_answers']:>7.0%}"
-        print(f"{name:24}{numbers}{read:>9}{row['peak_gb']:>9.2f}")
+        print(f"{name:24}{numbers}{row['tokens_read']:>9}{row['peak_gb']:>9.2f}")
+    own = report["loopd"]
+    print(
+        f"loopd: reads {own['read_over_least']:.3f} of the least; keys and values {own['kv_over_least']:.2f} of the "
+        f"least; wall time {own['seconds_over_steps']:.3f} of the engine's steps\n"
+    )
+
+
+def _with_tools(base: Path, place: Path) -> Path:
+    """Make a model directory with a template that shows tools, the same for every arm."""
+    directory = place / "model"
+    directory.mkdir()
+    for file in base.iterdir():
+        (directory / file.name).symlink_to(file.resolve())
+    (directory / "chat_template.jinja").unlink(missing_ok=True)
+    (directory / "chat_template.jinja").symlink_to(TEMPLATE)
+    return directory
+
+
+def _one_step(options: argparse.Namespace, base: Path, place: Path) -> dict[str, Any]:
+    """Run `decode.py` on the same model."""
+    file = place / "decode.json"
+    command = [sys.executable, str(HERE / "decode.py"), "--base", str(base), "--json", str(file)]
+    subprocess.run([*command, *(["--quick"] if options.size == "quick" else [])], check=True)
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
 
 
 def main() -> None:
@@ -309,12 +352,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_const", const="quick", dest="size", default="usual")
     parser.add_argument("--full", action="store_const", const="full", dest="size")
-    parser.add_argument("--base", help="model directory; the embedded model if not given")
+    parser.add_argument("--base", default="embedded", help="model: a directory, or another source that loopd knows")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
-    base = Path(options.base) if options.base else find("embedded", paths.find().models)
-    report = measure(Bench(base, SIZES[options.size]))
-    show(report)
+    with tempfile.TemporaryDirectory() as place:
+        base = find(options.base, paths.find().models).resolve()
+        report = measure(Bench(_with_tools(base, Path(place)), SIZES[options.size]))
+        show(report)
+        report["one_step"] = _one_step(options, base, Path(place))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -5,6 +5,7 @@ to read. A row's keys and values stay when its answer is done, so a play's next 
 request that begins like another row copies that part. Greedy tokens are those of mlx-lm's own `generate` (rule 9).
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Protocol
@@ -52,6 +53,8 @@ class Stats(Record):
     """Tokens of prompts that went through the model, prefixes included."""
     spoken: int = 0
     steps: int = 0
+    seconds: float = 0.0
+    """Spent inside steps."""
     prefix_hits: int = 0
     rows: int = 0
     waiting: int = 0
@@ -116,6 +119,7 @@ class Engine:
         self.context = int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self._next = self._read = self._spoken = self._steps = 0
+        self._seconds = 0.0
 
     def submit(self, request: Request) -> int:
         """Queue a request and give its id.
@@ -152,6 +156,7 @@ class Engine:
             read=self._read + self.prefixes.computed,
             spoken=self._spoken,
             steps=self._steps,
+            seconds=self._seconds,
             prefix_hits=self.prefixes.hits,
             rows=len(self.talks.rows),
             waiting=len(self.waiting),
@@ -160,6 +165,13 @@ class Engine:
 
     def step(self) -> list[Answer]:
         """Admit what fits, compute one forward pass, and give the answers that it finished."""
+        began = time.perf_counter()
+        try:
+            return self._step()
+        finally:
+            self._seconds += time.perf_counter() - began
+
+    def _step(self) -> list[Answer]:
         self._admit()
         work = self._work()
         if not work:

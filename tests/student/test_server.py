@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,9 +167,30 @@ def test_it_ends_with_its_parent(base, token_file, how):
         child.wait(timeout=10)
 
 
-def test_an_unknown_template_is_named(base, token_file):
-    command = [sys.executable, "-m", "loop.student.server", "--base", base, "--template", "compakt"]
-    done = subprocess.run(
-        [*command, "--token-file", token_file], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+def refusal(base, token_file, template="compact"):
+    """Start a server that cannot start; its exit code and what it said."""
+    command = [sys.executable, "-m", "loop.student.server", "--base", base, "--template", template]
+    child = subprocess.Popen(
+        [*command, "--token-file", token_file], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert done.returncode in (0, 78)  # 0 where the end of stdin was seen first
+    with child:
+        said = child.stderr.read()  # stdin stays open: its end would end the server first
+        return child.wait(), said
+
+
+def test_an_unknown_template_is_named(base, token_file):
+    code, said = refusal(base, token_file, "compakt")
+    assert code == 78
+    assert "compact" in said
+    assert "Traceback" not in said
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_its_reason(base, token_file, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(base, broken)
+    settings = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(settings | {"hidden_size": 32}))
+    code, said = refusal(broken, token_file)
+    assert code == 78  # and not the SIGABRT of a thread that outlived the interpreter
+    assert str(broken) in said
+    assert "terminate" not in said
