@@ -51,6 +51,8 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
             Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(12, 12, 6)),
             Draw(generator="travel", families=("airport", "money"), tiers=_tiers(12, 12, 6)),
         ),
+        "small-depth": (Draw(generator="files", tiers=_tiers(18, 18, 6)),),
+        "small-breadth": tuple(Draw(generator=name, tiers=_tiers(3, 2, 1)) for name in SINGLE if name != "files"),
         "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
         "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=72), offer="whole"),),
         "depth-hardgen": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=40), offer="whole"),),
