@@ -88,6 +88,14 @@ class Training(Record):
     """A row longer than this is refused and counted."""
     batch_tokens: int = Field(default=4096, ge=64)
     """Tokens of a micro-batch: this bounds memory."""
+    gradient_checkpointing: bool = False
+    """A third slower, a fraction of the memory, the same gradient."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after its climb."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps in which it climbs from nothing."""
+    save_every: int = Field(default=10, ge=1)
+    """Steps between checkpoints: at most so many are lost by a kill."""
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
     mix: Mapping[str, JsonValue] = {}

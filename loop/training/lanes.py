@@ -28,8 +28,14 @@ ARENA_MAX: Final = -8
 class Lanes:
     """Computes the gradient of a step, micro-batches spread over streams."""
 
-    def __init__(self, count: int | None = None) -> None:
-        """Open the lanes; None takes one per core, at most four, and one on Metal."""
+    def __init__(self, count: int | None = None, *, recompute: bool = False) -> None:
+        """Open the lanes; None takes one per core, at most four, and one on Metal.
+
+        Args:
+            count: lanes.
+            recompute: gradient checkpointing: keep each block's input alone, and compute the block again going back.
+        """
+        self.recompute = recompute
         on_cpu = mx.default_device().type == mx.DeviceType.cpu
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
         self.count = (count or min(cores, MOST)) if on_cpu else 1
@@ -43,13 +49,16 @@ class Lanes:
     def gradient(self, model: Any, parts: Sequence[Packed]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
         """Sum loss and gradient over the micro-batches of a step, in their order: the same sum whatever ran first.
 
-        Call it inside `shared_prefix.stand_in`. At most `count` micro-batches are in memory at a time.
+        Call it inside `shared_prefix.stand_in`, told the same `recompute`. At most `count` micro-batches are in memory
+        at a time.
         """
         totals: list[tuple[mx.array, Any]] = []
         for start in range(0, len(parts), self.count):
             batch = parts[start : start + self.count]
             made = (
-                [backprop.gradient(model, batch, self.streams)] if backprop.fits(model) else self._traced(model, batch)
+                [backprop.gradient(model, batch, self.streams, recompute=self.recompute)]
+                if backprop.fits(model)
+                else self._traced(model, batch)
             )
             totals = [reduce(_add, [*totals, *made])]
             mx.eval(totals)

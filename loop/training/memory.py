@@ -26,18 +26,23 @@ def available() -> int:
     return free
 
 
-def per_token(model: Any) -> int:  # noqa: ANN401 - an mlx-lm model
-    """Bytes that one packed token keeps from its way forward until its way back."""
+def per_token(model: Any, *, recompute: bool = False) -> int:  # noqa: ANN401 - an mlx-lm model
+    """Bytes that one packed token keeps from its way forward until its way back.
+
+    With `recompute` these are every block's input, and all of the one block that is computed again.
+    """
     block = model.layers[0]
     attention, feed_forward = block.self_attn, block.mlp
     sizes = [_outputs(attention[name]) for name in ("q_proj", "k_proj", "v_proj")]
     hidden, inner = _outputs(feed_forward.down_proj), _outputs(feed_forward.gate_proj)
     kept = 2 * sum(sizes) + sizes[0] + 2 * hidden + 2 * inner
+    if recompute:
+        kept = hidden + kept / len(model.layers)
     return int(len(model.layers) * kept * model.model.norm.weight.dtype.size * OVERHEAD)
 
 
 def _outputs(layer: Any) -> int:  # noqa: ANN401 - an adapted linear layer
-    return int(layer.lora_b.shape[-1])
+    return int(layer.lora_b.shape[-1] if "lora_b" in layer else layer.weight.shape[0])
 
 
 def fixed(model: Any) -> int:  # noqa: ANN401 - as above
@@ -48,15 +53,16 @@ def fixed(model: Any) -> int:  # noqa: ANN401 - as above
     return merged + 4 * int(trained)
 
 
-def budget(model: Any, wanted: int, lanes: int, free: int) -> int:  # noqa: ANN401 - as above
+def budget(model: Any, wanted: int, lanes: int, free: int, *, recompute: bool = False) -> int:  # noqa: ANN401 - as above
     """Give the tokens that each of `lanes` micro-batches may have at once: what is wanted, or what fits.
 
     Raises:
         ConfigError: not even a small micro-batch fits.
     """
-    fits = int((free * SPARE - fixed(model)) / (per_token(model) * lanes))
+    each = per_token(model, recompute=recompute) * lanes
+    fits = int((free * SPARE - fixed(model)) / each)
     if fits < min(LEAST, wanted):
-        need = (fixed(model) + per_token(model) * lanes * LEAST) / SPARE
+        need = (fixed(model) + each * LEAST) / SPARE
         raise ConfigError(
             f"Training needs {math.ceil(need / 1e9)} GB of free memory; {free / 1e9:.1f} GB are free. "
             "Close something, or take a smaller base model."

@@ -9,11 +9,10 @@ which is where ours steps in while `stand_in` is open.
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import mlx.core as mx
-from mlx import nn
 
 from loop.errors import ConfigError
 from loop.training.attention import Forest
@@ -52,13 +51,16 @@ class ForestCache:
         return output.transpose(2, 0, 1, 3).reshape(count, heads, 1, width)
 
 
-CHUNK_BYTES = 96 * 2**20
+CHUNK_BYTES = 32 * 2**20
 """Logits that exist at one time: positions are taken in chunks, so that a large vocabulary is no cliff."""
 
 
 @contextmanager
-def stand_in(model: nn.Module) -> Iterator[None]:
-    """Let a forest do the model's attention, and fast elementwise maths its activation, until the block ends."""
+def stand_in(model: Any, *, recompute: bool = False) -> Iterator[None]:  # noqa: ANN401 - an mlx-lm model of any family
+    """Let a forest do the model's attention, and fast elementwise maths its activation, until the block ends.
+
+    With `recompute`, automatic differentiation keeps each block's input alone (`backprop` has its own way).
+    """
     module = importlib.import_module(type(model).__module__)
     kept = {name: getattr(module, name) for name in ("scaled_dot_product_attention", "swiglu") if hasattr(module, name)}
     if "scaled_dot_product_attention" not in kept:
@@ -76,10 +78,30 @@ def stand_in(model: nn.Module) -> Iterator[None]:
     try:
         for name in kept:
             setattr(module, name, stands[name])
-        yield
+        with _recomputing(type(model.layers[0])) if recompute else nullcontext():
+            yield
     finally:
         for name, value in kept.items():
             setattr(module, name, value)
+
+
+@contextmanager
+def _recomputing(block: Any) -> Iterator[None]:  # noqa: ANN401 - the class of an mlx-lm model's blocks
+    """Let every block of this class keep its input alone under automatic differentiation."""
+    original = block.__call__
+
+    def call(self: Any, x: Array, *others: Any, **named: Any) -> Array:  # noqa: ANN401 - as above
+        def inner(trained: Any, x: Array) -> Array:  # noqa: ANN401 - a tree of parameters
+            self.update(trained)
+            return original(self, x, *others, **named)  # type: ignore[no-any-return]
+
+        return mx.checkpoint(inner)(self.trainable_parameters(), x)
+
+    block.__call__ = call
+    try:
+        yield
+    finally:
+        block.__call__ = original
 
 
 def loss(model: Any, packed: Packed) -> Array:  # noqa: ANN401 - an mlx-lm model of any family
@@ -110,8 +132,13 @@ def cross_entropy(head: Any, hidden: Array, packed: Packed) -> tuple[Array, Arra
     targets, weights = mx.array(packed.targets), mx.array(packed.weights)
     vocabulary = head(hidden[:1]).shape[-1]
     step = max(1, CHUNK_BYTES // (4 * vocabulary))
-    cuts = [slice(start, start + step) for start in range(0, hidden.shape[0], step)]
-    made = [_chunk(head, hidden[cut], targets[cut], weights[cut]) for cut in cuts]
+    made: list[tuple[Array, Array]] = []
+    for start in range(0, hidden.shape[0], step):
+        cut = slice(start, start + step)
+        here = hidden[cut]
+        if made:  # MLX would compute every chunk's loss first, and keep all their logits for the gradients
+            here = mx.depends([here], list(made[-1]))[0]
+        made.append(_chunk(head, here, targets[cut], weights[cut]))
     return mx.stack([loss for loss, _ in made]).sum(), mx.concatenate([gradient for _, gradient in made])
 
 

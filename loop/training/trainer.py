@@ -26,7 +26,7 @@ from loop.student.loading import load
 from loop.student.memory import keep_freed
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest
-from loop.training import backprop, checkpoint, lora
+from loop.training import checkpoint, lora
 from loop.training.job import Job, read_examples, read_job
 from loop.training.lanes import Lanes, one_arena
 from loop.training.masks import Refused, Row, row
@@ -81,11 +81,12 @@ def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
 
 def fit(job: Job, model: Any, optimizer: Any, plan: Sequence[Sequence[Row]]) -> Iterator[dict[str, JsonValue]]:  # noqa: ANN401 - mlx-lm's objects
     """Take the optimizer steps that are still owed; tell about each."""
-    lanes, identity = Lanes(job.lanes), job.digest
-    at_once = budget(model, job.batch_tokens, lanes.count, available()) if backprop.fits(model) else job.batch_tokens
+    recompute = job.gradient_checkpointing
+    lanes, identity = Lanes(job.lanes, recompute=recompute), job.digest
+    at_once = budget(model, job.batch_tokens, lanes.count, available(), recompute=recompute)
     first = checkpoint.restore(job.scratch, identity, model, optimizer)
     begun, tokens = time.monotonic(), 0
-    with stand_in(model):
+    with stand_in(model, recompute=recompute):
         for done, members in enumerate(plan[first:], first + 1):
             optimizer.learning_rate = learning_rate(job, done, len(plan))
             loss = _step(at_once, lanes, model, optimizer, members)

@@ -4,6 +4,7 @@ import random
 
 import mlx.core as mx
 import mlx.optimizers as optim
+import numpy as np
 import pytest
 from mlx import nn
 from mlx.utils import tree_flatten
@@ -15,7 +16,7 @@ from loop.training import backprop, lora, shared_prefix
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row
-from loop.training.prefix_tree import pack
+from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
 
 
@@ -63,7 +64,7 @@ def distance(one, other):
 
 def shared(model, rows, lanes, budget=4096, **packing):
     total = sum(row.weight for row in rows)
-    with shared_prefix.stand_in(model):
+    with shared_prefix.stand_in(model, recompute=lanes.recompute):
         return lanes.gradient(model, [pack(part, total, **packing) for part in split(rows, lanes.count, budget)])
 
 
@@ -80,6 +81,50 @@ def test_gradient_equals_the_plain_one_on_every_tensor(family, lanes, budget, wr
     ours, our_gradient = shared(model, rows, Lanes(lanes), budget, least=16, block=24)
     assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
     assert distance(gradient, our_gradient) < 1e-4
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+@pytest.mark.parametrize("written_out", [True, False])
+def test_gradient_with_checkpointing_is_the_one_without(family, written_out, tmp_path, monkeypatch):
+    model = adapted(tiny(tmp_path, family), tmp_path)
+    if not written_out:
+        monkeypatch.setattr(backprop, "fits", lambda _: False)
+    rows = forest(7, model.args.vocab_size, seed=3)
+    kept, again = (shared(model, rows, Lanes(2, recompute=recompute), 200, least=16) for recompute in (False, True))
+    assert again[0].item() == kept[0].item()
+    assert distance(kept[1], again[1]) < 1e-6
+
+
+def test_checkpointing_keeps_less_memory(tmp_path):
+    model = adapted(tiny(tmp_path, "qwen3"), tmp_path)
+    model.model.layers = model.model.layers * 12  # 24 blocks
+    rows = forest(12, model.args.vocab_size, seed=3)
+    peaks = []
+    for recompute in (False, True):
+        lanes = Lanes(1, recompute=recompute)
+        shared(model, rows, lanes)
+        mx.reset_peak_memory()
+        shared(model, rows, lanes)
+        peaks.append(mx.get_peak_memory())
+    assert peaks[1] < peaks[0] / 2
+
+
+def test_a_large_vocabulary_is_no_cliff(monkeypatch):
+    monkeypatch.setattr(shared_prefix, "CHUNK_BYTES", 2**20)
+
+    def peak(positions):
+        rng = np.random.default_rng(0)
+        targets, weights = rng.integers(0, 5000, positions).astype(np.int32), np.ones(positions, np.float32)
+        packed = Packed((), targets, targets, targets, targets, weights, 1, positions)
+        table, hidden = mx.random.normal((5000, 8)), mx.random.normal((positions, 8))
+        mx.eval(table, hidden)
+        mx.reset_peak_memory()
+        before = mx.get_active_memory()
+        mx.eval(shared_prefix.cross_entropy(lambda x: x @ table.T, hidden, packed))
+        return mx.get_peak_memory() - before
+
+    peaks = [peak(positions) for positions in (1000, 4000)]  # logits of 20 and 80 MB
+    assert peaks[1] < 1.1 * peaks[0] + 2e6
 
 
 def test_loss_curve_over_twenty_steps_is_the_plain_one(tmp_path):
