@@ -37,7 +37,7 @@ def per_token(model: Any, *, recompute: bool = False) -> int:  # noqa: ANN401 - 
     hidden, inner = _outputs(feed_forward.down_proj), _outputs(feed_forward.gate_proj)
     kept = 2 * sum(sizes) + sizes[0] + 2 * hidden + 2 * inner
     if recompute:
-        kept = hidden + kept / len(model.layers)
+        kept = hidden + -(-kept // len(model.layers))
     return int(len(model.layers) * kept * model.model.norm.weight.dtype.size * OVERHEAD)
 
 
