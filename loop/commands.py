@@ -1,4 +1,4 @@
-"""What an operator may change: pause and resume gates, roll back, steer the curriculum. Every change is an event.
+"""What an operator may change: gates, policies, curriculum. Every change is an event.
 
 The running daemon carries a command out itself, because it is the only writer; without one, the command line takes the
 daemon's lock and does the same.
@@ -9,9 +9,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from curriculum.posterior import inherit
 from loop.errors import ConfigError, NotFound, nearest
+from loop.proposals import Proposal
 from loop.store import Store
-from loop.types import Arm, ArmKey, Tier
+from loop.types import Arm, ArmKey, Policy, Tier
 
 Arguments = Mapping[str, JsonValue]
 Answer = dict[str, JsonValue]
@@ -45,12 +47,38 @@ def _resume(store: Store, arguments: Arguments) -> Answer:
 
 
 def _roll_back(store: Store, arguments: Arguments) -> Answer:
-    begins = str(arguments["policy"])
+    earlier = _policy(store, str(arguments["policy"]))
+    promotion = store.roll_back(earlier.id, str(arguments.get("reason") or "by the operator"))
+    store.save_arms([inherit(arm) for arm in store.arms()])
+    return {"champion": promotion.candidate}
+
+
+def _promote(store: Store, arguments: Arguments) -> Answer:
+    named = arguments.get("gates")
+    gates = [str(name) for name in named] if isinstance(named, list) else None
+    reason = str(arguments.get("reason") or "by the operator")
+    promotion = store.promote(_policy(store, str(arguments["policy"])).id, reason, gates)
+    store.save_arms([inherit(arm) for arm in store.arms()])
+    return {"champion": promotion.candidate}
+
+
+def _propose(store: Store, arguments: Arguments) -> Answer:
+    like = _policy(store, str(arguments.get("policy") or "champion"))
+    proposal = Proposal.model_validate(arguments.get("changes") or {})
+    changed = proposal.applied(like) if any(proposal.model_dump().values()) else like
+    config, seed = str(arguments["config"]), int(str(arguments["seed"]))
+    rnd = store.propose(changed, store.adapter_path(like.id), config, seed)
+    return {"candidate": changed.id, "round": rnd}
+
+
+def _policy(store: Store, begins: str) -> Policy:
+    champion = store.champion()
+    if begins == "champion" and champion is not None:
+        return champion
     found = [policy for policy, _ in store.policies() if policy.id.startswith(begins)]
     if len(found) != 1:
         raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-    promotion = store.roll_back(found[0].id, str(arguments.get("reason") or "by the operator"))
-    return {"champion": promotion.candidate}
+    return found[0]
 
 
 def _steer(store: Store, arguments: Arguments) -> Answer:
@@ -78,6 +106,8 @@ def arm_key(text: str) -> ArmKey:
 VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "gate.pause": _pause,
     "gate.resume": _resume,
+    "model.promote": _promote,
+    "model.propose": _propose,
     "model.rollback": _roll_back,
     "curriculum.steer": _steer,
 }

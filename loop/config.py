@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, ValidationError
 from loop.canonical import digest
 from loop.errors import ConfigError, nearest
 from loop.paths import Paths
+from loop.proposals import Proposal
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
 from teachers._ledger import Limits
 
@@ -127,6 +128,8 @@ class Config(Record):
     student: Student
     sampling: Sampling
     teachers: tuple[Teaching, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    """Changes of the champion that need no training; each becomes a candidate once."""
     checkers: tuple[Part, ...] = Field(min_length=1)
     gating: Gating
     training: Training = Training()
@@ -135,7 +138,9 @@ class Config(Record):
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        return digest(self.model_dump(mode="json", exclude={"rounds", "database", "plays", "max_attempts"}))
+        return digest(
+            self.model_dump(mode="json", exclude={"rounds", "database", "plays", "max_attempts", "proposals"})
+        )
 
 
 def profiles() -> list[str]:

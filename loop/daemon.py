@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from loop import disk, fitting, measuring, planning, playing
+from loop import disk, fitting, measuring, planning, playing, proposing
 from loop.parts import Loop
 from loop.types import Move, Purpose, Round, RoundState
 
@@ -63,6 +63,7 @@ def promote(loop: Loop, rnd: Round) -> Move:
     if measuring.outdated(loop, rnd):
         gate(loop, rnd)
     promotion = measuring.settle(loop, rnd)
+    measuring.report(loop, rnd)
     if promotion.promoted:
         planning.bequeath(loop)
     return Move(state=RoundState.DONE, reason=promotion.reason)
@@ -80,6 +81,7 @@ STAGES: Mapping[RoundState, Callable[[Loop, Round], Move]] = {
 
 def run(loop: Loop) -> None:
     """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
+    proposing.free_wins(loop)
     while not loop.enough():
         reconsider(loop)
         rnd = loop.store.open_round(loop.config.digest, loop.config.seed)

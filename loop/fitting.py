@@ -7,11 +7,11 @@ from pathlib import Path
 import structlog
 from pydantic import JsonValue
 
-from loop import registry
+from loop import cards, registry
 from loop.errors import ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, select
-from loop.types import Accepted, Dataset, Message, Round, Standing, Suite
+from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite
 from task_generators.leaks import DatasetAudit
 from task_generators.suites import suite, twin
 
@@ -43,23 +43,28 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     """Train on the dataset in a child process, publish the adapter, and only then propose it as the candidate."""
     scratch = loop.paths.scratch / f"round-{rnd.id}-{dataset.id[:16]}"
     scratch.mkdir(mode=0o700, exist_ok=True)
-    done = _train(loop, _job(loop, rnd, dataset, scratch))
-    published = registry.publish(Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest)
-    champion = loop.champion
-    policy = loop.stock.model_copy(update={"adapter": published.id, "parent": champion.id})
+    champion = loop.champion  # a rollback may come while this one is trained
+    job = _job(loop, rnd, champion, (dataset, scratch))
+    done = _train(loop, job)
+    evidence = cards.of_training(dataset, job, champion)
+    published = registry.publish(
+        Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest, evidence=evidence
+    )
+    policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
     loop.store.add_policy(policy, Standing.CANDIDATE, adapter_path=str(published.path), round=rnd)
 
 
-def _job(loop: Loop, rnd: Round, dataset: Dataset, scratch: Path) -> dict[str, JsonValue]:
+def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> dict[str, JsonValue]:
+    dataset, scratch = from_to
     rows = scratch / "rows.jsonl"
     with rows.open("w", encoding="utf-8") as file:
-        for row in rows_of(loop, loop.store.dataset_rows(dataset.id)):
+        for row in rows_of(champion, loop.store.dataset_rows(dataset.id)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     training = loop.config.training.model_dump(exclude={"min_rows", "mix"})
     return {
         **training,
         "base": str(loop.base.path),
-        "template": loop.config.student.template,
+        "template": champion.template,
         "rows": str(rows),
         "scratch": str(scratch),
         "out": str(scratch / "adapter"),
@@ -67,9 +72,9 @@ def _job(loop: Loop, rnd: Round, dataset: Dataset, scratch: Path) -> dict[str, J
     }
 
 
-def rows_of(loop: Loop, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:
+def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:
     """Spell rows as the trainer reads them, under the system prompt of the policy that is trained."""
-    system = Message(role="system", content=loop.config.student.system)
+    system = Message(role="system", content=policy.system)
     for each in accepted:
         said = [message for message in each.trajectory.messages if message.role != "system"]
         yield {

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from loop.children import Child
 from loop.errors import FailureKind, ProviderError
+from loop.types import Precision
 
 SERVER: Final = "loop.student.server"
 TRAINER: Final = "loop.training.trainer"
@@ -94,7 +95,13 @@ class Gpu:
 
     @contextmanager
     def serving(
-        self, base: str | Path, *, template: str, adapter: str | Path | None = None, max_rows: int | None = None
+        self,
+        base: str | Path,
+        *,
+        template: str,
+        adapter: str | Path | None = None,
+        precision: Precision = Precision.BASE,
+        max_rows: int | None = None,
     ) -> Iterator[Served]:
         """Serve a student for as long as the block lasts. Where it dies, `Served.alive` tells; serve it again.
 
@@ -102,13 +109,16 @@ class Gpu:
             base: Directory of the base model.
             template: Name of the template that renders messages to tokens.
             adapter: Directory of the published adapter; None serves the stock model.
+            precision: What the merged weights are rounded to.
             max_rows: Conversations decoded at once; None leaves it to the server.
 
         Raises:
             ProviderError: the server did not come up (LOST).
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
+        rounded = None if precision is Precision.BASE else precision
         options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
+        options["--precision"] = rounded
         chosen = [str(word) for pair in options.items() if pair[1] is not None for word in pair]
         with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
             arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from loop import playing, plugins
+from loop import playing, plugins, reporting
 from loop.canonical import digest
 from loop.config import Config, Teaching
 from loop.gates.decision import decide, owed, standing
+from loop.gates.rules import under_rules
 from loop.parts import Loop, student_part
 from loop.types import (
     Gate,
@@ -80,6 +81,13 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
     found = decide(candidate.id, results, paused=loop.store.paused_gates())
     gates = [gate.name for gate in loop.gates]
     return loop.store.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
+
+
+def report(loop: Loop, rnd: Round) -> None:
+    """Write the candidate's directory: cards, gate report, training configuration."""
+    candidate, _ = _contestants(loop, rnd)
+    told = reporting.report(loop.store, candidate, loop.config.student.source)
+    reporting.write(told, loop.paths.policies)
 
 
 def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
@@ -168,9 +176,15 @@ def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> 
     old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
     both = sorted(old.keys() & new.keys())
     judging = gate.attempted(loop.store.attempts()).within(loop.config.gating.max_samples)
-    found = judging.judge([old[key] for key in both], [new[key] for key in both])
+    scores = [old[key] for key in both], [new[key] for key in both]
     champion, candidate = (each.id for each in policies)
-    return found.model_copy(update={"champion": champion, "candidate": candidate})
+    where = {
+        "suite": suite.name,
+        "suite_id": suite.id,
+        "fingerprint": mark,
+        "rules": under_rules(scores, loop.config.rule),
+    }
+    return judging.judge(*scores).model_copy(update={"champion": champion, "candidate": candidate, **where})
 
 
 def _grown(wanted: dict[str, dict[str, int]], results: Sequence[GateResult], most: int) -> bool:

@@ -97,7 +97,9 @@ class Loop:
         """Serve the student at one policy."""
         adapter = self.store.adapter_path(policy.id)
         rows = self.config.student.max_rows
-        with self.gpu.serving(self.base.path, template=policy.template, adapter=adapter, max_rows=rows) as served:
+        with self.gpu.serving(
+            self.base.path, template=policy.template, adapter=adapter, precision=policy.precision, max_rows=rows
+        ) as served:
             yield served
 
 

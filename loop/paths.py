@@ -26,6 +26,11 @@ class Paths(Record):
         return self.data / "models"
 
     @property
+    def policies(self) -> Path:
+        """Per policy its model card, gate report, data card and training configuration; made anew at any time."""
+        return self.data / "policies"
+
+    @property
     def run(self) -> Path:
         """What lives as long as a daemon: pids, tokens, the state that `loopd status` reads."""
         return self.data / "run"

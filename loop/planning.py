@@ -139,5 +139,5 @@ def _play(loop: Loop, rnd: Round, task: Task, part: Part, name: str, sample: int
         sample=sample,
         seed=int(identity[:8], 16),
         rule=loop.config.rule,
-        system=loop.config.student.system,
+        system=loop.champion.system,
     )

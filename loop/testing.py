@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,8 +36,21 @@ class Mute(Record):
         return Reply(message=Message(role="assistant", content="I cannot do that."))
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Plays well where the system prompt asks for it, and closes every turn otherwise."""
+
+    heeds: str
+    able: Chat
+
+    def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
+        """Look at the first message."""
+        asked = messages[0].role == "system" and self.heeds in messages[0].content
+        return (self.able if asked else Mute()).reply(messages, catalogue)
+
+
 class Apprentice(Record):
-    """A student that fails everything at first and, once trained, all but a fixed share of the tasks."""
+    """A student that fails everything at first and, once trained or well asked, all but a fixed share of the tasks."""
 
     name: str = "student"
     url: str = STOCK
@@ -48,11 +62,15 @@ class Apprentice(Record):
     max_tokens: int = 16
     misses: int = 1000
     """It fails one task in so many even when trained."""
+    heeds: str = "plan the whole sequence"
+    """What a system prompt must say to make it able without training."""
 
     def open(self, task: Task, seed: int) -> Chat:
         """Play the plan where this policy can do the task, otherwise nothing."""
-        able = self.url != STOCK and int(digest([task.id])[:8], 16) % self.misses
-        return Scripted().open(task, seed) if able else Mute()
+        if not int(digest([task.id])[:8], 16) % self.misses:
+            return Mute()
+        scripted = Scripted().open(task, seed)
+        return scripted if self.url != STOCK else Listener(heeds=self.heeds, able=scripted)
 
 
 class FakeServed:

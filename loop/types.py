@@ -426,8 +426,17 @@ class Standing(StrEnum):
     SPECIALIST = "specialist"
 
 
+class Precision(StrEnum):
+    """What the weights are rounded to when they are served."""
+
+    BASE = "base"
+    """As the base model's directory has them: bfloat16 on a Mac."""
+    EIGHT = "8bit"
+    FOUR = "4bit"
+
+
 class Policy(Record):
-    """Base model + adapter + prompt + template."""
+    """Base model + adapter + precision + prompt + template."""
 
     base: str
     """Digest of the base model's directory."""
@@ -437,13 +446,16 @@ class Policy(Record):
     """The system prompt's text, before the catalogue."""
     template: Id
     """Name of the template that renders messages to tokens."""
+    precision: Precision = Precision.BASE
+    """Of the merged weights, in serving. Training always starts from the base as it is."""
     parent: str | None = Field(default=None, exclude=True)
     """`Policy.id` of the champion when this one was trained. No part of the identity."""
 
     @cached_property
     def id(self) -> str:
-        """Sha256 of the content."""
-        return digest(self.model_dump(mode="json"))
+        """Sha256 of the content; the base's own precision is not named, as it was not before there was another."""
+        unnamed = {"precision"} if self.precision is Precision.BASE else None
+        return digest(self.model_dump(mode="json", exclude=unnamed))
 
 
 class Suite(Record):
@@ -546,6 +558,14 @@ class GateResult(Record):
     """`Policy.id` of the candidate."""
     champion: str = ""
     """`Policy.id` of the champion that it was measured beside."""
+    suite: str = ""
+    """Name of the suite."""
+    suite_id: str = ""
+    """`Suite.id`."""
+    fingerprint: str = ""
+    """What makes scores comparable: suite, checkers, rule, sampling."""
+    rules: tuple[GatePart, ...] = ()
+    """The same plays under every rule that they can tell of, the one that judged first; for comparison only."""
 
 
 class Gate(Protocol):
@@ -710,6 +730,20 @@ class Rate(Record):
     policy: str | None
     plays: int
     wins: int
+
+
+class Transfer(Record):
+    """What training on one backend did to another: one row of `v_transfer`. Rates lie in 0..1."""
+
+    trained_backend: str
+    trained_rows: int
+    evaluated_backend: str
+    suite: str
+    tasks: int
+    pass_rate: float
+    parent_pass_rate: float | None
+    difference: float | None
+    """Candidate minus parent, under the same fingerprint."""
 
 
 class Event(Record):

@@ -87,3 +87,4 @@ class Policy(Table):
     round: Mapped[int | None]
     added: Mapped[Moment]
     changed: Mapped[Moment]
+    precision: Mapped[str | None]

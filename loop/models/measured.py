@@ -91,6 +91,7 @@ class GateResult(Table):
     improved: Mapped[int]
     body: Mapped[str]
     judged: Mapped[Moment]
+    plays: Mapped[int | None]
 
 
 class Promotion(Table):

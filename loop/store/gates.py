@@ -1,9 +1,9 @@
 """Gate results, pauses, and the one place where a policy becomes champion (rule 5)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnClause, Connection, column, delete, func, select, table, update
 from sqlalchemy.exc import IntegrityError
 
 from loop.canonical import clean
@@ -14,9 +14,8 @@ from loop.models import Policy as PolicyRow
 from loop.models import Promotion as PromotionRow
 from loop.models import Round as RoundRow
 from loop.store.policies import Policies
-from loop.store.rounds import Rounds
 from loop.store.rows import Values, body
-from loop.types import GateResult, GateVerdict, Promotion, Round, Standing
+from loop.types import GateResult, GateVerdict, Promotion, Round, Standing, Transfer
 
 ALL: Final = "all"
 """The name under which every gate is paused at once."""
@@ -26,7 +25,7 @@ REFUSED: Final = "loopd: refused"
 """How every refusal by a trigger begins (`migrations/versions/0002_refusals.py`)."""
 
 
-class Gates(Policies, Rounds):
+class Gates(Policies):
     """The gates' results and what was decided on them."""
 
     def save_gate(self, rnd: Round, result: GateResult) -> None:
@@ -67,6 +66,24 @@ class Gates(Policies, Rounds):
         with self._read() as connection:
             candidate = connection.scalar(select(RoundRow.candidate).where(RoundRow.id == rnd.id))
             return None if candidate is None else self._decided(connection, rnd.id, candidate)
+
+    def round_judging(self, policy_id: str) -> Round | None:
+        """Return the round that judged a policy last, as its candidate; None where none did."""
+        latest = select(GateRow.round).where(GateRow.candidate == policy_id).order_by(GateRow.judged.desc()).limit(1)
+        with self._read() as connection:
+            found = connection.scalar(latest)
+        return None if found is None else self.round(found)
+
+    def transfer(self, policy_id: str) -> tuple[Transfer, ...]:
+        """Say what a policy's training did to every backend that was measured, the greatest loss first."""
+        columns: list[ColumnClause[Any]] = [column(name) for name in Transfer.model_fields]
+        query = select(*columns).select_from(table("v_transfer")).where(column("policy") == policy_id)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        found = [Transfer.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+        return tuple(
+            sorted(found, key=lambda each: (each.difference or 0.0, each.evaluated_backend, each.trained_backend))
+        )
 
     def attempts(self) -> int:
         """Number the candidate that is judged next: one more than were rejected since the present champion came."""

@@ -1,18 +1,24 @@
 """Policies and their places. Who becomes champion is decided in `loop.store.gates`."""
 
+from typing import Final
+
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from loop.canonical import clean, digest
-from loop.errors import NotFound
+from loop.errors import CheckNegative, NotFound
 from loop.models import Decision, Promotion, Prompt
 from loop.models import Policy as PolicyRow
 from loop.models import Round as RoundRow
-from loop.store.base import AnyRow, AnySelect, Base
+from loop.store.base import AnyRow, AnySelect
+from loop.store.rounds import Rounds
 from loop.store.rows import Values, prompt_row
-from loop.types import Policy, Round, Standing
+from loop.types import Policy, Precision, Round, RoundState, Standing
+
+AGAIN: Final = (Standing.REJECTED, Standing.RETIRED, Standing.SPECIALIST)
+"""Who may be a candidate again."""
 
 
-class Policies(Base):
+class Policies(Rounds):
     """The policies. One champion at most; the first is crowned here, every later one by its gates."""
 
     def add_policy(
@@ -41,6 +47,34 @@ class Policies(Base):
             if round is not None:
                 self._propose(connection, policy, round)
         return policy
+
+    def propose(self, policy: Policy, adapter_path: str | None, config: str, seed: int) -> int:
+        """Queue a policy that needs no training: a round that begins at its gates. Returns the round's number.
+
+        Proposing what still waits to be judged is a no-op.
+
+        Args:
+            policy: what to judge; its parent must be there already.
+            adapter_path: directory of its published adapter; None without one.
+            config: digest of the configuration.
+            seed: the configuration's.
+
+        Raises:
+            CheckNegative: it is champion.
+        """
+        open_still = RoundRow.candidate == policy.id, RoundRow.state == RoundState.GATE
+        with self._write() as connection:
+            waiting = connection.scalar(select(RoundRow.id).where(*open_still))
+            if waiting is not None:
+                return waiting
+            if connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy.id)) == Standing.CHAMPION:
+                raise CheckNegative(f"{policy.id[:12]} is champion already. List the policies: loopd model list")
+            rnd = Round(id=self._next_round(connection), state=RoundState.GATE, seed=seed, config=config)
+            self._insert_once(connection, Prompt, [prompt_row(policy.system)])
+            self._insert_once(connection, PolicyRow, [self._policy_row(policy, Standing.CANDIDATE, adapter_path, rnd)])
+            self._begin(connection, rnd)
+            self._propose(connection, policy, rnd)
+        return rnd.id
 
     def champion(self) -> Policy | None:
         """Return the present champion."""
@@ -97,6 +131,7 @@ class Policies(Base):
             "adapter": policy.adapter,
             "system": digest(clean(policy.system)),
             "template": policy.template,
+            "precision": None if policy.precision is Precision.BASE else policy.precision,
             "parent": policy.parent,
             "standing": Standing.CANDIDATE if standing is Standing.CHAMPION else standing,
             "adapter_path": adapter_path,
@@ -115,7 +150,7 @@ class Policies(Base):
 
     def _propose(self, connection: Connection, policy: Policy, rnd: Round) -> None:
         connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(candidate=policy.id))
-        again = PolicyRow.id == policy.id, PolicyRow.standing.in_((Standing.REJECTED, Standing.RETIRED))
+        again = PolicyRow.id == policy.id, PolicyRow.standing.in_(AGAIN)
         connection.execute(update(PolicyRow).where(*again).values(standing=Standing.CANDIDATE, changed=self._clock()))
 
 
@@ -124,4 +159,11 @@ def _with_prompt() -> AnySelect:
 
 
 def _policy(row: AnyRow) -> Policy:
-    return Policy(base=row.base, adapter=row.adapter, system=row.content, template=row.template, parent=row.parent)
+    return Policy(
+        base=row.base,
+        adapter=row.adapter,
+        system=row.content,
+        template=row.template,
+        precision=row.precision or Precision.BASE,
+        parent=row.parent,
+    )

@@ -1,6 +1,6 @@
 """Rounds: opened, entered and moved on."""
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from loop.canonical import clean
 from loop.errors import LoopdError, NotFound
@@ -26,11 +26,9 @@ class Rounds(Base):
             found = connection.execute(unfinished).first()
             if found:
                 return _round(found)
-            number = (connection.scalar(select(func.max(RoundRow.id))) or 0) + 1
-            now = self._clock()
-            values = {"id": number, "state": RoundState.SAMPLE, "seed": seed, "config": config, "attempts": 0}
-            connection.execute(self._insert(RoundRow).values(**values, started=now, changed=now))
-        return Round(id=number, state=RoundState.SAMPLE, seed=seed, config=config)
+            rnd = Round(id=self._next_round(connection), state=RoundState.SAMPLE, seed=seed, config=config)
+            self._begin(connection, rnd)
+        return rnd
 
     def round(self, number: int) -> Round:
         """Look a round up.
@@ -70,6 +68,13 @@ class Rounds(Base):
             LoopdError: the round is no longer where the caller saw it.
         """
         return self._set(rnd, rnd.model_copy(update={"attempts": rnd.attempts + 1}))
+
+    def _next_round(self, connection: Connection) -> int:
+        return (connection.scalar(select(func.max(RoundRow.id))) or 0) + 1
+
+    def _begin(self, connection: Connection, rnd: Round) -> None:
+        now, values = self._clock(), rnd.model_dump(include={"id", "state", "seed", "config", "attempts"})
+        connection.execute(self._insert(RoundRow).values(**values, started=now, changed=now))
 
     def _set(self, seen: Round, wanted: Round) -> Round:
         here = (RoundRow.id == seen.id) & (RoundRow.state == seen.state)

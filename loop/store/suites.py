@@ -2,21 +2,31 @@
 
 from collections.abc import Iterable, Mapping
 
+from pydantic import JsonValue
 from pydantic_core import from_json
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Label, and_, case, func, select
 
 from loop.canonical import canonical
+from loop.models import Message as MessageRow
 from loop.models import Opening, SuiteTask
 from loop.models import Policy as PolicyRow
 from loop.models import Score as ScoreRow
 from loop.models import Suite as SuiteRow
 from loop.models import Task as TaskRow
 from loop.models import Trajectory as TrajectoryRow
-from loop.store.base import AnySelect
+from loop.store.base import AnyRow, AnySelect
 from loop.store.rows import part
 from loop.store.tasks import Tasks
 from loop.store.trajectories import Required, passed, verdicts_of
-from loop.types import Purpose, Round, Score, Suite
+from loop.types import Purpose, Record, Round, Score, Suite
+
+
+class Measured(Record):
+    """Under which conditions somebody was measured."""
+
+    suite: str
+    suite_id: str
+    fingerprint: str
 
 
 class Suites(Tasks):
@@ -87,7 +97,7 @@ class Suites(Tasks):
             scored = [
                 fixed
                 | {"subject": row.policy or row.player, "policy": row.policy, "task": row.task, "sample": row.sample}
-                | {"passed": row.passed, "trajectory": row.id, "measures": canonical({"tokens": row.completion_tokens})}
+                | {"passed": row.passed, "trajectory": row.id, "measures": canonical(_measures(row))}
                 for row in rows
             ]
             self._insert_once(connection, ScoreRow, scored)
@@ -113,6 +123,14 @@ class Suites(Tasks):
                 for row in connection.execute(query)
             ]
 
+    def measured(self, subject: str) -> tuple[Measured, ...]:
+        """List the suites and fingerprints that a policy (by id) or a teacher (by name) has scores under."""
+        met = select(SuiteRow.name, ScoreRow.suite, ScoreRow.fingerprint).join(SuiteRow, SuiteRow.id == ScoreRow.suite)
+        query = met.where(ScoreRow.subject == subject).distinct().order_by(SuiteRow.name, ScoreRow.fingerprint)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Measured(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
+
     def note_opening(self, rnd: Round, suite_id: str, policy_id: str) -> None:
         """Count one opening of a sealed suite; the same opening is counted once."""
         row = {"suite": suite_id, "policy": policy_id, "round": rnd.id, "opened": self._clock()}
@@ -129,9 +147,21 @@ def _played(rnd: Round, suite_id: str, required: Required) -> AnySelect:
     """Select the judged plays of a round on a suite, each with whether it passed."""
     columns = TrajectoryRow.id, TrajectoryRow.player, TrajectoryRow.policy, TrajectoryRow.task, TrajectoryRow.sample
     won = case((and_(True, *passed(required)), 1), else_=0).label("passed")
-    return select(*columns, TrajectoryRow.completion_tokens, won).where(
+    return select(*columns, TrajectoryRow.completion_tokens, _longest_turn(), won).where(
         TrajectoryRow.round == rnd.id,
         TrajectoryRow.purpose == Purpose.GATE,
         TrajectoryRow.suite == suite_id,
         verdicts_of(required) == len(required),
     )
+
+
+def _longest_turn() -> Label[int]:
+    """Count, in SQL, the answers of a trajectory's longest turn: under a rule of fewer steps it would have failed."""
+    answers = func.count().label("answers")
+    mine = MessageRow.trajectory == TrajectoryRow.id, MessageRow.role == "assistant"
+    turns = select(answers).where(*mine).group_by(MessageRow.turn).correlate(TrajectoryRow).subquery()
+    return select(func.coalesce(func.max(turns.c.answers), 0)).scalar_subquery().label("steps")
+
+
+def _measures(row: AnyRow) -> dict[str, JsonValue]:
+    return {"tokens": row.completion_tokens, "steps": row.steps}

@@ -1,15 +1,21 @@
 """Load a policy's model: the base, its adapter merged in, in the number type that is fast here."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlx.core as mx
+from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.tuner.utils import load_adapters
 from mlx_lm.utils import load_model
 
 from loop import registry
 from loop.errors import ConfigError, Unsafe
+from loop.types import Precision
+
+GROUP: Final = 64
+"""Weights that share a scale."""
+BITS: Final = {Precision.EIGHT: 8, Precision.FOUR: 4}
 
 
 def number_type() -> mx.Dtype:
@@ -17,8 +23,8 @@ def number_type() -> mx.Dtype:
     return mx.bfloat16 if mx.metal.is_available() else mx.float32
 
 
-def load(base: Path, adapter: Path | None = None) -> Any:  # noqa: ANN401 - an mlx-lm model
-    """Load a base model and merge an adapter into it.
+def load(base: Path, adapter: Path | None = None, precision: Precision = Precision.BASE) -> Any:  # noqa: ANN401 - an mlx-lm model
+    """Load a base model, merge an adapter into it, and round the result where a lower precision is asked for.
 
     Raises:
         ConfigError: the directory holds no model that mlx-lm knows.
@@ -32,6 +38,8 @@ def load(base: Path, adapter: Path | None = None) -> Any:  # noqa: ANN401 - an m
     model.set_dtype(number_type())
     if adapter is not None:
         _adapt(model, adapter)
+    if precision is not Precision.BASE:
+        _round(model, precision, base)
     model.eval()
     mx.eval(model.parameters())
     return model
@@ -46,6 +54,17 @@ def _adapt(model: Any, adapter: Path) -> None:  # noqa: ANN401 - an mlx-lm model
     if not quantized(model):  # merging into quantized weights would round the adapter away
         merged = [(name, module.fuse()) for name, module in model.named_modules() if hasattr(module, "fuse")]
         model.update_modules(tree_unflatten(merged))
+
+
+def _round(model: Any, precision: Precision, base: Path) -> None:  # noqa: ANN401 - as above
+    """Quantize what can be, as mlx-lm's own conversion does: affine, in groups of 64."""
+    if quantized(model):
+        raise ConfigError(f"{base} is quantized already. Name an unquantized base, or propose --precision base.")
+
+    def fits(_: str, module: Any) -> bool:  # noqa: ANN401 - as above
+        return hasattr(module, "to_quantized") and module.weight.shape[-1] % GROUP == 0
+
+    nn.quantize(model, group_size=GROUP, bits=BITS[precision], class_predicate=fits)
 
 
 def quantized(model: Any) -> bool:  # noqa: ANN401 - an mlx-lm model

@@ -39,6 +39,7 @@ from loop.student.render import Renderer
 from loop.student.sampling import Sampling
 from loop.student.service import Service
 from loop.student.wire import Ask, wire_answer
+from loop.types import Precision
 
 log = structlog.get_logger()
 MAX_BODY: Final = 16 * 2**20
@@ -148,6 +149,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="loop.student.server", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base", type=Path, required=True, help="directory of the base model")
     parser.add_argument("--adapter", type=Path, help="directory of the adapter; none for the stock model")
+    parser.add_argument("--precision", choices=list(Precision), default=Precision.BASE, help="of the served weights")
     parser.add_argument("--template", required=True, help="name of the template that renders messages to tokens")
     parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
@@ -158,7 +160,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def _engine(options: argparse.Namespace) -> Batching:
     keep_freed()
     mx.set_cache_limit(BUFFERS)
-    model = loading.load(options.base, options.adapter)
+    model = loading.load(options.base, options.adapter, Precision(options.precision))
     if attention.known(model):
         return Engine(model, max_rows=options.max_rows)
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)

@@ -1,26 +1,39 @@
-"""`loopd model`: the policies; check them, take them elsewhere, talk to them, go back to an earlier one."""
+"""`loopd model`: the policies; compare, propose, promote, roll back; check them, take them elsewhere, talk to them."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import JsonValue
 from rich.console import Console
 
-from loop import config, gpu, lock, paths, plugins, reading, registry
+from loop import cards, config, gpu, lock, paths, plugins, reading, registry, reporting
 from loop.children import scrubbed
 from loop.errors import LoopdError, NotFound
+from loop.gates.comparison import INTERVAL
+from loop.gates.judging import OVERALL
+from loop.gates.pairing import Paired, by_backend, pair
+from loop.gates.statistics import bounds
+from loop.proposals import PROMPTS, read_system
+from loop.store import Store
+from loop.store.suites import Measured
 from loop.student import sources
 from loop.student.chat import talk
-from loop.types import Part, Player, Policy, Split, Task
-from loop.verbs.access import Json, Reason, change, settings, show_query, store
+from loop.types import Part, Player, Policy, Precision, Split, Task
+from loop.verbs.access import Json, Reason, change, settings, show, show_json, show_query, store
 from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 
-app = typer.Typer(help="Policies: list, verify, export, chat, roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Policies: list, diff, card, propose, promote, roll back, verify, export, chat.", no_args_is_help=True
+)
 Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
+System = Annotated[Path | None, typer.Option(help="A file with the whole new system prompt.")]
+Prompt = Annotated[str | None, typer.Option(help=f"Put behind its own prompt: {', '.join(PROMPTS)}.")]
+Rounded = Annotated[Precision | None, typer.Option(help="What the served weights are rounded to.")]
 Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
 
 
@@ -67,7 +80,7 @@ def chat(
     console, student = Console(), configured.student
     with lock.hold(places.data):
         lease = gpu.Gpu(places.run, places.logs, places.scratch)
-        with lease.serving(_base(), template=found.template, adapter=adapter) as served:
+        with lease.serving(_base(), template=found.template, adapter=adapter, precision=found.precision) as served:
             where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id, "temperature": 0.0}
             part = Part(use=student.player, settings={**where, "max_tokens": student.max_tokens})
             player: Player = plugins.load("teachers", part)
@@ -91,15 +104,103 @@ def rollback(policy: Begins, *, reason: Reason = "") -> None:
     typer.echo(f"The champion is {answer['champion']}.")
 
 
+@app.command()
+def promote(policy: Begins, *, reason: Reason = "") -> None:
+    """Make a policy champion that every gate holds for, although it is not better beyond doubt."""
+    gates: list[JsonValue] = [plugins.load("loop.gates", part).name for part in settings().gating.gates]
+    answer = change("model.promote", policy=policy, reason=reason, gates=gates)
+    typer.echo(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")
+    _write_card(str(answer["champion"]))
+
+
+@app.command()
+def propose(
+    policy: Begins = "champion", *, system: System = None, prompt: Prompt = None, precision: Rounded = None
+) -> None:
+    """Queue a candidate that needs no training: a policy with another prompt or precision, or as it is, once more."""
+    changes: dict[str, JsonValue] = {
+        "system": None if system is None else read_system(system),
+        "prompt": prompt,
+        "precision": precision,
+    }
+    configured = settings()
+    where: dict[str, JsonValue] = {"config": configured.digest, "seed": configured.seed}
+    answer = change("model.propose", policy=policy, changes=changes, **where)
+    when = "It is judged when the present round has ended, or by the next loopd start."
+    typer.echo(f"Round {answer['round']} judges {answer['candidate']}. {when}")
+
+
+@app.command()
+def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> None:
+    """What two policies differ in, and how they compare on every suite that both were measured on."""
+    with store() as opened:
+        (first, _), (second, _) = _named(opened, one), _named(opened, other)
+        fields = [
+            {"what": name, first.id[:12]: mine, second.id[:12]: theirs}
+            for name, mine in first.model_dump(mode="json").items()
+            if mine != (theirs := second.model_dump(mode="json")[name])
+        ]
+        rows = [row for met in opened.measured(first.id) for row in _compared(opened, first, second, met)]
+    if as_json:
+        show_json({"one": first.id, "other": second.id, "fields": fields, "rows": rows})
+        return
+    show(fields, as_json=False)
+    show(rows, as_json=False)
+
+
+@app.command()
+def card(policy: Begins = "champion") -> None:
+    """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
+    found, _ = _find(policy)
+    typer.echo((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
+
+
+def _write_card(policy_id: str) -> Path:
+    with store() as opened:
+        told = reporting.report(opened, opened.policy(policy_id), settings().student.source)
+    directory = reporting.write(told, paths.find().policies)
+    typer.echo(f"{directory}", err=True)
+    return directory
+
+
+def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
+    """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
+    new, old = (opened.scores(each.id, met.suite_id, met.fingerprint) for each in (first, second))
+    paired = pair(old, new)
+    groups = {OVERALL: list(range(len(paired.tasks))), **by_backend(paired)} if paired.tasks else {}
+    return [_difference(met.suite, paired.only(rows), name, (first, second)) for name, rows in groups.items()]
+
+
+def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, Policy]) -> dict[str, Any]:
+    old, new = paired.rates()
+    low, high = bounds(new - old, int(paired.plays.min()), INTERVAL)
+    mine, theirs = (each.id[:12] for each in policies)
+    return {
+        "suite": suite,
+        "what": name,
+        "tasks": len(paired.tasks),
+        "k": int(paired.plays.min()),
+        mine: round(float(new.mean()), 4),
+        theirs: round(float(old.mean()), 4),
+        "difference": round(float((new - old).mean()), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
 def _find(begins: str) -> tuple[Policy, str | None]:
     with store() as opened:
-        champion = opened.champion()
-        if begins == "champion" and champion is not None:
-            return champion, opened.adapter_path(champion.id)
-        found = [policy for policy, _ in opened.policies() if policy.id.startswith(begins)]
-        if len(found) != 1:
-            raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-        return found[0], opened.adapter_path(found[0].id)
+        return _named(opened, begins)
+
+
+def _named(opened: Store, begins: str) -> tuple[Policy, str | None]:
+    champion = opened.champion()
+    if begins == "champion" and champion is not None:
+        return champion, opened.adapter_path(champion.id)
+    found = [policy for policy, _ in opened.policies() if policy.id.startswith(begins)]
+    if len(found) != 1:
+        raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
+    return found[0], opened.adapter_path(found[0].id)
 
 
 def _base() -> Path:

@@ -184,7 +184,7 @@ values ({round}, '{candidate}', '{champion}', '%s', %d, 'bribed', 0)
 """
 BORN = """
 insert into policy
-select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, changed
+select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, changed, precision
 from policy where id = '{candidate}'
 """
 LIES = (
