@@ -78,7 +78,7 @@ def test_a_round_s_plays_on_a_suite_are_scored_once_they_are_judged(store, make,
         store.score(rnd, suite.id, "mark", make.required)
     found = {score.task: score for score in store.scores(make.policy.id, suite.id, "mark")}
     assert {task: score.passed for task, score in found.items()} == {plays[0].task.id: True, plays[1].task.id: False}
-    assert found[plays[0].task.id].measures == {"tokens": 3}
+    assert found[plays[0].task.id].measures == {"tokens": 3, "steps": 2}
     store.record(plays[2].id, [make.verdict("stop")])
     store.score(rnd, suite.id, "mark", make.required)
     assert len(store.scores(make.policy.id, suite.id, "mark")) == 3
