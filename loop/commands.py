@@ -49,7 +49,7 @@ def _resume(store: Store, arguments: Arguments) -> Answer:
 def _roll_back(store: Store, arguments: Arguments) -> Answer:
     earlier = _policy(store, str(arguments["policy"]))
     promotion = store.roll_back(earlier.id, str(arguments.get("reason") or "by the operator"))
-    store.save_arms([inherit(arm) for arm in store.arms()])
+    store.change_arms(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
 
 
@@ -58,7 +58,7 @@ def _promote(store: Store, arguments: Arguments) -> Answer:
     gates = [str(name) for name in named] if isinstance(named, list) else None
     reason = str(arguments.get("reason") or "by the operator")
     promotion = store.promote(_policy(store, str(arguments["policy"])).id, reason, gates)
-    store.save_arms([inherit(arm) for arm in store.arms()])
+    store.change_arms(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
 
 
@@ -83,11 +83,15 @@ def _policy(store: Store, begins: str) -> Policy:
 
 def _steer(store: Store, arguments: Arguments) -> Answer:
     key = arm_key(str(arguments["arm"]))
-    arm = next((arm for arm in store.arms() if arm.key == key), Arm(key=key))
     changes = {name: arguments[name] for name in ("frozen", "weight") if arguments.get(name) is not None}
-    steered = Arm.model_validate(arm.model_dump() | changes)
-    store.save_arms([steered])
-    return {"arm": str(key), "frozen": steered.frozen, "weight": steered.weight}
+    steered: list[Arm] = []
+
+    def steer(arms: Mapping[ArmKey, Arm]) -> list[Arm]:
+        steered[:] = [Arm.model_validate((arms.get(key) or Arm(key=key)).model_dump() | changes)]
+        return steered
+
+    store.change_arms(steer)
+    return {"arm": str(key), "frozen": steered[0].frozen, "weight": steered[0].weight}
 
 
 def arm_key(text: str) -> ArmKey:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -46,22 +46,22 @@ def more(loop: Loop, rnd: Round) -> Owing:
 
 def learn(loop: Loop, rnd: Round) -> None:
     """Update the arms with the round's verdicts, once. Tasks that nobody can do are left out and noted as flawed."""
-    arms = {arm.key: arm for arm in loop.store.arms()}
-    if any(arm.last_round == rnd.id for arm in arms.values()):
+    if any(arm.last_round == rnd.id for arm in loop.store.arms()):
         return
     tallies = loop.store.tallies(rnd)
     suspected = {tally.task for tally in tallies if _after(loop, tally).suspected}
     for task in suspected:
         loop.store.note_flaw(Flaw(task=task, kind="unsolved", source=f"round {rnd.id}", note="nobody could do it"))
-    loop.store.save_arms(_learned(arms, [tally for tally in tallies if tally.task not in suspected], rnd))
+    sound = [tally for tally in tallies if tally.task not in suspected]
+    loop.store.change_arms(lambda arms: _learned(arms, sound, rnd))
 
 
 def bequeath(loop: Loop) -> None:
     """Begin a new champion's arms with its predecessor's, so that an arm which falls afterwards is seen to fall."""
-    loop.store.save_arms([inherit(arm) for arm in loop.store.arms()])
+    loop.store.change_arms(lambda arms: map(inherit, arms.values()))
 
 
-def _learned(arms: dict[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
+def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
     plays, wins, taught = Counter[ArmKey](), Counter[ArmKey](), Counter[ArmKey]()
     for tally in tallies:
         plays[tally.arm] += tally.student_plays

@@ -1,14 +1,14 @@
 """What the curriculum knows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from curriculum.posterior import interval
 from loop.models import Arm as ArmRow
 from loop.store.base import Base
 from loop.store.rows import Values, body
-from loop.types import Arm
+from loop.types import Arm, ArmKey
 
 
 class Arms(Base):
@@ -24,6 +24,21 @@ class Arms(Base):
         """Save arms, each in place of what was known of it."""
         with self._write() as connection:
             self._upsert(connection, ArmRow, [self._arm(arm) for arm in arms])
+
+    def change_arms(self, change: Callable[[Mapping[ArmKey, Arm]], Iterable[Arm]]) -> None:
+        """Read every arm, change some, save those: one transaction.
+
+        So neither what a round learned nor what an operator set meanwhile is lost.
+
+        Args:
+            change: from what is known, by key, to the arms to save.
+        """
+        with self._write() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite's one writer needs no lock
+                connection.execute(text("lock table arm in share row exclusive mode"))
+            bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
+            known = {arm.key: arm for arm in map(Arm.model_validate_json, bodies)}
+            self._upsert(connection, ArmRow, [self._arm(arm) for arm in change(known)])
 
     def _arm(self, arm: Arm) -> Values:
         key = arm.key

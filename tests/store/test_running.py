@@ -1,6 +1,7 @@
 """Spend, leases, events and arms: what a daemon needs to survive itself."""
 
 import threading
+import time
 
 import pytest
 
@@ -121,3 +122,25 @@ def test_threads_share_one_store(store):
         thread.join()
     assert len(list(store.events())) == 120
     assert store.paused_gates() == ()
+
+
+def test_what_a_round_learns_and_what_an_operator_sets_meanwhile_are_both_kept(store, make):
+    arm = Arm(key=make.task().arm)
+    store.save_arms([arm])
+    reading, steering = threading.Event(), threading.Thread(target=lambda: steer(store, reading), daemon=True)
+
+    def learn(arms):
+        steering.start()
+        assert reading.wait(10)
+        time.sleep(0.2)  # the operator is about to write, or waits for us
+        return [each.model_copy(update={"plays": each.plays + 4, "wins": each.wins + 3}) for each in arms.values()]
+
+    store.change_arms(learn)
+    steering.join(20)
+    (kept,) = store.arms()
+    assert (kept.plays, kept.wins, kept.weight, kept.frozen) == (4, 3, 2.5, True)
+
+
+def steer(store, reading):
+    reading.set()
+    store.change_arms(lambda arms: [each.model_copy(update={"weight": 2.5, "frozen": True}) for each in arms.values()])
