@@ -23,6 +23,7 @@ from loop.types import Precision
 
 SERVER: Final = "loop.student.server"
 TRAINER: Final = "loop.training.trainer"
+METER: Final = "loop.training.divergence"
 READY: Final = 600.0
 """Seconds a server has to load its model."""
 SILENCE: Final = 1800.0
@@ -134,11 +135,23 @@ class Gpu:
             ProviderError: the trainer went away or fell silent before it was done (LOST).
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
-        path = self._scratch / "training.json"
+        yield from self._working("trainer", TRAINER, job)
+
+    def measuring(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        """Measure plays' distance to the base model; yield each, then `"done": true`. Closing it ends the job.
+
+        Raises:
+            ProviderError: the child went away or fell silent before it was done (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        yield from self._working("meter", METER, job)
+
+    def _working(self, name: str, module: str, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        path = self._scratch / f"{name}.json"
         with (
             self._leased(),
             _private(path, json.dumps(dict(job))),
-            self._child("trainer", (TRAINER, str(path))) as child,
+            self._child(name, (module, str(path))) as child,
         ):
             done = False
             for message in _progress(child):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from loop import playing, plugins, reporting
+from loop import distance, playing, plugins, reporting
 from loop.canonical import digest
 from loop.config import Config, Teaching
 from loop.gates.decision import decide, owed, standing
@@ -62,8 +62,18 @@ def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
         for name, suite in suites.items():
             _owe(loop, rnd, suite, wanted[name], (champion, candidate))
         _play_and_score(loop, rnd, suites)
+        _measure_distances(loop, suites, (champion, candidate))
         results = [_judge(loop, gate, suites[gate.name], (champion, candidate)) for gate in loop.gates]
     yield from results
+
+
+def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequence[Policy]) -> None:
+    """Measure both policies' distance to the base on the suites of the gates that ask for it."""
+    for gate in loop.gates:
+        if distance.KL in getattr(gate, "measures", ()):
+            for policy in policies:
+                suite = suites[gate.name]
+                distance.measure_missing(loop, policy, suite.id, fingerprint(loop, suite))
 
 
 def outdated(loop: Loop, rnd: Round) -> bool:

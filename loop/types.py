@@ -475,6 +475,7 @@ class Score(Record):
 
     task: str
     backends: tuple[str, ...]
+    family: str = ""
     tier: Tier
     sample: int
     passed: bool

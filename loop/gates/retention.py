@@ -1,6 +1,7 @@
 """The retention gate: what the candidate could do before, it still does, at no greater length, near its base."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,7 +10,7 @@ from loop.gates.comparison import INTERVAL, verdict_of
 from loop.gates.judging import Judging
 from loop.gates.pairing import Floats, Paired, by_backend
 from loop.gates.statistics import FEWEST, mean_bounds
-from loop.types import GatePart, Id, Score
+from loop.types import GatePart, GateResult, Id, Score
 
 __all__ = ["Retention"]
 
@@ -17,12 +18,14 @@ __all__ = ["Retention"]
 class Retention(Judging):
     """Holds a candidate that keeps every category of its suite, and every measure within its bounds.
 
-    The categories (single turn, parallel, irrelevance …) stand as the tasks' backends and are judged like those. A
-    measure that the scores do not bring is not judged, and the result lists what was.
+    The categories (single turn, parallel, irrelevance …) are the tasks' families, and are judged as backends are in
+    breadth. A measure that the scores do not bring is not judged, and the result lists what was.
     """
 
     name: Id = "retention"
-    suite: Id = "retention"
+    suite: Id = "abstention"
+    categories: Literal["family", "backends"] = "family"
+    """What a category of the suite is."""
     improves: bool = False
     category_margin: float = Field(default=0.10, gt=0, le=1)
     """The candidate may be worse by less than this on any single category."""
@@ -30,6 +33,19 @@ class Retention(Judging):
     """Measures that may rise by less than this part of the champion's mean."""
     limits: Mapping[str, float] = Field(default={"kl": 0.5})
     """Measures that must stay below this, whatever the champion's is."""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of the measures that the scores should bring."""
+        return (*self.rises, *self.limits)
+
+    def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
+        """Judge paired scores, category by category."""
+        return super().judge([self._filed(score) for score in champion], [self._filed(score) for score in candidate])
+
+    def _filed(self, score: Score) -> Score:
+        by_family = self.categories == "family" and score.family
+        return score.model_copy(update={"backends": (score.family,)}) if by_family else score
 
     def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
         return by_backend(paired)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 from pydantic_core import from_json
-from sqlalchemy import Label, and_, case, func, select
+from sqlalchemy import Label, and_, case, func, select, update
 
 from loop.canonical import canonical
 from loop.models import Message as MessageRow
@@ -27,6 +27,15 @@ class Measured(Record):
     suite: str
     suite_id: str
     fingerprint: str
+
+
+class Unmeasured(Record):
+    """A score that lacks a measure."""
+
+    suite_id: str
+    task: str
+    sample: int
+    trajectory: str
 
 
 class Suites(Tasks):
@@ -102,10 +111,36 @@ class Suites(Tasks):
             ]
             self._insert_once(connection, ScoreRow, scored)
 
+    def unmeasured(self, subject: str, suite_id: str, fingerprint: str, measure: str) -> list[Unmeasured]:
+        """List the scores that lack a measure and whose play is known, by task and sample."""
+        here = ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint
+        query = select(ScoreRow).where(*here, ScoreRow.trajectory.is_not(None)).order_by(ScoreRow.task, ScoreRow.sample)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Unmeasured(suite_id=suite_id, task=row.task, sample=row.sample, trajectory=row.trajectory)
+            for row in rows
+            if measure not in from_json(row.measures)
+        ]
+
+    def add_measures(self, subject: str, fingerprint: str, measures: Mapping[Unmeasured, Mapping[str, float]]) -> None:
+        """Add what was measured to scores that are there; all of it or nothing."""
+        with self._write() as connection:
+            for score, added in measures.items():
+                here = and_(
+                    ScoreRow.subject == subject,
+                    ScoreRow.suite == score.suite_id,
+                    ScoreRow.fingerprint == fingerprint,
+                    ScoreRow.task == score.task,
+                    ScoreRow.sample == score.sample,
+                )
+                old = from_json(connection.scalar(select(ScoreRow.measures).where(here)) or "{}")
+                connection.execute(update(ScoreRow).where(here).values(measures=canonical({**old, **added})))
+
     def scores(self, subject: str, suite_id: str, fingerprint: str) -> list[Score]:
         """Scores of a policy (by id) or a teacher (by name), by task and sample."""
         query = (
-            select(ScoreRow, TaskRow.backends, TaskRow.tier)
+            select(ScoreRow, TaskRow.backends, TaskRow.family, TaskRow.tier)
             .join(TaskRow, TaskRow.id == ScoreRow.task)
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
             .order_by(ScoreRow.task, ScoreRow.sample)
@@ -115,6 +150,7 @@ class Suites(Tasks):
                 Score(
                     task=row.task,
                     backends=tuple(row.backends.split("+")),
+                    family=row.family,
                     tier=row.tier,
                     sample=row.sample,
                     passed=bool(row.passed),

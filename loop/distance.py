@@ -1,0 +1,63 @@
+"""Distance of a policy to its base, measured on its own plays of a suite where a gate asks for it."""
+
+import json
+from collections.abc import Sequence
+
+import structlog
+from pydantic import JsonValue
+
+from loop.errors import ProviderError
+from loop.parts import Loop
+from loop.store.suites import Unmeasured
+from loop.types import Policy, Precision
+
+KL = "kl"
+"""The measure's name: mean KL(policy || base), in nats a token."""
+log = structlog.get_logger()
+
+
+def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str) -> None:
+    """Give every score of a policy on a suite the distance that it lacks; each is kept as it arrives.
+
+    Raises:
+        ProviderError: the child went away again and again without getting further.
+    """
+    missing = loop.store.unmeasured(policy.id, suite_id, fingerprint, KL)
+    if not missing:
+        return
+    if policy.adapter is None and policy.precision is Precision.BASE:
+        loop.store.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
+        return
+    loop.board.step("distance to the base", total=len(missing))
+    try:
+        _measure(loop, policy, fingerprint, missing)
+    except ProviderError as error:
+        log.warning("meter_lost", message=str(error), left=len(missing))
+        if len(loop.store.unmeasured(policy.id, suite_id, fingerprint, KL)) == len(missing):
+            raise
+        measure_missing(loop, policy, suite_id, fingerprint)
+
+
+def _measure(loop: Loop, policy: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
+    by_trajectory = {each.trajectory: each for each in missing}
+    for line in loop.stop.each(loop.gpu.measuring(_job(loop, policy, missing))):
+        if KL in line:
+            score = by_trajectory[str(line["id"])]
+            loop.store.add_measures(policy.id, fingerprint, {score: {KL: float(str(line[KL]))}})
+            loop.board.advance()
+
+
+def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> dict[str, JsonValue]:
+    rows = loop.paths.scratch / "distance.jsonl"
+    with rows.open("w", encoding="utf-8") as file:
+        for each in missing:
+            trajectory = loop.store.trajectory(each.trajectory).trajectory
+            told = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
+            file.write(json.dumps({"id": each.trajectory, **told}, ensure_ascii=False) + "\n")
+    return {
+        "base": str(loop.base.path),
+        "adapter": loop.store.adapter_path(policy.id),
+        "precision": policy.precision,
+        "template": policy.template,
+        "rows": str(rows),
+    }

@@ -1,0 +1,162 @@
+"""How far a policy is from its base: `python -m loop.training.divergence JOB.json`, a child that owns the GPU.
+
+For every play it prints the mean over the assistant's tokens of KL(policy || base), in nats: both models read the play
+that the policy itself made, and the divergence of their whole next-token distributions is summed exactly, so that the
+plays are the only sample (forgetting goes with this distance: Shenfeld et al., arXiv 2509.04259). Neighbouring plays
+share what they begin with: only what differs from the play before is read.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import mlx.core as mx
+from mlx_lm.models.cache import make_prompt_cache, trim_prompt_cache
+from pydantic import ValidationError
+
+from loop.canonical import NotJson, parse
+from loop.children import exit_with_parent
+from loop.errors import ConfigError, LoopdError
+from loop.student.loading import load
+from loop.student.render import Renderer
+from loop.training.job import read_examples
+from loop.training.masks import Refused, Row, row
+from loop.training.prefix_tree import common
+from loop.training.shared_prefix import CHUNK_BYTES, head
+from loop.types import Id, Precision, Record
+
+LONGEST: Final = 2**20
+"""Tokens of a play: what was played is measured."""
+AT_ONCE: Final = 1024
+"""Tokens that a model reads in one pass."""
+
+
+class Meter(Record):
+    """What to measure."""
+
+    base: Path
+    adapter: Path | None = None
+    precision: Precision = Precision.BASE
+    template: Id
+    rows: Path
+    """JSON lines `{"id", "messages", "catalogue"}`."""
+
+
+class Reader:
+    """One model, and how far it has read: keys and values of the tokens behind it stay."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 - an mlx-lm model
+        self.model, self.head = model, head(model)
+        self.cache = make_prompt_cache(model)
+
+    def back(self, tokens: int) -> None:
+        """Forget so many tokens."""
+        trim_prompt_cache(self.cache, tokens)
+
+    def read(self, tokens: Sequence[int]) -> mx.array:
+        """Read on; the hidden states, [tokens, width]."""
+        hidden: mx.array = self.model.model(mx.array(list(tokens))[None], cache=self.cache)
+        return hidden[0]
+
+
+class Pair:
+    """Policy and base, reading the same plays."""
+
+    def __init__(self, policy: Any, base: Any) -> None:  # noqa: ANN401 - mlx-lm models
+        self.policy, self.base = Reader(policy), Reader(base)
+        self.tokens: tuple[int, ...] = ()
+        self.known: dict[int, float] = {}
+        """KL at places of the present play."""
+
+    def measure(self, play: Row) -> float:
+        """Give the mean KL over a play's learned places, in nats a token."""
+        places = [place for place, learned in enumerate(play.loss) if learned]
+        shared = min(common(self.tokens, play.tokens), len(self.tokens)) if self.tokens else 0
+        shared = min([shared, *(place for place in places if place < shared and place not in self.known)])
+        for reader in (self.policy, self.base):
+            reader.back(len(self.tokens) - shared)
+        self.known = {place: value for place, value in self.known.items() if place < shared}
+        self.tokens = play.tokens[:-1]  # nothing follows the last one
+        for start in range(shared, len(self.tokens), AT_ONCE):
+            stop = min(start + AT_ONCE, len(self.tokens))
+            self._read(start, stop, [place for place in places if start <= place < stop])
+        return sum(self.known[place] for place in places) / len(places)
+
+    def _read(self, start: int, stop: int, places: Sequence[int]) -> None:
+        hidden = [reader.read(self.tokens[start:stop]) for reader in (self.policy, self.base)]
+        mx.eval(hidden)
+        if not places:
+            return
+        chosen = [each[mx.array([place - start for place in places])] for each in hidden]
+        values = divergence(chosen[0], chosen[1], self.policy.head, self.base.head)
+        self.known.update(zip(places, values, strict=True))
+
+
+def divergence(policy: mx.array, base: mx.array, policy_head: Any, base_head: Any) -> list[float]:  # noqa: ANN401 - mlx modules
+    """Sum p log(p/q) over the vocabulary at every place; `policy` and `base` are hidden states, [places, width]."""
+    vocabulary = policy_head(policy[:1]).shape[-1]
+    step = max(1, CHUNK_BYTES // (4 * vocabulary))
+    found: list[float] = []
+    for start in range(0, policy.shape[0], step):
+        p = _log_softmax(policy_head(policy[start : start + step]))
+        q = _log_softmax(base_head(base[start : start + step]))
+        values: Any = (mx.exp(p) * (p - q)).sum(axis=-1).tolist()
+        found += values
+    return found
+
+
+def _log_softmax(logits: mx.array) -> mx.array:
+    wide = logits.astype(mx.float32)
+    return wide - mx.logsumexp(wide, axis=-1, keepdims=True)
+
+
+def measure(meter: Meter) -> Iterator[dict[str, Any]]:
+    """Yield each play's distance, `{"id", "kl", "tokens"}`.
+
+    Raises:
+        ConfigError: the models, the template or the rows cannot be used.
+    """
+    renderer = Renderer.load(meter.base, meter.template)
+    pair = Pair(load(meter.base, meter.adapter, meter.precision), load(meter.base))
+    for play in sorted(_plays(meter, renderer), key=lambda play: play.tokens):
+        yield {"id": play.id, "kl": max(0.0, pair.measure(play)), "tokens": play.targets}
+
+
+def _plays(meter: Meter, renderer: Renderer) -> Iterator[Row]:
+    for example in read_examples(meter.rows):
+        try:
+            yield row(example.id, renderer.spans(example.messages, example.catalogue), LONGEST, example.group)
+        except Refused:
+            continue  # it said nothing
+
+
+def main() -> int:
+    """Measure what the job file says."""
+    exit_with_parent()
+    try:
+        meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
+        for line in measure(meter):
+            _print(line)
+        _print({"done": True})
+    except (OSError, NotJson, ValidationError) as error:
+        sys.stderr.write(f"{sys.argv[1]} is no job: {error}\n")
+        return ConfigError.exit_code
+    except LoopdError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _print(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # as the trainer does: the thread that waits for the daemon's end holds stdin
