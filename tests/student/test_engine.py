@@ -4,17 +4,39 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from mlx_lm.generate import generate_step
+from mlx_lm.models import llama, qwen3
 
 from loop.errors import ConfigError
 from loop.student.conversations import Request
 from loop.student.engine import Engine, Refused
 from loop.student.loading import load
 from loop.student.plain import PlainEngine
+from loop.student.render import Renderer
 from loop.student.sampling import Sampling, choose
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
+from loop.types import Message
+from task_generators.backends.catalogues import catalogue, tools_of
 
 VOCABULARY = range(2, 400)
+ORIGINAL = {
+    module: {name: getattr(module, name) for name in ("swiglu", "scaled_dot_product_attention")}
+    for module in (llama, qwen3)
+}
+"""mlx-lm's own functions: the engine puts others in their place for the whole process."""
+BACKENDS = ("GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI")
+ASKED = (
+    "Please look at what there is and tell me what you would do first.",
+    "What is the cheapest way to get there tomorrow?",
+    "Move the report to the archive, then say where it is.",
+    "Is everything closed? If not, close what is open.",
+    "Find the largest one and compare it with the others.",
+)
+RESULTS = (
+    '{"status": "ok", "items": [4, 17, 23], "note": "two of them are new"}',
+    '{"status": "error", "reason": "the item is locked by somebody else"}',
+    "null",
+)
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen3"])
@@ -27,15 +49,21 @@ def drawn(rng, low, high):
 
 
 def plain(model, tokens, count):
-    """Greedy continuation by mlx-lm's own generate, alone."""
-    steps = generate_step(mx.array(tokens), model, max_tokens=count)
-    return tuple(int(token) for token, _ in steps)
+    """Greedy continuation by mlx-lm's own generate, alone, and with mlx-lm's own functions."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, functions in ORIGINAL.items():
+            for name, function in functions.items():
+                patch.setattr(module, name, function)
+        steps = generate_step(mx.array(tokens), model, max_tokens=count)
+        return tuple(int(token) for token, _ in steps)
 
 
-def answers(engine, requests):
-    ids = [engine.submit(request) for request in requests]
-    found = {}
-    while engine.busy:
+def answers(engine, requests, rng=None):
+    """Each request's answer; with a source of chance they arrive while others are being answered."""
+    ids, found, coming = [], {}, list(requests)
+    while coming or engine.busy:
+        while coming and (rng is None or rng.random() < 0.7 or not engine.busy):
+            ids.append(engine.submit(coming.pop(0)))
         found |= {answer.id: answer for answer in engine.step()}
     return [found[one] for one in ids]
 
@@ -53,7 +81,7 @@ def check_plays(model, engine, rng, *, count, steps):
     checked = 0
     for _ in range(steps):
         asked = [Request(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, 16)) for prefix, tokens in going]
-        got = answers(engine, asked)
+        got = answers(engine, asked, rng)
         for request, answer in zip(asked, got, strict=True):
             assert answer.tokens == plain(model, request.tokens, len(answer.tokens))
             checked += 1
@@ -69,11 +97,45 @@ def test_greedy_tokens_are_those_of_plain_generate_in_any_batch(model):
     assert not engine.stats.rows
 
 
+def spoken_plays(renderer, count):
+    """The first messages of plays over four backends, two samples of each task, in text that people would write."""
+    for number in range(count):
+        backend = BACKENDS[number % len(BACKENDS)]
+        offered = catalogue(tools_of(backend)[: 3 + number % 3], [backend])
+        task = number // (2 * len(BACKENDS))
+        user = f"{ASKED[task % len(ASKED)]} It is number {task}."
+        yield offered, [Message(role="system", content="Act with tools."), Message(role="user", content=user)]
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_greedy_tokens_are_those_of_plain_generate_on_the_embedded_model(tmp_path_factory):
-    model = load(embedded(tmp_path_factory.mktemp("models")))
-    checked = check_plays(model, Engine(model, max_rows=16), random.Random(2), count=70, steps=3)
-    assert checked >= 200
+    base = embedded(tmp_path_factory.mktemp("models"))
+    model, renderer, rng = load(base), Renderer.load(base, "compact"), random.Random(2)
+    engine, prompts = Engine(model, max_rows=16), 0
+    going = list(spoken_plays(renderer, 72))
+    for step in range(3):
+        rng.shuffle(going)
+        asked = [
+            Request(
+                tokens=renderer.prompt(messages, offered),
+                prefix=renderer.prefix(messages, offered),
+                max_tokens=rng.randint(4, 24),
+                ends=(renderer.end,),
+            )
+            for offered, messages in going
+        ]
+        for (_, messages), request, answer in zip(going, asked, answers(engine, asked, rng), strict=True):
+            assert answer.tokens == plain(model, request.tokens, len(answer.tokens)), renderer.text(request.tokens)
+            prompts += 1
+            messages += [
+                Message(role="assistant", content="", tokens=answer.tokens),
+                Message(role="tool", name="look", content=RESULTS[step]),
+            ]
+        for request in asked[:4]:  # and alone
+            [answer] = answers(Engine(model), [request])
+            assert answer.tokens == plain(model, request.tokens, len(answer.tokens))
+    assert prompts >= 200
 
 
 def test_a_prompt_without_a_prefix_and_one_that_is_all_prefix_are_served(model):
