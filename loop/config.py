@@ -40,6 +40,8 @@ class Student(Record):
     """Tokens of one answer, at most."""
     max_rows: int = Field(default=16, ge=1)
     """Conversations that the engine decodes at once."""
+    prefix_mib: int = Field(default=4096, ge=0)
+    """MiB of computed prefixes (system prompt and catalogue) kept on disk for the next server; 0 keeps none."""
 
 
 class Sampling(Record):
@@ -138,9 +140,8 @@ class Config(Record):
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        return digest(
-            self.model_dump(mode="json", exclude={"rounds", "database", "plays", "max_attempts", "proposals"})
-        )
+        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals"), True)
+        return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))
 
 
 def profiles() -> list[str]:

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from loop.children import Child
 from loop.errors import FailureKind, ProviderError
-from loop.types import Precision
+from loop.types import Precision, Record
 
 SERVER: Final = "loop.student.server"
 TRAINER: Final = "loop.training.trainer"
@@ -34,6 +34,22 @@ PLACES: Final = (
     *("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/openblas-pthread"),
     *("usr/lib64", "lib64", "usr/lib", "usr/local/lib"),
 )
+
+
+class Prefixes(Record):
+    """Where a server may keep the prefixes that it computed, for the next server of the same policy."""
+
+    directory: Path
+    mib: int
+    """MiB that they may take, of all policies together."""
+    policy: str
+    """`Policy.id`."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The server's options; none where nothing may be kept."""
+        words = {"--prefixes": str(self.directory), "--prefix-mib": str(self.mib), "--policy": self.policy}
+        return words if self.mib else {}
 
 
 class Served:
@@ -95,7 +111,7 @@ class Gpu:
             self._held.terminate()
 
     @contextmanager
-    def serving(
+    def serving(  # noqa: PLR0913 - what a server is told
         self,
         base: str | Path,
         *,
@@ -103,6 +119,7 @@ class Gpu:
         adapter: str | Path | None = None,
         precision: Precision = Precision.BASE,
         max_rows: int | None = None,
+        prefixes: Prefixes | None = None,
     ) -> Iterator[Served]:
         """Serve a student for as long as the block lasts. Where it dies, `Served.alive` tells; serve it again.
 
@@ -112,6 +129,7 @@ class Gpu:
             adapter: Directory of the published adapter; None serves the stock model.
             precision: What the merged weights are rounded to.
             max_rows: Conversations decoded at once; None leaves it to the server.
+            prefixes: Where prefixes are kept from one server to the next; None keeps none.
 
         Raises:
             ProviderError: the server did not come up (LOST).
@@ -119,8 +137,8 @@ class Gpu:
         """
         rounded = None if precision is Precision.BASE else precision
         options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
-        options["--precision"] = rounded
-        chosen = [str(word) for pair in options.items() if pair[1] is not None for word in pair]
+        told = {**options, "--precision": rounded, **(prefixes.options if prefixes else {})}
+        chosen = [str(word) for pair in told.items() if pair[1] is not None for word in pair]
         with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
             arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
             with self._child("student", arguments) as child:

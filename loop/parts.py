@@ -15,7 +15,7 @@ from loop import plugins
 from loop.board import Board
 from loop.config import Config
 from loop.errors import ConfigError, nearest
-from loop.gpu import Gpu, Served
+from loop.gpu import Gpu, Prefixes, Served
 from loop.paths import Paths
 from loop.paying import Cashier
 from loop.pool import LocalPool, Pool
@@ -96,9 +96,14 @@ class Loop:
     def serving(self, policy: Policy) -> Iterator[Served]:
         """Serve the student at one policy."""
         adapter = self.store.adapter_path(policy.id)
-        rows = self.config.student.max_rows
+        student = self.config.student
         with self.gpu.serving(
-            self.base.path, template=policy.template, adapter=adapter, precision=policy.precision, max_rows=rows
+            self.base.path,
+            template=policy.template,
+            adapter=adapter,
+            precision=policy.precision,
+            max_rows=student.max_rows,
+            prefixes=Prefixes(directory=self.paths.prefixes, mib=student.prefix_mib, policy=policy.id),
         ) as served:
             yield served
 

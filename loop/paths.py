@@ -36,6 +36,11 @@ class Paths(Record):
         return self.data / "run"
 
     @property
+    def prefixes(self) -> Path:
+        """Keys and values that the student's server computed and the next one may use; may be deleted at any time."""
+        return self.data / "prefixes"
+
+    @property
     def scratch(self) -> Path:
         """Half-done work of the trainer; nothing here is believed without its manifest."""
         return self.data / "scratch"

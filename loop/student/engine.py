@@ -22,6 +22,7 @@ from loop.student.layout import lay_out
 from loop.student.prefixes import Prefixes
 from loop.student.rack import Rack
 from loop.student.sampling import choose
+from loop.student.stored import Place, StoredPrefixes
 from loop.types import Record
 
 BUDGET: Final = 512
@@ -56,6 +57,8 @@ class Stats(Record):
     seconds: float = 0.0
     """Spent inside steps."""
     prefix_hits: int = 0
+    prefix_loads: int = 0
+    """Prefixes that were read from disk."""
     rows: int = 0
     waiting: int = 0
     kv_bytes: int = 0
@@ -95,7 +98,14 @@ class Engine:
 
     kind = "shared-prefix"
 
-    def __init__(self, model: Any, *, max_rows: int = 16, kv_bytes: int = 4 * GIB) -> None:  # noqa: ANN401 - mlx-lm's
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mlx-lm's
+        *,
+        max_rows: int = 16,
+        kv_bytes: int = 4 * GIB,
+        stored: Place | None = None,
+    ) -> None:
         """Take over a loaded model.
 
         Args:
@@ -103,6 +113,7 @@ class Engine:
             max_rows: how many conversations speak at once.
             kv_bytes: bound on keys and values: a quarter each for the tails and the prefixes in use, and for the
                 tails and the prefixes that wait outside.
+            stored: where prefixes are kept from one server to the next; None keeps none.
 
         Raises:
             ConfigError: the model's family is not one that the shared attention knows.
@@ -114,12 +125,16 @@ class Engine:
         self.layers, token_bytes = _layers(model)
         share = kv_bytes // 4
         prefixes = Rack([layer.prefixes for layer in self.layers], token_bytes, share)
-        self.prefixes = Prefixes(model, prefixes, max_rows, share)
+        self.prefixes = Prefixes(model, prefixes, max_rows, share, self._stored(stored))
         self.talks = Conversations(Rack([layer.tails for layer in self.layers], token_bytes, share), max_rows, share)
         self.context = int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self._next = self._read = self._spoken = self._steps = 0
         self._seconds = 0.0
+
+    def _stored(self, place: Place | None) -> StoredPrefixes | None:
+        keys = self.layers[0].tails.keys
+        return StoredPrefixes(place, (len(self.layers), keys.shape[1], keys.shape[3]), keys.dtype) if place else None
 
     def submit(self, request: Request) -> int:
         """Queue a request and give its id.
@@ -158,6 +173,7 @@ class Engine:
             steps=self._steps,
             seconds=self._seconds,
             prefix_hits=self.prefixes.hits,
+            prefix_loads=self.prefixes.stored.loaded if self.prefixes.stored else 0,
             rows=len(self.talks.rows),
             waiting=len(self.waiting),
             kv_bytes=self.talks.nbytes + self.prefixes.nbytes,

@@ -4,6 +4,7 @@ A prefix that rows are using lies in a slot of the rack, where attention reads i
 least recently used are dropped.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import mlx.core as mx
 from mlx_lm.models.cache import KVCache
 
 from loop.student.rack import Rack, Saved
+from loop.student.stored import StoredPrefixes
 
 STEP: Final = 512
 """Tokens of a prefix that are computed at a time."""
@@ -39,10 +41,18 @@ class Prefixes:
         rack: where those in use lie.
         max_slots: how many can be in use at once.
         budget: bytes of those outside.
+        stored: those on disk, if any are kept there.
     """
 
-    def __init__(self, model: Any, rack: Rack, max_slots: int, budget: int) -> None:  # noqa: ANN401 - mlx-lm's
-        self.model, self.rack, self.max_slots, self.budget = model, rack, max_slots, budget
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mlx-lm's
+        rack: Rack,
+        max_slots: int,
+        budget: int,
+        stored: StoredPrefixes | None = None,
+    ) -> None:
+        self.model, self.rack, self.max_slots, self.budget, self.stored = model, rack, max_slots, budget, stored
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
@@ -60,7 +70,7 @@ class Prefixes:
             self._kept.move_to_end(tokens)
         else:
             self._drop(room=len(tokens) * self.rack.token_bytes)
-            self._kept[tokens] = self._compute(tokens)
+            self._kept[tokens] = self._stored(tokens) or self._compute(tokens)
         return self._kept[tokens]
 
     def enter(self, prefix: Prefix) -> None:
@@ -105,7 +115,12 @@ class Prefixes:
         prefix.saved = self.rack.save(slot, len(prefix.tokens))
         return slot
 
+    def _stored(self, tokens: tuple[int, ...]) -> Prefix | None:
+        saved = self.stored.load(tokens) if self.stored else None
+        return None if saved is None else Prefix(tokens, saved)
+
     def _compute(self, tokens: tuple[int, ...]) -> Prefix:
+        began = time.perf_counter()
         caches, start = self._begin(tokens)
         for first in range(start, len(tokens), STEP):
             self.model.model(mx.array([tokens[first : first + STEP]]), cache=caches)
@@ -113,6 +128,8 @@ class Prefixes:
         self.computed += len(tokens) - start
         saved = tuple(_own(cache, len(tokens)) for cache in caches)
         mx.eval(saved)
+        if self.stored:
+            self.stored.store(tokens, saved, (time.perf_counter() - began) * len(tokens) / (len(tokens) - start))
         return Prefix(tokens, saved)
 
     def _begin(self, tokens: tuple[int, ...]) -> tuple[list[KVCache], int]:

@@ -38,6 +38,7 @@ from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
 from loop.student.service import Service
+from loop.student.stored import Place
 from loop.student.wire import Ask, wire_answer
 from loop.types import Precision
 
@@ -154,6 +155,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--max-rows", type=int, default=16, help="conversations decoded at once")
+    parser.add_argument("--prefixes", type=Path, help="directory that keeps prefixes for the next server")
+    parser.add_argument("--prefix-mib", type=int, default=4096, help="MiB of prefixes there, at most")
+    parser.add_argument("--policy", help="what names the weights: prefixes are kept under it")
     return parser.parse_args(argv)
 
 
@@ -162,9 +166,16 @@ def _engine(options: argparse.Namespace) -> Batching:
     mx.set_cache_limit(BUFFERS)
     model = loading.load(options.base, options.adapter, Precision(options.precision))
     if attention.known(model):
-        return Engine(model, max_rows=options.max_rows)
+        return Engine(model, max_rows=options.max_rows, stored=_place(options))
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
     return PlainEngine(model, max_rows=options.max_rows)
+
+
+def _place(options: argparse.Namespace) -> Place | None:
+    if not (options.prefixes and options.policy and options.prefix_mib):
+        return None
+    budget = options.prefix_mib * 2**20
+    return Place(directory=options.prefixes, budget=budget, policy=options.policy, template=options.template)
 
 
 async def _serve(options: argparse.Namespace) -> int:

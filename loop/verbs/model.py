@@ -80,7 +80,10 @@ def chat(
     console, student = Console(), configured.student
     with lock.hold(places.data):
         lease = gpu.Gpu(places.run, places.logs, places.scratch)
-        with lease.serving(_base(), template=found.template, adapter=adapter, precision=found.precision) as served:
+        kept = gpu.Prefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
+        with lease.serving(
+            _base(), template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
+        ) as served:
             where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id, "temperature": 0.0}
             part = Part(use=student.player, settings={**where, "max_tokens": student.max_tokens})
             player: Player = plugins.load("teachers", part)
