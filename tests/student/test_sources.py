@@ -141,3 +141,32 @@ def test_an_adapter_that_was_changed_or_does_not_fit_is_refused(models, tmp_path
     (wide / "adapter_config.json").write_text("{}")
     with pytest.raises(Unsafe, match="manifest"):
         load(base, wide)
+
+
+def hub(monkeypatch, tmp_path):
+    """A hub's cache on this machine, and no network."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "hf" / "hub"
+
+
+@pytest.mark.parametrize("source", ["owner/name", "owner/name@", "owner/name@../x", "owner/name@-x"])
+def test_a_hub_id_without_a_revision_is_refused_with_what_to_type(models, source):
+    with pytest.raises(ConfigError, match="Type 'owner/name@' and the commit"):
+        find(source, models)
+
+
+def test_a_hub_that_does_not_answer_is_told_with_what_to_do(models, tmp_path, monkeypatch):
+    hub(monkeypatch, tmp_path)
+    with pytest.raises(ConfigError, match=r"did not give owner/name@0123abc.*give the directory of a copy"):
+        find("owner/name@0123abc", models)
+
+
+def test_a_pinned_hub_model_is_taken_and_verified_like_a_directory(models, tmp_path, monkeypatch):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = hub(monkeypatch, tmp_path) / "models--owner--name" / "snapshots" / commit
+    shutil.copytree(tiny(models), snapshot)
+    assert find(f"owner/name@{commit}", models) == snapshot
+    (snapshot / "modeling.py").write_text("")
+    with pytest.raises(Unsafe, match=r"modeling\.py"):
+        find(f"owner/name@{commit}", models)
