@@ -14,7 +14,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from loop import board, children, config, control, daemon, disk, lock, log, parts, paths, view
+from loop import board, children, config, control, daemon, disk, lock, log, parts, paths, soundness, view
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotFound, NotRunning, ProviderError
 from loop.stopping import Stop, Stopped
 from loop.verbs import access, curriculum, dataset, doctor, gate, model, suite, teacher, trajectory
@@ -80,12 +80,10 @@ def _run(places: paths.Paths, settings: config.Config) -> int:
         stop = Stop()
         stop.listen()
         try:
-            with (
-                view.watching(shown, console),
-                parts.build(settings, places, shown, stop) as loop,
-                control.serving(places.run, shown, loop.store),
-            ):
-                daemon.run(loop)
+            with view.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
+                soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
+                with control.serving(places.run, shown, loop.store):
+                    daemon.run(loop)
         except Stopped as stopped:
             console.print(_farewell(shown.now, settings))
             return stopped.exit_code

@@ -13,7 +13,9 @@ from curriculum.posterior import inherit
 from loop.errors import ConfigError, NotFound, nearest
 from loop.proposals import Proposal
 from loop.store import Store
+from loop.store.tasks import UNSOUND, Flaw
 from loop.types import Arm, ArmKey, Policy, Tier
+from task_generators.suites import suite
 
 Arguments = Mapping[str, JsonValue]
 Answer = dict[str, JsonValue]
@@ -94,6 +96,22 @@ def _steer(store: Store, arguments: Arguments) -> Answer:
     return {"arm": str(key), "frozen": steered[0].frozen, "weight": steered[0].weight}
 
 
+def _flaw(store: Store, arguments: Arguments) -> Answer:
+    frozen, begins = suite(str(arguments["suite"])), str(arguments["task"])
+    found = [task for task in frozen.tasks if begins and (task.id.startswith(begins) or task.source == begins)]
+    if len(found) != 1:
+        raise NotFound(
+            f"{len(found)} tasks of {frozen.name} begin with '{begins}'. List: loopd suite show {frozen.name} --tasks"
+        )
+    source, note = str(arguments["source"]), str(arguments["note"])
+    if arguments.get("withdraw"):
+        store.withdraw_flaw(found[0].id, source)
+    else:
+        store.save_suite(frozen)
+        store.note_flaw(Flaw(task=found[0].id, kind=UNSOUND, source=source, note=note))
+    return {"task": found[0].source or found[0].id}
+
+
 def arm_key(text: str) -> ArmKey:
     """Read an arm as it is spelled: `TradingBot+TravelAPI/quote/easy`.
 
@@ -114,4 +132,5 @@ VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "model.propose": _propose,
     "model.rollback": _roll_back,
     "curriculum.steer": _steer,
+    "suite.flaw": _flaw,
 }

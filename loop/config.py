@@ -76,6 +76,11 @@ class Gating(Record):
     """Plays a task of each policy, at most, while a gate is inconclusive."""
     temperature: float = Field(default=0.0, ge=0, le=2)
     """Zero for the first sample; later samples of a task are drawn at the student's own temperature."""
+    min_ceiling: float = Field(default=0.95, ge=0, le=1)
+    """The share of a suite's sound tasks that must be passable, or it is refused as a gate; 0 allows any."""
+    sealed: int = Field(default=0, ge=0)
+    """Plays a task, of the new champion and of the one before, on the gates' sealed twins at a promotion; 0 leaves them
+    closed."""
 
 
 class Training(Record):

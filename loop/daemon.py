@@ -63,6 +63,7 @@ def promote(loop: Loop, rnd: Round) -> Move:
     if measuring.outdated(loop, rnd):
         gate(loop, rnd)
     promotion = measuring.settle(loop, rnd)
+    measuring.open_twins(loop)
     measuring.report(loop, rnd)
     if promotion.promoted:
         planning.bequeath(loop)
@@ -92,6 +93,7 @@ def run(loop: Loop) -> None:
 
 def reconsider(loop: Loop) -> None:
     """Judge the candidates that were left waiting while a gate was paused, beside whoever is champion now."""
+    measuring.open_twins(loop)
     for rnd in () if loop.store.paused_gates() else loop.store.queued():
         log.info("candidate_reconsidered", round=rnd.id)
         gate(loop, rnd)

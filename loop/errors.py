@@ -53,6 +53,12 @@ class AlreadyRunning(LoopdError):
     exit_code = 75
 
 
+class Sealed(LoopdError):
+    """Only a promotion opens a sealed suite."""
+
+    exit_code = 77
+
+
 class ConfigError(LoopdError):
     """The configuration cannot be used."""
 

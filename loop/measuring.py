@@ -7,9 +7,11 @@ from pydantic import JsonValue
 from loop import distance, playing, plugins, reporting
 from loop.canonical import digest
 from loop.config import Config, Teaching
+from loop.errors import Sealed
 from loop.gates.decision import decide, owed, standing
 from loop.gates.rules import under_rules
 from loop.parts import Loop, student_part
+from loop.soundness import known_flaws
 from loop.types import (
     Gate,
     GateResult,
@@ -20,11 +22,13 @@ from loop.types import (
     Purpose,
     Round,
     Score,
+    Split,
     Suite,
     Task,
     Trajectory,
     Verdict,
 )
+from task_generators.suites import SEALED, twin
 from task_generators.suites import suite as suite_named
 
 Contestant = Policy | Teaching
@@ -56,7 +60,7 @@ def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
     """
     candidate, champion = _contestants(loop, rnd)
     suites = {gate.name: _frozen(loop, gate) for gate in loop.gates}
-    wanted = {name: dict.fromkeys((task.id for task in suite.tasks), 1) for name, suite in suites.items()}
+    wanted = {name: dict.fromkeys(_counted(loop, suite), 1) for name, suite in suites.items()}
     results: list[GateResult] = []
     while not results or _grown(wanted, results, loop.config.gating.max_samples):
         for name, suite in suites.items():
@@ -107,9 +111,41 @@ def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
 
 
 def _frozen(loop: Loop, gate: Gate) -> Suite:
-    suite = suite_named(gate.suite)
+    return _kept(loop, suite_named(gate.suite))
+
+
+def _kept(loop: Loop, suite: Suite) -> Suite:
+    """Store a suite, and what is known against its tasks."""
     loop.store.save_suite(suite)
+    loop.store.note_flaws(known_flaws(suite))
     return suite
+
+
+def _counted(loop: Loop, suite: Suite) -> list[str]:
+    """Ids of the tasks that count: those that nobody knows to be unsound."""
+    unsound = loop.store.unsound(suite.id)
+    return [task.id for task in suite.tasks if task.id not in unsound]
+
+
+def open_twins(loop: Loop) -> None:
+    """Play the gates' sealed twins for the latest promotion: the new champion and the one before. Once, and only here.
+
+    They decide nothing: they tell whether what the gates saw is there on tasks that no gate has ever measured. Every
+    play is owed like any other, so that a kill leaves the rest to be played.
+    """
+    twins = {gate.name + SEALED: (gate, suite_named(name)) for gate in loop.gates if (name := twin(gate.suite))}
+    found = loop.store.unopened(list(twins))
+    if not loop.config.gating.sealed or found is None:
+        return
+    rnd, policies = loop.store.round(found.round), [loop.store.policy(each) for each in (found.before, found.champion)]
+    for _, suite in twins.values():
+        wanted = dict.fromkeys(_counted(loop, _kept(loop, suite)), loop.config.gating.sealed)
+        loop.store.note_opening(rnd, suite.id, found.champion)
+        _owe(loop, rnd, suite, wanted, policies)
+    _play_and_score(loop, rnd, {suite.name: suite for _, suite in twins.values()})
+    judged = [(name, _judge(loop, gate, suite, policies)) for name, (gate, suite) in twins.items()]
+    told = [each.model_copy(update={"gate": name, "reason": f"sealed twin: {each.reason}"}) for name, each in judged]
+    loop.store.save_opened(rnd, told)
 
 
 def fingerprint(loop: Loop, suite: Suite) -> str:
@@ -122,9 +158,15 @@ def fingerprint(loop: Loop, suite: Suite) -> str:
 
 
 def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = None) -> list[Score]:
-    """Have any player play a suite outside of any round; what was measured before is not played again."""
+    """Have any player play a suite outside of any round; what was measured before is not played again.
+
+    Raises:
+        Sealed: only a promotion opens this suite.
+    """
+    if any(task.split is Split.SEALED for task in suite.tasks):
+        raise Sealed(f"Suite '{suite.name}' is sealed: only a promotion opens it. Play its open twin instead.")
     outside = loop.store.round(0)
-    loop.store.save_suite(suite)
+    _kept(loop, suite)
     chosen = dict.fromkeys([task.id for task in suite.tasks][:limit], 1)
     _owe(loop, outside, suite, chosen, [player])
     _play_and_score(loop, outside, {suite.name: suite})
@@ -184,7 +226,8 @@ def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
 def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:
     mark = fingerprint(loop, suite)
     old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
-    both = sorted(old.keys() & new.keys())
+    counted = set(_counted(loop, suite))
+    both = sorted(key for key in old.keys() & new.keys() if key[0] in counted)
     judging = gate.attempted(loop.store.attempts()).within(loop.config.gating.max_samples)
     scores = [old[key] for key in both], [new[key] for key in both]
     champion, candidate = (each.id for each in policies)

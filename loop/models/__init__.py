@@ -11,7 +11,7 @@ from loop.models.learned import Arm, Dataset, DatasetRow, Policy
 from loop.models.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
 from loop.models.played import Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.models.running import CallState, Event, Lease, Quota, TeacherCall
-from loop.models.work import Defect, LeakGroup, Play, PlayState, Round, Task, TaskBackend
+from loop.models.work import Defect, LeakGroup, Play, PlayState, Replay, Round, Task, TaskBackend
 
 __all__ = [
     "Arm",
@@ -34,6 +34,7 @@ __all__ = [
     "Promotion",
     "Prompt",
     "Quota",
+    "Replay",
     "RequiredChecker",
     "Round",
     "Score",

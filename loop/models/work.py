@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loop.models.base import BIG, Big, Count, Key, Moment, Place, Table, one_of, strict
+from loop.models.base import BIG, Big, Count, Key, Moment, Place, Table, one_of, strict, truth
 from loop.types import Purpose, RoundState, Split, Tier
 
 
@@ -91,6 +91,17 @@ class Defect(Table):
     source: Mapped[Key]
     note: Mapped[str]
     added: Mapped[Moment]
+
+
+class Replay(Table):
+    """Whether a task's own plan passes every required checker: the latest replay."""
+
+    __tablename__ = "replay"
+    __table_args__ = strict(truth("passed"))
+    task: Mapped[str] = mapped_column(ForeignKey("task.id"), primary_key=True)
+    passed: Mapped[int]
+    reason: Mapped[str]
+    replayed: Mapped[Moment]
 
 
 class Play(Table):

@@ -11,8 +11,8 @@ from loop import db
 from loop.store.arms import Arms
 from loop.store.datasets import Datasets
 from loop.store.events import Events
-from loop.store.gates import Gates
 from loop.store.leases import Leases
+from loop.store.openings import Openings
 from loop.store.spend import Spend
 from loop.store.suites import Suites
 from loop.store.verdicts import Verdicts
@@ -25,7 +25,7 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-class Store(Datasets, Verdicts, Suites, Gates, Arms, Spend, Leases, Events):
+class Store(Datasets, Verdicts, Suites, Openings, Arms, Spend, Leases, Events):
     """Everything that loopd knows, in SQL. One file a noun; this class is their sum."""
 
     @classmethod

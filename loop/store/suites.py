@@ -16,7 +16,7 @@ from loop.models import Task as TaskRow
 from loop.models import Trajectory as TrajectoryRow
 from loop.store.base import AnyRow, AnySelect
 from loop.store.rows import part
-from loop.store.tasks import Tasks
+from loop.store.soundness import Soundness
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import Purpose, Record, Round, Score, Suite
 
@@ -38,7 +38,7 @@ class Unmeasured(Record):
     trajectory: str
 
 
-class Suites(Tasks):
+class Suites(Soundness):
     """The suites, each by its digest, and what was scored on them under which fingerprint."""
 
     def save_suite(self, suite: Suite) -> Suite:

@@ -1,6 +1,7 @@
 """Tasks, the split of their leak groups, and what is known against them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -11,6 +12,9 @@ from loop.models import Task as TaskRow
 from loop.store.base import Base, chunks
 from loop.store.rows import task_row
 from loop.types import Record, Split, Task
+
+UNSOUND: Final = "unsound"
+"""The kind of flaw that leaves its task out of every score; any other kind is a remark."""
 
 
 class Flaw(Record):
@@ -39,9 +43,15 @@ class Tasks(Base):
 
     def note_flaw(self, flaw: Flaw) -> None:
         """Enter something into the soundness ledger; the same finding of the same source is kept once."""
-        row = flaw.model_dump() | {"note": clean(flaw.note), "added": self._clock()}
-        with self._write() as connection:
-            self._upsert(connection, Defect, [row])
+        self.note_flaws([flaw])
+
+    def note_flaws(self, flaws: Iterable[Flaw]) -> None:
+        """Enter findings into the soundness ledger at once; nothing is written where there is none."""
+        now = self._clock()
+        rows = [flaw.model_dump() | {"note": clean(flaw.note), "added": now} for flaw in flaws]
+        if rows:
+            with self._write() as connection:
+                self._upsert(connection, Defect, rows)
 
     def flaws(self) -> Iterator[Flaw]:
         """The soundness ledger."""

@@ -1,24 +1,30 @@
 """`loopd suite`: the frozen suites, and any player on any of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from loop import board, lock, log, measuring, parts, paths, view
+from loop import board, lock, log, measuring, parts, paths, plugins, view
 from loop.config import Teaching
 from loop.errors import LoopdError, NotFound, nearest
+from loop.soundness import Entry, Ledger, assess
 from loop.stopping import Stop, Stopped
 from loop.types import Score, Suite
 from loop.verbs import teacher
-from loop.verbs.access import Json, settings, show
+from loop.verbs.access import Json, change, settings, show, show_json, store
 from task_generators import leaks, suites
 
-app = typer.Typer(help="Suites: list, show, run, audit.", no_args_is_help=True)
+app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
 Player = Annotated[str, typer.Option(help="champion, stock, the beginning of a policy's id, or a teacher's name.")]
+Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
+TaskId = Annotated[str, typer.Argument(help="The beginning of the task's id, or its id in its data set.")]
+Note = Annotated[str, typer.Option(help="What is wrong with it.")]
+Source = Annotated[str, typer.Option(help="Who found it: a name, an issue.")]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take back what this source said.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to compare with.")]
 Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
@@ -32,10 +38,72 @@ def list_(*, as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show_(name: Name, *, as_json: Json = False) -> None:
-    """A suite's tasks, counted by arm."""
-    counts = Counter(str(task.arm) for task in suites.suite(name).tasks)
-    show([{"arm": arm, "tasks": count} for arm, count in sorted(counts.items())], as_json=as_json)
+def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
+    """A suite's ceiling: what of it is sound, and what of that can be passed. By arm, or task by task."""
+    ledger = _ledger(name)
+    rows = [_line(entry) for entry in ledger.entries] if tasks else _arms(ledger)
+    if as_json:
+        flaws = [flaw.model_dump() for entry in ledger.entries for flaw in entry.flaws]
+        show_json({"suite": name, **_counts(ledger.entries), "rows": rows, "flaws": flaws})
+        return
+    show(rows, as_json=False)
+    for entry in ledger.entries:
+        for flaw in entry.flaws:
+            typer.echo(f"{flaw.kind}: {entry.source or entry.task[:12]}: {flaw.note} ({flaw.source})")
+    told = _counts(ledger.entries)
+    typer.echo(f"{name}: {told['tasks']} tasks, {told['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones.")
+
+
+def _ledger(name: str) -> Ledger:
+    """Put a suite's ledger together: its plans are replayed now, the rest is from the store, where there is one."""
+    suite, chosen = suites.suite(name), settings()
+    checkers = [plugins.load("checkers", part) for part in chosen.checkers]
+    try:
+        with store() as opened:
+            noted, attempts = list(opened.flaws()), opened.attempts_on(suite.id)
+    except NotFound:
+        noted, attempts = [], {}
+    return assess(suite, checkers, chosen.rule, noted, attempts)
+
+
+def _arms(ledger: Ledger) -> list[dict[str, object]]:
+    arms: dict[str, list[Entry]] = {}
+    for entry in ledger.entries:
+        arms.setdefault(entry.arm, []).append(entry)
+    return [{"arm": arm, **_counts(entries)} for arm, entries in sorted(arms.items())]
+
+
+def _counts(entries: Sequence[Entry]) -> dict[str, object]:
+    sound = [entry for entry in entries if entry.sound]
+    return {
+        "tasks": len(entries),
+        "sound": len(sound),
+        "replays": sum(entry.replay.passed for entry in sound),
+        "teacher plays": sum(entry.attempts.plays for entry in sound),
+        "teacher wins": sum(entry.attempts.wins for entry in sound),
+        "ceiling": sum(entry.passable for entry in sound) / len(sound) if sound else 0.0,
+    }
+
+
+def _line(entry: Entry) -> dict[str, object]:
+    return {
+        "task": entry.task[:12],
+        "source": entry.source,
+        "arm": entry.arm,
+        "sound": entry.sound,
+        "passable": entry.passable,
+        "replay": "passes" if entry.replay.passed else "fails",
+        "plays": entry.attempts.plays,
+        "wins": entry.attempts.wins,
+        "note": "; ".join([*(flaw.note for flaw in entry.flaws), entry.replay.reason]).strip("; "),
+    }
+
+
+@app.command()
+def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", withdraw: Withdraw = False) -> None:
+    """Note that a task is unsound: no score counts it any more. Or take that back."""
+    answer = change("suite.flaw", suite=name, task=task, note=note, source=source, withdraw=withdraw)
+    typer.echo(f"{answer['task']}: {'withdrawn' if withdraw else 'unsound'}. The suite: loopd suite show {name}")
 
 
 @app.command()
@@ -90,11 +158,12 @@ def run(name: Name, *, player: Player = "champion", limit: Limit = None, as_json
                 parts.build(chosen, places, shown, stop) as loop,
             ):
                 scores = measuring.run_suite(loop, suite, _player(loop, player), limit)
+                unsound = loop.store.unsound(suite.id)
         except Stopped as stopped:
             raise typer.Exit(stopped.exit_code) from stopped
         finally:
             shown.close()
-    show(_table(suite, scores), as_json=as_json)
+    show(_table(suite, scores, unsound), as_json=as_json)
 
 
 def _player(loop: parts.Loop, name: str) -> measuring.Contestant:
@@ -110,13 +179,17 @@ def _player(loop: parts.Loop, name: str) -> measuring.Contestant:
     return found[0]
 
 
-def _table(suite: Suite, scores: Sequence[Score]) -> list[dict[str, object]]:
+def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> list[dict[str, object]]:
+    """Count passes by backend and tier, and in all; unsound tasks are counted in a line of their own only."""
+    left = [score for score in scores if score.task in unsound]
+    scores = [score for score in scores if score.task not in unsound]
     rows = {(backend, score.tier): Counter[bool]() for score in scores for backend in score.backends}
     for score in scores:
         for backend in score.backends:
             rows[backend, score.tier][score.passed] += 1
     told = [_row(f"{backend} {tier}", counts) for (backend, tier), counts in sorted(rows.items())]
-    return [*told, _row(suite.name, Counter(score.passed for score in scores))]
+    aside = [_row("left out: unsound", Counter(score.passed for score in left))] if left else []
+    return [*told, *aside, _row(suite.name, Counter(score.passed for score in scores))]
 
 
 def _row(what: str, counts: Counter[bool]) -> dict[str, object]:

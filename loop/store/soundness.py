@@ -1,0 +1,73 @@
+"""What the soundness ledger rests on: replays of plans, and what teachers made of a task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import case, delete, func, select
+
+from loop.canonical import clean
+from loop.models import Defect, SuiteTask
+from loop.models import Replay as ReplayRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.store.tasks import UNSOUND, Tasks
+from loop.types import Record
+
+AIDED: Final = ("scripted", "cloned")
+"""Players that see the plan: what they make of a task says nothing about the user's words. `v_ledger` has them too."""
+
+
+class Replay(Record):
+    """Whether a task's own plan passes every required checker."""
+
+    task: str
+    passed: bool
+    reason: str = ""
+    """Why it does not."""
+
+
+class Attempts(Record):
+    """What teachers that do not see the plan made of a task."""
+
+    plays: int = 0
+    wins: int = 0
+
+
+class Soundness(Tasks):
+    """The ledger's parts."""
+
+    def save_replays(self, replays: Sequence[Replay]) -> None:
+        """Keep the latest replay of each task."""
+        now = self._clock()
+        rows = [
+            {"task": each.task, "passed": int(each.passed), "reason": clean(each.reason), "replayed": now}
+            for each in replays
+        ]
+        with self._write() as connection:
+            self._upsert(connection, ReplayRow, rows)
+
+    def attempts_on(self, suite_id: str) -> Mapping[str, Attempts]:
+        """Count judged plays and wins of teachers on a suite's tasks, those that play the plan left out."""
+        query = (
+            select(TrajectoryRow.task, func.count(), func.sum(case((TrajectoryRow.passed == 1, 1), else_=0)))
+            .join(SuiteTask, SuiteTask.task == TrajectoryRow.task)
+            .where(
+                SuiteTask.suite == suite_id,
+                TrajectoryRow.policy.is_(None),
+                TrajectoryRow.player.not_in(AIDED),
+                TrajectoryRow.passed.is_not(None),
+            )
+            .group_by(TrajectoryRow.task)
+        )
+        with self._read() as connection:
+            return {task: Attempts(plays=plays, wins=wins) for task, plays, wins in connection.execute(query)}
+
+    def unsound(self, suite_id: str) -> frozenset[str]:
+        """Ids of a suite's tasks that no score may count."""
+        query = select(Defect.task).join(SuiteTask, SuiteTask.task == Defect.task)
+        with self._read() as connection:
+            return frozenset(connection.scalars(query.where(SuiteTask.suite == suite_id, Defect.kind == UNSOUND)))
+
+    def withdraw_flaw(self, task: str, source: str) -> None:
+        """Take back what one source said against a task."""
+        with self._write() as connection:
+            connection.execute(delete(Defect).where(Defect.task == task, Defect.source == source))
