@@ -42,7 +42,13 @@ def test_a_suite_takes_no_training_task(store, make):
 def scores(suite, sample=0, *, passed=True):
     return [
         Score(
-            task=task.id, backends=task.backends, tier=task.tier, sample=sample, passed=passed, measures={"tokens": 3.0}
+            task=task.id,
+            backends=task.backends,
+            family=task.family,
+            tier=task.tier,
+            sample=sample,
+            passed=passed,
+            measures={"tokens": 3.0},
         )
         for task in suite.tasks
     ]
