@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from curriculum.sampler import Sampler
 from loop import plugins
 from loop.board import Board
@@ -32,6 +34,9 @@ class Base(Record):
 
     path: Path
     digest: str
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,20 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         store.require(loop.required)
         if store.champion() is None:
             store.add_policy(loop.stock, Standing.CHAMPION)
+        _check_champion(loop)
         yield loop
+
+
+def _check_champion(loop: Loop) -> None:
+    """Refuse to serve a champion on another base model; say where its prompt or template is not the configured one."""
+    champion, stock = loop.champion, loop.stock
+    if champion.base != stock.base:
+        raise ConfigError(
+            f"student.source is another base model ({stock.base[:12]}) than the champion's ({champion.base[:12]}). "
+            "Name the old one again, or begin anew: LOOPD_HOME=DIRECTORY loopd start"
+        )
+    if champion.template != stock.template or not champion.system.startswith(stock.system):
+        log.warning("setting_not_in_force", why="the champion keeps its own prompt and template: loopd model propose")
 
 
 def _check_names(loop: Loop) -> None:

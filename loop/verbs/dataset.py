@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,7 @@ from loop.errors import CannotCreate, NotFound
 from loop.exporting import Arguments, row
 from loop.store import Store
 from loop.types import Dataset
-from loop.verbs.access import Json, show, show_query, store
+from loop.verbs.access import Json, show, show_json, show_query, store
 
 app = typer.Typer(help="Datasets: list, show, diff, export.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The dataset's id, or the beginning of it.")]
@@ -35,12 +35,26 @@ def show_(dataset: Id, *, as_json: Json = False) -> None:
 
 @app.command()
 def diff(one: Id, other: Id, *, as_json: Json = False) -> None:
-    """Which rows only one of two datasets has."""
+    """Which counts and rules differ, and which rows only one of two datasets has."""
     with store() as opened:
         first, second = _find(opened, one), _find(opened, other)
-    only = [{"only in": first.id[:12], "trajectory": each} for each in first.rows if each not in set(second.rows)]
-    only += [{"only in": second.id[:12], "trajectory": each} for each in second.rows if each not in set(first.rows)]
-    show(only, as_json=as_json)
+    mine, theirs = set(first.rows), set(second.rows)
+    rows = [{"only in": first.id[:12], "trajectory": each} for each in first.rows if each not in theirs]
+    rows += [{"only in": second.id[:12], "trajectory": each} for each in second.rows if each not in mine]
+    if as_json:
+        show_json({"one": first.id, "other": second.id, "changed": _changed(first, second), "rows": rows})
+        return
+    show(_changed(first, second), as_json=False)
+    show(rows, as_json=False)
+
+
+def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
+    """List the counts and rules that differ, and how many rows both have."""
+    old, new = ({**each.counts, **each.rules} for each in (first, second))
+    differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    rows = [{"what": name, first.id[:12]: old.get(name), second.id[:12]: new.get(name)} for name in differ]
+    both = len(set(first.rows) & set(second.rows))
+    return [*rows, {"what": "rows in both", first.id[:12]: both, second.id[:12]: both}]
 
 
 @app.command()

@@ -7,6 +7,7 @@ from mlx_lm.generate import generate_step
 from mlx_lm.models import llama, qwen3
 
 from loop.errors import ConfigError
+from loop.student import loading
 from loop.student.conversations import Request
 from loop.student.engine import Engine, Refused
 from loop.student.loading import load
@@ -15,7 +16,7 @@ from loop.student.render import Renderer
 from loop.student.sampling import Sampling, choose
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
-from loop.types import Message
+from loop.types import Message, Precision
 from task_generators.backends.catalogues import catalogue, tools_of
 
 VOCABULARY = range(2, 400)
@@ -288,3 +289,13 @@ def test_a_family_that_nobody_knows_is_served_by_mlx_lm_with_the_same_tokens(mod
     hot = Request(tokens=(5, 6, 7), max_tokens=8, sampling=Sampling(temperature=1.0, seed=4, logprobs=True))
     assert answers(PlainEngine(model), [hot])[0] == answers(PlainEngine(model), [hot])[0]
     assert answers(PlainEngine(model), [hot])[0].tokens == answers(Engine(model), [hot])[0].tokens
+
+
+@pytest.mark.parametrize("precision", [Precision.EIGHT, Precision.FOUR])
+def test_rounded_weights_are_served_like_any_other(tmp_path, precision):
+    model = load(tiny(tmp_path, stops=False), None, precision)
+    tokens = drawn(random.Random(5), 20, 40)
+    (answer,) = answers(Engine(model, max_rows=2), [Request(tokens=tokens, prefix=10, max_tokens=12)])
+    assert answer.tokens == plain(model, tokens, 12)
+    with pytest.raises(ConfigError, match="quantized already"):
+        loading._round(model, precision, tmp_path)
