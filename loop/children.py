@@ -7,6 +7,7 @@ was stopped or stuck when the daemon was killed is ended by the next one (`reap`
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import psutil
 from pydantic import JsonValue
 
 from loop.canonical import NotJson, parse
-from loop.errors import CannotCreate, FailureKind, ProviderError
+from loop.errors import CannotCreate, FailureKind, OutOfMemory, ProviderError
 from loop.types import Record
 
 KEPT: Final = (
@@ -35,6 +36,12 @@ KEPT: Final = (
 MAX_LINE: Final = 32 * 1024 * 1024
 """Longest line that a child may print, bytes: a whole trajectory with its token ids fits."""
 MAX_LOG: Final = 20 * 1024 * 1024
+NO_MEMORY: Final = re.compile(
+    r"insufficient memory|outofmemory|out of memory|attempting to allocate|unable to allocate"
+    r"|bad_alloc|memoryerror|cannot allocate memory",
+    re.IGNORECASE,
+)
+"""What Metal, MLX's allocators, C++, Python and the kernel say when there is no more."""
 CHUNK: Final = 64 * 1024
 TAIL: Final = 2000
 CLOCK: Final = 1.0
@@ -160,10 +167,17 @@ class Child:
         threading.Thread(target=self._discard, name=f"drain-{self.name}", daemon=True).start()
 
     def lost(self) -> ProviderError:
-        """Say that it went away, how, and what it said last on stderr."""
+        """Say that it went away, how, and what it said last on stderr; `OutOfMemory` where that was why."""
         code = self._wait(1.0)
         how = "still runs" if code is None else _ending(code)
-        return ProviderError(FailureKind.LOST, f"{self.name} (pid {self.pid}) {how}. {self.tail()}".rstrip())
+        message = f"{self.name} (pid {self.pid}) {how}. {self.tail()}".rstrip()
+        return (OutOfMemory if self.out_of_memory else ProviderError)(FailureKind.LOST, message)
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it ended for want of memory: killed by the kernel, or with an allocator's last words."""
+        code = self._process.poll()
+        return code == -signal.SIGKILL or (bool(code) and NO_MEMORY.search(self.tail()) is not None)
 
     def tail(self) -> str:
         """Read the end of what it wrote to stderr."""

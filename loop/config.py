@@ -86,6 +86,13 @@ class Gating(Record):
 class Training(Record):
     """How a candidate is fitted to the dataset; lengths in tokens."""
 
+    fine_tune: Literal["lora", "full"] = "lora"
+    """A low-rank adapter, or all weights: for small float32 models, with a learning rate of about a hundredth."""
+    heldout: float = Field(default=0, ge=0, le=0.5)
+    """Share of the rows that is kept apart to measure the loss on, at every checkpoint and at the end; what is
+    published is then the step with the lowest. 0 measures nothing and publishes the last."""
+    patience: int = Field(default=3, ge=1)
+    """Measurements in a row without a new lowest loss before training stops."""
     rank: int = Field(default=16, ge=1)
     scale: float = Field(default=2.0, gt=0)
     learning_rate: float = Field(default=5e-4, gt=0)

@@ -100,6 +100,10 @@ class ProviderError(LoopdError):
         self.retry_at = retry_at
 
 
+class OutOfMemory(ProviderError):
+    """A child ended because memory ran out: it may work with less at once."""
+
+
 @contextmanager
 def boundary(kind: FailureKind, what: str) -> Iterator[None]:
     """Turn whatever a foreign library raises inside into one `ProviderError` that names the place."""

@@ -3,19 +3,24 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import structlog
 from pydantic import JsonValue
 
 from loop import cards, registry
-from loop.errors import ProviderError
+from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, select
-from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite
+from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from task_generators.leaks import DatasetAudit
 from task_generators.suites import suite, twin
 
 log = structlog.get_logger()
+LEAST: Final = 256
+"""Tokens at once below which a smaller micro-batch saves nothing worth the name."""
+PLAIN: Final = "plain"
+"""What a trainer calls its engine where it could not share prefixes."""
 
 
 def choose(loop: Loop, rnd: Round) -> Dataset:
@@ -45,7 +50,7 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     scratch.mkdir(mode=0o700, exist_ok=True)
     champion = loop.champion  # a rollback may come while this one is trained
     job = _job(loop, rnd, champion, (dataset, scratch))
-    done = _train(loop, job)
+    done = _train(loop, rnd, job)
     evidence = cards.of_training(dataset, job, champion)
     published = registry.publish(
         Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest, evidence=evidence
@@ -84,12 +89,18 @@ def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, 
         }
 
 
-def _train(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further."""
-    furthest = -1
+def _train(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further.
+
+    One that ran out of memory goes on with half the tokens at once, which happens a few times at most.
+    """
+    furthest, job = -1, dict(job)
     while True:
         try:
-            return _attempt(loop, job)
+            return _attempt(loop, rnd, job)
+        except OutOfMemory as error:
+            job = _smaller(job, error)
+            _tell_smaller(loop, rnd, job, error)
         except ProviderError as error:
             log.warning("trainer_lost", message=str(error), step=loop.board.now.done)
             if loop.board.now.done <= furthest:
@@ -97,19 +108,53 @@ def _train(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
             furthest = loop.board.now.done
 
 
-def _attempt(loop: Loop, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    loop.board.step("training", total=0, unit="steps")
+def _smaller(job: dict[str, JsonValue], error: OutOfMemory) -> dict[str, JsonValue]:
+    """Halve the micro-batch; where it is small already, keep less of it; then give up."""
+    tokens = int(str(job["batch_tokens"])) // 2
+    if tokens >= LEAST:
+        return {**job, "batch_tokens": tokens}
+    if not job["gradient_checkpointing"]:
+        return {**job, "gradient_checkpointing": True}
+    raise error
+
+
+def _tell_smaller(loop: Loop, rnd: Round, job: dict[str, JsonValue], error: OutOfMemory) -> None:
+    told = {name: job[name] for name in ("batch_tokens", "gradient_checkpointing")}
+    log.warning("trainer_out_of_memory", message=str(error), step=loop.board.now.done, **told)
+    loop.store.event("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
+
+
+def _attempt(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    doing = "training" if job["batch_tokens"] == loop.config.training.batch_tokens else _doing(job)
+    loop.board.step(doing, total=0, unit="steps")
     last: dict[str, JsonValue] = {}
     for last in loop.stop.each(loop.gpu.training(job)):
+        if "engine" in last:
+            _tell_engine(loop, rnd, last)
         if "loss" in last:
             if not loop.board.now.total:  # steps from before a restart are no speed of this one
-                loop.board.step("training", int(str(last["steps"])), int(str(last["step"])) - 1, unit="steps")
-            _tell(loop, last)
+                loop.board.step(doing, int(str(last["steps"])), int(str(last["step"])) - 1, unit="steps")
+            _tell(loop, rnd, last)
+        elif "batch_tokens" in last:  # halved is what was used, which may be less than what was asked for
+            job["batch_tokens"] = last["batch_tokens"]
     return last
 
 
-def _tell(loop: Loop, line: dict[str, JsonValue]) -> None:
+def _doing(job: dict[str, JsonValue]) -> str:
+    return f"training, {job['batch_tokens']} tokens at once for want of memory"
+
+
+def _tell_engine(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
+    """Say how it computes; one that had to fall back to plain batches is slower, and somebody should know."""
+    log.info("training_begins", **line)
+    if line["engine"] == PLAIN:
+        log.warning("training_without_shared_prefixes", message=line.get("why", ""))
+        loop.store.event("training.plain_batches", round=rnd.id, why=line.get("why", ""))
+
+
+def _tell(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
     loss = float(str(line["loss"]))
     losses = (*loop.board.now.losses, loss)[-400:]
     loop.board.update(done=line["step"], total=line["steps"], loss=loss, losses=losses)
+    loop.store.training_step(rnd, TrainingStep.model_validate(line))
     log.info("train_step", **line)

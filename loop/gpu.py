@@ -150,7 +150,8 @@ class Gpu:
         """Run one training job; yield its progress, the last of which holds `"done": true`. Closing it ends the job.
 
         Raises:
-            ProviderError: the trainer went away or fell silent before it was done (LOST).
+            OutOfMemory: the trainer was ended for want of memory.
+            ProviderError: it went away or fell silent before it was done (LOST).
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
         yield from self._working("trainer", TRAINER, job)

@@ -747,6 +747,26 @@ class Transfer(Record):
     """Candidate minus parent, under the same fingerprint."""
 
 
+class TrainingStep(Record):
+    """One optimizer step of a training."""
+
+    step: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    """Of the whole training."""
+    loss: float
+    """Mean over trajectories of their mean cross-entropy, before the step."""
+    heldout_loss: float | None = None
+    """The same over the rows kept apart, after the step, where it was measured."""
+    learning_rate: float | None = None
+    tokens_per_second: float | None = None
+    """Tokens of whole rows, before sharing, since this process began."""
+    seconds_left: float | None = None
+    peak_gb: float | None = None
+    """Most memory that MLX held so far, 10^9 bytes."""
+    batch_tokens: int | None = None
+    """Tokens that went through the model at once, at most."""
+
+
 class Event(Record):
     """Something that happened."""
 

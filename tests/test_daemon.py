@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loop import board, config, daemon, parts, paths
-from loop.errors import CheckNegative
+from loop.errors import CheckNegative, FailureKind, OutOfMemory
 from loop.stopping import Stop, Stopped
 from loop.store import Store
 from loop.testing import FakeGpu, killing
@@ -114,6 +114,49 @@ def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
     undisturbed = at(tmp_path / "whole")
     live(undisturbed)
     assert outcome(places) == outcome(undisturbed)
+
+
+class Cramped(FakeGpu):
+    """Has room for some tokens at once only; otherwise dies after a step, as a trainer does."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room, self.asked = room, []
+
+    def training(self, job):
+        self.asked.append((job["batch_tokens"], job["gradient_checkpointing"]))
+        if job["batch_tokens"] <= self.room:
+            yield from super().training(job)
+            return
+        yield {"engine": "plain", "why": "unknown family", "batch_tokens": min(job["batch_tokens"], 3000)}
+        yield {"step": 1, "steps": 3, "loss": 2.0, "batch_tokens": job["batch_tokens"]}
+        raise OutOfMemory(FailureKind.LOST, "trainer was ended by SIGKILL")
+
+
+def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
+    chosen = settings(places)
+    gpu = Cramped(1000)
+    with parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=gpu) as loop:
+        daemon.run(loop)
+    assert gpu.asked == [(chosen.training.batch_tokens, False), (1500, False), (750, False)]
+    with Store.open(places.database) as store:
+        halved = [event.fields["batch_tokens"] for event in store.events(kind="training.out_of_memory")]
+        assert [event.fields["why"] for event in store.events(kind="training.plain_batches")] == ["unknown family"] * 2
+        assert [rnd.state for rnd in store.rounds()] == [RoundState.DONE]
+    assert halved == [1500, 750]
+    with sqlite3.connect(places.data / "loopd.db") as connection:
+        steps = connection.execute("select round, step, steps, loss from v_training order by step").fetchall()
+    assert steps == [(1, 1, 3, 1.0), (1, 2, 3, 0.5), (1, 3, 3, pytest.approx(1 / 3))]
+
+
+def test_a_trainer_that_never_has_memory_is_given_up(places):
+    gpu = Cramped(0)
+    with (
+        parts.build(settings(places), places, board.Board(places.run, "x"), Stop(), gpu=gpu) as loop,
+        pytest.raises(OutOfMemory),
+    ):
+        daemon.run(loop)
+    assert gpu.asked[-2:] == [(375, False), (375, True)]
 
 
 def test_a_stage_that_fails_again_and_again_ends_its_round(places):

@@ -7,7 +7,7 @@ What needs more than a key is a trigger: `migrations/versions/0002_refusals.py`.
 """
 
 from loop.models.base import Table
-from loop.models.learned import Arm, Dataset, DatasetRow, Policy
+from loop.models.learned import Arm, Dataset, DatasetRow, Policy, TrainingStep
 from loop.models.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
 from loop.models.played import Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.models.running import CallState, Event, Lease, Quota, TeacherCall
@@ -45,6 +45,7 @@ __all__ = [
     "TaskBackend",
     "TeacherCall",
     "ToolCall",
+    "TrainingStep",
     "Trajectory",
     "Verdict",
 ]

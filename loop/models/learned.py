@@ -88,3 +88,21 @@ class Policy(Table):
     added: Mapped[Moment]
     changed: Mapped[Moment]
     precision: Mapped[str | None]
+
+
+class TrainingStep(Table):
+    """One optimizer step of a round's training, as it was last taken."""
+
+    __tablename__ = "training_step"
+    __table_args__ = strict()
+    round: Mapped[int] = mapped_column(ForeignKey("round.id"), primary_key=True)
+    step: Mapped[Place]
+    steps: Mapped[int]
+    loss: Mapped[float]
+    heldout_loss: Mapped[float | None]
+    learning_rate: Mapped[float | None]
+    tokens_per_second: Mapped[float | None]
+    seconds_left: Mapped[float | None]
+    peak_gb: Mapped[float | None]
+    batch_tokens: Mapped[int | None]
+    at: Mapped[Moment]

@@ -15,6 +15,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.canonical import NotJson, parse
 from loop.registry import MANIFEST, sync
+from loop.training.watch import Watch
 
 ADAPTER: Final = "adapter.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
@@ -22,48 +23,64 @@ PREFIX: Final = "step-"
 KEPT: Final = 2
 
 
-def save(scratch: Path, job: str, step: int, model: Any, optimizer: Any) -> None:  # noqa: ANN401 - mlx-lm's objects
-    """Write the checkpoint after `step` steps and remove the older ones but one."""
+def save(scratch: Path, job: str, step: int, model: Any, optimizer: Any, watch: Watch) -> None:  # noqa: ANN401, PLR0913 - mlx-lm's objects; all that a training is
+    """Write the checkpoint after `step` steps and remove the older ones but one, and but the best."""
     building = scratch / f".{PREFIX}building"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     mx.save_safetensors(str(building / ADAPTER), dict(tree_flatten(model.trainable_parameters())))
     mx.save_safetensors(str(building / OPTIMIZER), dict(tree_flatten(optimizer.state)))
     files = {name: _sha256(building / name) for name in (ADAPTER, OPTIMIZER)}
-    (building / MANIFEST).write_text(json.dumps({"job": job, "step": step, "files": files}), encoding="utf-8")
+    manifest = {"job": job, "step": step, "files": files, "watch": watch.model_dump(mode="json")}
+    (building / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     for path in (*sorted(building.iterdir()), building):
         sync(path)
-    target = scratch / f"{PREFIX}{step:06d}"
+    target = _place(scratch, step)
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
     sync(scratch)
-    for old in _all(scratch)[:-KEPT]:
+    for old in {*_all(scratch)[:-KEPT]} - {_place(scratch, watch.step)}:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> int:  # noqa: ANN401 - as above
-    """Go back to the newest sound checkpoint of this job; give its step, 0 where there is none."""
+def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> tuple[int, Watch]:  # noqa: ANN401 - as above
+    """Go back to the newest sound checkpoint of this job; give its step, 0 where there is none, and its watch."""
     for path in reversed(_all(scratch)):
-        step = _sound(path, job)
-        if step is not None:
+        found = _sound(path, job)
+        if found is not None:
             model.load_weights(str(path / ADAPTER), strict=False)
             state: Any = mx.load(str(path / OPTIMIZER))
             optimizer.state = tree_unflatten(list(state.items()))
             mx.eval(model.trainable_parameters(), optimizer.state)
-            return step
-    return 0
+            return found
+    return 0, Watch()
+
+
+def adopt(scratch: Path, job: str, step: int, model: Any) -> bool:  # noqa: ANN401 - as above
+    """Give the model the weights of one step, if its checkpoint is sound; whether it was."""
+    path = _place(scratch, step)
+    if _sound(path, job) is None:
+        return False
+    model.load_weights(str(path / ADAPTER), strict=False)
+    mx.eval(model.trainable_parameters())
+    return True
+
+
+def _place(scratch: Path, step: int) -> Path:
+    return scratch / f"{PREFIX}{step:06d}"
 
 
 def _all(scratch: Path) -> list[Path]:
     return sorted(scratch.glob(f"{PREFIX}*"))
 
 
-def _sound(path: Path, job: str) -> int | None:
+def _sound(path: Path, job: str) -> tuple[int, Watch] | None:
     try:
         manifest = parse((path / MANIFEST).read_bytes())
         assert isinstance(manifest, dict)
         files = {name: _sha256(path / name) for name in (ADAPTER, OPTIMIZER)}
-        return int(str(manifest["step"])) if (manifest["job"], manifest["files"]) == (job, files) else None
+        found = int(str(manifest["step"])), Watch.model_validate(manifest["watch"])
+        return found if (manifest["job"], manifest["files"]) == (job, files) else None
     except (OSError, NotJson, KeyError, ValueError, AssertionError):
         return None
 

@@ -16,9 +16,8 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_map, tree_unflatten
 
-from loop.training import backprop
+from loop.training import backprop, plain, shared_prefix
 from loop.training.prefix_tree import Packed
-from loop.training.shared_prefix import loss
 
 MOST: Final = 4
 ARENA_MAX: Final = -8
@@ -46,27 +45,30 @@ class Lanes:
         if on_cpu:
             _blas_threads(max(1, cores // self.count))
 
-    def gradient(self, model: Any, parts: Sequence[Packed]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
+    def gradient(self, model: Any, parts: Sequence[Any]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
         """Sum loss and gradient over the micro-batches of a step, in their order: the same sum whatever ran first.
 
         Call it inside `shared_prefix.stand_in`, told the same `recompute`. At most `count` micro-batches are in memory
         at a time.
+        They are `Packed`, or `plain.Padded`.
         """
+        written_out = backprop.fits(model)
         totals: list[tuple[mx.array, Any]] = []
         for start in range(0, len(parts), self.count):
             batch = parts[start : start + self.count]
             made = (
                 [backprop.gradient(model, batch, self.streams, recompute=self.recompute)]
-                if backprop.fits(model)
+                if written_out
                 else self._traced(model, batch)
             )
             totals = [reduce(_add, [*totals, *made])]
             mx.eval(totals)
         loss, gradient = totals[0]
-        return loss, gradient if not backprop.fits(model) else tree_unflatten(list(gradient.items()))
+        return loss, gradient if not written_out else tree_unflatten(list(gradient.items()))
 
-    def _traced(self, model: Any, parts: Sequence[Packed]) -> list[tuple[mx.array, Any]]:  # noqa: ANN401 - as above
+    def _traced(self, model: Any, parts: Sequence[Packed | plain.Padded]) -> list[tuple[mx.array, Any]]:  # noqa: ANN401 - as above
         """Do it by automatic differentiation: for models that `backprop` does not write out."""
+        loss = plain.loss if isinstance(parts[0], plain.Padded) else shared_prefix.loss
         function = nn.value_and_grad(model, loss)
         made = []
         for stream, packed in zip(self.streams, parts, strict=False):

@@ -19,6 +19,16 @@ def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> l
     return [step for epoch in range(epochs) for step in _epoch(rows, size, run, random.Random(f"{seed}/{epoch}"))]
 
 
+def apart(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:
+    """Keep a share of the rows apart from training; both parts stay in order, and neither is empty if it can be."""
+    count = min(len(rows) - 1, max(1, round(share * len(rows)))) if share > 0 else 0
+    chosen = set(random.Random(f"{seed}/heldout").sample(range(len(rows)), count))
+    return (
+        [row for place, row in enumerate(rows) if place not in chosen],
+        [row for place, row in enumerate(rows) if place in chosen],
+    )
+
+
 def _epoch(rows: Sequence[Row], size: int, run: int, rng: random.Random) -> list[list[Row]]:
     runs = [members[start : start + run] for members in _groups(rows, rng) for start in range(0, len(members), run)]
     rng.shuffle(runs)

@@ -9,15 +9,18 @@ which is where ours steps in while `stand_in` is open.
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
+from mlx import nn
 
 from loop.errors import ConfigError
 from loop.training.attention import Forest
 from loop.training.elementwise import exp, traced_swiglu
-from loop.training.prefix_tree import Packed
+from loop.training.masks import Row
+from loop.training.prefix_tree import Packed, pack
 
 Array = mx.array
 
@@ -35,8 +38,14 @@ class ForestCache:
         """Keep nothing: all the tokens of the micro-batch are here at once."""
         return keys, values
 
-    def make_mask(self, *_: object, **__: object) -> None:
-        """Leave masking to the forest."""
+    def make_mask(self, *_: object, window_size: int | None = None, **__: object) -> None:
+        """Leave masking to the forest.
+
+        Raises:
+            ConfigError: the layer sees a window, which a forest does not have.
+        """
+        if window_size is not None:
+            raise ConfigError("A layer with a window over its past cannot share prefixes")
 
     def attend(self, queries: Array, keys: Array, values: Array, scale: float) -> Array:
         """Attend. (N, heads, 1, width) in and out."""
@@ -78,7 +87,7 @@ def stand_in(model: Any, *, recompute: bool = False) -> Iterator[None]:  # noqa:
     try:
         for name in kept:
             setattr(module, name, stands[name])
-        with _recomputing(type(model.layers[0])) if recompute else nullcontext():
+        with recomputing(model, recompute=recompute):
             yield
     finally:
         for name, value in kept.items():
@@ -86,8 +95,12 @@ def stand_in(model: Any, *, recompute: bool = False) -> Iterator[None]:  # noqa:
 
 
 @contextmanager
-def _recomputing(block: Any) -> Iterator[None]:  # noqa: ANN401 - the class of an mlx-lm model's blocks
-    """Let every block of this class keep its input alone under automatic differentiation."""
+def recomputing(model: Any, *, recompute: bool = True) -> Iterator[None]:  # noqa: ANN401 - an mlx-lm model of any family
+    """Let every block keep its input alone under automatic differentiation, if `recompute` says so."""
+    if not recompute:
+        yield
+        return
+    block: Any = type(model.layers[0])
     original = block.__call__
 
     def call(self: Any, x: Array, *others: Any, **named: Any) -> Array:  # noqa: ANN401 - as above
@@ -104,6 +117,25 @@ def _recomputing(block: Any) -> Iterator[None]:  # noqa: ANN401 - the class of a
         block.__call__ = original
 
 
+def reaches(model: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether a forest can do this model's attention: it is tried on a few tokens, beside the plain model.
+
+    A family may attend elsewhere than in `scaled_dot_product_attention`, mask by a window, or mix tokens in layers
+    that are no attention, or change its logits. It is reached when the first branch of a forest gives the logits of a
+    plain row.
+    """
+    rows = [Row(str(last), (1, 2, 3, 4, last, 5), (True,) * 5) for last in (6, 7)]
+    try:
+        with stand_in(model):
+            cache = ForestCache(packed := pack(rows, 1.0, least=1))
+            hidden = model.model(mx.array(packed.tokens)[:, None], cache=[cache] * len(model.layers))
+            ours, plain = head(model)(hidden[:, 0]), model(mx.array(rows[0].tokens[:-1])[None])[0]
+        same = mx.allclose(ours[: plain.shape[0]], plain, rtol=1e-2, atol=1e-2 * float(mx.abs(plain).max()))
+        return cache.used == len(model.layers) and bool(same.item())
+    except (ConfigError, AttributeError, TypeError, ValueError, KeyError, IndexError, RuntimeError):
+        return False
+
+
 def loss(model: Any, packed: Packed) -> Array:  # noqa: ANN401 - an mlx-lm model of any family
     """Compute the weighted sum of cross-entropies of a micro-batch. Call it inside `stand_in`.
 
@@ -116,12 +148,39 @@ def loss(model: Any, packed: Packed) -> Array:  # noqa: ANN401 - an mlx-lm model
         raise ConfigError(
             f"{type(model).__module__}: only {cache.used} of {len(model.layers)} layers attend as expected"
         )
-    return _traced_cross_entropy(head(model), hidden.squeeze(1)[mx.array(packed.index)], packed)
+    chosen = hidden.squeeze(1)[mx.array(packed.index)]
+    if _head_module(model).trainable_parameters():
+        return _learning_cross_entropy(model, chosen, packed)
+    return _traced_cross_entropy(head(model), chosen, packed)
 
 
 def head(model: Any) -> Any:  # noqa: ANN401 - as above
     """Find what turns hidden states into logits."""
     return model.model.embed_tokens.as_linear if model.args.tie_word_embeddings else model.lm_head
+
+
+def _head_module(model: Any) -> Any:  # noqa: ANN401 - as above
+    return model.model.embed_tokens if model.args.tie_word_embeddings else model.lm_head
+
+
+def _learning_cross_entropy(model: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
+    """Do as `cross_entropy` where the head is trained too: each chunk's logits are computed again going back."""
+    apply, module = head(model), _head_module(model)
+
+    def chunk(hidden: Array, targets: Array, weights: Array) -> Array:
+        each = nn.losses.cross_entropy(apply(hidden).astype(mx.float32), targets, reduction="none")
+        total: Array = (each * weights).sum()
+        return total
+
+    step = max(1, CHUNK_BYTES // (4 * model.args.vocab_size))
+    total = mx.array(0.0)
+    for start in range(0, hidden.shape[0], step):
+        cut = slice(start, start + step)
+        function: Any = nn.utils.checkpoint(
+            module, partial(chunk, targets=mx.array(packed.targets[cut]), weights=mx.array(packed.weights[cut]))
+        )
+        total = total + function(hidden[cut])
+    return total
 
 
 def cross_entropy(head: Any, hidden: Array, packed: Packed) -> tuple[Array, Array]:  # noqa: ANN401 - as above

@@ -17,6 +17,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.optimizers as optim
+from mlx.utils import tree_map
 from pydantic import JsonValue
 
 from loop.children import exit_with_parent
@@ -27,13 +28,13 @@ from loop.student.memory import keep_freed
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest
 from loop.training import checkpoint, lora
+from loop.training.distributed import Ranks
+from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
-from loop.training.lanes import Lanes, one_arena
+from loop.training.lanes import one_arena
 from loop.training.masks import Refused, Row, row
-from loop.training.memory import available, budget
-from loop.training.prefix_tree import pack
-from loop.training.schedule import split, steps
-from loop.training.shared_prefix import stand_in
+from loop.training.schedule import apart, steps
+from loop.training.watch import Watch
 
 Tell = Callable[[dict[str, JsonValue]], None]
 
@@ -45,17 +46,30 @@ def train(job: Job, tell: Tell) -> None:
         ConfigError: the base model, the template or the rows cannot be used.
     """
     rows, refused = read_rows(job)
-    plan = steps(rows, job.epochs, job.batch_rows, job.run, job.seed)
-    tell({"rows": len(rows), "refused": dict(refused), "steps": len(plan)})
+    learned, heldout = apart(rows, job.heldout, job.seed)
+    plan = steps(learned, job.epochs, job.batch_rows, job.run, job.seed)
     model = load(job.base)
     lora.attach(model, job)
+    engine = Engine(model, job)
+    ranks = Ranks()
+    shown: dict[str, JsonValue] = {
+        "ranks": ranks.count,
+        "engine": engine.name,
+        "why": engine.why,
+        "batch_tokens": engine.at_once,
+    }
+    tell({"rows": len(rows), "heldout": len(heldout), "refused": dict(refused), "steps": len(plan), **shown})
     optimizer = optim.AdamW(learning_rate=job.learning_rate)
     optimizer.init(model.trainable_parameters())
-    for line in fit(job, model, optimizer, plan):
+    fitting = Fit(job, engine, optimizer, plan, heldout, ranks)
+    for line in fitting.run():
         tell(line)
-    lora.save(model, job)
-    manifest = inspect(job.out, directory_digest(job.base))
-    tell({"done": True, "adapter": str(job.out), "tensors": len(next(iter(manifest.tensors.values())))})
+    step = fitting.choose()
+    if ranks.rank == 0:
+        lora.save(model, job)
+        manifest = inspect(job.out, directory_digest(job.base))
+        count = len(next(iter(manifest.tensors.values())))
+        tell({"done": True, "adapter": str(job.out), "tensors": count, "step": step})
 
 
 def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
@@ -79,31 +93,90 @@ def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
     return rows, refused
 
 
-def fit(job: Job, model: Any, optimizer: Any, plan: Sequence[Sequence[Row]]) -> Iterator[dict[str, JsonValue]]:  # noqa: ANN401 - mlx-lm's objects
-    """Take the optimizer steps that are still owed; tell about each."""
-    recompute = job.gradient_checkpointing
-    lanes, identity = Lanes(job.lanes, recompute=recompute), job.digest
-    at_once = budget(model, job.batch_tokens, lanes.count, available(), recompute=recompute)
-    first = checkpoint.restore(job.scratch, identity, model, optimizer)
-    begun, tokens = time.monotonic(), 0
-    with stand_in(model, recompute=recompute):
-        for done, members in enumerate(plan[first:], first + 1):
-            optimizer.learning_rate = learning_rate(job, done, len(plan))
-            loss = _step(at_once, lanes, model, optimizer, members)
-            tokens += sum(len(row.tokens) for row in members)
-            if done % job.save_every == 0 and done < len(plan):
-                checkpoint.save(job.scratch, identity, done, model, optimizer)
-            yield _progress(done, len(plan), loss, tokens, begun, done - first)
+class Fit:
+    """One training under way: the steps that are still owed, and what is measured on the way."""
 
+    def __init__(  # noqa: PLR0913 - all that a training is
+        self,
+        job: Job,
+        engine: Engine,
+        optimizer: Any,  # noqa: ANN401 - mlx's own
+        plan: Sequence[Sequence[Row]],
+        heldout: Sequence[Row],
+        ranks: Ranks,
+    ) -> None:
+        self.job, self.engine, self.model, self.optimizer = job, engine, engine.model, optimizer
+        self.plan, self.heldout = plan, heldout
+        self.ranks, self.identity = ranks, job.digest
+        self.done, self.watch = self._restore()
 
-def _step(budget: int, lanes: Lanes, model: Any, optimizer: Any, members: Sequence[Row]) -> float:  # noqa: ANN401 - as above
-    total = sum(row.weight for row in members)
-    parts = [pack(part, total) for part in split(members, lanes.count, budget)]
-    loss, gradient = lanes.gradient(model, parts)
-    optimizer.update(model, gradient)
-    mx.eval(model.trainable_parameters(), optimizer.state)
-    value: Any = loss.item()
-    return float(value)
+    def run(self) -> Iterator[dict[str, JsonValue]]:
+        """Take the optimizer steps that are still owed, until they are taken or stopping early is due."""
+        first, begun, tokens = self.done, time.monotonic(), 0
+        with self.engine.open():
+            for members in self.plan[first:]:
+                if self.watch.misses >= self.job.patience:
+                    return
+                self.done += 1
+                rate = learning_rate(self.job, self.done, len(self.plan))
+                loss = self._step(members, rate)
+                tokens += sum(len(row.tokens) for row in members)
+                told = {"learning_rate": round(rate, 9), "batch_tokens": self.engine.at_once, **self._measure()}
+                yield _progress(self.done, len(self.plan), loss, tokens, begun, self.done - first) | told
+
+    def choose(self) -> int:
+        """Give the model the weights of the step with the lowest held-out loss, where that was measured; its step."""
+        best = self.watch.step
+        if best in {0, self.done}:
+            return self.done
+        return best if checkpoint.adopt(self.job.scratch, self.identity, best, self.model) else self.done
+
+    def _step(self, members: Sequence[Row], rate: float) -> float:
+        self.optimizer.learning_rate = rate
+        mine = self.ranks.share(members)
+        loss, gradient = self.engine.gradient(mine, sum(row.weight for row in members)) if mine else self._nothing()
+        loss, gradient = self.ranks.sum(loss, gradient)
+        self.optimizer.update(self.model, gradient)
+        mx.eval(self.model.trainable_parameters(), self.optimizer.state)
+        value: Any = loss.item()
+        return float(value)
+
+    def _nothing(self) -> tuple[mx.array, Any]:
+        """Stand for a rank without rows."""
+        return mx.array(0.0), tree_map(mx.zeros_like, self.model.trainable_parameters())
+
+    def _measure(self) -> dict[str, JsonValue]:
+        """Measure the held-out loss and keep a checkpoint, where they are due."""
+        last, due = self.done == len(self.plan), self.done % self.job.save_every == 0
+        told: dict[str, JsonValue] = {}
+        if self.heldout and (due or last):
+            told["heldout_loss"] = found = round(self.engine.loss(self.heldout), 6)
+            self.watch = self.watch.seen(self.done, found)
+        if self.ranks.rank == 0 and ((due and not last) or told):
+            checkpoint.save(self.job.scratch, self.identity, self.done, self.model, self.optimizer, self.watch)
+        return told
+
+    def _restore(self) -> tuple[int, Watch]:
+        """Go on where rank 0 was."""
+        alone = self.ranks.rank == 0
+        done, watch = (
+            checkpoint.restore(self.job.scratch, self.identity, self.model, self.optimizer) if alone else (0, Watch())
+        )
+        if self.ranks.count == 1:
+            return done, watch
+        state = self.ranks.first(
+            {
+                "model": self.model.trainable_parameters(),
+                "optimizer": self.optimizer.state,
+                "numbers": mx.array([done, watch.step, watch.misses]),
+                "loss": mx.array(math.inf if watch.loss is None else watch.loss),
+            }
+        )
+        self.model.update(state["model"])
+        self.optimizer.state = state["optimizer"]
+        mx.eval(state)
+        (done, step, misses), loss = state["numbers"].tolist(), state["loss"].item()
+        return done, Watch(step=step, misses=misses, loss=None if loss == math.inf else loss)
 
 
 def learning_rate(job: Job, step: int, count: int) -> float:
@@ -134,13 +207,18 @@ def _print(line: dict[str, JsonValue]) -> None:
     sys.stdout.flush()
 
 
+def _nobody(line: dict[str, JsonValue]) -> None:
+    """Ranks beside the first have nothing to tell."""
+
+
 def main() -> int:
     """Train what the job file says."""
-    exit_with_parent()
+    if "MLX_RANK" not in os.environ:  # mlx.launch gives its ranks no stdin that lasts
+        exit_with_parent()
     keep_freed()
     one_arena()
     try:
-        train(read_job(Path(sys.argv[1])), _print)
+        train(read_job(Path(sys.argv[1])), _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody)
     except LoopdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

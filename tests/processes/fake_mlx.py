@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+NO_MEMORY = "[METAL] Command buffer execution failed: Insufficient Memory"
+
 
 def serve(arguments):
     token = Path(arguments[arguments.index("--token-file") + 1])
@@ -21,12 +23,12 @@ def train(arguments):
     for step in range(job["steps"]):
         say(step=step)
         if step == job.get("dies_at"):
-            abort()
+            os.kill(os.getpid(), signal.SIGKILL) if job.get("killed") else abort(job.get("words", NO_MEMORY))
     say(done=True)
 
 
-def abort():
-    sys.stderr.write("[METAL] Command buffer execution failed: Insufficient Memory\n")
+def abort(words=NO_MEMORY):
+    sys.stderr.write(f"{words}\n")
     sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGABRT)
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from loop import gpu as gpu_module
-from loop.errors import FailureKind, ProviderError
+from loop.errors import FailureKind, OutOfMemory, ProviderError
 from loop.gpu import Gpu, Prefixes, find_openblas, preload
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_mlx.py")))
@@ -86,6 +86,27 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
             list(gpu.training({"steps": 3, "dies_at": 1}))
         assert caught.value.kind is FailureKind.LOST
         assert [*gpu.training({"steps": 0})] == [{"done": True}]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {},
+        {"killed": True},
+        {"words": "libc++abi: terminating: [malloc] Unable to allocate 12884901888 bytes."},
+        {"words": "[metal::malloc] Attempting to allocate 30000000000 bytes which is greater than the maximum"},
+        {"words": "what():  std::bad_alloc"},
+    ],
+)
+def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path):
+    with make(tmp_path) as gpu, pytest.raises(OutOfMemory):
+        list(gpu.training({"steps": 3, "dies_at": 1, **way}))
+
+
+def test_a_trainer_that_aborts_for_another_reason_did_not_run_out_of_memory(tmp_path):
+    with make(tmp_path) as gpu, pytest.raises(ProviderError, match="SIGABRT") as caught:
+        list(gpu.training({"steps": 3, "dies_at": 1, "words": "assertion failed"}))
+    assert not isinstance(caught.value, OutOfMemory)
 
 
 def test_closing_a_training_ends_it_and_frees_the_gpu(tmp_path):

@@ -7,7 +7,21 @@ import pytest
 from sqlalchemy import inspect
 
 from loop import db
-from loop.types import Arm, Dataset, End, GateVerdict, Policy, Promotion, Purpose, Score, Split, Standing, Suite, Usage
+from loop.types import (
+    Arm,
+    Dataset,
+    End,
+    GateVerdict,
+    Policy,
+    Promotion,
+    Purpose,
+    Score,
+    Split,
+    Standing,
+    Suite,
+    TrainingStep,
+    Usage,
+)
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
 
@@ -72,6 +86,8 @@ def lived(store, make, clock):
     store.save_arms([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
     rows = tuple(each.id for each in store.accepted(make.required))
     store.save_dataset(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
+    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=3.0))
+    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=2.0, tokens_per_second=150.5, batch_tokens=4096))
     policy = Policy(**make.policy.model_dump() | {"adapter": "a"}, parent=make.policy.id)
     store.add_policy(policy, Standing.CANDIDATE, "/models/a", rnd)
     held = tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))
@@ -123,6 +139,13 @@ def test_v_trajectories_and_their_parts(ask, lived):
     call = one(ask, f"select * from v_tool_calls where trajectory = '{rows[0][0]}'")
     assert (call["tool"], call["arguments"], call["ok"], call["result"]) == ("look", '{"at":"x"}', 1, '{"n": 1}')
     assert one(ask, "select count(*) as n, sum(passed) as passed from v_verdicts") == {"n": 10, "passed": 9}
+
+
+def test_v_training_has_each_step_as_it_was_last_taken(ask, lived):
+    row = one(ask, "select * from v_training")
+    assert (row["round"], row["step"], row["steps"], row["loss"]) == (1, 1, 2, 2.0)
+    assert (row["tokens_per_second"], row["batch_tokens"], row["heldout_loss"]) == (150.5, 4096, None)
+    assert row["at"].endswith("Z")
 
 
 def test_v_policies_v_gates_and_v_suites_tell_the_decision(ask, lived, make):

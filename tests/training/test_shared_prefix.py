@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from mlx import nn
 from mlx.utils import tree_flatten
+from mlx_lm.models import cohere, qwen3
 
 from loop.student.loading import load
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
 from loop.training import backprop, lora, shared_prefix
+from loop.training.engine import Engine
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row
@@ -47,9 +49,20 @@ def plain(model, rows):
     return total / sum(row.weight for row in rows)
 
 
+SHAPE = {
+    "model_type": "qwen3", "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128, "rms_norm_eps": 1e-6,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 4096,
+    "rope_theta": 1e4, "vocab_size": 400,
+}  # fmt: skip
+
+
+def job_of(base, place, **settings):
+    return Job(base=base, template="compact", rows=place, out=place, scratch=place, **settings)
+
+
 def adapted(base, tmp_path, rank=8):
     model = load(base)
-    lora.attach(model, Job(base=base, template="compact", rows=tmp_path, out=tmp_path, scratch=tmp_path, rank=rank))
+    lora.attach(model, job_of(base, tmp_path, rank=rank))
     for name, module in model.named_modules():
         if "lora_b" in module:  # zero at the start, which would hide an error in the other factor's gradient
             module.lora_b = mx.random.normal(module.lora_b.shape, key=mx.random.key(len(name))) * 0.1
@@ -150,6 +163,48 @@ def test_the_model_is_itself_again_after_the_block(tmp_path):
     before = model(tokens)
     shared(model, forest(3, model.args.vocab_size, 0), Lanes(1))
     assert mx.array_equal(before, model(tokens))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("recompute", [True, False])
+def test_gradient_of_all_weights_is_the_plain_one(tied, recompute, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_prefix, "CHUNK_BYTES", 2**15)
+    model = qwen3.Model(qwen3.ModelArgs(**SHAPE, tie_word_embeddings=tied))
+    lora.attach(model, job_of(tmp_path, tmp_path, fine_tune="full"))
+    rows = forest(7, model.args.vocab_size, seed=2)
+    loss, gradient = nn.value_and_grad(model, plain)(model, rows)
+    ours, our_gradient = shared(model, rows, Lanes(2, recompute=recompute), 200, least=16)
+    assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
+    assert len(tree_flatten(our_gradient)) == len(tree_flatten(model.parameters()))
+    assert distance(gradient, our_gradient) < 1e-4
+
+
+def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(tmp_path):
+    """Cohere scales its logits, which a bare head would leave out."""
+    model = cohere.Model(cohere.ModelArgs(
+        model_type="cohere", hidden_size=32, num_hidden_layers=2, intermediate_size=64, num_attention_heads=4,
+        num_key_value_heads=2, vocab_size=300, logit_scale=0.25,
+    ))  # fmt: skip
+    job = job_of(tmp_path, tmp_path, rank=4, batch_tokens=300)
+    lora.attach(model, job)
+    engine = Engine(model, job)
+    assert engine.name == "plain"
+    assert "cohere" in engine.why
+    rows = forest(7, 300, seed=1)
+    loss, gradient = nn.value_and_grad(model, plain)(model, rows)
+    with engine.open():
+        ours, our_gradient = engine.gradient(rows, sum(row.weight for row in rows))
+        assert engine.loss(rows) == pytest.approx(loss.item(), rel=1e-5)
+    assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
+    some = {name for name, value in tree_flatten(gradient) if mx.abs(value).max().item() > 0}
+    one, other = ({n: v for n, v in tree_flatten(tree) if n in some} for tree in (gradient, our_gradient))
+    assert some
+    assert distance(one, other) < 1e-4
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_a_forest_reaches_the_families_it_is_made_for(family, tmp_path):
+    assert shared_prefix.reaches(load(tiny(tmp_path, family)))
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """A trainer that is killed goes on where it was, and ends with the adapter of one that was not."""
 
 import json
+import os
 import random
+import socket
 import subprocess
 import sys
 
@@ -15,7 +17,7 @@ from loop.registry import WEIGHTS
 from loop.student.loading import load
 from loop.student.sources import directory_digest
 from loop.student.tiny import tiny
-from loop.training import checkpoint
+from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import Job, read_examples, read_job
 from loop.training.trainer import learning_rate, read_rows, train
 from loop.types import Call, Catalogue, Message, Tool
@@ -66,9 +68,11 @@ def same(one, other):
 
 def test_it_learns_tells_and_writes_what_serving_loads(job, tmp_path):
     lines = run(job)
-    assert lines[0] == {"rows": 24, "refused": {}, "steps": 9}
+    told = {"rows": 24, "heldout": 0, "refused": {}, "steps": 9}
+    assert lines[0] == {**told, "ranks": 1, "engine": "layers", "why": "", "batch_tokens": 4096}
     assert [line["step"] for line in lines[1:-1]] == list(range(1, 10))
-    assert {"step", "steps", "loss", "tokens_per_second", "seconds_left", "peak_gb"} == set(lines[1])
+    figures = {"loss", "learning_rate", "tokens_per_second", "seconds_left", "peak_gb", "batch_tokens"}
+    assert {"step", "steps"} | figures == set(lines[1])
     assert lines[-1]["done"] is True
     assert lines[-1]["adapter"] == str(job.out)
     assert lines[-2]["loss"] < lines[1]["loss"] - 0.5
@@ -171,3 +175,94 @@ def test_the_child_ends_with_its_parent_and_goes_on_after_a_kill(job, tmp_path):
 def _child(path):
     arguments = [sys.executable, "-m", "loop.training.trainer", str(path)]
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def measured(job):
+    """Enough steps and so high a rate that the held-out loss rises again."""
+    return job.model_copy(update={"heldout": 0.25, "patience": 2, "epochs": 12, "save_every": 1, "learning_rate": 5e-2})
+
+
+def test_training_stops_early_and_publishes_the_best_step(measured):
+    lines = run(measured)
+    losses = [line["heldout_loss"] for line in lines[1:-1]]
+    best = losses.index(min(losses)) + 1
+    assert lines[0]["heldout"] == 6
+    assert len(losses) == best + 2 < lines[0]["steps"]
+    assert lines[-1]["step"] == best
+    kept = mx.load(str(measured.scratch / f"step-{best:06d}" / checkpoint.ADAPTER))
+    assert same(weights(measured), kept)
+
+
+def test_stopped_early_after_a_kill_it_publishes_the_same(measured, tmp_path):
+    whole = run(measured)
+    torn = measured.model_copy(update={"out": tmp_path / "torn", "scratch": tmp_path / "torn-scratch"})
+    for stop in (2, len(whole) - 2):
+
+        def tell(line, stop=stop):
+            if line.get("step") == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(torn, tell)
+    assert run(torn)[-1]["step"] == whole[-1]["step"]
+    assert same(weights(measured), weights(torn))
+
+
+def test_all_weights_learn_and_serving_loads_them(job, tmp_path):
+    full = job.model_copy(
+        update={"fine_tune": "full", "learning_rate": 1e-3, "epochs": 1, "gradient_checkpointing": True}
+    )
+    lines = run(full)
+    assert lines[0]["engine"] == "shared-prefix"
+    assert lines[-2]["loss"] < lines[1]["loss"]
+    published = registry.publish(full.out, tmp_path / "published", base=directory_digest(full.base))
+    before, after = (dict(tree_flatten(load(full.base, path).parameters())) for path in (None, published.path))
+    assert before.keys() == after.keys()
+    assert all(not mx.array_equal(before[name], after[name]) for name in before)
+
+
+def test_a_family_that_is_not_known_learns_the_same_from_plain_batches(job, tmp_path, monkeypatch):
+    run(job)
+    monkeypatch.setattr(backprop, "fits", lambda _: False)
+    monkeypatch.setattr(shared_prefix, "reaches", lambda _: False)
+    lines = run(other := job.model_copy(update={"out": tmp_path / "plain", "scratch": tmp_path / "plain-scratch"}))
+    assert lines[0]["engine"] == "plain"
+    assert "every row is computed whole" in lines[0]["why"]
+    one, two = weights(job), weights(other)
+    assert all(mx.allclose(one[name], two[name], rtol=0, atol=2e-2).item() for name in one)
+
+
+def test_two_ranks_take_the_same_steps_as_one(job, tmp_path):
+    """`mlx.launch -n 2` on this machine, over the ring backend: what several machines do, over loopback."""
+    job = job.model_copy(update={"epochs": 1, "lanes": 1, "learning_rate": 1e-3})
+    lines = run(job)
+    split = job.model_copy(update={"out": tmp_path / "split", "scratch": tmp_path / "split-scratch"})
+    path = _written(tmp_path / "job.json", split.model_dump_json())
+    hosts = _written(tmp_path / "hosts.json", json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports()]))
+    arguments = [sys.executable, "-m", "loop.training.trainer", str(path)]
+    ranks = [
+        subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"MLX_RANK": str(rank), "MLX_HOSTFILE": str(hosts)},
+        )
+        for rank in (0, 1)
+    ]
+    told = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0]
+    assert told[1] == ""
+    assert json.loads(told[0].splitlines()[0])["ranks"] == 2
+    both = [json.loads(line) for line in told[0].splitlines()]
+    assert [line["loss"] for line in both[1:-1]] == pytest.approx([line["loss"] for line in lines[1:-1]], rel=1e-4)
+    one, two = weights(job), weights(split)
+    assert all(mx.allclose(one[name], two[name], rtol=1e-3, atol=1e-4).item() for name in one)
+
+
+def _free_ports():
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]

@@ -1,0 +1,87 @@
+"""How a model's loss and gradient are computed, chosen once: the fastest way that its family allows.
+
+`layers`: written out, layer by layer (`backprop`). `shared-prefix`: the same loss by automatic differentiation.
+`plain`: whole rows, for a family whose attention a forest cannot stand in for; the trainer says so and goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import mlx.core as mx
+
+from loop.training import backprop, memory, plain, shared_prefix
+from loop.training.job import Job
+from loop.training.lanes import Lanes
+from loop.training.masks import Row
+from loop.training.prefix_tree import Packed, pack
+from loop.training.schedule import split
+
+Name = Literal["layers", "shared-prefix", "plain"]
+
+
+class Engine:
+    """Computes losses and gradients of rows for one model."""
+
+    def __init__(self, model: Any, job: Job) -> None:  # noqa: ANN401 - an mlx-lm model
+        """Choose the way, and how many tokens go through the model at once.
+
+        Raises:
+            ConfigError: the machine has too little memory.
+        """
+        self.model = model
+        self.lanes = Lanes(job.lanes, recompute=job.gradient_checkpointing)
+        self.name: Name = _choose(model)
+        self.at_once = job.batch_tokens
+        if self.name != "plain":
+            self.at_once = memory.budget(
+                model,
+                job.batch_tokens,
+                self.lanes.count,
+                memory.available(),
+                recompute=job.gradient_checkpointing,
+                traced=self.name != "layers",
+            )
+
+    @property
+    def why(self) -> str:
+        """Why it is slower than it could be; empty where it is not."""
+        if self.name != "plain":
+            return ""
+        family = type(self.model).__module__.rpartition(".")[2]
+        return f"{family}: prefixes cannot be shared in this family's attention, so every row is computed whole"
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Prepare the model for `gradient` and `loss`, until the block ends."""
+        recompute = self.lanes.recompute
+        if self.name != "plain":
+            with shared_prefix.stand_in(self.model, recompute=recompute):
+                yield
+        else:
+            with shared_prefix.recomputing(self.model, recompute=recompute):
+                yield
+
+    def gradient(self, rows: Sequence[Row], total: float) -> tuple[mx.array, Any]:
+        """Sum the rows' mean losses by weight over `total`, the weight of the whole step; and its gradient."""
+        return self.lanes.gradient(self.model, list(self._parts(rows, total)))
+
+    def loss(self, rows: Sequence[Row]) -> float:
+        """Compute the mean over rows of their mean losses, and no gradient."""
+        function: Any = plain.loss if self.name == "plain" else shared_prefix.loss
+        total = 0.0
+        for part in self._parts(rows, sum(row.weight for row in rows)):
+            value: Any = function(self.model, part).item()
+            total += value
+        return total
+
+    def _parts(self, rows: Sequence[Row], total: float) -> Iterator[Packed | plain.Padded]:
+        if self.name == "plain":
+            return (plain.pad(part, total) for part in plain.split(rows, self.at_once))
+        return (pack(part, total) for part in split(rows, self.lanes.count, self.at_once))
+
+
+def _choose(model: Any) -> Name:  # noqa: ANN401 - as above
+    if backprop.fits(model):
+        return "layers"
+    return "shared-prefix" if shared_prefix.reaches(model) else "plain"
