@@ -1,5 +1,7 @@
 """Plays go where they teach: Thompson draws of p(1-p), with shares for the stale and the unseen."""
 
+from typing import Final
+
 import numpy as np
 from pydantic import Field
 
@@ -8,6 +10,9 @@ from curriculum.spread import Floats
 from curriculum.table import Table
 
 __all__ = ["Thompson"]
+
+DRAWS: Final = 8
+"""Draws of an arm whose mean is its weight: after one alone, chance would leave arms without a look in a round."""
 
 
 class Thompson(Sampler):
@@ -26,8 +31,8 @@ class Thompson(Sampler):
 
     def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name
         allowed = np.where(table.open, table.weight, 0.0)
-        drawn = rng.beta(table.alpha, table.beta)
-        teaches = allowed * drawn * (1 - drawn) * (1 + self.boost * table.fallen)
+        drawn = rng.beta(table.alpha, table.beta, (DRAWS, len(table.alpha)))
+        teaches = allowed * (drawn * (1 - drawn)).mean(axis=0) * (1 + self.boost * table.fallen)
         waited = allowed * np.where(table.unseen, 0.0, np.maximum(round - table.last, 0.0))
         new = allowed * table.unseen
         return _mixed((1.0, teaches), (self.stale, waited), (self.unseen, new))

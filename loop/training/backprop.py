@@ -7,8 +7,8 @@ advance side by side, a layer at a time. It fits every model whose blocks are: n
 feed-forward, add, all seven projections adapted (llama, Mistral, Qwen2, Qwen3 in mlx-lm); `fits` tells.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 import mlx.core as mx
 
@@ -19,6 +19,8 @@ from loop.training.projection import Gradients, Projection
 from loop.training.shared_prefix import cross_entropy, head
 
 Array = mx.array
+T = TypeVar("T")
+Steps = Generator[tuple[Array, ...], None, None]
 QKV, OUT = ("q_proj", "k_proj", "v_proj"), ("o_proj",)
 GATE_UP, DOWN = ("gate_proj", "up_proj"), ("down_proj",)
 ATTENTION = frozenset({*QKV, *OUT, "rope"})
@@ -88,22 +90,25 @@ class Pass:
         self.hidden: Array = model.model.embed_tokens(mx.array(packed.tokens))
         self.kept: list[tuple[Array, ...]] = []
 
-    def forward(self, block: Block) -> Array:
-        """Go one block forward; gives the hidden states, (N, width)."""
+    def forward(self, block: Block) -> Steps:
+        """Go one block forward, from hidden states to hidden states, (N, width)."""
         begin = self.hidden
-        kept, self.hidden = self._through(block, begin)
+        kept = yield from self._through(block, begin)
         self.kept.append((begin,) if self.recompute else (begin, *kept))
-        return self.hidden
 
-    def _through(self, block: Block, begin: Array) -> tuple[tuple[Array, ...], Array]:
-        """Compute a block; gives what its backward pass reads, and its output."""
+    def _through(self, block: Block, begin: Array) -> Generator[tuple[Array, ...], None, tuple[Array, ...]]:
+        """Compute a block; leaves its output in `hidden` and returns what its backward pass reads."""
         projected = block.qkv(block.norms[0](begin))
         seen = block.heads(self.offset)(*projected)
+        yield tuple(seen)
         attended, top, total = self.forest.forward(*seen)
+        yield (attended,)
         middle = begin + block.out(_rows(attended))[0]
         gate, up = block.gate_up(block.norms[1](middle))
-        output = middle + block.down(swiglu(gate, up))[0]
-        return (*projected, *seen, attended, top, total, middle, gate, up), output
+        yield gate, up
+        self.hidden = middle + block.down(swiglu(gate, up))[0]
+        yield (self.hidden,)
+        return (*projected, *seen, attended, top, total, middle, gate, up)
 
     def turn(self) -> Array:
         """Compute the loss at the top, and the gradient of the last hidden states."""
@@ -115,23 +120,29 @@ class Pass:
         self.hidden = mx.zeros_like(self.hidden).at[index].add(gradient)
         return loss
 
-    def backward(self, block: Block) -> Gradients:
-        """Go one block back; `hidden` is the gradient of its output, then of its input."""
-        begin, *kept = self.kept.pop()
-        q, k, v, *seen, attended, top, total, middle, gate, up = kept or self._through(block, begin)[0]
+    def backward(self, block: Block) -> Generator[tuple[Array, ...], None, Gradients]:
+        """Go one block back; `hidden` is the gradient of its output, then of its input. Returns the adapters'."""
         d = self.hidden
+        begin, *kept = self.kept.pop()
+        q, k, v, *seen, attended, top, total, middle, gate, up = kept or (yield from self._through(block, begin))
         product = swiglu(gate, up)
         d_product, found = block.down.backward(product, [d])
+        yield d_product, *found.values()
         d_normed, more = block.gate_up.backward(block.norms[1](middle), swiglu_gradient(gate, up, d_product))
+        yield d_normed, *more.values()
         gradients = _named("mlp", found | more)
         _, (d_middle,) = mx.vjp(block.norms[1], [middle], [d_normed])
         d = d + d_middle
         d_attended, found = block.out.backward(_rows(attended), [d])
+        yield d_attended, *found.values()
         d_seen = self.forest.backward(seen, _grouped(d_attended, attended), (attended, top, total))
+        yield tuple(d_seen)
         _, d_projected = mx.vjp(block.heads(self.offset), [q, k, v], list(d_seen))
         d_normed, more = block.qkv.backward(block.norms[0](begin), d_projected)
+        yield d_normed, *more.values()
         _, (d_begin,) = mx.vjp(block.norms[0], [begin], [d_normed])
         self.hidden = d + d_begin
+        yield (self.hidden,)
         return gradients | _named("self_attn", found | more)
 
 
@@ -167,24 +178,34 @@ def gradient(
     ]
     blocks = [Block(block) for block in model.layers]
     for block in blocks:
-        for one, stream in passes:
-            with mx.stream(stream):
-                _begin(one.forward(block))
+        _abreast([(one.forward(block), stream) for one, stream in passes])
     losses = []
     for one, stream in passes:
         with mx.stream(stream):
             losses.append(one.turn())
-            _begin(losses[-1], one.hidden)
+            mx.async_eval(losses[-1], one.hidden)  # type: ignore[no-untyped-call]
     found: Gradients = {}
     for number in reversed(range(len(blocks))):
-        for one, stream in passes:
-            with mx.stream(stream):
-                mine = {f"model.layers.{number}.{name}": value for name, value in one.backward(blocks[number]).items()}
-                _begin(one.hidden, *mine.values())
+        for named in _abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
+            mine = {f"model.layers.{number}.{name}": value for name, value in named.items()}
             found |= {name: found[name] + value if name in found else value for name, value in mine.items()}
     return sum(losses[1:], start=losses[0]), found
 
 
-def _begin(*arrays: Array) -> None:
-    """Start computing, and go on to the other lane."""
-    mx.async_eval(*arrays)  # type: ignore[no-untyped-call]
+def _abreast(lanes: Sequence[tuple[Generator[tuple[Array, ...], None, T], mx.Stream]]) -> list[T]:
+    """Start the pieces of all lanes in turn; gives what each lane returns.
+
+    MLX lets only so many operations wait, over all streams: whole blocks in turn would leave the other lanes without
+    work while one lane's block is being queued.
+    """
+    returned: dict[int, T] = {}
+    while len(returned) < len(lanes):
+        for place, (pieces, stream) in enumerate(lanes):
+            if place in returned:
+                continue
+            with mx.stream(stream):
+                try:
+                    mx.async_eval(*next(pieces))  # type: ignore[no-untyped-call]
+                except StopIteration as end:
+                    returned[place] = end.value
+    return [returned[place] for place in range(len(lanes))]
