@@ -246,7 +246,7 @@ def main() -> None:
     options = parser.parse_args()
     entry, gold = next(pair for pair in entries("base") if pair[0]["id"] == ENTRY)
     task = entry_task(entry, gold)
-    tools = catalogue(task.tools, task.backends)
+    tools = catalogue(task.tools, task.backends, task.initial)
     into: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     runs, steps, waves = (3, 6, 1) if options.quick else (7, 20, 3)
     with ExitStack() as stack:

@@ -136,7 +136,7 @@ class Origins:
     @cached_property
     def _schemas(self) -> Mapping[str, Mapping[str, Any]]:
         names = {*self._task.tools, *(name for turn in self._task.turns for name in turn.adds)}
-        tools = catalogue(sorted(names), self._task.backends).tools
+        tools = catalogue(sorted(names), self._task.backends, self._task.initial).tools
         return {tool.name: cast("dict[str, Any]", tool.parameters["properties"]) for tool in tools}
 
     @cached_property

@@ -19,6 +19,8 @@ class Stop(Record):
 
     rule: Rule | None = None
     """How many steps a turn may take; None for the rule that the play was played under."""
+    premature: bool = True
+    """Whether a turn fails that closes before it called what its plan needs. BFCL leaves that to what came about."""
 
     version: ClassVar[int] = 1
 
@@ -33,7 +35,8 @@ class Stop(Record):
         cap = (self.rule or trajectory.rule).steps_per_turn
         called: Counter[str] = Counter()
         for number, turn in enumerate(task.turns):
-            if found := _end(turn, played, number, cap, called):
+            found = _end(turn, played, number, cap, called)
+            if found and (self.premature or found[0] != "premature"):
                 return self._verdict(task, played, number, *found)
         return self._verdict(task, played, len(task.turns), "", "every turn ends with a message without a call")
 

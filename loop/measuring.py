@@ -1,6 +1,7 @@
 """Verdicts on trajectories, scores on suites, and the gates' judgement of a candidate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -35,12 +36,14 @@ Contestant = Policy | Teaching
 """Who plays a suite: a student at one policy, or a teacher."""
 
 
-def judge_missing(loop: Loop, rnd: Round) -> None:
-    """Give every trajectory of a round every verdict that it lacks."""
-    checkers = {checker.name: checker for checker in loop.checkers}
+def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
+    """Give every trajectory of a round, or of its plays on one suite, every verdict that it lacks."""
+    checkers = plugins.judges_of(suite, loop.checkers) if suite else loop.checkers
+    judges = {checker.name: checker for checker in checkers}
+    required = [(name, checker.version) for name, checker in judges.items()]
     loop.board.step("checking", total=0)
-    for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, loop.required):
-        verdicts = [checkers[name].check(task, trajectory) for name in missing]
+    for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, required, suite.id if suite else None):
+        verdicts = [judges[name].check(task, trajectory) for name in missing]
         loop.store.record(trajectory_id, verdicts)
         _tell(loop, task, trajectory, verdicts)
         loop.stop.check()
@@ -153,8 +156,13 @@ def fingerprint(loop: Loop, suite: Suite) -> str:
     config = loop.config
     student, rule = config.student, config.rule
     sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
-    checkers: list[JsonValue] = [f"{name}@{version}" for name, version in sorted(loop.required)]
+    checkers: list[JsonValue] = [f"{name}@{version}" for name, version in _required(loop, suite)]
+    checkers += [{part.use: dict(part.settings)} for part in suite.checkers]
     return digest({"suite": suite.id, "checkers": checkers, "rule": rule.steps_per_turn, "sampling": sampling})
+
+
+def _required(loop: Loop, suite: Suite) -> list[tuple[str, int]]:
+    return sorted((checker.name, checker.version) for checker in plugins.judges_of(suite, loop.checkers))
 
 
 def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = None) -> list[Score]:
@@ -172,6 +180,22 @@ def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = 
     _play_and_score(loop, outside, {suite.name: suite})
     scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite))
     return [score for score in scores if score.task in chosen]
+
+
+def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str]) -> Counter[str]:
+    """Count what each forgiving rule gave a player on these tasks of a suite, `official` being the points without any.
+
+    A play that several rules would have made right counts for each; `together` are those that need more than one.
+    """
+    mark = fingerprint(loop, suite)
+    counts = Counter[str]()
+    for judge in plugins.judges_of(suite, loop.checkers):
+        for task, passed, evidence in loop.store.findings(_subject(player), suite.id, mark, judge.name):
+            if passed and task in tasks and "official" in evidence:
+                needs = evidence["needs"]
+                given = ["official"] if evidence["official"] else needs if isinstance(needs, list) else []
+                counts.update(str(rule) for rule in given)
+    return counts
 
 
 def _subject(player: Contestant) -> str:
@@ -218,9 +242,9 @@ def _part(config: Config, player: Contestant, sample: int) -> Part:
 def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
     for play, trajectory in playing.owed(loop, rnd, Purpose.GATE):
         loop.store.finish(play, trajectory)
-    judge_missing(loop, rnd)
     for suite in suites.values():
-        loop.store.score(rnd, suite.id, fingerprint(loop, suite), loop.required)
+        judge_missing(loop, rnd, suite)
+        loop.store.score(rnd, suite.id, fingerprint(loop, suite), _required(loop, suite))
 
 
 def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:

@@ -7,12 +7,13 @@ registers anything; putting the file there is all it takes.
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from loop.errors import ConfigError, nearest
-from loop.types import Part
+from loop.types import Checker, Part, Suite
 
 
 def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows which protocol the package's parts fulfil
@@ -29,6 +30,11 @@ def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows wh
         place = ".".join(str(step) for step in first["loc"])
         hint = nearest(place, list(found.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"{package}.{part.use}: setting '{place}': {first['msg']}.{hint}") from error
+
+
+def judges_of(suite: Suite, configured: Sequence[Checker]) -> tuple[Checker, ...]:
+    """Build the checkers that judge a suite's plays: its own, or the configured ones."""
+    return tuple(load("checkers", part) for part in suite.checkers) or tuple(configured)
 
 
 def find(package: str, use: str) -> type[BaseModel]:

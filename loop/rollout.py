@@ -53,7 +53,7 @@ def play(job: Play) -> Trajectory:
         ConfigError: the play names a player that does not exist.
     """
     player: Player = plugins.load("teachers", job.player)
-    catalogue = catalogue_of(job.task.tools, job.task.backends)
+    catalogue = catalogue_of(job.task.tools, job.task.backends, job.task.initial)
     transcript, began, clock = Transcript(), time.time_ns() // 1000, time.monotonic()
     end, failure = _attempt(player, job, catalogue, transcript)
     return Trajectory(
@@ -100,12 +100,17 @@ def converse(  # noqa: PLR0913 - the one place where everything of a play meets
 
 
 def take_turn(chat: Chat, world: World, catalogue: Catalogue, rule: Rule, into: Transcript) -> bool:
-    """Let the player call and read until it answers without a call. False when it reached the step cap instead."""
+    """Let the player call and read until it answers without a call. False when it reached the step cap instead.
+
+    A world that is over after its first calls ends the turn as well.
+    """
     for _ in range(rule.steps_per_turn):
         message = into.add(chat.reply(tuple(into.messages), catalogue))
         if not message.calls:
             return True
         into.messages.extend(_answer(world, message.calls))
+        if world.over:
+            return True
     return False
 
 
@@ -124,4 +129,4 @@ def offered(catalogue: Catalogue, messages: Sequence[Message], task: Task) -> Ca
     added = [name for message in messages for name in message.adds]
     if not added:
         return catalogue
-    return Catalogue(tools=(*catalogue.tools, *catalogue_of(added, task.backends).tools))
+    return Catalogue(tools=(*catalogue.tools, *catalogue_of(added, task.backends, task.initial).tools))

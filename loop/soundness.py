@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from loop.errors import ConfigError, LoopdError
+from loop.plugins import judges_of
 from loop.rollout import play
 from loop.store import Store
 from loop.store.soundness import Attempts, Replay
@@ -75,12 +76,12 @@ def assess(
 
     Args:
         suite: the suite; no model plays it, so a sealed one stays sealed.
-        checkers: what a replay must pass.
+        checkers: what a replay must pass, unless the suite names checkers of its own.
         rule: the rule that it is played under.
         noted: flaws from the store.
         attempts: of teachers that do not see the plan, by task.
     """
-    flaws = list(dict.fromkeys([*known_flaws(suite), *noted]))
+    flaws, judges = list(dict.fromkeys([*known_flaws(suite), *noted])), judges_of(suite, checkers)
     return Ledger(
         suite=suite.name,
         entries=tuple(
@@ -89,7 +90,7 @@ def assess(
                 arm=str(task.arm),
                 source=task.source,
                 flaws=tuple(flaw for flaw in flaws if flaw.task == task.id),
-                replay=replay(task, checkers, rule),
+                replay=replay(task, judges, rule),
                 attempts=(attempts or {}).get(task.id, Attempts()),
             )
             for task in suite.tasks

@@ -203,6 +203,11 @@ class World(Protocol):
         """Everything that later calls can depend on, per backend, comparable with ==."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the play ends with the calls that were made: a single-turn question is asked once."""
+        ...
+
 
 # --- plays -----------------------------------------------------------------------------------------------------------
 
@@ -463,6 +468,9 @@ class Suite(Record):
 
     name: Id
     tasks: tuple[Task, ...]
+    checkers: tuple[Part, ...] = ()
+    """Checkers that judge its plays in place of the configured ones; empty for those. Part of every measurement's
+    fingerprint, not of the identity."""
 
     @cached_property
     def id(self) -> str:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from loop.errors import NotFound, nearest
 from loop.plugins import load
 from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
+from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.bfcl import tasks_of
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
@@ -36,7 +37,7 @@ def _tiers(easy: int = 0, moderate: int = 0, hard: int = 0, veryhard: int = 0) -
 WALKS: Final = ("tidy", "walk", "copies", "project")
 """Families of files without data flow: names, paths and deep nesting, as the file gates before this one had them."""
 
-SINGLE: Final = ("files", "maths", "messages", "sql", "tickets", "trading", "travel", "twitter", "vehicle")
+ALONE: Final = ("files", "maths", "messages", "sql", "tickets", "trading", "travel", "twitter", "vehicle")
 """Generators of one backend each."""
 
 GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
@@ -52,13 +53,13 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
             Draw(generator="travel", families=("airport", "money"), tiers=_tiers(12, 12, 6)),
         ),
         "small-depth": (Draw(generator="files", tiers=_tiers(18, 18, 6)),),
-        "small-breadth": tuple(Draw(generator=name, tiers=_tiers(3, 2, 1)) for name in SINGLE if name != "files"),
+        "small-breadth": tuple(Draw(generator=name, tiers=_tiers(3, 2, 1)) for name in ALONE if name != "files"),
         "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
         "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=72), offer="whole"),),
         "depth-hardgen": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=40), offer="whole"),),
         "depth-veryhard": (Draw(generator="files", tiers=_tiers(veryhard=18), offer="whole"),),
         "breadth": (
-            *(Draw(generator=name, tiers=_tiers(4, 4, 3, 2), offer="whole") for name in SINGLE if name != "files"),
+            *(Draw(generator=name, tiers=_tiers(4, 4, 3, 2), offer="whole") for name in ALONE if name != "files"),
             Draw(generator="pairs", tiers=_tiers(0, 32, 32, 0), offer="whole"),
         ),
         "abstention": (Draw(generator="abstention", tiers=_tiers(26, 13, 1), offer="whole"),),
@@ -66,7 +67,7 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
         "sql": (Draw(generator="sql", tiers=_tiers(18, 18, 12, 2), offer="whole"),),
         **{
             f"{name}-{tier}": (Draw(generator=name, tiers={tier: 18}, offer="whole"),)
-            for name in (*SINGLE, "pairs")
+            for name in (*ALONE, "pairs")
             for tier in Tier
         },
     }
@@ -89,9 +90,24 @@ BFCL: Final[Mapping[str, tuple[str, bool | None]]] = MappingProxyType(
 meant (true), only the others (false), or all."""
 
 
+OFFICIAL: Final = (
+    Part(use="outcome", settings={"abstain": False, "exact_numbers": True}),
+    Part(use="stop", settings={"premature": False}),
+)
+"""BFCL's own rule for its multi-turn entries: states and answers after every turn, and no turn that reaches the cap."""
+
+SINGLE: Final[Mapping[str, str]] = MappingProxyType(
+    {f"bfcl-{category.replace('_', '-')}": category for category in SINGLE_TURN}
+)
+"""BFCL's single-turn categories, all of whose entries are held out."""
+
+WRITTEN: Final = (Part(use="ast_match"),)
+"""What judges single-turn answers: how they are written, for nothing is behind the functions."""
+
+
 def names() -> tuple[str, ...]:
     """Names of all suites."""
-    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), *BFCL)
+    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), *BFCL, *SINGLE)
 
 
 def twin(name: str) -> str | None:
@@ -106,10 +122,15 @@ def suite(name: str) -> Suite:
     Raises:
         NotFound: there is no suite of that name.
         ConfigError: it is one of BFCL's, and the data set is not installed.
+        BadEntry: it is one of BFCL's, and a file was edited so that it cannot be read; names file and line, or entry.
     """
     if name not in names():
         raise NotFound(f"There is no suite '{name}'.{nearest(name, names())}")
-    return Suite(name=name, tasks=tuple(_entries(*BFCL[name]) if name in BFCL else _generated(name)))
+    if name in SINGLE:
+        return Suite(name=name, tasks=tuple(single_turn_tasks(SINGLE[name])), checkers=WRITTEN)
+    if name in BFCL:
+        return Suite(name=name, tasks=tuple(_entries(*BFCL[name])), checkers=OFFICIAL)
+    return Suite(name=name, tasks=tuple(_generated(name)))
 
 
 def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT001 - as `BFCL` has it

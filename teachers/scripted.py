@@ -13,6 +13,7 @@ from pydantic import Field
 from loop.errors import FailureKind, ProviderError
 from loop.plan import PlanError, resolve
 from loop.types import Call, Catalogue, Message, Reply, Result, Task
+from task_generators.backends.functions_backend import FUNCTIONS
 from teachers._script import Move, Script, calls_since_user, results_of, script_of
 from teachers._teacher import Teacher
 from teachers._variations import Variety, varied
@@ -53,7 +54,7 @@ class ScriptedChat:
     script: Script
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
-        """Make the next call of the turn, or close it.
+        """Make the next call of the turn, or close it. A single-turn question gets all its calls in one message.
 
         Raises:
             ProviderError: BAD_INPUT, the plan refers to something that the results do not hold.
@@ -63,8 +64,10 @@ class ScriptedChat:
         moves, done = self.script[turn], calls_since_user(messages)
         if done == len(moves):
             return Reply(message=Message(role="assistant", content=self.task.turns[turn].closing))
-        call = self._build(moves[done], results_of(self.script, messages))
-        return Reply(message=Message(role="assistant", content="", calls=(call,)))
+        due = moves[done:] if FUNCTIONS in self.task.backends else moves[done : done + 1]
+        results = results_of(self.script, messages)
+        calls = tuple(self._build(move, results) for move in due)
+        return Reply(message=Message(role="assistant", content="", calls=calls))
 
     def _build(self, move: Move, results: Sequence[Result]) -> Call:
         try:

@@ -14,6 +14,7 @@ from loop.models import Score as ScoreRow
 from loop.models import Suite as SuiteRow
 from loop.models import Task as TaskRow
 from loop.models import Trajectory as TrajectoryRow
+from loop.models import Verdict as VerdictRow
 from loop.store.base import AnyRow, AnySelect
 from loop.store.rows import part
 from loop.store.soundness import Soundness
@@ -166,6 +167,21 @@ class Suites(Soundness):
         with self._read() as connection:
             rows = connection.execute(query).all()
         return tuple(Measured(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
+
+    def findings(
+        self, subject: str, suite_id: str, fingerprint: str, checker: str
+    ) -> list[tuple[str, bool, dict[str, JsonValue]]]:
+        """What a checker found on the plays behind a player's scores: task, whether it passed, evidence."""
+        query = (
+            select(ScoreRow.task, VerdictRow.passed, VerdictRow.evidence)
+            .join(VerdictRow, VerdictRow.trajectory == ScoreRow.trajectory)
+            .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
+            .where(VerdictRow.checker == checker)
+            .order_by(ScoreRow.task, ScoreRow.sample, VerdictRow.version)
+        )
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return [(row.task, bool(row.passed), from_json(row.evidence)) for row in rows]
 
     def note_opening(self, rnd: Round, suite_id: str, policy_id: str) -> None:
         """Count one opening of a sealed suite; the same opening is counted once."""

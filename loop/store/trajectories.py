@@ -76,15 +76,18 @@ class Trajectories(Plays):
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
 
     def unchecked(
-        self, rnd: Round | None, checkers: Required
+        self, rnd: Round | None, checkers: Required, suite: str | None = None
     ) -> Iterator[tuple[str, Task, Trajectory, tuple[str, ...]]]:
         """Trajectories that lack a verdict of some checker at its version, and the names of those checkers.
 
         Args:
             rnd: only this round's; None for all.
             checkers: names and current versions.
+            suite: only plays on the suite of this id; None for all.
         """
         query = select(TrajectoryRow).where(verdicts_of(checkers) < len(checkers))
+        if suite is not None:
+            query = query.where(TrajectoryRow.suite == suite)
         if rnd is not None:
             query = query.where(TrajectoryRow.round == rnd.id)
 

@@ -87,7 +87,7 @@ def chat(
             where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id, "temperature": 0.0}
             part = Part(use=student.player, settings={**where, "max_tokens": student.max_tokens})
             player: Player = plugins.load("teachers", part)
-            world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends)
+            world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Tools: {', '.join(tool.name for tool in offered.tools)}")
             talk(
                 player.open(task, 0),

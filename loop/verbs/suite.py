@@ -1,7 +1,7 @@
 """`loopd suite`: the frozen suites, and any player on any of them."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -19,7 +19,7 @@ from task_generators import leaks, suites
 
 app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
-Player = Annotated[str, typer.Option(help="champion, stock, the beginning of a policy's id, or a teacher's name.")]
+Player = Annotated[str, typer.Option(help="champion, stock, a policy's id, a teacher's name, or module:Class.")]
 Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
 TaskId = Annotated[str, typer.Argument(help="The beginning of the task's id, or its id in its data set.")]
 Note = Annotated[str, typer.Option(help="What is wrong with it.")]
@@ -157,13 +157,23 @@ def run(name: Name, *, player: Player = "champion", limit: Limit = None, as_json
                 view.watching(shown, Console(stderr=True)),
                 parts.build(chosen, places, shown, stop) as loop,
             ):
-                scores = measuring.run_suite(loop, suite, _player(loop, player), limit)
+                contestant = _player(loop, player)
+                scores = measuring.run_suite(loop, suite, contestant, limit)
                 unsound = loop.store.unsound(suite.id)
+                sound = {score.task for score in scores if score.task not in unsound}
+                points = measuring.points_of_rules(loop, suite, contestant, sound)
         except Stopped as stopped:
             raise typer.Exit(stopped.exit_code) from stopped
         finally:
             shown.close()
-    show(_table(suite, scores, unsound), as_json=as_json)
+    show([*_table(suite, scores, unsound), *_rules(points, len(sound))], as_json=as_json)
+
+
+def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:
+    """Say what would have passed without the forgiving rules, and what each of them gave."""
+    names = ["official", *sorted(points.keys() - {"official"})] if points else []
+    told = {"official": "without forgiving rules"}
+    return [_of(told.get(name, f"by rule {name} alone"), points[name], total) for name in names]
 
 
 def _player(loop: parts.Loop, name: str) -> measuring.Contestant:
@@ -171,7 +181,7 @@ def _player(loop: parts.Loop, name: str) -> measuring.Contestant:
         return loop.champion
     if name == "stock":
         return loop.stock
-    if name in teacher.known():
+    if name in teacher.known() or ":" in name:
         return next((each for each in loop.config.teachers if each.use == name), Teaching(use=name))
     found = [policy for policy, _ in loop.store.policies() if policy.id.startswith(name)]
     if len(found) != 1:
@@ -193,5 +203,8 @@ def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> l
 
 
 def _row(what: str, counts: Counter[bool]) -> dict[str, object]:
-    total = counts.total()
-    return {"what": what, "passed": counts[True], "of": total, "rate": counts[True] / total if total else None}
+    return _of(what, counts[True], counts.total())
+
+
+def _of(what: str, passed: int, total: int) -> dict[str, object]:
+    return {"what": what, "passed": passed, "of": total, "rate": passed / total if total else None}

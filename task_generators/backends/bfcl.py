@@ -36,8 +36,8 @@ def entries(category: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         ConfigError: the data set is not installed.
         BadEntry: a line is no entry, or has no gold answer; the message names file and line.
     """
-    questions = _lines(f"BFCL_v4_multi_turn_{category}.json")
-    answers = _lines(f"possible_answer/BFCL_v4_multi_turn_{category}.json")
+    questions = read_lines(f"BFCL_v4_multi_turn_{category}.json")
+    answers = read_lines(f"possible_answer/BFCL_v4_multi_turn_{category}.json")
     gold = {answer["id"]: answer for answer in answers}
     for entry in questions:
         if entry["id"] not in gold:
@@ -45,7 +45,13 @@ def entries(category: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         yield entry, gold[entry["id"]]
 
 
-def _lines(name: str) -> list[dict[str, Any]]:
+def read_lines(name: str) -> list[dict[str, Any]]:
+    """Read a file of the data set, one entry a line.
+
+    Raises:
+        ConfigError: the data set is not installed.
+        BadEntry: a line is no entry; the message names file and line.
+    """
     try:
         path = files("bfcl_eval").joinpath("data", *name.split("/"))
         text = path.read_text(encoding="utf-8")
@@ -84,7 +90,7 @@ def _task(entry: Mapping[str, Any], gold: Mapping[str, Any], split: Split) -> Ta
     return Task(
         generator="bfcl",
         family=category,
-        tier=_tier(sum(map(len, plans))),
+        tier=tier_of(sum(map(len, plans))),
         seed=int(number),
         backends=backends,
         initial={**entry["initial_config"], **({LONG_CONTEXT: True} if category == "long_context" else {})},
@@ -124,5 +130,6 @@ def _words(messages: Sequence[Mapping[str, str]]) -> str:
     return str(DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_FC)
 
 
-def _tier(calls: int) -> Tier:
+def tier_of(calls: int) -> Tier:
+    """Say how hard so many calls are."""
     return next((tier for most, tier in TIERS if calls <= most), Tier.VERYHARD)

@@ -1,10 +1,14 @@
 """Which tools a task may offer: the backends' function documents as catalogues."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from pydantic import JsonValue
 
 from loop.errors import ConfigError, nearest
 from loop.types import Catalogue, Tool
 from task_generators.backends.backend import backend as backend_of
+from task_generators.backends.functions_backend import FUNCTIONS, brought
 
 
 def tools_of(backend: str) -> tuple[str, ...]:
@@ -16,15 +20,28 @@ def tools_of(backend: str) -> tuple[str, ...]:
     return tuple(backend_of(backend).tools)
 
 
-def catalogue(tools: Sequence[str], backends: Iterable[str]) -> Catalogue:
+def tools_in(backend: str, initial: Mapping[str, JsonValue]) -> Mapping[str, Tool]:
+    """Give a backend's tools by name: those of a task's own functions are in its initial state.
+
+    Raises:
+        ConfigError: no such backend.
+        BadDocument: a task's own function cannot be read.
+    """
+    return brought(initial) if backend == FUNCTIONS and FUNCTIONS in initial else backend_of(backend).tools
+
+
+def catalogue(
+    tools: Sequence[str], backends: Iterable[str], initial: Mapping[str, JsonValue] = MappingProxyType({})
+) -> Catalogue:
     """Offer the named tools of these backends, in the order of the names.
 
     Raises:
         ConfigError: none of the backends has a tool of that name.
+        BadDocument: a task's own function cannot be read.
     """
     known: dict[str, Tool] = {}
     for backend in backends:
-        known |= backend_of(backend).tools
+        known |= tools_in(backend, initial)
     unknown = [name for name in tools if name not in known]
     if unknown:
         raise ConfigError(f"There is no tool '{unknown[0]}' here.{nearest(unknown[0], list(known))}")

@@ -1,6 +1,6 @@
 """Worlds: one play's private instances of its backends, and the one door through which calls reach them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from loop.errors import nearest
 from loop.types import Call, Result, Tool
 from task_generators.backends.arguments import problem
 from task_generators.backends.backend import backend as backend_of
+from task_generators.backends.functions_backend import FUNCTIONS, Unseen, brought
 from task_generators.backends.values import (
     Answer,
     Snapshot,
@@ -47,7 +48,8 @@ def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "Ba
         backend: backend_of(backend).open(copied(initial.get(backend, {})), long_context=long_context)
         for backend in backends
     }
-    return BackendWorld(instances)
+    own = brought(initial) if FUNCTIONS in instances and FUNCTIONS in initial else {}
+    return BackendWorld(instances, own)
 
 
 @cache
@@ -61,9 +63,11 @@ def _dispatch(backends: tuple[str, ...]) -> Mapping[str, tuple[str, Tool]]:
 class BackendWorld:  # a `loop.types.World`
     """Private instances of one or more backends. Made by `open_world`."""
 
-    def __init__(self, instances: Mapping[str, Any]) -> None:
+    def __init__(self, instances: Mapping[str, Any], own: Mapping[str, Tool] = MappingProxyType({})) -> None:
         self._instances = instances
         self._tools = _dispatch(tuple(instances))
+        if own:
+            self._tools = {**self._tools, **{name: (FUNCTIONS, tool) for name, tool in own.items()}}
         self._calls = 0
 
     def call(self, call: Call) -> Result:
@@ -87,7 +91,7 @@ class BackendWorld:  # a `loop.types.World`
         if wrong := problem(tool.parameters, call.arguments):
             return failure(f"{call.name}: {wrong}")
         try:
-            return plain(getattr(self._instances[backend], call.name)(**copied(dict(call.arguments))))
+            return plain(self._method(backend, call.name)(**copied(dict(call.arguments))))
         except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
             return failure(f"Error during execution: {str(error) or type(error).__name__}")
 
@@ -97,7 +101,17 @@ class BackendWorld:  # a `loop.types.World`
             backend, tool = self._tools[call.name]
             if not problem(tool.parameters, call.arguments):
                 with suppress(Exception):
-                    getattr(self._instances[backend], call.name)(**copied(dict(call.arguments)))
+                    self._method(backend, call.name)(**copied(dict(call.arguments)))
+
+    def _method(self, backend: str, name: str) -> Callable[..., Any]:
+        """Find what answers a tool of the allow-list. A task's own functions are all answered alike."""
+        instance = self._instances[backend]
+        return instance.answer if isinstance(instance, Unseen) else getattr(instance, name)
+
+    @property
+    def over(self) -> bool:
+        """Whether the play ends here: a task's own functions are called in one message."""
+        return self._calls > 0 and FUNCTIONS in self._instances
 
     def state(self) -> dict[str, JsonValue]:
         """Show every backend's public attributes, which are what BFCL compares."""

@@ -36,7 +36,7 @@ MESSAGES = st.builds(
 
 
 def test_the_known_checkers():
-    assert {checker.name for checker in CHECKERS} == {"outcome", "stop", "dataflow", "economy", "format"}
+    assert {checker.name for checker in CHECKERS} == {"outcome", "stop", "dataflow", "economy", "format", "ast_match"}
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)

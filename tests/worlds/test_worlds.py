@@ -39,8 +39,9 @@ def files():
     return open_world(("GorillaFileSystem",), {"GorillaFileSystem": TREE})
 
 
-def test_there_are_nine_backends():
+def test_there_are_nine_backends_and_one_for_functions_that_tasks_bring_along():
     assert set(backends()) == {
+        "Functions",
         *("GorillaFileSystem", "MathAPI", "MessageAPI", "SQL", "TicketAPI"),
         *("TradingBot", "TravelAPI", "TwitterAPI", "VehicleControlAPI"),
     }
