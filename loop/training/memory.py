@@ -16,6 +16,8 @@ OVERHEAD: Final = 1.6
 Measured with SmolLM2: 1.1 MB a token where the kept arrays are 0.8 MB."""
 TRACED: Final = 2.5
 """What automatic differentiation keeps beside it: every intermediate. Measured with SmolLM2: 2.8 MB a token."""
+USUAL: Final = 20
+"""Widths that a block keeps a token where its parts have other names: 9 for attention, 2 for itself, 8 for the rest."""
 LEAST: Final = 512
 """A micro-batch below this many tokens shares nothing worth the name."""
 
@@ -33,14 +35,23 @@ def per_token(model: Any, *, recompute: bool = False) -> int:  # noqa: ANN401 - 
 
     With `recompute` these are every block's input, and all of the one block that is computed again.
     """
-    block = model.layers[0]
-    attention, feed_forward = block.self_attn, block.mlp
-    sizes = [_outputs(attention[name]) for name in ("q_proj", "k_proj", "v_proj")]
-    hidden, inner = _outputs(feed_forward.down_proj), _outputs(feed_forward.gate_proj)
-    kept = 2 * sum(sizes) + sizes[0] + 2 * hidden + 2 * inner
+    hidden, kept = _kept(model)
     if recompute:
         kept = hidden + -(-kept // len(model.layers))
-    return int(len(model.layers) * kept * model.model.norm.weight.dtype.size * OVERHEAD)
+    size = next(value.dtype.size for name, value in tree_flatten(model.parameters()) if name.endswith("norm.weight"))
+    return int(len(model.layers) * kept * size * OVERHEAD)
+
+
+def _kept(model: Any) -> tuple[int, int]:  # noqa: ANN401 - as above
+    """Give a block's width, and how many numbers it keeps a token; unknown parts are taken for usual ones."""
+    block = model.layers[0]
+    try:
+        attention, feed_forward = block.self_attn, block.mlp
+        sizes = [_outputs(attention[name]) for name in ("q_proj", "k_proj", "v_proj")]
+        hidden, inner = _outputs(feed_forward.down_proj), _outputs(feed_forward.gate_proj)
+    except (AttributeError, KeyError):
+        return int(model.args.hidden_size), USUAL * int(model.args.hidden_size)
+    return hidden, 2 * sum(sizes) + sizes[0] + 2 * hidden + 2 * inner
 
 
 def _outputs(layer: Any) -> int:  # noqa: ANN401 - an adapted linear layer

@@ -25,6 +25,20 @@ def test_a_micro_batch_is_what_is_wanted_or_what_fits(model):
     assert memory.budget(model, 4096, 1, tight) == pytest.approx(2 * memory.budget(model, 4096, 2, tight), abs=2)
 
 
+def test_checkpointing_fits_more_tokens_and_automatic_differentiation_fewer(model):
+    assert memory.per_token(model, recompute=True) < memory.per_token(model)
+    tight = int((memory.fixed(model) + 2000 * 2 * memory.per_token(model)) / memory.SPARE) + 1
+    assert memory.budget(model, 4096, 2, tight, recompute=True) > memory.budget(model, 4096, 2, tight)
+    assert memory.budget(model, 4096, 1, tight, traced=True) == pytest.approx(4000 / memory.TRACED, abs=2)
+
+
+def test_a_block_of_other_parts_is_foreseen_by_its_width(model):
+    known = memory.per_token(model)
+    for block in model.layers:
+        block["attention"] = block.pop("self_attn")
+    assert known / 4 < memory.per_token(model) < known * 4
+
+
 def test_too_little_is_said_before_anything_is_computed(model):
     with pytest.raises(ConfigError, match="of free memory"):
         memory.budget(model, 4096, 2, memory.fixed(model))

@@ -66,3 +66,13 @@ def test_a_common_prefix_is_there_once():
     many = [Row(str(tail), (*prefix, 200 + tail, 300, 301), (False,) * 101 + (True,)) for tail in range(8)]
     assert len(pack(many, 8).tokens) == 100 + 8 * 2
     assert len(pack(many, 8, least=200).tokens) == 8 * 102
+
+
+def test_wins_of_one_task_share_more_than_the_catalogue():
+    catalogue = tuple(range(100))
+    tasks = [tuple(range(1000 * task, 1000 * task + 40)) for task in (1, 2)]
+    wins = [(*catalogue, *task, 5000 + win, 300, 301) for task in tasks for win in range(3)]
+    rows = [Row(str(number), tokens, (False,) * 141 + (True,)) for number, tokens in enumerate(wins)]
+    packed = pack(rows, 6)
+    assert len(packed.tokens) == 100 + 2 * 40 + 6 * 2
+    assert packed.row_tokens == 6 * 143
