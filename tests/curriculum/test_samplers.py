@@ -197,3 +197,12 @@ def test_who_plays_more(tally, expected):
 
 def test_a_quickstart_asks_the_teacher_after_four_losses():
     assert Thompson(samples=4).more(plays=4, wins=0, teachers=1) == More(teacher=True)
+
+
+def test_the_first_round_leaves_no_open_arm_without_a_look():
+    tiers = (Tier.EASY, Tier.MODERATE, Tier.HARD)
+    keys = [key(name, family=family, tier=tier) for name in NAMES[:3] for family in "ab" for tier in tiers]
+    sampler = Thompson(samples=4, free=frozenset(tiers))
+    for seed in range(200):
+        looked = {request.arm for request in sampler.pick((), keys, 48, random.Random(seed), 1)}
+        assert looked == set(keys)
