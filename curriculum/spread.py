@@ -31,7 +31,13 @@ def spread(weights: Floats, members: Bools, tasks: int, floor: float, rng: np.ra
 
 
 def _draw(weights: Floats, among: Bools, count: int, rng: np.random.Generator) -> Ints:
-    """Draw by weight among some arms; where none of them has any, each is as likely."""
+    """Draw by weight among some arms; where none of them has any, each is as likely.
+
+    Systematic resampling (Kitagawa 1996): an arm is drawn as often as it should be, rounded up or down. Drawn one by
+    one, an arm that should be drawn twice would be missed in every eighth round.
+    """
     share = np.where(among, weights, 0.0)
     share = share if share.sum() > 0 else among.astype(np.float64)
-    return rng.choice(len(weights), size=count, p=share / share.sum())
+    ends = np.cumsum(share / share.sum())
+    places = (np.arange(count) + rng.random()) / count
+    return rng.permutation(np.minimum(np.searchsorted(ends, places, side="right"), np.flatnonzero(share)[-1]))

@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curriculum.posterior import update
 from curriculum.sampler import More
+from curriculum.spread import spread
 from curriculum.thompson import Thompson
 from loop import plugins
 from loop.errors import ConfigError
@@ -199,10 +201,16 @@ def test_a_quickstart_asks_the_teacher_after_four_losses():
     assert Thompson(samples=4).more(plays=4, wins=0, teachers=1) == More(teacher=True)
 
 
-def test_the_first_round_leaves_no_open_arm_without_a_look():
+def test_a_first_round_hardly_ever_leaves_an_open_arm_without_a_look():
     tiers = (Tier.EASY, Tier.MODERATE, Tier.HARD)
     keys = [key(name, family=family, tier=tier) for name in NAMES[:3] for family in "ab" for tier in tiers]
     sampler = Thompson(samples=4, free=frozenset(tiers))
-    for seed in range(200):
-        looked = {request.arm for request in sampler.pick((), keys, 48, random.Random(seed), 1)}
-        assert looked == set(keys)
+    rounds = [{each.arm for each in sampler.pick((), keys, 48, random.Random(seed), 1)} for seed in range(200)]
+    assert sum(len(keys) - len(seen) for seen in rounds) <= 3  # drawn one by one it is 230
+
+
+def test_arms_are_drawn_as_often_as_their_weights_say():
+    drawn = Counter(
+        spread(np.array([1.0, 0.0, 2.0, 5.0]), np.ones((1, 4), bool), 80, 0.0, np.random.default_rng(0)).tolist()
+    )
+    assert drawn == {0: 10, 2: 20, 3: 50}
