@@ -1,5 +1,6 @@
 """`loopd gate`: what the gates said and why, what they can show; pause and resume them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -126,14 +127,15 @@ def _gates() -> list[GatePlugin]:
 
 
 def _configured() -> Iterator[Sized]:
-    """List the configured gates' suites, whole and backend by backend."""
+    """List the configured gates' suites, whole and by what each gate judges alone: backends or families."""
     for gate in _gates():
         tasks = suite(gate.suite).tasks
         errors = {"level": gate.level, "share": gate.share} if isinstance(gate, Judging) else {}
         yield Sized(suite=gate.suite, part="overall", tasks=len(tasks), **errors)
-        names = sorted({name for task in tasks for name in task.backends})
-        for name in names if len(names) > 1 else ():
-            yield Sized(suite=gate.suite, part=name, tasks=sum(name in task.backends for task in tasks), **errors)
+        by_family = getattr(gate, "categories", "backends") == "family"
+        parts = Counter(name for task in tasks for name in ((task.family,) if by_family else task.backends))
+        for name, count in sorted(parts.items()) if len(parts) > 1 else ():
+            yield Sized(suite=gate.suite, part=name, tasks=count, **errors)
 
 
 def _cell(sized: Sized, samples: int, noise: float, attempt: int) -> dict[str, Any]:

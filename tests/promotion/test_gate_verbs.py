@@ -88,3 +88,10 @@ def test_gates_are_paused_and_resumed_by_names_that_exist(rehearsal):
     assert "Still paused: all. Rounds whose candidates wait: 2" in rehearsal.loopd("gate", "resume", "depth")
     assert "none yet: the candidate waits" in rehearsal.loopd("gate", "explain", "2")
     assert "Still paused: none" in rehearsal.loopd("gate", "resume")
+
+
+def test_power_counts_the_categories_that_a_retention_gate_judges(rehearsal):
+    own = 'gating.gates = [{ use = "retention", settings = { suite = "abstention" } }]\n'
+    (rehearsal.home / "loopd.toml").write_text('profile = "quickstart"\n' + own)
+    rows = rehearsal.json("gate", "power", "--samples", "1")["rows"]
+    assert {row["part"]: row["tasks"] for row in rows} == {"overall": 40, "ask": 13, "no-tool": 15, "wait": 12}
