@@ -25,7 +25,7 @@ def table(card):
 
 
 def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_learned_from(rehearsal):
-    rehearsal.live()
+    rehearsal.live(training={"learning_rate": 3e-4})
     with rehearsal.store() as store:
         policy = store.champion()
         directory = rehearsal.places.policies / policy.id
@@ -48,7 +48,7 @@ def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_lear
         assert report["plays"] == sum(gate["plays"] for gate in report["gates"])
         trained = json.loads((directory / "train_config.json").read_text())
         dataset = store.dataset(store.round(1))
-        assert (trained["dataset"], trained["learning_rate"]) == (dataset.id, 5e-4)
+        assert (trained["dataset"], trained["learning_rate"]) == (dataset.id, 3e-4)
         assert not {"rows", "scratch", "out"} & trained.keys()
         assert dataset.id in (directory / "data_card.md").read_text()
         registry.verify(Path(store.adapter_path(policy.id)), base=policy.base)
