@@ -182,3 +182,97 @@ def test_strict_verdicts_are_those_of_bfcl(official):
     found, plays = differing(official, ANSWERED, 8, 8)
     assert plays >= 2_000
     assert found == []
+
+
+@pytest.mark.slow
+def test_strict_verdicts_are_those_of_bfcl_on_every_entry(official):
+    found, plays = differing(official, ANSWERED, 1, 12)
+    assert plays >= 25_000
+    assert found == []
+
+
+# --- the forgiving rules ---------------------------------------------------------------------------------------------
+
+
+def asked(kind, right, words=""):
+    """A question whose one function has one argument."""
+    task = next(single_turn_tasks("simple_python"))
+    parameters = {"type": "dict", "properties": {"x": {"type": kind, "description": ""}}, "required": ["x"]}
+    functions = [{"name": "f.g", "description": "", "parameters": parameters}]
+    initial = {FUNCTIONS: {"language": "python", "functions": functions, "answers": [{"f.g": {"x": right}}]}}
+    turn = task.turns[0].model_copy(update={"user": words, "plan": ()})
+    return task.model_copy(update={"initial": initial, "tools": ("f_g",), "turns": (turn,)})
+
+
+def needs(task, value):
+    """The rules that the value needs; None where it fails."""
+    verdict = FORGIVING.check(task, play(task, [Call(name="f_g", arguments={"x": value})]))
+    return verdict.evidence["needs"] if verdict.passed else None
+
+
+HOME = asked("string", ["12 Main Street"], "I live at 12 Main Street, Springfield")
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "rules"),
+    [
+        (asked("string", ["April 1, 2024"]), "april 1 2024", []),
+        (asked("string", ["Paris, France"]), "Paris", None),
+        (asked("string", ["New York, USA"]), "New York, United States", ["country_aliases"]),
+        (asked("string", ["Boston, United States of America"]), "Boston, U.S.", ["country_aliases"]),
+        (asked("string", ["San Francisco, CA"]), "San Francisco, Canada", None),
+        (HOME, "12 Main Street, Springfield", ["supersets"]),
+        (HOME, "12 Main Street, Shelbyville", None),
+        (asked("string", ["open now"], "it is not open now"), "not open now", None),
+        (asked("string", ["coffee"], "black coffee"), "black coffee", None),
+        (asked("integer", ["3*x"]), "3x", ["implicit_multiplication"]),
+        (asked("integer", ["3x**2"]), "3*x^2", ["implicit_multiplication"]),
+        (asked("integer", ["3x**2"]), "3*x^3", None),
+        (asked("dict", [{"a": [{"b": ["New Delhi", "Delhi"]}]}]), {"a": {"b": "delhi"}}, ["nested"]),
+        (asked("dict", [{"a": [{"b": ["USA"]}]}]), {"a": {"b": "United States"}}, ["together"]),
+        (asked("dict", [{"a": [{"b": ["New Delhi"]}]}]), {"a": {"c": "delhi"}}, None),
+    ],
+)
+def test_each_rule_forgives_what_it_names_and_nothing_else(task, value, rules):
+    assert needs(task, value) == rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "task", "value"),
+    [
+        ("nested", asked("dict", [{"a": [{"b": ["x"]}]}]), {"a": {"b": "x"}}),
+        ("implicit_multiplication", asked("integer", ["3*x"]), "3x"),
+        ("country_aliases", asked("string", ["USA"]), "United States"),
+        ("supersets", asked("string", ["big red"], "a big red car"), "big red car"),
+    ],
+)
+def test_each_rule_can_be_switched_off(rule, task, value):
+    trajectory = play(task, [Call(name="f_g", arguments={"x": value})])
+    assert FORGIVING.check(task, trajectory).passed
+    assert not AstMatch(**{rule: False}).check(task, trajectory).passed
+    assert AstMatch(**{**dict.fromkeys(RULES, False), rule: True}).check(task, trajectory).passed
+
+
+# --- whether to call, and when ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("category", "right"), [("irrelevance", False), ("live_relevance", True)])
+def test_without_answers_only_calling_counts(category, right):
+    task = next(single_turn_tasks(category))
+    assert FORGIVING.check(task, play(task, [Call(name=task.tools[0])])).passed is right
+    assert FORGIVING.check(task, play(task, [])).passed is not right
+
+
+def test_a_call_that_was_begun_is_no_answer_without_a_call():
+    task = next(single_turn_tasks("irrelevance"))
+    begun = Message(role="assistant", content="<tool_call>{", fault="no JSON")
+    found = FORGIVING.check(task, Trajectory(task=task.id, player="x", end=End.CLOSED, messages=(begun,)))
+    assert not found.passed
+    assert "no JSON" in found.reason
+
+
+def test_only_the_first_message_that_calls_is_judged():
+    task = next(single_turn_tasks("parallel"))
+    first, second = ([call] for call in gold(task)[:2])
+    assert not FORGIVING.check(task, play(task, first, second)).passed
+    assert FORGIVING.check(task, play(task, [*first, *second], first)).passed

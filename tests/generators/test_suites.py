@@ -163,6 +163,11 @@ def test_a_suite_holds_no_leak_group_twice_and_only_its_own_split(name):
     assert {split_of(task.leak_group) for task in tasks} == {split}
 
 
+@pytest.mark.parametrize("name", [name for name in names() if "irrelevance" not in name and "abstention" not in name])
+def test_a_player_that_does_nothing_is_right_in_no_task(name):
+    assert [task.id for task in suite(name).tasks if not task.plan] == []
+
+
 @pytest.mark.parametrize(
     ("name", "least"),
     [
