@@ -96,3 +96,10 @@ def test_killed_while_the_twins_are_played_it_ends_the_same(rehearsal, tmp_path_
     assert len(outcome(second)[2]) < len(expected[2]) or back == 4, "in the midst of the plays"
     second.live(**SEALED)
     assert outcome(second) == expected
+
+
+def test_a_start_with_a_gate_that_cannot_be_passed_ends_with_78_and_what_to_type(rehearsal, monkeypatch):
+    monkeypatch.setenv("LOOPD_RULE", '{ name = "short", steps_per_turn = 1 }')
+    said = rehearsal.loopd("start", "--foreground", code=1)
+    assert "cannot be a gate: only 4 of its 10 sound tasks can be passed (40.0%)" in said
+    assert "LOOPD_GATING__MIN_CEILING=0.4" in said
