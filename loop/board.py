@@ -48,6 +48,8 @@ class Progress(Record):
     loss: float | None = None
     losses: tuple[float, ...] = ()
     champion: str = ""
+    student: str = ""
+    """How it was last served: number type, device, engine."""
     gates: tuple[GateResult, ...] = ()
     decision: str = ""
     """The last round's, with its reason."""

@@ -15,12 +15,16 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 
-from pydantic import JsonValue
+import structlog
+from pydantic import ConfigDict, JsonValue
 
 from loop.children import Child
 from loop.errors import FailureKind, ProviderError
 from loop.types import Precision, Record
 
+log = structlog.get_logger()
+PLAIN: Final = "mlx-lm"
+"""What a server calls its engine where it falls back to mlx-lm's own batching."""
 SERVER: Final = "loop.student.server"
 TRAINER: Final = "loop.training.trainer"
 METER: Final = "loop.training.divergence"
@@ -52,12 +56,33 @@ class Prefixes(Record):
         return words if self.mib else {}
 
 
+class Ready(Record):
+    """What a server says when it is ready."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    port: int
+    device: str = ""
+    dtype: str = ""
+    engine: str = ""
+
+    @property
+    def shares(self) -> bool:
+        """Whether prefixes are shared: not so for a model family that the engine does not know."""
+        return self.engine != PLAIN
+
+    @property
+    def words(self) -> str:
+        """Say how the student is served, for people."""
+        note = "" if self.shares else ": this model family is not known, so prefixes are not shared and plays are slow"
+        return f"{self.dtype} on {self.device}, engine {self.engine}{note}"
+
+
 class Served:
     """A student that answers on loopback. `url` is the endpoint's root; `token_file` holds its bearer token."""
 
-    def __init__(self, child: Child, port: int, token_file: Path) -> None:
-        self._child = child
-        self.url, self.token_file = f"http://127.0.0.1:{port}", token_file
+    def __init__(self, child: Child, ready: Ready, token_file: Path) -> None:
+        self._child, self.ready = child, ready
+        self.url, self.token_file = f"http://127.0.0.1:{ready.port}", token_file
 
     @property
     def alive(self) -> bool:
@@ -142,7 +167,9 @@ class Gpu:
         with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
             arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
             with self._child("student", arguments) as child:
-                served = Served(child, _port(child), token_file)
+                served = Served(child, _ready(child), token_file)
+                if not served.ready.shares:
+                    log.warning("prefixes_not_shared", student=served.ready.words)
                 child.drain()
                 yield served
 
@@ -225,13 +252,12 @@ def _beside() -> Path:
     return Path(sys.prefix).resolve() / "openblas"
 
 
-def _port(child: Child) -> int:
+def _ready(child: Child) -> Ready:
     """Wait until the server says that it is ready."""
     try:
         for message in child.messages(READY):
-            port = message.get("port")
-            if isinstance(port, int):
-                return port
+            if isinstance(message.get("port"), int):
+                return Ready.model_validate(message)
     except TimeoutError as error:
         raise ProviderError(FailureKind.LOST, f"{error} while it loaded the model. {child.tail()}") from error
     raise child.lost()

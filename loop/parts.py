@@ -110,6 +110,7 @@ class Loop:
             max_rows=student.max_rows,
             prefixes=Prefixes(directory=self.paths.prefixes, mib=student.prefix_mib, policy=policy.id),
         ) as served:
+            self.board.update(student=served.ready.words)
             yield served
 
 

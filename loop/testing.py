@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from safetensors.numpy import save_file
 
 from loop.canonical import digest
+from loop.gpu import Ready
 from loop.store import Store
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
 from teachers.scripted import Scripted
@@ -78,6 +79,7 @@ class FakeServed:
 
     alive = True
     token_file = Path("/dev/null")
+    ready = Ready(port=0, device="paper", dtype="no number", engine="fake")
 
     def __init__(self, url: str) -> None:
         self.url = url

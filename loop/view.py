@@ -83,6 +83,8 @@ def picture(now: Progress) -> RenderableType:
         parts.append(_tallies(now))
     if now.losses:
         parts.append(Text.assemble("loss ", (_spark(now.losses), "cyan"), f" {now.losses[-1]:.4f}"))
+    if now.student:
+        parts.append(Text(f"student: {now.student}", style="dim"))
     if now.decision:
         parts.append(Text(f"last decision: {now.decision}", style="bold"))
     title = f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}"

@@ -40,10 +40,10 @@ def printed(renderable, width=100):
 
 def test_the_picture_shows_round_stage_step_rates_and_losses(board):
     board.advance()
-    board.update(losses=(2.0, 1.0, 0.25), loss=0.25)
+    board.update(losses=(2.0, 1.0, 0.25), loss=0.25, student="float32 on cpu, engine mlx-lm")
     text = printed(view.picture(board.now))
     for word in ("quickstart", "round 2", "abcdef01", "collect", "champion plays", "5/10 plays", "TradingBot", "50%",
-                 "scripted TravelAPI", "100%", "0.2500", "Ctrl-C"):  # fmt: skip
+                 "scripted TravelAPI", "100%", "0.2500", "engine mlx-lm", "Ctrl-C"):  # fmt: skip
         assert word in text
 
 

@@ -88,6 +88,7 @@ def chat(
             part = Part(use=student.player, settings={**where, "max_tokens": student.max_tokens})
             player: Player = plugins.load("teachers", part)
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
+            console.print(f"Served in {served.ready.words}")
             console.print(f"Tools: {', '.join(tool.name for tool in offered.tools)}")
             talk(
                 player.open(task, 0),

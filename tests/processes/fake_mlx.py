@@ -14,7 +14,8 @@ def serve(arguments):
     token = Path(arguments[arguments.index("--token-file") + 1])
     assert token.stat().st_mode & 0o777 == 0o600
     sys.stdout.write("Loading weights\n")
-    say(port=4711, arguments=arguments)
+    served = {"device": "cpu", "dtype": "float32", "engine": os.environ.get("FAKE_ENGINE", "shared-prefix")}
+    say(port=4711, arguments=arguments, **served)
     sys.stdin.read()
 
 

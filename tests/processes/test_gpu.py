@@ -47,6 +47,14 @@ def test_the_server_is_told_where_prefixes_are_kept_unless_none_may_be(tmp_path)
         assert command[8:] == [*told, "--token-file", str(served.token_file), "--port", "0"]
 
 
+def test_how_the_student_is_served_is_told_and_a_fallback_stands_out(tmp_path):
+    for engine, shares in (("shared-prefix", True), ("mlx-lm", False)):
+        with make(tmp_path, FAKE_ENGINE=engine) as gpu, gpu.serving("base", template="compact") as served:
+            assert served.ready.shares is shares
+            assert ("not shared" in served.ready.words) is not shares
+            assert served.ready.words.startswith(f"float32 on cpu, engine {engine}")
+
+
 def test_a_server_that_dies_is_noticed_and_can_be_started_again(tmp_path):
     with make(tmp_path) as gpu:
         with gpu.serving("base", template="compact") as served:

@@ -12,6 +12,7 @@ import pytest
 
 from loop import plugins
 from loop.errors import FailureKind, ProviderError
+from loop.gpu import PLAIN
 from loop.student.client import Student
 from loop.student.render import Renderer
 from loop.student.tiny import tiny
@@ -165,6 +166,20 @@ def test_it_ends_with_its_parent(base, token_file, how):
         else:
             os.kill(child.pid, signal.SIGTERM)
         child.wait(timeout=10)
+
+
+def test_a_family_that_the_engine_does_not_know_is_served_and_said_to_be(base, token_file, tmp_path):
+    other = tmp_path / "sliding"
+    shutil.copytree(base, other)
+    settings = json.loads((other / "config.json").read_text())
+    sliding = {"sliding_window": 64, "layer_types": ["sliding_attention", "full_attention"]}
+    (other / "config.json").write_text(json.dumps(settings | sliding))
+    child, ready = serve(other, token_file)
+    with child:
+        assert ready["engine"] == PLAIN
+        student = Student(url=f"http://127.0.0.1:{ready['port']}", token_file=str(token_file), max_tokens=4)
+        assert student.open(None, seed=1).reply(MESSAGES, CATALOGUE).message.tokens
+        child.stdin.close()
 
 
 def refusal(base, token_file, template="compact"):
