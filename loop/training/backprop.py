@@ -4,7 +4,9 @@ Automatic differentiation would do (`shared_prefix.loss` is the same function fo
 compiled, because MLX does not fuse what it traces; every intermediate is kept; and a whole step is one graph. Written
 out, a layer keeps what its backward pass needs and no more, elementwise maths is fused, and several micro-batches
 advance side by side, a layer at a time. It fits every model whose blocks are: norm, attention, add, norm, gated
-feed-forward, add, all seven projections adapted (llama, Mistral, Qwen2, Qwen3 in mlx-lm); `fits` tells.
+feed-forward, add, all seven projections adapted (llama, Mistral, Qwen2, Qwen3 in mlx-lm); `fits` tells. Families with
+the same parts may compute otherwise with them (Granite scales what it adds, Gemma gates with another function), so
+they are known by name too.
 """
 
 from collections.abc import Generator, Sequence
@@ -26,11 +28,13 @@ GATE_UP, DOWN = ("gate_proj", "up_proj"), ("down_proj",)
 ATTENTION = frozenset({*QKV, *OUT, "rope"})
 NORMS = frozenset({"q_norm", "k_norm"})
 BLOCK = frozenset({"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"})
+FAMILIES = frozenset(f"mlx_lm.models.{name}" for name in ("llama", "qwen2", "qwen3"))
+"""Modules whose models are written out here; Mistral's are llama's."""
 
 
 def fits(model: Any) -> bool:  # noqa: ANN401 - an mlx-lm model of any family
     """Whether the model's blocks are the ones that this module writes out."""
-    return all(_block_fits(block) for block in model.layers)
+    return type(model).__module__ in FAMILIES and all(_block_fits(block) for block in model.layers)
 
 
 def _block_fits(block: Any) -> bool:  # noqa: ANN401 - an mlx-lm block

@@ -44,7 +44,10 @@ def save(scratch: Path, job: str, step: int, model: Any, optimizer: Any, watch: 
 
 
 def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> tuple[int, Watch]:  # noqa: ANN401 - as above
-    """Go back to the newest sound checkpoint of this job; give its step, 0 where there is none, and its watch."""
+    """Go back to the newest sound checkpoint of this job; give its step, 0 where there is none, and its watch.
+
+    What is newer is removed, torn or of other settings: it would outlive the checkpoints that are to come.
+    """
     for path in reversed(_all(scratch)):
         found = _sound(path, job)
         if found is not None:
@@ -53,6 +56,7 @@ def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> tuple[int, W
             optimizer.state = tree_unflatten(list(state.items()))
             mx.eval(model.trainable_parameters(), optimizer.state)
             return found
+        shutil.rmtree(path, ignore_errors=True)
     return 0, Watch()
 
 

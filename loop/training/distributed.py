@@ -42,6 +42,11 @@ class Ranks:
             return tree
         return tree_map(lambda array: self._sum(array if self.rank == 0 else mx.zeros_like(array)), tree)
 
+    def agreed(self, number: float) -> float:
+        """Give rank 0's number to all: machines round differently, and must stop at the same step."""
+        value: Any = self.first(mx.array(number)).item()
+        return float(value)
+
     def _sum(self, array: mx.array) -> mx.array:
         summed: mx.array = mx.distributed.all_sum(array, group=self.group, stream=mx.cpu)
         return summed

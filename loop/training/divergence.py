@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlx.core as mx
-from mlx_lm.models.cache import make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 from pydantic import ValidationError
 
 from loop.canonical import NotJson, parse
@@ -52,9 +52,17 @@ class Reader:
         self.model, self.head = model, head(model)
         self.cache = make_prompt_cache(model)
 
+    @property
+    def goes_back(self) -> bool:
+        """Whether it can forget some tokens and keep others: not so behind a window, or with a state."""
+        return bool(can_trim_prompt_cache(self.cache))
+
     def back(self, tokens: int) -> None:
-        """Forget so many tokens."""
-        trim_prompt_cache(self.cache, tokens)
+        """Forget so many tokens, all of them where it cannot go back."""
+        if self.goes_back:
+            trim_prompt_cache(self.cache, tokens)
+        else:
+            self.cache = make_prompt_cache(self.model)
 
     def read(self, tokens: Sequence[int]) -> mx.array:
         """Read on; the hidden states, [tokens, width]."""
@@ -74,7 +82,8 @@ class Pair:
     def measure(self, play: Row) -> float:
         """Give the mean KL over a play's learned places, in nats a token."""
         places = [place for place, learned in enumerate(play.loss) if learned]
-        shared = min(common(self.tokens, play.tokens), len(self.tokens)) if self.tokens else 0
+        goes_back = self.policy.goes_back and self.base.goes_back
+        shared = min(common(self.tokens, play.tokens), len(self.tokens)) if self.tokens and goes_back else 0
         shared = min([shared, *(place for place in places if place < shared and place not in self.known)])
         for reader in (self.policy, self.base):
             reader.back(len(self.tokens) - shared)

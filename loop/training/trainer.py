@@ -150,7 +150,7 @@ class Fit:
         last, due = self.done == len(self.plan), self.done % self.job.save_every == 0
         told: dict[str, JsonValue] = {}
         if self.heldout and (due or last):
-            told["heldout_loss"] = found = round(self.engine.loss(self.heldout), 6)
+            told["heldout_loss"] = found = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
             self.watch = self.watch.seen(self.done, found)
         if self.ranks.rank == 0 and ((due and not last) or told):
             checkpoint.save(self.job.scratch, self.identity, self.done, self.model, self.optimizer, self.watch)

@@ -5,6 +5,7 @@ import random
 
 import mlx.core as mx
 import pytest
+from mlx_lm.models.cache import KVCache
 
 from loop.student.loading import load
 from loop.student.tiny import tiny
@@ -32,9 +33,11 @@ def plain(policy, base, play):
     return sum(learned) / len(learned)
 
 
+@pytest.mark.parametrize("goes_back", [True, False])
 @pytest.mark.parametrize("at_once", [7, 1024])
-def test_plays_that_share_a_beginning_get_the_plain_distance(tmp_path, monkeypatch, at_once):
+def test_plays_that_share_a_beginning_get_the_plain_distance(tmp_path, monkeypatch, at_once, goes_back):
     monkeypatch.setattr(divergence, "AT_ONCE", at_once)
+    monkeypatch.setattr(KVCache, "is_trimmable", lambda _: goes_back)  # some families' caches cannot be
     base, policy = load(tiny(tmp_path)), load(tiny(tmp_path / "other", seed=1))
     pair = divergence.Pair(policy, base)
     for play in sorted(plays(), key=lambda play: play.tokens):

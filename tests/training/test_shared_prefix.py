@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlx import nn
 from mlx.utils import tree_flatten
-from mlx_lm.models import cohere, qwen3
+from mlx_lm.models import cohere, granite, qwen3
 
 from loop.student.loading import load
 from loop.student.sources import embedded
@@ -179,17 +179,34 @@ def test_gradient_of_all_weights_is_the_plain_one(tied, recompute, tmp_path, mon
     assert distance(gradient, our_gradient) < 1e-4
 
 
-def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(tmp_path):
-    """Cohere scales its logits, which a bare head would leave out."""
-    model = cohere.Model(cohere.ModelArgs(
-        model_type="cohere", hidden_size=32, num_hidden_layers=2, intermediate_size=64, num_attention_heads=4,
-        num_key_value_heads=2, vocab_size=300, logit_scale=0.25,
-    ))  # fmt: skip
+SMALL = {
+    "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 300,
+}  # fmt: skip
+SCALED = {
+    "logits_scaling": 4.0, "attention_multiplier": 0.3, "embedding_multiplier": 3.0, "residual_multiplier": 0.5,
+    "rms_norm_eps": 1e-6, "max_position_embeddings": 4096, "attention_bias": False, "mlp_bias": False,
+    "rope_theta": 1e4, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+def coheres():
+    return cohere.Model(cohere.ModelArgs(model_type="cohere", **SMALL, logit_scale=0.25))
+
+
+def granites():
+    return granite.Model(granite.ModelArgs(model_type="granite", **SMALL, **SCALED))
+
+
+@pytest.mark.parametrize("family", [coheres, granites])
+def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(family, tmp_path):
+    """Both scale their logits, which a bare head would leave out; Granite's blocks have the usual parts, but scale."""
+    model = family()
     job = job_of(tmp_path, tmp_path, rank=4, batch_tokens=300)
     lora.attach(model, job)
     engine = Engine(model, job)
     assert engine.name == "plain"
-    assert "cohere" in engine.why
+    assert family.__name__[:-1] in engine.why
     rows = forest(7, 300, seed=1)
     loss, gradient = nn.value_and_grad(model, plain)(model, rows)
     with engine.open():

@@ -125,6 +125,19 @@ def test_a_harmed_checkpoint_is_passed_over(job, harm):
     assert lines[1]["step"] == int(older.name.removeprefix("step-")) + 1
 
 
+def test_checkpoints_of_other_settings_do_not_push_out_those_of_this_one(job):
+    run(job)
+    other = job.model_copy(update={"rank": 2})
+
+    def tell(line):
+        if line.get("step") == 4:  # saved after 2 and after 4; the others' are of 6 and 8
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(other, tell)
+    assert run(other)[1]["step"] == 5
+
+
 def test_rows_that_are_too_long_are_counted_and_none_at_all_is_an_error(job):
     rows, _ = read_rows(job)
     sizes = sorted(len(row.tokens) for row in rows)
