@@ -127,7 +127,7 @@ class Engine:
         prefixes = Rack([layer.prefixes for layer in self.layers], token_bytes, share)
         self.prefixes = Prefixes(model, prefixes, max_rows, share, self._stored(stored))
         self.talks = Conversations(Rack([layer.tails for layer in self.layers], token_bytes, share), max_rows, share)
-        self.context = int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
+        self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self._next = self._read = self._spoken = self._steps = 0
         self._seconds = 0.0
@@ -212,10 +212,11 @@ class Engine:
     def _fits(self, request: Request) -> bool:
         """Whether the racks can take the request at its longest; where nobody speaks, they are laid out anew for it."""
         rows = self.talks.rows.values()
-        count = len(rows) + 1
         tail = max([request.reach, *(row.request.reach for row in rows)])
         prefix = max([request.shared, *(row.request.shared for row in rows)])
-        if self.talks.rack.fits(count, tail) and self.prefixes.rack.fits(count, prefix):
+        known = self.prefixes.find(request.tokens[: request.shared])
+        distinct = {row.prefix for row in rows if row.prefix} | ({known} if request.shared else set())
+        if self.talks.rack.fits(len(rows) + 1, tail) and self.prefixes.rack.fits(len(distinct), prefix):
             return True
         if rows:
             return False
@@ -281,6 +282,11 @@ class Engine:
         self.talks.release(row)
         if row.prefix:
             self.prefixes.leave(row.prefix)
+
+
+def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
+    """Tell how many tokens a conversation may have."""
+    return int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
 
 
 def _layers(model: Any) -> tuple[list[Layer], int]:  # noqa: ANN401 - any mlx-lm model

@@ -11,7 +11,7 @@ import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Refused, Stats
+from loop.student.engine import Answer, Refused, Stats, context
 from loop.student.sampling import Sampling, generator, sampled
 
 
@@ -30,9 +30,9 @@ class PlainEngine:
 
     kind = "mlx-lm"
 
-    def __init__(self, model: Any, *, max_rows: int = 16, context: int = 8192) -> None:  # noqa: ANN401 - mlx-lm's
-        """Take over a loaded model; `context` is how long a conversation may be."""
-        self.context = context
+    def __init__(self, model: Any, *, max_rows: int = 16) -> None:  # noqa: ANN401 - mlx-lm's
+        """Take over a loaded model."""
+        self.context = context(model)
         self._batch = BatchGenerator(model, completion_batch_size=max_rows, prefill_batch_size=min(8, max_rows))
         self._batch.close()  # it raises the limit of wired memory; the machine is not ours alone
         self._going: dict[int, Going] = {}

@@ -63,6 +63,10 @@ class Prefixes:
         """Bytes of all keys and values, inside and outside the rack."""
         return self.rack.nbytes + self._outside()
 
+    def find(self, tokens: tuple[int, ...]) -> Prefix | None:
+        """Give the prefix if it was computed."""
+        return self._kept.get(tokens)
+
     def get(self, tokens: tuple[int, ...]) -> Prefix:
         """Give the prefix, computing what no other prefix begins with."""
         if tokens in self._kept:
@@ -152,6 +156,7 @@ class Prefixes:
             if self._outside() + room <= self.budget:
                 return
             if prefix.slot is None:
+                prefix.saved = None  # tails that stood behind it remember it
                 del self._kept[tokens]
 
 

@@ -31,7 +31,7 @@ from loop.children import exit_with_parent
 from loop.errors import LoopdError
 from loop.student import attention, loading
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Batching, Engine, Refused
+from loop.student.engine import GIB, Answer, Batching, Engine, Refused
 from loop.student.memory import keep_freed
 from loop.student.parse import parse
 from loop.student.plain import PlainEngine
@@ -40,6 +40,7 @@ from loop.student.sampling import Sampling
 from loop.student.service import Service
 from loop.student.stored import Place
 from loop.student.wire import Ask, wire_answer
+from loop.training import memory
 from loop.types import Precision
 
 log = structlog.get_logger()
@@ -47,6 +48,8 @@ MAX_BODY: Final = 16 * 2**20
 """Bytes of one request."""
 BUFFERS: Final = 2**29
 """Bytes of freed memory that MLX may keep for reuse."""
+LEAST_ROOM: Final = 4 * GIB
+"""Bytes for keys and values at least; on Linux, where only small models are served, no more."""
 KEEP_ALIVE: Final = 3600
 """Seconds that an idle connection stays: closing it races with the play that is about to use it."""
 GONE: Final = 499
@@ -166,9 +169,18 @@ def _engine(options: argparse.Namespace) -> Batching:
     mx.set_cache_limit(BUFFERS)
     model = loading.load(options.base, options.adapter, Precision(options.precision))
     if attention.known(model):
-        return Engine(model, max_rows=options.max_rows, stored=_place(options))
+        kv_bytes = room(memory.available()) if mx.metal.is_available() else LEAST_ROOM
+        return Engine(model, max_rows=options.max_rows, kv_bytes=kv_bytes, stored=_place(options))
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
     return PlainEngine(model, max_rows=options.max_rows)
+
+
+def room(free: int) -> int:
+    """Give the bytes for keys and values: half of what is free once the model is loaded.
+
+    A token of Qwen3-4B takes 147 kB, so that sixteen plays behind nine whole catalogues want some ten GiB.
+    """
+    return max(LEAST_ROOM, free // 2)
 
 
 def _place(options: argparse.Namespace) -> Place | None:

@@ -3,15 +3,17 @@
 A file is named `<key>-<sha256>.safetensors`. The key says for which weights, template, number type and tokens its
 keys and values hold; the sha256 is that of its bytes, checked with every shape before a value is used. Files are
 written by a thread of their own beside their place and renamed, so none is ever half there, and the longest unused
-go when there are too many.
+go when there are too many, or the disk has no room to spare.
 """
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,7 @@ from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from loop import disk
 from loop.canonical import digest
 from loop.student.rack import Saved
 from loop.types import Record
@@ -31,6 +34,12 @@ from loop.types import Record
 log = structlog.get_logger()
 FORMAT: Final = 1
 NAME: Final = re.compile(r"([0-9a-f]{40})-([0-9a-f]{64})\.safetensors")
+HALF: Final = re.compile(r"\.[0-9a-f]{40}-\d+")
+"""A file that a killed server was writing."""
+HEADER: Final = 2**20
+"""Bytes of a file beside its numbers, at most."""
+WAITING: Final = 2**30
+"""Bytes that wait to be written, at most: they are memory beside what the engine counts."""
 LEAST: Final = 64
 """Tokens below which nothing is stored: opening a file costs more."""
 RATE: Final = 400e6
@@ -43,7 +52,7 @@ class Place(Record):
     """Where prefixes lie, and whose they are."""
 
     directory: Path
-    """Made if it is not there. Whatever else lies in it is removed."""
+    """Made if it is not there."""
     budget: int
     """Bytes of all files, of every policy."""
     policy: str
@@ -65,8 +74,10 @@ class StoredPrefixes:
         self.directory, self.budget, self.shape, self.dtype = place.directory, place.budget, shape, dtype
         self.loaded = 0
         """Prefixes that were read."""
-        self._about: list[JsonValue] = [FORMAT, place.policy, place.template, str(dtype), list(shape), version("mlx")]
+        code: list[JsonValue] = [FORMAT, version("mlx"), version("mlx-lm")]
+        self._about: list[JsonValue] = [*code, place.policy, place.template, str(dtype), list(shape)]
         self._rate = RATE
+        self._waiting: list[tuple[Future[None], int]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="prefixes")
         self._tidy()
 
@@ -76,29 +87,37 @@ class StoredPrefixes:
             began = time.perf_counter()
             try:
                 seconds = self._verified(file, len(tokens))
-                if file.stat().st_size / self._rate > seconds:
+                if self._bytes(len(tokens)) / self._rate > seconds:
                     return None
                 saved = self._read(file)
-            except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+            except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
                 self._remove(file, f"unsound: {error}")
                 continue
-            self._timed(file, seconds, time.perf_counter() - began)
+            self._timed(file, self._bytes(len(tokens)), seconds, time.perf_counter() - began)
             self.loaded += 1
             return saved
         return None
 
     def store(self, tokens: Sequence[int], saved: Saved, seconds: float) -> None:
         """Keep a prefix that took so many seconds to compute, if reading it will be faster. Returns at once."""
-        size = sum(keys.nbytes + values.nbytes for keys, values in saved)
+        size = self._bytes(len(tokens))
         if len(tokens) < LEAST or size > self.budget or seconds < SPAN * size / self._rate:
+            return
+        self._waiting = [each for each in self._waiting if not each[0].done()]
+        if self._waiting and size + sum(waiting for _, waiting in self._waiting) > WAITING:
             return
         arrays = {f"k.{layer}": _raw(keys) for layer, (keys, _) in enumerate(saved)}
         arrays |= {f"v.{layer}": _raw(values) for layer, (_, values) in enumerate(saved)}
-        self._writer.submit(self._write, self._key(tokens), arrays, size, seconds)
+        writing = self._writer.submit(self._write, self._key(tokens), arrays, size, seconds)
+        self._waiting.append((writing, size))
 
     def flush(self) -> None:
         """Wait until everything is written."""
         self._writer.submit(lambda: None).result()
+
+    def _bytes(self, length: int) -> int:
+        layers, heads, size = self.shape
+        return 2 * layers * heads * length * size * self.dtype.size
 
     def _key(self, tokens: Sequence[int]) -> str:
         return digest([*self._about, list(tokens)])[:40]
@@ -111,24 +130,27 @@ class StoredPrefixes:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for file in self.directory.iterdir():
-                if file.is_file() and not NAME.fullmatch(file.name):
-                    self._remove(file, "foreign")
+                if HALF.fullmatch(file.name):
+                    self._remove(file, "half written")
+            self._make_room(0)
         except OSError as error:
             log.warning("prefixes_unusable", directory=str(self.directory), reason=str(error))
-        self._make_room(0)
 
     def _verified(self, file: Path, length: int) -> float:
-        """Check the bytes and every shape; tells how many seconds computing took."""
+        """Check size, bytes, and every shape and type; tells how many seconds computing took."""
+        if not file.is_file() or file.stat().st_size > self._bytes(length) + HEADER:
+            raise ValueError("its size is not that of the prefix")
         with file.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != file.stem.partition("-")[2]:
                 raise ValueError("its bytes are not those that were written")
         layers, heads, size = self.shape
-        expected = {f"{kind}.{layer}": [heads, length, size] for layer in range(layers) for kind in "kv"}
+        like = _TYPES[self.dtype.size], [heads, length, size]
         with safe_open(str(file), framework="numpy") as tensors:
-            found = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118 - no dictionary
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118 - no dictionary
+            found = {name: (each.get_dtype(), each.get_shape()) for name, each in slices.items()}
             about: Mapping[str, str] = tensors.metadata() or {}
-        if found != expected:
-            raise ValueError("its shapes are not the model's")
+        if found != {f"{kind}.{layer}": like for layer in range(layers) for kind in "kv"}:
+            raise ValueError("its shapes or number type are not the model's")
         return float(about["seconds"])
 
     def _read(self, file: Path) -> Saved:
@@ -139,12 +161,13 @@ class StoredPrefixes:
         mx.eval(saved)
         return saved
 
-    def _timed(self, file: Path, computing: float, reading: float) -> None:
-        self._rate = file.stat().st_size / reading
+    def _timed(self, file: Path, size: int, computing: float, reading: float) -> None:
+        self._rate = size / reading
         if reading > computing:
             self._remove(file, f"reading took {reading:.2f} s, computing {computing:.2f} s")
             return
-        os.utime(file)
+        with contextlib.suppress(OSError):  # it may have had to make room meanwhile
+            os.utime(file)
         log.info("prefix_loaded", file=file.name, seconds=round(reading, 3), saved=round(computing - reading, 3))
 
     def _write(self, key: str, arrays: Mapping[str, NDArray[np.generic]], size: int, seconds: float) -> None:
@@ -153,6 +176,8 @@ class StoredPrefixes:
             for file in self._files(f"{key}-*"):
                 file.unlink()
             self._make_room(size)
+            if shutil.disk_usage(self.directory).free < size + 2 * disk.NEEDED:
+                return  # the store needs it more
             save_file(dict(arrays), building, {"seconds": f"{seconds:.6f}"})
             with building.open("rb") as stream:
                 name = f"{key}-{hashlib.file_digest(stream, 'sha256').hexdigest()}.safetensors"
@@ -173,7 +198,12 @@ class StoredPrefixes:
 
     def _remove(self, file: Path, reason: str) -> None:
         log.warning("prefix_removed", file=file.name, reason=reason)
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # read-only, or no file: it is passed over again next time
+            file.unlink(missing_ok=True)
+
+
+_TYPES: Final = {2: "U16", 4: "F32"}
+"""How numbers of so many bytes are stored, in the words of safetensors."""
 
 
 def _raw(array: mx.array) -> NDArray[np.generic]:

@@ -189,6 +189,33 @@ def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     assert finished == ids  # equal lengths: first come, first served
 
 
+def test_conversations_behind_one_prefix_need_room_for_it_once(model):
+    rng = random.Random(10)
+    token_bytes = Engine(model).talks.rack.token_bytes
+    engine = Engine(model, max_rows=6, kv_bytes=4 * 128 * 6 * token_bytes)  # tails of 128 for all, two prefixes of 384
+    prefix = drawn(rng, 300, 300)
+    requests = [Request(tokens=prefix + drawn(rng, 20, 30), prefix=300, max_tokens=8) for _ in range(6)]
+    for request in requests:
+        engine.submit(request)
+    engine.step()
+    assert engine.stats.rows == 6
+    while engine.busy:
+        engine.step()
+    assert engine.stats.kv_bytes <= engine.kv_bytes
+
+
+def test_a_prefix_that_was_dropped_keeps_no_memory(model):
+    rng = random.Random(11)
+    token_bytes = Engine(model).talks.rack.token_bytes
+    engine = Engine(model, max_rows=2, kv_bytes=4 * 256 * token_bytes)
+    for _ in range(6):
+        answers(engine, [Request(tokens=drawn(rng, 210, 210), prefix=200, max_tokens=2)])
+    behind = {rest.prefix for rest in [*engine.talks.idle.values(), *engine.talks.saved]}
+    dropped = behind - set(engine.prefixes._kept.values())
+    assert dropped
+    assert all(prefix.saved is None for prefix in dropped)
+
+
 def test_a_request_that_never_fits_is_refused(model):
     token_bytes = Engine(model).talks.rack.token_bytes
     engine = Engine(model, kv_bytes=4 * 100 * token_bytes)

@@ -15,6 +15,7 @@ from loop.errors import FailureKind, ProviderError
 from loop.gpu import PLAIN
 from loop.student.client import Student
 from loop.student.render import Renderer
+from loop.student.server import LEAST_ROOM, room
 from loop.student.tiny import tiny
 from loop.types import Call, Catalogue, Message, Part, Tool
 
@@ -43,6 +44,11 @@ def serve(base, token_file, *more):
     line = child.stdout.readline()
     assert line, f"the server did not start: {child.wait()}"
     return child, json.loads(line)
+
+
+def test_keys_and_values_take_half_of_what_is_free_or_the_least():
+    assert room(2**36) == 2**35
+    assert room(2**30) == LEAST_ROOM
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
+import hashlib
 import random
+import shutil
+import threading
 
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -6,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from loop.student.conversations import Request
 from loop.student.engine import Engine
 from loop.student.loading import load
-from loop.student.stored import NAME, Place
+from loop.student.stored import NAME, Place, StoredPrefixes
 from loop.student.tiny import tiny
 
 
@@ -68,17 +71,20 @@ def test_another_policy_or_template_computes_its_own(model, tmp_path, change):
     assert served(model, place(tmp_path), prompt(2))[1].prefix_loads == 0
 
 
-@pytest.mark.parametrize("how", ["a flipped bit", "cut", "empty", "other shapes"])
+@pytest.mark.parametrize("how", ["a flipped bit", "cut", "empty", "other shapes", "other numbers", "no time"])
 def test_a_file_that_is_not_sound_is_removed_and_computed_anew(model, tmp_path, how):
     said, _ = served(model, place(tmp_path), prompt(1))
     [file] = files(tmp_path)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    if how == "other shapes":
-        import hashlib  # noqa: PLC0415 - for this case alone
-
-        tensors = {name: array[:, :-1].copy() for name, array in load_file(file).items()}
-        save_file(tensors, tmp_path / "x", {"seconds": "1000"})
+    forged = {
+        "other shapes": (lambda array: array[:, :-1].copy(), {"seconds": "1000"}),
+        "other numbers": (lambda array: array.astype("float16"), {"seconds": "1000"}),
+        "no time": (lambda array: array, {}),
+    }
+    if how in forged:
+        change, about = forged[how]
+        save_file({name: change(array) for name, array in load_file(file).items()}, tmp_path / "x", about)
         content = (tmp_path / "x").read_bytes()
         name = f"{file.name.partition('-')[0]}-{hashlib.sha256(content).hexdigest()}.safetensors"
         file.unlink()
@@ -90,11 +96,30 @@ def test_a_file_that_is_not_sound_is_removed_and_computed_anew(model, tmp_path, 
     assert served(model, place(tmp_path), prompt(1))[1].prefix_loads == 1  # it was stored again
 
 
-def test_what_does_not_belong_there_is_removed(model, tmp_path):
+def test_what_a_killed_server_left_half_written_is_removed_and_nothing_of_others(model, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f".{'a' * 40}-17").write_bytes(b"half")
     served(model, place(tmp_path), prompt(1))
-    assert list(tmp_path.iterdir()) == files(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*files(tmp_path), tmp_path / "notes.txt"])
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_the_store(model, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=300 * 2**20)
+    monkeypatch.setattr("loop.student.stored.shutil.disk_usage", lambda _: usage)
+    served(model, place(tmp_path), prompt(1))
+    assert files(tmp_path) == []
+
+
+def test_what_waits_to_be_written_is_bounded(model, tmp_path, monkeypatch):
+    begin, write = threading.Event(), StoredPrefixes._write
+    monkeypatch.setattr(StoredPrefixes, "_write", lambda *args: (begin.wait(30), write(*args)))
+    monkeypatch.setattr("loop.student.stored.WAITING", 1)
+    engine = Engine(model, stored=place(tmp_path))
+    for seed in range(3):
+        engine.prefixes.get(prompt(seed))
+    begin.set()
+    engine.prefixes.stored.flush()
+    assert len(files(tmp_path)) == 1
 
 
 def test_the_longest_unused_go_when_there_are_too_many(model, tmp_path):
