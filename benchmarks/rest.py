@@ -94,12 +94,20 @@ def run_arm(arm: str, options: argparse.Namespace) -> None:
             print("alone: the loop has no champion of its own yet; left out", flush=True)
             return
         if not home.exists():
-            shutil.copytree(branch, home)
+            branch_off(branch, home)
         rounds = ended(branch) + ALONE
     while ended(home) < rounds:
         one_round(arm, home, options)
         if arm == "loop" and promoted(home) and not (options.out / "first-champion").exists():
-            shutil.copytree(home, options.out / "first-champion")
+            branch_off(home, options.out / "first-champion")
+
+
+def branch_off(home: Path, target: Path) -> None:
+    """Copy a home, whole or not at all: what was killed half-way is begun anew."""
+    building = target.with_name(f".{target.name}")
+    shutil.rmtree(building, ignore_errors=True)
+    shutil.copytree(home, building)
+    building.rename(target)
 
 
 def one_round(arm: str, home: Path, options: argparse.Namespace) -> None:

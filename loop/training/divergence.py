@@ -21,9 +21,11 @@ from loop.canonical import NotJson, parse
 from loop.children import exit_with_parent
 from loop.errors import ConfigError, LoopdError
 from loop.student.loading import load
+from loop.student.memory import keep_freed
 from loop.student.render import Renderer
 from loop.training.job import read_examples
 from loop.training.masks import Refused, Row, row
+from loop.training.memory import bound_cache
 from loop.training.prefix_tree import common
 from loop.training.shared_prefix import CHUNK_BYTES, head
 from loop.types import Id, Precision, Record
@@ -32,6 +34,8 @@ LONGEST: Final = 2**20
 """Tokens of a play: what was played is measured."""
 AT_ONCE: Final = 1024
 """Tokens that a model reads in one pass."""
+LOGITS: Final = 128
+"""Tokens that it reads in one pass where it makes all their logits."""
 
 
 class Meter(Record):
@@ -46,10 +50,16 @@ class Meter(Record):
 
 
 class Reader:
-    """One model, and how far it has read: keys and values of the tokens behind it stay."""
+    """One model, and how far it has read: keys and values of the tokens behind it stay.
+
+    Logits are made where they are learned alone, or everywhere for a family that does more than apply its head.
+    """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - an mlx-lm model
-        self.model, self.head = model, head(model)
+        self.model, bare = model, _bare(model)
+        self.body: Any = model.model if bare else model
+        self.head: Any = head(model) if bare else _itself
+        self.at_once = AT_ONCE if bare else min(AT_ONCE, LOGITS)
         self.cache = make_prompt_cache(model)
 
     @property
@@ -65,8 +75,8 @@ class Reader:
             self.cache = make_prompt_cache(self.model)
 
     def read(self, tokens: Sequence[int]) -> mx.array:
-        """Read on; the hidden states, [tokens, width]."""
-        hidden: mx.array = self.model.model(mx.array(list(tokens))[None], cache=self.cache)
+        """Read on; what the head makes logits of, [tokens, width]."""
+        hidden: mx.array = self.body(mx.array(list(tokens))[None], cache=self.cache)
         return hidden[0]
 
 
@@ -89,8 +99,9 @@ class Pair:
             reader.back(len(self.tokens) - shared)
         self.known = {place: value for place, value in self.known.items() if place < shared}
         self.tokens = play.tokens[:-1]  # nothing follows the last one
-        for start in range(shared, len(self.tokens), AT_ONCE):
-            stop = min(start + AT_ONCE, len(self.tokens))
+        at_once = min(self.policy.at_once, self.base.at_once)
+        for start in range(shared, len(self.tokens), at_once):
+            stop = min(start + at_once, len(self.tokens))
             self._read(start, stop, [place for place in places if start <= place < stop])
         return sum(self.known[place] for place in places) / len(places)
 
@@ -102,6 +113,20 @@ class Pair:
         chosen = [each[mx.array([place - start for place in places])] for each in hidden]
         values = divergence(chosen[0], chosen[1], self.policy.head, self.base.head)
         self.known.update(zip(places, values, strict=True))
+
+
+def _bare(model: Any) -> bool:  # noqa: ANN401 - an mlx-lm model of any family
+    """Whether logits are the head on the last hidden states and no more: some families scale or cap them."""
+    tokens = mx.array([[1, 2, 3, 4]])
+    try:
+        ours, whole = head(model)(model.model(tokens)), model(tokens)
+        return bool(mx.allclose(ours, whole, rtol=1e-2, atol=1e-2 * float(mx.abs(whole).max())).item())
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _itself(logits: mx.array) -> mx.array:
+    return logits
 
 
 def divergence(policy: mx.array, base: mx.array, policy_head: Any, base_head: Any) -> list[float]:  # noqa: ANN401 - mlx modules
@@ -145,6 +170,8 @@ def _plays(meter: Meter, renderer: Renderer) -> Iterator[Row]:
 def main() -> int:
     """Measure what the job file says."""
     exit_with_parent()
+    keep_freed()
+    bound_cache()
     try:
         meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
         for line in measure(meter):

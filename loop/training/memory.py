@@ -30,6 +30,11 @@ def available() -> int:
     return free
 
 
+def bound_cache() -> None:
+    """Let MLX keep no more freed buffers than `SPARE` leaves: on Metal it would keep all that the GPU may use."""
+    mx.set_cache_limit(int((1 - SPARE) * available()))
+
+
 def per_token(model: Any, *, recompute: bool = False) -> int:  # noqa: ANN401 - an mlx-lm model
     """Bytes that one packed token keeps from its way forward until its way back.
 

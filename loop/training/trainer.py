@@ -33,6 +33,7 @@ from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
 from loop.training.lanes import one_arena
 from loop.training.masks import Refused, Row, row
+from loop.training.memory import bound_cache
 from loop.training.schedule import apart, steps
 from loop.training.watch import Watch
 
@@ -217,6 +218,7 @@ def main() -> int:
         exit_with_parent()
     keep_freed()
     one_arena()
+    bound_cache()
     try:
         train(read_job(Path(sys.argv[1])), _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody)
     except LoopdError as error:

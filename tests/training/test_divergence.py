@@ -5,6 +5,7 @@ import random
 
 import mlx.core as mx
 import pytest
+from mlx_lm.models import cohere
 from mlx_lm.models.cache import KVCache
 
 from loop.student.loading import load
@@ -39,6 +40,22 @@ def test_plays_that_share_a_beginning_get_the_plain_distance(tmp_path, monkeypat
     monkeypatch.setattr(divergence, "AT_ONCE", at_once)
     monkeypatch.setattr(KVCache, "is_trimmable", lambda _: goes_back)  # some families' caches cannot be
     base, policy = load(tiny(tmp_path)), load(tiny(tmp_path / "other", seed=1))
+    pair = divergence.Pair(policy, base)
+    for play in sorted(plays(), key=lambda play: play.tokens):
+        assert pair.measure(play) == pytest.approx(plain(policy, base, play), rel=1e-3, abs=1e-6)
+
+
+def test_a_family_that_scales_its_logits_is_measured_with_them_scaled():
+    def model(seed):
+        mx.random.seed(seed)
+        made = cohere.Model(cohere.ModelArgs(
+            model_type="cohere", hidden_size=32, num_hidden_layers=2, intermediate_size=64, num_attention_heads=4,
+            num_key_value_heads=2, vocab_size=300, logit_scale=0.25,
+        ))  # fmt: skip
+        made.model.embed_tokens.weight = mx.random.normal((300, 32))
+        return made
+
+    policy, base = model(1), model(2)
     pair = divergence.Pair(policy, base)
     for play in sorted(plays(), key=lambda play: play.tokens):
         assert pair.measure(play) == pytest.approx(plain(policy, base, play), rel=1e-3, abs=1e-6)

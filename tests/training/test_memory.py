@@ -1,5 +1,6 @@
 """Memory is foreseen before the first step."""
 
+import mlx.core as mx
 import pytest
 
 from loop.errors import ConfigError
@@ -43,3 +44,13 @@ def test_too_little_is_said_before_anything_is_computed(model):
     with pytest.raises(ConfigError, match="of free memory"):
         memory.budget(model, 4096, 2, memory.fixed(model))
     assert memory.available() > 0
+
+
+def test_freed_buffers_stay_within_what_is_spared():
+    before = mx.set_cache_limit(0)
+    try:
+        memory.bound_cache()
+        bound = mx.set_cache_limit(0)
+    finally:
+        mx.set_cache_limit(before)
+    assert 0 < bound < memory.available() / 4
