@@ -18,7 +18,6 @@ What one step costs is measured by `decode.py`, which is run at the end.
 import argparse
 import json
 import os
-import resource
 import secrets
 import socket
 import statistics
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx2
+import psutil
 from plays import BACKENDS, SIZES, SYSTEM, Bench, Size, answers
 
 from loop import paths
@@ -225,7 +225,7 @@ def _peak(pid: int) -> int:
     status = Path(f"/proc/{pid}/status")
     if status.is_file():
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # macOS: bytes, of the children that have ended
+    return int(psutil.Process(pid).memory_info().rss)  # macOS tells no living process's peak: what it holds at the end
 
 
 def agreement(one: Outcome, other: Outcome) -> float:

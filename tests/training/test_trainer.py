@@ -248,7 +248,7 @@ def test_a_family_that_is_not_known_learns_the_same_from_plain_batches(job, tmp_
 
 def test_two_ranks_take_the_same_steps_as_one(job, tmp_path):
     """`mlx.launch -n 2` on this machine, over the ring backend: what several machines do, over loopback."""
-    job = job.model_copy(update={"epochs": 1, "lanes": 1, "learning_rate": 1e-3})
+    job = job.model_copy(update={"epochs": 1, "lanes": 1, "learning_rate": 1e-3, "heldout": 0.2})
     lines = run(job)
     split = job.model_copy(update={"out": tmp_path / "split", "scratch": tmp_path / "split-scratch"})
     path = _written(tmp_path / "job.json", split.model_dump_json())
