@@ -31,6 +31,9 @@ TENSORS: Final = {
     "ffn_norm": "post_attention_layernorm",
 }
 """llama.cpp's names of a block's tensors, and mlx-lm's."""
+OUTSIDE: Final = ("token_embd", "output_norm", "output")
+SPLIT: Final = "smollm"
+"""How the tokenizer cuts text before merging, in `tokenizer.ggml.pre`: the one way that is built here."""
 
 
 def convert(source: Path, target: Path) -> None:
@@ -47,11 +50,26 @@ def convert(source: Path, target: Path) -> None:
         raise Unsafe(f"{source.name} cannot be read as GGUF: {error}") from error
     if meta.get("general.architecture") != "llama" or meta.get("tokenizer.ggml.model") != "gpt2":
         raise Unsafe(f"{source.name} is no llama model with a BPE tokenizer; give an mlx-lm directory instead")
+    if unknown := _unknown(weights, meta):
+        raise Unsafe(f"{source.name} would become another model: {unknown} is not converted; give an mlx-lm directory")
     config = _config(meta, tied="output.weight" not in weights)
     mx.save_safetensors(str(target / "model.safetensors"), dict(_tensors(weights, config)), {"format": "mlx"})
     _write(target / "config.json", config)
     _tokenizer(meta).save(str(target / "tokenizer.json"))
     _write(target / "tokenizer_config.json", _tokenizer_config(meta))
+
+
+def _unknown(weights: Mapping[str, mx.array], meta: Mapping[str, Any]) -> str:
+    """Name something that the model computes with and that the result would lack; empty where there is nothing."""
+    if meta.get("tokenizer.ggml.pre") != SPLIT:
+        return f"tokenizer.ggml.pre = {meta.get('tokenizer.ggml.pre')!r}"
+    if meta.get("llama.rope.scaling.type", "none") != "none":
+        return "llama.rope.scaling.type"
+    layers = range(min(meta["llama.block_count"].item(), len(weights)))
+    stems = {*OUTSIDE, *(f"blk.{layer}.{name}" for layer in layers for name in TENSORS)}
+    return min(
+        set(weights) - {f"{stem}.{part}" for stem in stems for part in ("weight", "scales", "biases")}, default=""
+    )
 
 
 def _config(meta: Mapping[str, Any], *, tied: bool) -> dict[str, Any]:

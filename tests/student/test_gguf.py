@@ -103,6 +103,7 @@ def settings(directory, architecture):
         field("llama.attention.layer_norm_rms_epsilon", 6, struct.pack("<f", 1e-5)),
         field("llama.rope.freq_base", 6, struct.pack("<f", 10000.0)),
         field("tokenizer.ggml.model", 8, text("gpt2")),
+        field("tokenizer.ggml.pre", 8, text("smollm")),
         field("tokenizer.ggml.tokens", 9, array(8, [text(word) for word in words])),
         field("tokenizer.ggml.merges", 9, array(8, [text(merge) for merge in merges])),
         field("tokenizer.ggml.token_type", 9, array(5, kinds)),
@@ -170,6 +171,20 @@ def test_each_type_is_read_as_its_format_says(base, tmp_path, kind):
             assert np.abs(weight - exact[name]).max() <= 2**-10 * np.abs(exact[name]).max(), name
     assert (found / "tokenizer.json").is_file()
     load(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [(b"smollm", b"llama3", r"tokenizer\.ggml\.pre"), (b"blk.1.ffn_gate.weight", b"blk.1.attn_rot.weight", "attn_rot")],
+)
+def test_what_would_become_another_model_is_refused(base, tmp_path, old, new, named):
+    file = tmp_path / "model.gguf"
+    write(base, file, "F16")
+    content = file.read_bytes()
+    assert content.count(old) == 1
+    file.write_bytes(content.replace(old, new))
+    with pytest.raises(Unsafe, match=named):
+        find(str(file), tmp_path / "models")
 
 
 def test_a_converted_file_is_kept_under_its_content(base, tmp_path):
