@@ -198,7 +198,8 @@ def _rows(work: Work) -> list[Any]:
     prefix, rows = min(work.prefix, whole), []
     for number in range(work.rows):
         spans = renderer.spans([system, *_conversation(number, work.tail)], Catalogue())
-        tokens = [token for span in spans for token in span.tokens]
+        words = work.vocabulary or renderer.tokenizer.get_vocab_size()  # a smaller random model does not know all ids
+        tokens = [token % words for span in spans for token in span.tokens]
         kept = tokens[:prefix] + tokens[whole:][: work.tail - 1] + [0]
         learned = tuple(place >= prefix + UNLEARNED for place in range(1, len(kept)))
         rows.append(Row(str(number), tuple(kept), learned))
