@@ -38,6 +38,8 @@ class Student(Record):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=512, ge=8)
     """Tokens of one answer, at most."""
+    constrained: bool = False
+    """Hold calls to the schemas of the tools on offer while decoding. Scores with and without do not compare."""
     max_rows: int = Field(default=16, ge=1)
     """Conversations that the engine decodes at once."""
     prefix_mib: int = Field(default=4096, ge=0)

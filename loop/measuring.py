@@ -156,6 +156,7 @@ def fingerprint(loop: Loop, suite: Suite) -> str:
     config = loop.config
     student, rule = config.student, config.rule
     sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
+    sampling += ["constrained"] if student.constrained else []
     checkers: list[JsonValue] = [f"{name}@{version}" for name, version in _required(loop, suite)]
     checkers += [{part.use: dict(part.settings)} for part in suite.checkers]
     return digest({"suite": suite.id, "checkers": checkers, "rule": rule.steps_per_turn, "sampling": sampling})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import JsonValue
 
 from curriculum.sampler import Sampler
 from loop import plugins
@@ -117,8 +118,14 @@ class Loop:
 def student_part(config: Config, temperature: float) -> Part:
     """How a worker builds the student; where it is served is added when the play is sent."""
     student = config.student
-    settings = {"temperature": temperature, "top_p": student.top_p, "max_tokens": student.max_tokens}
-    return Part(use=student.player, settings=settings)
+    settings: dict[str, JsonValue] = {
+        "temperature": temperature,
+        "top_p": student.top_p,
+        "max_tokens": student.max_tokens,
+    }
+    # Unnamed where it is off: a player of one's own need not know it.
+    held: dict[str, JsonValue] = {"constrained": True} if student.constrained else {}
+    return Part(use=student.player, settings=settings | held)
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class Student(Record):
     temperature: float = 0.8
     top_p: float = 1.0
     max_tokens: int = 160
+    constrained: bool = False
+    """Whether the server holds calls to the schemas of the tools on offer. A server of another kind ignores it."""
     timeout: float = 600.0
     """Seconds to wait for one answer: the server may have many conversations before this one."""
 
@@ -80,6 +82,7 @@ class StudentChat:
             "top_p": self.student.top_p,
             "max_tokens": self.student.max_tokens,
             "seed": self._seed(messages),
+            **({"constrained": True} if self.student.constrained else {}),
         }
         try:
             answer = self.http.post(self.url, json=body)

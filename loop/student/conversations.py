@@ -7,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from loop.student.constraint import Matcher
 from loop.student.layout import Work
 from loop.student.prefixes import Prefix, common
 from loop.student.rack import Rack, Saved
 from loop.student.sampling import Sampling, generator
-from loop.types import Record
+from loop.types import Catalogue, Record
 
 WORTH: Final = 8
 """A beginning is copied from another row from so many tokens on."""
@@ -27,6 +28,8 @@ class Request(Record):
     sampling: Sampling = Sampling()
     ends: tuple[int, ...] = ()
     """Tokens that end the answer; the one that did is part of it."""
+    offered: Catalogue | None = None
+    """Where given, every call of the answer has to fit one of these tools; None leaves the answer free."""
 
     @property
     def shared(self) -> int:
@@ -55,6 +58,8 @@ class Row:
     chance: np.random.Generator | None = None
     cached: int = 0
     """Tokens of the prompt that were there before."""
+    matcher: Matcher | None = None
+    """Holds its calls to the tools on offer."""
 
     def __post_init__(self) -> None:
         """Start its source of chance, and note what it need not compute."""

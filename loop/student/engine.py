@@ -17,6 +17,7 @@ from mlx_lm.models.cache import make_prompt_cache
 from loop.errors import ConfigError, LoopdError
 from loop.student import attention
 from loop.student.attention import Layer
+from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
 from loop.student.layout import lay_out
 from loop.student.prefixes import Prefixes
@@ -105,6 +106,7 @@ class Engine:
         max_rows: int = 16,
         kv_bytes: int = 4 * GIB,
         stored: Place | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         """Take over a loaded model.
 
@@ -114,6 +116,7 @@ class Engine:
             kv_bytes: bound on keys and values: a quarter each for the tails and the prefixes in use, and for the
                 tails and the prefixes that wait outside.
             stored: where prefixes are kept from one server to the next; None keeps none.
+            constraint: holds calls to the tools on offer, for requests that want it; None refuses those.
 
         Raises:
             ConfigError: the model's family is not one that the shared attention knows.
@@ -129,6 +132,7 @@ class Engine:
         self.talks = Conversations(Rack([layer.tails for layer in self.layers], token_bytes, share), max_rows, share)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
+        self.constraint = constraint
         self._next = self._read = self._spoken = self._steps = 0
         self._seconds = 0.0
 
@@ -140,8 +144,10 @@ class Engine:
         """Queue a request and give its id.
 
         Raises:
-            Refused: it is empty, longer than the model reads, or larger than the memory for keys and values.
+            Refused: it is empty, longer than the model reads, larger than the memory for keys and values, or wants
+                calls held to the tools on offer where that cannot be.
         """
+        matching(self.constraint, request)
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
             raise Refused(
@@ -204,7 +210,8 @@ class Engine:
             if len(self.talks.rows) >= self.max_rows or not self._fits(request):
                 return  # in order: nobody overtakes because he is smaller
             prefix = self.prefixes.get(request.tokens[: request.shared]) if request.shared else None
-            if self.talks.seat(identity, request, prefix):
+            if row := self.talks.seat(identity, request, prefix):
+                row.matcher = matching(self.constraint, request)
                 del self.waiting[identity]
                 if prefix:
                     self.prefixes.enter(prefix)
@@ -261,7 +268,11 @@ class Engine:
         if logits is None:
             return []
         chances = [float(row.chance.random()) if row.chance else 0.0 for row in rows]
+        logits = masked(logits, [row.matcher for row in rows])
         tokens, logprobs = choose(logits, [row.request.sampling for row in rows], chances)
+        for index, row in enumerate(rows):
+            if row.matcher:
+                tokens[index] = settled(logits[index], tokens[index], row.matcher)
         self._spoken += len(rows)
         spoken = zip(rows, tokens, logprobs, strict=True)
         return [answer for row, token, logprob in spoken if (answer := self._said(row, token, logprob))]
@@ -287,6 +298,22 @@ class Engine:
 def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
     """Tell how many tokens a conversation may have."""
     return int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
+
+
+def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
+    """Follow a request's answer, where it wants its calls held to the tools on offer.
+
+    Raises:
+        Refused: the tokenizer's tokens cannot be constrained, or nobody gave it.
+    """
+    if request.offered is None:
+        return None
+    if constraint is None:
+        raise Refused("This engine has no tokenizer to constrain calls with.")
+    try:
+        return constraint.begin(request.offered)
+    except ConfigError as error:
+        raise Refused(str(error)) from error
 
 
 def _layers(model: Any) -> tuple[list[Layer], int]:  # noqa: ANN401 - any mlx-lm model

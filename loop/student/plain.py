@@ -10,8 +10,9 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
+from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Refused, Stats, context
+from loop.student.engine import Answer, Refused, Stats, context, matching
 from loop.student.sampling import Sampling, generator, sampled
 
 
@@ -30,9 +31,15 @@ class PlainEngine:
 
     kind = "mlx-lm"
 
-    def __init__(self, model: Any, *, max_rows: int = 16) -> None:  # noqa: ANN401 - mlx-lm's
-        """Take over a loaded model."""
-        self.context = context(model)
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mlx-lm's
+        *,
+        max_rows: int = 16,
+        constraint: Constraint | None = None,
+    ) -> None:
+        """Take over a loaded model; the settings are as in `Engine`."""
+        self.context, self.constraint = context(model), constraint
         self._batch = BatchGenerator(model, completion_batch_size=max_rows, prefill_batch_size=min(8, max_rows))
         self._batch.close()  # it raises the limit of wired memory; the machine is not ours alone
         self._going: dict[int, Going] = {}
@@ -42,8 +49,9 @@ class PlainEngine:
         """Queue a request and give its id.
 
         Raises:
-            Refused: it is empty, or longer than the model reads.
+            Refused: it is empty, longer than the model reads, or cannot be constrained as it wants.
         """
+        matcher = matching(self.constraint, request)
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
             raise Refused(
@@ -53,7 +61,7 @@ class PlainEngine:
         [uid] = self._batch.insert(
             [list(request.tokens)],
             [request.max_tokens],
-            samplers=[_sampler(request.sampling)],
+            samplers=[_sampler(request.sampling, matcher)],
             stop_sequences=[ends],
         )
         self._next += 1
@@ -98,7 +106,7 @@ class PlainEngine:
         return Answer(id=going.id, tokens=tuple(going.spoken), finish=finish, cached=0, logprobs=logprobs)
 
 
-def _sampler(sampling: Sampling) -> Any:  # noqa: ANN401 - mlx-lm's kind of function
+def _sampler(sampling: Sampling, matcher: Matcher | None) -> Any:  # noqa: ANN401 - mlx-lm's kind of function
     chance: np.random.Generator = generator(sampling)
 
     def pick(logprobs: mx.array) -> mx.array:
@@ -106,4 +114,9 @@ def _sampler(sampling: Sampling) -> Any:  # noqa: ANN401 - mlx-lm's kind of func
             return mx.argmax(logprobs, axis=-1)
         return sampled(logprobs.astype(mx.float32), [sampling], [float(chance.random())])
 
-    return pick
+    def fitting(logprobs: mx.array) -> mx.array:
+        fits = masked(logprobs, [matcher])
+        token = int(np.array(pick(fits))[0])
+        return mx.array([settled(fits[0], token, matcher) if matcher else token], dtype=mx.uint32)
+
+    return fitting if matcher else pick

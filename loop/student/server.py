@@ -26,10 +26,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tokenizers import Tokenizer
 
 from loop.children import exit_with_parent
 from loop.errors import LoopdError
 from loop.student import attention, loading
+from loop.student.constraint import Constraint
 from loop.student.conversations import Request
 from loop.student.engine import GIB, Answer, Batching, Engine, Refused
 from loop.student.memory import keep_freed
@@ -100,6 +102,7 @@ class Endpoint:
             max_tokens=ask.max_tokens,
             sampling=sampling,
             ends=(self.renderer.end,),
+            offered=ask.catalogue if ask.constrained else None,
         )
 
     def _completion(self, ask: Ask, request: Request, answer: Answer) -> dict[str, JsonValue]:
@@ -164,15 +167,18 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _engine(options: argparse.Namespace) -> Batching:
+def _engine(options: argparse.Namespace, tokenizer: Tokenizer) -> Batching:
     keep_freed()
     mx.set_cache_limit(BUFFERS)
     model = loading.load(options.base, options.adapter, Precision(options.precision))
+    constraint = Constraint(tokenizer)
     if attention.known(model):
         kv_bytes = room(memory.available()) if mx.metal.is_available() else LEAST_ROOM
-        return Engine(model, max_rows=options.max_rows, kv_bytes=kv_bytes, stored=_place(options))
+        return Engine(
+            model, max_rows=options.max_rows, kv_bytes=kv_bytes, stored=_place(options), constraint=constraint
+        )
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
-    return PlainEngine(model, max_rows=options.max_rows)
+    return PlainEngine(model, max_rows=options.max_rows, constraint=constraint)
 
 
 def room(free: int) -> int:
@@ -199,7 +205,7 @@ async def _serve(options: argparse.Namespace) -> int:
         nonlocal broken
         broken = server.should_exit = True
 
-    service = Service(lambda: _engine(options), failed=failed)
+    service = Service(lambda: _engine(options, renderer.tokenizer), failed=failed)
     app = Endpoint(service, renderer).app(token)
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE

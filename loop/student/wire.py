@@ -92,6 +92,8 @@ class Ask(_Wire):
     seed: int = 0
     max_tokens: int = Field(default=MAX_TOKENS, ge=1)
     logprobs: bool = False
+    constrained: bool = False
+    """Whether calls are held to the tools on offer, token by token."""
 
     @property
     def catalogue(self) -> Catalogue:

@@ -10,7 +10,7 @@ import typer
 from pydantic import JsonValue
 from rich.console import Console
 
-from loop import cards, config, gpu, lock, paths, plugins, reading, registry, reporting
+from loop import cards, config, gpu, lock, parts, paths, plugins, reading, registry, reporting
 from loop.children import scrubbed
 from loop.errors import LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
@@ -84,8 +84,9 @@ def chat(
         with lease.serving(
             _base(), template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
         ) as served:
-            where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id, "temperature": 0.0}
-            part = Part(use=student.player, settings={**where, "max_tokens": student.max_tokens})
+            where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id}
+            asked = parts.student_part(configured, temperature=0.0)
+            part = asked.model_copy(update={"settings": {**asked.settings, **where}})
             player: Player = plugins.load("teachers", part)
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Served in {served.ready.words}")

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 
 from loop import board, lock, log, measuring, parts, paths, plugins, view
-from loop.config import Teaching
+from loop.config import Config, Teaching
 from loop.errors import LoopdError, NotFound, nearest
 from loop.soundness import Entry, Ledger, assess
 from loop.stopping import Stop, Stopped
-from loop.types import Score, Suite
+from loop.types import Policy, Score, Suite
 from loop.verbs import teacher
 from loop.verbs.access import Json, change, settings, show, show_json, store
 from task_generators import leaks, suites
@@ -27,6 +27,9 @@ Source = Annotated[str, typer.Option(help="Who found it: a name, an issue.")]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take back what this source said.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to compare with.")]
 Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
+Constrained = Annotated[
+    bool, typer.Option("--constrained", help="Hold the student's calls to the schemas of the tools on offer.")
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
 
 
@@ -144,9 +147,16 @@ def _known(why: str, rows: Sequence[leaks.Shared], pairs: int) -> dict[str, obje
 
 
 @app.command()
-def run(name: Name, *, player: Player = "champion", limit: Limit = None, as_json: Json = False) -> None:
+def run(
+    name: Name,
+    *,
+    player: Player = "champion",
+    limit: Limit = None,
+    constrained: Constrained = False,
+    as_json: Json = False,
+) -> None:
     """Have a player play a suite, and store the scores. The daemon must not be running."""
-    suite, places, chosen = suites.suite(name), paths.find().create(), settings()
+    suite, places, chosen = suites.suite(name), paths.find().create(), _held(settings(), constrained=constrained)
     stop = Stop()
     with lock.hold(places.data):
         log.set_up(places.logs)
@@ -158,6 +168,8 @@ def run(name: Name, *, player: Player = "champion", limit: Limit = None, as_json
                 parts.build(chosen, places, shown, stop) as loop,
             ):
                 contestant = _player(loop, player)
+                if constrained and not isinstance(contestant, Policy):
+                    raise LoopdError("--constrained is for the student: a teacher decodes elsewhere. Leave it out.")
                 scores = measuring.run_suite(loop, suite, contestant, limit)
                 unsound = loop.store.unsound(suite.id)
                 sound = {score.task for score in scores if score.task not in unsound}
@@ -167,6 +179,11 @@ def run(name: Name, *, player: Player = "champion", limit: Limit = None, as_json
         finally:
             shown.close()
     show([*_table(suite, scores, unsound), *_rules(points, len(sound))], as_json=as_json)
+
+
+def _held(chosen: Config, *, constrained: bool) -> Config:
+    held = constrained or chosen.student.constrained
+    return chosen.model_copy(update={"student": chosen.student.model_copy(update={"constrained": held})})
 
 
 def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:

@@ -120,6 +120,14 @@ def test_a_client_that_goes_away_frees_its_row(base, token_file):
         child.stdin.close()
 
 
+def test_a_client_may_have_its_calls_held_to_the_tools(student):
+    # A random model says no marker: what is shown here is that the wish arrives and changes nothing before one.
+    held = student.model_copy(update={"constrained": True})
+    for seed in range(3):
+        free = student.open(None, seed).reply(MESSAGES, CATALOGUE).message
+        assert held.open(None, seed).reply(MESSAGES, CATALOGUE).message == free
+
+
 def test_nobody_without_the_token_gets_in(server):
     for path in ("/v1/stats", "/v1/chat/completions", "/"):
         for headers in ({}, {"Authorization": "Bearer secre"}):

@@ -1,0 +1,28 @@
+"""Calls held to the tools on offer are another condition of measurement, asked for by name."""
+
+from loop import board, config, measuring, parts
+from loop.stopping import Stop
+from loop.testing import FakeGpu
+from task_generators.suites import suite
+
+
+def marked(rehearsal, student):
+    """The fingerprint of a measurement, and what a worker is told of the student."""
+    chosen = config.load(rehearsal.places, "quickstart", {"student": student}, {})
+    shown = board.Board(rehearsal.places.run, chosen.profile)
+    with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
+        return measuring.fingerprint(loop, suite("rehearsal-depth")), parts.student_part(loop.config, 0.0).settings
+
+
+def test_scores_with_and_without_do_not_compare_and_the_player_is_told(rehearsal):
+    (free, unasked), (off, _), (held, asked) = (
+        marked(rehearsal, student) for student in ({}, {"constrained": False}, {"constrained": True})
+    )
+    assert free == off != held
+    assert asked == {**unasked, "constrained": True}
+    assert "constrained" not in unasked
+
+
+def test_a_teacher_cannot_be_held(rehearsal):
+    said = rehearsal.loopd("suite", "run", "rehearsal-depth", "--player", "scripted", "--constrained", code=1)
+    assert "--constrained is for the student" in said
