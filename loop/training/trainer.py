@@ -140,6 +140,11 @@ class Fit:
         self.optimizer.update(self.model, gradient)
         mx.eval(self.model.trainable_parameters(), self.optimizer.state)
         value: Any = loss.item()
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"Training came apart: the loss of step {self.done} is {value}. "
+                f"Lower training.learning_rate (it is {self.job.learning_rate:g}), then type: loopd start"
+            )
         return float(value)
 
     def _nothing(self) -> tuple[mx.array, Any]:

@@ -156,6 +156,12 @@ def test_the_learning_rate_climbs_and_falls(job):
     assert learning_rate(job.model_copy(update={"schedule": "constant"}), 20, 20) == job.learning_rate
 
 
+def test_training_that_comes_apart_ends_and_says_what_to_lower(job):
+    with pytest.raises(ConfigError, match=r"the loss of step \d+ is (nan|inf).*Lower training.learning_rate"):
+        run(job.model_copy(update={"learning_rate": 1e30, "epochs": 3}))
+    assert not job.out.exists()
+
+
 def test_what_cannot_be_read_is_named(job, tmp_path):
     with pytest.raises(ConfigError, match=r"rows\.jsonl, line 2"):
         read_examples(_written(tmp_path / "rows.jsonl", job.rows.read_text().splitlines()[0] + "\n{}\n"))
