@@ -42,7 +42,7 @@ class Report(Record):
     @property
     def plays(self) -> int:
         """Plays that the decision rests on."""
-        return sum(result.plays for result in self.gates)
+        return sum(result.plays for result in self.gates if result.decides)
 
 
 def files(report: Report) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -14,6 +15,7 @@ from loop.gates.rules import under_rules
 from loop.parts import Loop, student_part
 from loop.soundness import known_flaws
 from loop.types import (
+    TWIN,
     Gate,
     GateResult,
     Part,
@@ -29,8 +31,8 @@ from loop.types import (
     Trajectory,
     Verdict,
 )
-from task_generators.suites import SEALED, twin
 from task_generators.suites import suite as suite_named
+from task_generators.suites import twin
 
 Contestant = Policy | Teaching
 """Who plays a suite: a student at one policy, or a teacher."""
@@ -84,11 +86,12 @@ def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequen
 
 
 def outdated(loop: Loop, rnd: Round) -> bool:
-    """Whether the round's candidate must be judged anew: the champion or the gates changed since it was."""
+    """Whether the round's candidate must be judged anew: champion, gates, suites or conditions changed since it was."""
     if loop.store.decided(rnd) is not None:
         return False
-    met = {(result.gate, result.champion) for result in loop.store.gate_results(rnd)}
-    return not {(gate.name, loop.champion.id) for gate in loop.gates} <= met
+    met = {(result.gate, result.champion, result.fingerprint) for result in loop.store.gate_results(rnd)}
+    marks = {gate.name: fingerprint(loop, suite_named(gate.suite)) for gate in loop.gates}
+    return not {(name, loop.champion.id, mark) for name, mark in marks.items()} <= met
 
 
 def settle(loop: Loop, rnd: Round) -> Promotion:
@@ -136,7 +139,7 @@ def open_twins(loop: Loop) -> None:
     They decide nothing: they tell whether what the gates saw is there on tasks that no gate has ever measured. Every
     play is owed like any other, so that a kill leaves the rest to be played.
     """
-    twins = {gate.name + SEALED: (gate, suite_named(name)) for gate in loop.gates if (name := twin(gate.suite))}
+    twins = {gate.name + TWIN: (gate, suite_named(name)) for gate in loop.gates if (name := twin(gate.suite))}
     found = loop.store.unopened(list(twins))
     if not loop.config.gating.sealed or found is None:
         return
@@ -169,6 +172,8 @@ def _required(loop: Loop, suite: Suite) -> list[tuple[str, int]]:
 def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = None) -> list[Score]:
     """Have any player play a suite outside of any round; what was measured before is not played again.
 
+    Answers with the first play of each task: gates play the tasks that they are in doubt about more often.
+
     Raises:
         Sealed: only a promotion opens this suite.
     """
@@ -180,7 +185,7 @@ def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = 
     _owe(loop, outside, suite, chosen, [player])
     _play_and_score(loop, outside, {suite.name: suite})
     scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite))
-    return [score for score in scores if score.task in chosen]
+    return [score for score in scores if score.task in chosen and score.sample == 0]
 
 
 def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str]) -> Counter[str]:
@@ -191,7 +196,9 @@ def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Contain
     mark = fingerprint(loop, suite)
     counts = Counter[str]()
     for judge in plugins.judges_of(suite, loop.checkers):
-        for task, passed, evidence in loop.store.findings(_subject(player), suite.id, mark, judge.name):
+        for task, passed, evidence in loop.store.findings(
+            _subject(player), suite.id, mark, (judge.name, judge.version)
+        ):
             if passed and task in tasks and "official" in evidence:
                 needs = evidence["needs"]
                 given = ["official"] if evidence["official"] else needs if isinstance(needs, list) else []
@@ -208,7 +215,7 @@ def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: Mapping[str, int], player
     for player in players:
         measured = {(score.task, score.sample) for score in loop.store.scores(_subject(player), suite.id, mark)}
         plays = [
-            _play(loop, rnd, suite, player, (task, sample))
+            _play(loop, rnd, suite, player, (task, sample), mark)
             for task in suite.tasks
             for sample in range(wanted.get(task.id, 0))
             if (task.id, sample) not in measured
@@ -216,10 +223,12 @@ def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: Mapping[str, int], player
         loop.store.owe(rnd, suite.tasks, plays)
 
 
-def _play(loop: Loop, rnd: Round, suite: Suite, player: Contestant, owed: tuple[Task, int]) -> Play:
+def _play(  # noqa: PLR0913 - what a play is made of
+    loop: Loop, rnd: Round, suite: Suite, player: Contestant, owed: tuple[Task, int], mark: str
+) -> Play:
     task, sample = owed
     return Play(
-        id=digest([rnd.id, suite.id, _subject(player), task.id, sample, fingerprint(loop, suite)]),
+        id=_play_id(rnd, suite, mark, _subject(player), task.id, sample),
         round=rnd.id,
         purpose=Purpose.GATE,
         task=task,
@@ -234,6 +243,11 @@ def _play(loop: Loop, rnd: Round, suite: Suite, player: Contestant, owed: tuple[
     )
 
 
+def _play_id(rnd: Round, suite: Suite, mark: str, *who_and_what: str | int) -> str:
+    """Name a play by its round, suite and fingerprint, and by subject, task and sample."""
+    return digest([rnd.id, suite.id, *who_and_what, mark])
+
+
 def _part(config: Config, player: Contestant, sample: int) -> Part:
     if not isinstance(player, Policy):
         return Part(use=player.use, settings=player.settings)
@@ -245,7 +259,8 @@ def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
         loop.store.finish(play, trajectory)
     for suite in suites.values():
         judge_missing(loop, rnd, suite)
-        loop.store.score(rnd, suite.id, fingerprint(loop, suite), _required(loop, suite))
+        mark = fingerprint(loop, suite)
+        loop.store.score(rnd, suite.id, mark, _required(loop, suite), partial(_play_id, rnd, suite, mark))
 
 
 def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:

@@ -30,7 +30,7 @@ def report(store: Store, policy: Policy, source: str) -> Report:
         standing=store.standing(policy.id),
         source=source,
         round=rnd.id if rnd else None,
-        decision=store.decided(rnd) if rnd else None,
+        decision=store.last_decided(policy.id),
         gates=gates,
         stock={result.gate: _stock(store, result) for result in gates},
         transfer=store.transfer(policy.id),
@@ -59,7 +59,9 @@ def write(report: Report, policies: Path) -> Path:
 
 def _stock(store: Store, result: GateResult) -> dict[str, float]:
     stock = store.policies()[0][0]
-    return rates(store.scores(stock.id, result.suite_id, result.fingerprint))
+    unsound = store.unsound(result.suite_id)
+    scores = store.scores(stock.id, result.suite_id, result.fingerprint)
+    return rates([score for score in scores if score.task not in unsound])
 
 
 def _beside(adapter: str | None, name: str) -> str:

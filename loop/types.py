@@ -347,7 +347,7 @@ class Purpose(StrEnum):
 
 
 class Play(Record):
-    """One owed play: unique per (round, purpose, task, player, policy, sample)."""
+    """One owed play: unique per (round, purpose, task, player, policy, sample); a gate's also by its conditions."""
 
     id: str
     round: int
@@ -526,6 +526,10 @@ class GatePart(Record):
     """What the figures count, where they are no pass rates."""
 
 
+TWIN = "-sealed"
+"""Ends the name under which a gate's sealed twin is judged."""
+
+
 class GateResult(Record):
     """A gate's judgement of one candidate beside one champion, with what it rests on. Rates lie in 0..1."""
 
@@ -575,6 +579,11 @@ class GateResult(Record):
     """What makes scores comparable: suite, checkers, rule, sampling."""
     rules: tuple[GatePart, ...] = ()
     """The same plays under every rule that they can tell of, the one that judged first; for comparison only."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether a promotion rests on it: a sealed twin is opened afterwards, and decides nothing."""
+        return not self.gate.endswith(TWIN)
 
 
 class Gate(Protocol):

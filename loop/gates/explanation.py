@@ -20,7 +20,7 @@ def explain(results: Sequence[GateResult], decision: str) -> str:
         decision: what was decided, and why.
     """
     parts = [line for result in results for line in (*_gate(result), "")]
-    plays = sum(result.plays for result in results)
+    plays = sum(result.plays for result in results if result.decides)
     return "\n".join([*parts, f"Plays behind it, both policies together: {plays}.", f"Decision: {decision}"])
 
 

@@ -13,9 +13,10 @@ from loop.models import GateResult as GateRow
 from loop.models import Policy as PolicyRow
 from loop.models import Promotion as PromotionRow
 from loop.models import Round as RoundRow
+from loop.store.base import AnyRow
 from loop.store.policies import Policies
 from loop.store.rows import Values, body
-from loop.types import GateResult, GateVerdict, Promotion, Round, Standing, Transfer
+from loop.types import TWIN, GateResult, GateVerdict, Promotion, Round, Standing, Transfer
 
 ALL: Final = "all"
 """The name under which every gate is paused at once."""
@@ -43,7 +44,7 @@ class Gates(Policies):
         with self._read() as connection:
             rows = connection.execute(met).all()
         latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
-        return tuple(GateResult.model_validate_json(row.body) for row in latest)
+        return tuple(_told(row) for row in latest)
 
     def judged(self, begins: str = "") -> Round:
         """Look up a round whose candidate was judged: its number, the beginning of the candidate's id, or the latest.
@@ -73,6 +74,14 @@ class Gates(Policies):
         with self._read() as connection:
             found = connection.scalar(latest)
         return None if found is None else self.round(found)
+
+    def last_decided(self, policy_id: str) -> Promotion | None:
+        """Return what was decided on a policy last, by its gates or by hand; None where nothing was."""
+        query = select(PromotionRow.decision, PromotionRow.reason).where(PromotionRow.candidate == policy_id)
+        judged = PromotionRow.decision.in_((Decision.PROMOTED, Decision.REJECTED))
+        with self._read() as connection:
+            row = connection.execute(query.where(judged).order_by(PromotionRow.id.desc()).limit(1)).first()
+        return None if row is None else _decision(policy_id, row)
 
     def transfer(self, policy_id: str) -> tuple[Transfer, ...]:
         """Say what a policy's training did to every backend that was measured, the greatest loss first."""
@@ -182,9 +191,11 @@ class Gates(Policies):
         """Make an earlier champion champion again, at once.
 
         Raises:
-            CheckNegative: it never was champion.
+            CheckNegative: it never was champion, or is it now.
         """
         with self._write() as connection:
+            if connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy_id)) == Standing.CHAMPION:
+                raise CheckNegative(f"{policy_id[:12]} is champion already. List the policies: loopd model list")
             row = {"candidate": policy_id, "decision": Decision.ROLLBACK, "reason": clean(reason), "round": None}
             self._log(connection, row)
             self._swap(connection, policy_id)
@@ -207,15 +218,16 @@ class Gates(Policies):
         row = connection.execute(query.where(PromotionRow.round == rnd, PromotionRow.candidate == candidate)).first()
         if row is None:
             return None
-        return Promotion(candidate=candidate, promoted=row.decision == Decision.PROMOTED, reason=row.reason)
+        return _decision(candidate, row)
 
     def _crown(
         self, connection: Connection, rnd: int | None, promotion: Promotion, gates: Sequence[str] | None
     ) -> None:
         champion = connection.scalar(select(PolicyRow.id).where(PolicyRow.standing == Standing.CHAMPION))
         if champion == promotion.candidate:
-            raise CheckNegative(f"{champion[:12]} is champion already")
-        judged = GateRow.candidate == promotion.candidate, GateRow.champion == champion
+            raise CheckNegative(f"{promotion.candidate[:12]} is champion already. List the policies: loopd model list")
+        beside = GateRow.candidate == promotion.candidate, GateRow.champion == champion
+        judged = *beside, GateRow.gate.not_like(f"%{TWIN}")
         rows = connection.execute(select(GateRow.gate, GateRow.verdict).where(*judged)).all()
         held = {row.gate for row in rows if row.verdict == GateVerdict.HOLDS}
         missing = sorted({*(gates or ()), *(row.gate for row in rows)} - held)
@@ -248,3 +260,13 @@ class Gates(Policies):
         connection.execute(update(PolicyRow).where(old).values(standing=Standing.RETIRED, changed=now))
         new = update(PolicyRow).where(PolicyRow.id == policy_id)
         connection.execute(new.values(standing=Standing.CHAMPION, changed=now))
+
+
+def _decision(candidate: str, row: AnyRow) -> Promotion:
+    return Promotion(candidate=candidate, promoted=row.decision == Decision.PROMOTED, reason=row.reason)
+
+
+def _told(row: AnyRow) -> GateResult:
+    """Read a judgement back; who was judged is in the row, for older versions did not write it into the body."""
+    found = GateResult.model_validate_json(row.body)
+    return found.model_copy(update={"candidate": row.candidate, "champion": row.champion})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from loop.models import Decision
 from loop.models import GateResult as GateRow
@@ -15,7 +15,7 @@ class Succession(Record):
     """One promotion: who became champion, and who was it before."""
 
     round: int
-    """0 where it was done by hand."""
+    """The round that judged it: its own, or an earlier one where it was done by hand."""
     champion: str
     before: str
 
@@ -37,9 +37,10 @@ class Openings(Gates):
                 return None
             pair = GateRow.candidate == row.candidate, GateRow.champion == row.champion
             judged = connection.scalars(select(GateRow.gate).where(*pair, GateRow.gate.in_(gates))).all()
+            latest_round = connection.scalar(select(func.max(GateRow.round)).where(*pair))
         if not set(gates) - set(judged):
             return None
-        return Succession(round=row.round or 0, champion=row.candidate, before=row.champion)
+        return Succession(round=row.round or latest_round or 0, champion=row.candidate, before=row.champion)
 
     def save_opened(self, rnd: Round, results: Sequence[GateResult]) -> None:
         """Keep what the twins said of a promotion, all of it at once."""

@@ -62,7 +62,9 @@ class Policies(Rounds):
         Raises:
             CheckNegative: it is champion.
         """
-        open_still = RoundRow.candidate == policy.id, RoundRow.state == RoundState.GATE
+        decided = select(Promotion.round).where(Promotion.round.is_not(None))
+        waits = RoundRow.state != RoundState.FAILED, RoundRow.id.not_in(decided)
+        open_still = RoundRow.candidate == policy.id, *waits
         with self._write() as connection:
             waiting = connection.scalar(select(RoundRow.id).where(*open_still))
             if waiting is not None:

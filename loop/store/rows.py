@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
 from loop.store.base import AnyRow
-from loop.types import Catalogue, Message, Play, Record, Rule, Task, Trajectory, Usage
+from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage
 
 Values = dict[str, Any]
 
@@ -58,8 +58,9 @@ def task_row(task: Task, now: int) -> Values:
 
 
 def play_row(play: Play, position: int, now: int) -> Values:
-    """One row of `play`."""
-    unique: JsonValue = [play.round, play.purpose, play.task.id, play.player_name, play.policy, play.suite, play.sample]
+    """One row of `play`. A gate's play may be owed again under other conditions, which its id names."""
+    unique: list[JsonValue] = [play.round, play.purpose, play.task.id, play.player_name]
+    unique += [play.policy, play.suite, play.sample, *([play.id] if play.purpose is Purpose.GATE else [])]
     return {
         "id": play.id,
         "key": digest(unique),

@@ -8,12 +8,14 @@ from sqlalchemy import case, delete, func, select
 from loop.canonical import clean
 from loop.models import Defect, SuiteTask
 from loop.models import Replay as ReplayRow
+from loop.models import Score as ScoreRow
 from loop.models import Trajectory as TrajectoryRow
 from loop.store.tasks import UNSOUND, Tasks
 from loop.types import Record
 
-AIDED: Final = ("scripted", "cloned")
-"""Players that see the plan: what they make of a task says nothing about the user's words. `v_ledger` has them too."""
+AIDED: Final = ("scripted", "cloned", "idle")
+"""Players that see the plan, or do not even try: what they make of a task says nothing about the user's words.
+`v_ledger` has them too."""
 
 
 class Replay(Record):
@@ -46,15 +48,26 @@ class Soundness(Tasks):
             self._upsert(connection, ReplayRow, rows)
 
     def attempts_on(self, suite_id: str) -> Mapping[str, Attempts]:
-        """Count judged plays and wins of teachers on a suite's tasks, those that play the plan left out."""
+        """Count judged plays and wins of teachers on a suite's tasks, those that play the plan left out.
+
+        A win is a score's where there is one: a suite's own checkers may have judged it.
+        """
+        scored = (
+            select(ScoreRow.trajectory, func.max(ScoreRow.passed).label("passed"))
+            .where(ScoreRow.policy.is_(None), ScoreRow.trajectory.is_not(None))
+            .group_by(ScoreRow.trajectory)
+            .subquery()
+        )
+        passed = func.coalesce(scored.c.passed, TrajectoryRow.passed)
         query = (
-            select(TrajectoryRow.task, func.count(), func.sum(case((TrajectoryRow.passed == 1, 1), else_=0)))
+            select(TrajectoryRow.task, func.count(), func.sum(case((passed == 1, 1), else_=0)))
             .join(SuiteTask, SuiteTask.task == TrajectoryRow.task)
+            .outerjoin(scored, scored.c.trajectory == TrajectoryRow.id)
             .where(
                 SuiteTask.suite == suite_id,
                 TrajectoryRow.policy.is_(None),
                 TrajectoryRow.player.not_in(AIDED),
-                TrajectoryRow.passed.is_not(None),
+                passed.is_not(None),
             )
             .group_by(TrajectoryRow.task)
         )

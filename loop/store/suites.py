@@ -1,6 +1,6 @@
 """Frozen suites and the scores on them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -98,11 +98,29 @@ class Suites(Soundness):
             ]
             self._insert_once(connection, ScoreRow, rows)
 
-    def score(self, rnd: Round, suite_id: str, fingerprint: str, required: Required) -> None:
-        """Score what a round played on a suite: passed where every required checker did. Twice is a no-op."""
+    def score(
+        self,
+        rnd: Round,
+        suite_id: str,
+        fingerprint: str,
+        required: Required,
+        play_id: Callable[[str, str, int], str] | None = None,
+    ) -> None:
+        """Score what a round played on a suite: passed where every required checker did. Twice is a no-op.
+
+        Args:
+            rnd: the round.
+            suite_id: `Suite.id`.
+            fingerprint: digest of everything that makes scores comparable.
+            required: checkers and versions that must have passed it.
+            play_id: the id of the play that was owed under this fingerprint, by subject, task and sample: a round that
+                went on with other settings, and round 0, hold plays of other fingerprints too. None counts all.
+        """
         with self._write() as connection:
-            rows = connection.execute(_played(rnd, suite_id, required)).all()
+            rows = list(connection.execute(_played(rnd, suite_id, required)))
             now = self._clock()
+            if play_id is not None:
+                rows = [row for row in rows if row.id == play_id(row.policy or row.player, row.task, row.sample)]
             fixed = {"suite": suite_id, "fingerprint": fingerprint, "scored": now}
             scored = [
                 fixed
@@ -169,15 +187,15 @@ class Suites(Soundness):
         return tuple(Measured(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
 
     def findings(
-        self, subject: str, suite_id: str, fingerprint: str, checker: str
+        self, subject: str, suite_id: str, fingerprint: str, checker: tuple[str, int]
     ) -> list[tuple[str, bool, dict[str, JsonValue]]]:
-        """What a checker found on the plays behind a player's scores: task, whether it passed, evidence."""
+        """What a checker at one version found on the first play of each task: task, whether it passed, evidence."""
         query = (
             select(ScoreRow.task, VerdictRow.passed, VerdictRow.evidence)
             .join(VerdictRow, VerdictRow.trajectory == ScoreRow.trajectory)
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
-            .where(VerdictRow.checker == checker)
-            .order_by(ScoreRow.task, ScoreRow.sample, VerdictRow.version)
+            .where(ScoreRow.sample == 0, VerdictRow.checker == checker[0], VerdictRow.version == checker[1])
+            .order_by(ScoreRow.task)
         )
         with self._read() as connection:
             rows = connection.execute(query).all()

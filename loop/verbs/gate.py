@@ -115,7 +115,7 @@ def _judged(which: str) -> tuple[Round, tuple[GateResult, ...], str]:
 
 
 def _plays(results: Sequence[GateResult]) -> int:
-    return sum(result.plays for result in results)
+    return sum(result.plays for result in results if result.decides)
 
 
 def _who(results: Sequence[GateResult], name: str) -> str:

@@ -56,17 +56,22 @@ def verify(policy: Begins = "champion") -> None:
 
 @app.command()
 def export(out: Out, policy: Begins = "champion") -> None:
-    """Merge a policy's adapter into the base model: a directory that mlx-lm and others can serve."""
-    _, adapter = _find(policy)
-    if adapter is None:
-        raise NotFound("The stock model has no adapter to merge; copy its directory from data/models.")
-    places = {"--base": _base(), "--adapter": adapter, "--out": out.absolute()}
-    words = [str(word) for pair in places.items() for word in pair]
+    """Merge a policy's adapter into the base model, rounded as it is served: a directory for mlx-lm and others."""
+    found, adapter = _find(policy)
+    if adapter is None and found.precision is Precision.BASE:
+        raise NotFound("This policy has the stock model's weights; copy its directory from data/models.")
+    places = {"--base": _base(), "--adapter": adapter, "--precision": found.precision, "--out": out.absolute()}
+    words = [str(word) for pair in places.items() if pair[1] is not None for word in pair]
     arguments = [sys.executable, "-m", "loop.student.export", *words]
     done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=scrubbed(gpu.preload()))
     if done.returncode:
         raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
-    typer.echo(f"{out}: base and adapter in one, in mlx-lm's layout")
+    for name, text in cards.files(_report(found.id)).items():
+        (out / name).write_text(text, encoding="utf-8")
+    typer.echo(
+        f"{out}: weights in mlx-lm's layout, with the policy's cards. It was measured with the system prompt that"
+    )
+    typer.echo(f"{cards.README} names: give it the same one.")
 
 
 @app.command()
@@ -161,16 +166,23 @@ def card(policy: Begins = "champion") -> None:
 
 
 def _write_card(policy_id: str) -> Path:
-    with store() as opened:
-        told = reporting.report(opened, opened.policy(policy_id), settings().student.source)
-    directory = reporting.write(told, paths.find().policies)
+    directory = reporting.write(_report(policy_id), paths.find().policies)
     typer.echo(f"{directory}", err=True)
     return directory
 
 
+def _report(policy_id: str) -> cards.Report:
+    with store() as opened:
+        return reporting.report(opened, opened.policy(policy_id), settings().student.source)
+
+
 def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
     """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
-    new, old = (opened.scores(each.id, met.suite_id, met.fingerprint) for each in (first, second))
+    unsound = opened.unsound(met.suite_id)
+    new, old = (
+        [score for score in opened.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
+        for each in (first, second)
+    )
     paired = pair(old, new)
     groups = {OVERALL: list(range(len(paired.tasks))), **by_backend(paired)} if paired.tasks else {}
     return [_difference(met.suite, paired.only(rows), name, (first, second)) for name, rows in groups.items()]

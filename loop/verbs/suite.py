@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
 from loop import board, lock, log, measuring, parts, paths, plugins, view
 from loop.config import Config, Teaching
-from loop.errors import LoopdError, NotFound, nearest
+from loop.errors import ConfigError, LoopdError, NotFound, nearest
 from loop.soundness import Entry, Ledger, assess
 from loop.stopping import Stop, Stopped
 from loop.types import Policy, Score, Suite
@@ -18,6 +18,8 @@ from loop.verbs.access import Json, change, settings, show, show_json, store
 from task_generators import leaks, suites
 
 app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
+FORGIVING: Final = "ast_match"
+"""The checker whose fields are forgiving rules."""
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
 Player = Annotated[str, typer.Option(help="champion, stock, a policy's id, a teacher's name, or module:Class.")]
 Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
@@ -29,6 +31,9 @@ Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to c
 Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
 Constrained = Annotated[
     bool, typer.Option("--constrained", help="Hold the student's calls to the schemas of the tools on offer.")
+]
+Without = Annotated[
+    list[str] | None, typer.Option(help="Switch a forgiving rule of the suite's checker off; may be given again.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
 
@@ -153,10 +158,12 @@ def run(
     player: Player = "champion",
     limit: Limit = None,
     constrained: Constrained = False,
+    without_rule: Without = None,
     as_json: Json = False,
 ) -> None:
     """Have a player play a suite, and store the scores. The daemon must not be running."""
-    suite, places, chosen = suites.suite(name), paths.find().create(), _held(settings(), constrained=constrained)
+    suite, chosen = _without(suites.suite(name), without_rule or []), _held(settings(), constrained=constrained)
+    places = paths.find().create()
     stop = Stop()
     with lock.hold(places.data):
         log.set_up(places.logs)
@@ -184,6 +191,25 @@ def run(
 def _held(chosen: Config, *, constrained: bool) -> Config:
     held = constrained or chosen.student.constrained
     return chosen.model_copy(update={"student": chosen.student.model_copy(update={"constrained": held})})
+
+
+def _without(suite: Suite, rules: Sequence[str]) -> Suite:
+    """Switch forgiving rules off: the same tasks, measured under a fingerprint of their own.
+
+    Raises:
+        ConfigError: the suite's checkers have no such rule.
+    """
+    judged = any(part.use == FORGIVING for part in suite.checkers)
+    known = list(plugins.find("checkers", FORGIVING).model_fields) if judged else []
+    for rule in rules:
+        if rule not in known:
+            raise ConfigError(f"Suite '{suite.name}' has no forgiving rule '{rule}'.{nearest(rule, known)}")
+    off = dict.fromkeys(rules, False)
+    checkers = tuple(
+        part.model_copy(update={"settings": {**part.settings, **off}}) if part.use == FORGIVING else part
+        for part in suite.checkers
+    )
+    return suite.model_copy(update={"checkers": checkers})
 
 
 def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:

@@ -64,11 +64,12 @@ def test_a_candidate_keeps_its_parent_and_its_place(store, make, rnd):
 
 
 def test_a_gate_result_comes_back_whole_and_the_latest_counts(store, make, rnd):
-    propose(store, make, rnd)
+    who = {"candidate": propose(store, make, rnd).id, "champion": make.policy.id}
     store.save_gate(rnd, make.gate("depth", GateVerdict.INCONCLUSIVE, wants=("t1", "t2")))
     store.save_gate(rnd, make.gate("depth", GateVerdict.FAILS))
     store.save_gate(rnd, make.gate("breadth", improved=True))
-    assert store.gate_results(rnd) == (make.gate("breadth", improved=True), make.gate("depth", GateVerdict.FAILS))
+    wanted = make.gate("breadth", improved=True, **who), make.gate("depth", GateVerdict.FAILS, **who)
+    assert store.gate_results(rnd) == wanted, "whoever was judged is named, also where the body does not"
 
 
 def test_a_candidate_that_every_gate_holds_for_becomes_champion(store, make, rnd):

@@ -9,11 +9,12 @@ from safetensors.numpy import save_file
 
 from loop.registry import publish
 from loop.student.chat import talk
+from loop.student.export import fuse
 from loop.student.loading import load
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest, verify
 from loop.student.tiny import tiny
-from loop.types import Call, Catalogue, Message, Reply
+from loop.types import Call, Catalogue, Message, Precision, Reply
 from task_generators.backends.catalogues import catalogue, tools_of
 from task_generators.backends.worlds import open_world
 
@@ -65,6 +66,15 @@ class Scripted:
 
     def reply(self, messages, catalogue):
         return Reply(message=self.messages.pop(0))
+
+
+def test_an_exported_model_is_rounded_as_the_policy_is_served(base, adapter, tmp_path):
+    fuse(base, adapter, tmp_path / "out", Precision.FOUR)
+    exported = verify(tmp_path / "out")
+    prompt = mx.array([Renderer.load(exported, "compact").prompt((Message(role="user", content="Hi"),), Catalogue())])
+    wanted, found = (np.array(model(prompt)) for model in (load(base, adapter, Precision.FOUR), load(exported)))
+    assert found == pytest.approx(wanted, abs=1e-3)
+    assert json.loads((exported / "config.json").read_text())["quantization"]["bits"] == 4
 
 
 def test_talking_runs_the_calls_in_a_live_world():

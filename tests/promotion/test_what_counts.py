@@ -1,0 +1,139 @@
+"""What counts: a play under its own conditions, a twin for no promotion, an idle player for no ceiling."""
+
+import json
+import logging
+
+import pytest
+
+from loop.errors import CheckNegative
+from loop.store import Store
+from loop.types import TWIN, GateResult, GateVerdict, Part, Policy, Promotion, RoundState, Standing
+from loop.verbs.suite import _without
+from task_generators.suites import WRITTEN, suite
+
+SEALED = {"gating": {"sealed": 1}}
+
+
+@pytest.fixture(autouse=True)
+def closed_logs():
+    """A command that plays logs to a file of its own; here several do so in one process."""
+    before = logging.getLogger().handlers[:]
+    yield
+    for handler in logging.getLogger().handlers:
+        if handler not in before:
+            handler.close()
+    logging.getLogger().handlers[:] = before
+
+
+def played(rehearsal, player):
+    """Play the suite; the last line of the table, which is behind what was said on the way."""
+    said = rehearsal.loopd("suite", "run", "rehearsal-depth", "--player", player, "--json")
+    return json.loads(said[said.index("{") :])["rows"][-1]
+
+
+def test_a_play_under_another_rule_is_never_counted(rehearsal, monkeypatch):
+    assert played(rehearsal, "scripted") == {"what": "rehearsal-depth", "passed": 10, "of": 10, "rate": 1}
+    logging.getLogger().handlers[-1].close()
+    monkeypatch.setenv("LOOPD_RULE", '{ name = "short", steps_per_turn = 1 }')
+    assert played(rehearsal, "scripted") == {"what": "rehearsal-depth", "passed": 4, "of": 10, "rate": 0.4}
+
+
+def test_an_idle_player_does_not_lower_a_ceiling(rehearsal):
+    rehearsal.loopd("suite", "run", "rehearsal-depth", "--player", "idle")
+    assert rehearsal.json("suite", "show", "rehearsal-depth")["ceiling"] == 1
+    query = "select sum(teacher_plays) as plays from v_ledger where suite = 'rehearsal-depth'"
+    assert rehearsal.json("sql", query)["rows"] == [{"plays": 0}]
+
+
+def test_unsound_tasks_count_in_no_view(rehearsal):
+    played(rehearsal, "scripted")
+    rehearsal.loopd("suite", "flaw", "rehearsal-depth", suite("rehearsal-depth").tasks[0].id, "--note", "a test")
+    rates = rehearsal.json("sql", "select tasks_scored, pass_rate from v_suites where suite = 'rehearsal-depth'")
+    assert rates["rows"] == [{"tasks_scored": 9, "pass_rate": 1}]
+
+
+def result(gate, verdict, champion):
+    rates = dict.fromkeys(("champion_rate", "candidate_rate", "difference", "low", "high", "margin"), 0.5)
+    return GateResult(gate=gate, verdict=verdict, reason="", tasks=1, samples=1, champion=champion, **rates)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(f"sqlite:///{tmp_path}/loopd.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def rivals(store):
+    """The stock model as champion, and a candidate in a round of its own that every gate holds for."""
+    stock = store.add_policy(Policy(base="b", system="", template="t"), Standing.CHAMPION)
+    better = stock.model_copy(update={"system": "Plan.", "parent": stock.id})
+    rnd = store.round(store.propose(better, None, "config", 0))
+    for gate in ("breadth", "depth"):
+        store.save_gate(rnd, result(gate, GateVerdict.HOLDS, stock.id))
+    return stock, better, rnd
+
+
+def ended(store, rnd):
+    for state in (RoundState.PROMOTE, RoundState.DONE):
+        rnd = store.advance(rnd, state)
+    return rnd
+
+
+def opened(store, rnd, candidate, champion, verdict=GateVerdict.FAILS):
+    who = {"candidate": candidate.id, "champion": champion.id}
+    store.save_opened(rnd, [result(f"depth{TWIN}", verdict, champion.id).model_copy(update=who)])
+
+
+def test_a_former_champion_is_promoted_again_whatever_its_twins_said(store, rivals):
+    stock, better, rnd = rivals
+    yes = Promotion(candidate=better.id, promoted=True, reason="held")
+    assert store.decide(rnd, yes, ["breadth", "depth"]).promoted
+    opened(store, ended(store, rnd), better, stock)
+    store.roll_back(stock.id, "a test")
+    again = store.round(store.propose(better, None, "config", 0))
+    for gate in ("breadth", "depth"):
+        store.save_gate(again, result(gate, GateVerdict.HOLDS, stock.id))
+    assert store.decide(again, yes, ["breadth", "depth"]).promoted
+    assert store.champion() == better
+
+
+def test_twins_opened_after_a_promotion_by_hand_lie_with_the_gates_that_judged_it(store, rivals):
+    stock, better, rnd = rivals
+    store.decide(rnd, Promotion(candidate=better.id, promoted=False, reason="no better"))
+    ended(store, rnd)
+    store.promote(better.id, "it is shorter")
+    owed = store.unopened([f"depth{TWIN}"])
+    assert owed.round == rnd.id
+    opened(store, store.round(owed.round), better, stock)
+    assert store.judged(better.id[:12]).id == rnd.id
+    assert [each.gate for each in store.gate_results(rnd)] == ["breadth", "depth", "depth-sealed"]
+    assert [each.decides for each in store.gate_results(rnd)] == [True, True, False]
+    assert store.last_decided(better.id) == Promotion(candidate=better.id, promoted=True, reason="it is shorter")
+
+
+def test_a_candidate_that_waits_is_not_queued_twice(store, rivals):
+    _, better, rnd = rivals
+    store.pause_gate("all")
+    store.decide(rnd, Promotion(candidate=better.id, promoted=True, reason="held"))
+    ended(store, rnd)
+    assert [each.id for each in store.queued()] == [rnd.id]
+    assert store.propose(better, None, "config", 0) == rnd.id
+
+
+def test_the_champion_is_not_rolled_back_to_itself(store, rivals):
+    stock, _, _ = rivals
+    with pytest.raises(CheckNegative, match="is champion already"):
+        store.roll_back(stock.id, "a slip")
+
+
+def test_a_judgement_of_an_older_version_names_whom_it_judged(store, rivals):
+    _, better, rnd = rivals
+    assert {each.candidate for each in store.gate_results(rnd)} == {better.id}
+
+
+def test_one_forgiving_rule_can_be_switched_off(rehearsal):
+    asked = suite("rehearsal-depth").model_copy(update={"checkers": WRITTEN})
+    assert _without(asked, ["nested"]).checkers == (Part(use="ast_match", settings={"nested": False}),)
+    run = ("suite", "run", "rehearsal-depth", "--player", "scripted", "--without-rule", "nested")
+    assert "has no forgiving rule 'nested'" in rehearsal.loopd(*run, code=1)
