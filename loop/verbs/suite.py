@@ -152,7 +152,7 @@ def _known(why: str, rows: Sequence[leaks.Shared], pairs: int) -> dict[str, obje
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - the options of a command
     name: Name,
     *,
     player: Player = "champion",
