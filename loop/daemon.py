@@ -63,10 +63,10 @@ def promote(loop: Loop, rnd: Round) -> Move:
     if measuring.outdated(loop, rnd):
         gate(loop, rnd)
     promotion = measuring.settle(loop, rnd)
-    measuring.open_twins(loop)
-    measuring.report(loop, rnd)
     if promotion.promoted:
         planning.bequeath(loop)
+    measuring.open_twins(loop)
+    measuring.report(loop, rnd)
     return Move(state=RoundState.DONE, reason=promotion.reason)
 
 
