@@ -40,7 +40,7 @@ PLACES: Final = (
 )
 
 
-class Prefixes(Record):
+class KeptPrefixes(Record):
     """Where a server may keep the prefixes that it computed, for the next server of the same policy."""
 
     directory: Path
@@ -144,7 +144,7 @@ class Gpu:
         adapter: str | Path | None = None,
         precision: Precision = Precision.BASE,
         max_rows: int | None = None,
-        prefixes: Prefixes | None = None,
+        prefixes: KeptPrefixes | None = None,
     ) -> Iterator[Served]:
         """Serve a student for as long as the block lasts. Where it dies, `Served.alive` tells; serve it again.
 

@@ -18,7 +18,7 @@ from loop import plugins
 from loop.board import Board
 from loop.config import Config
 from loop.errors import ConfigError, nearest
-from loop.gpu import Gpu, Prefixes, Served
+from loop.gpu import Gpu, KeptPrefixes, Served
 from loop.paths import Paths
 from loop.paying import Cashier
 from loop.pool import LocalPool, Pool
@@ -109,7 +109,7 @@ class Loop:
             adapter=adapter,
             precision=policy.precision,
             max_rows=student.max_rows,
-            prefixes=Prefixes(directory=self.paths.prefixes, mib=student.prefix_mib, policy=policy.id),
+            prefixes=KeptPrefixes(directory=self.paths.prefixes, mib=student.prefix_mib, policy=policy.id),
         ) as served:
             self.board.update(student=served.ready.words)
             yield served

@@ -15,7 +15,7 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from loop.student.layout import NOTHING, Chunk, Pass
+from loop.student.layout import Chunk, Pass, causal
 from loop.training.elementwise import exp, slow_exp, swiglu
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
@@ -105,15 +105,31 @@ class Layer:
 
     def _chunk(self, queries: mx.array, chunk: Chunk) -> mx.array:
         """Many tokens of one row: [n, K, G, D]."""
-        group, end = queries.shape[2], chunk.start + chunk.length
-        folded = queries.swapaxes(0, 1).reshape(queries.shape[1], -1, queries.shape[-1])
-        causal = mx.arange(chunk.start, end)[:, None] >= mx.arange(end)[None]
-        mask = mx.repeat(mx.where(causal, 0.0, NOTHING), group, axis=0)[None]
-        joined = _softmax(folded, *self.tails.one(chunk.slot, end), mask)
+        mine = queries.transpose(1, 2, 0, 3)
+        joined = _softmax(mine, *_by_head(*self.tails.one(chunk.slot, chunk.start + chunk.length)), chunk.mask)
         output = joined[0]
         if chunk.prefix is not None:
-            output = _join(joined, _softmax(folded, *self.prefixes.one(chunk.prefix, chunk.prefix_length), None))
-        return output.reshape(output.shape[0], chunk.length, group, -1).swapaxes(0, 1)
+            prefix = _by_head(*self.prefixes.one(chunk.prefix, chunk.prefix_length))
+            output = _join(joined, _softmax(mine, *prefix, None))
+        return output.transpose(2, 0, 1, 3)
+
+
+class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
+    """One layer's keys and values of a sequence that is read in parts, for a model that `install` prepared."""
+
+    def attend(self, queries: mx.array, keys: mx.array, values: mx.array, scale: float) -> mx.array:
+        """Attend with the last n of T tokens, [1, H, n, D], to all up to each: MLX's own way where that is fast."""
+        if not slow_exp():
+            return mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask="causal")
+        _, heads, count, size = queries.shape
+        grouped = (queries[0] * scale).reshape(keys.shape[1], -1, count, size)
+        mask = causal(keys.shape[2] - count, count)
+        return _softmax(grouped, *_by_head(keys[0], values[0]), mask)[0].reshape(1, heads, count, size)
+
+
+def _by_head(keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+    """Let the query heads of a group, [K, G, ...], meet the same keys and values, [K, T, D]."""
+    return keys[:, None], values[:, None]
 
 
 def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array]:
@@ -163,6 +179,8 @@ def _dispatch(module: ModuleType) -> Any:  # noqa: ANN401 - mlx-lm's signature
     def attend(queries: mx.array, keys: mx.array, values: mx.array, cache: Any, scale: float, **rest: Any) -> Any:  # noqa: ANN401
         if isinstance(cache, Layer):
             return cache.attend(queries, scale)
+        if isinstance(cache, Reading):
+            return cache.attend(queries, keys, values, scale)
         return before(queries, keys, values, cache=cache, scale=scale, **rest)
 
     return attend

@@ -35,6 +35,8 @@ class Chunk:
     start: int
     prefix: int | None
     prefix_length: int
+    mask: mx.array
+    """[length, start + length] added to its scores against its own tail."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,16 @@ def _chunks(work: Sequence[Work]) -> Iterator[Chunk]:
     first = 0
     for item in work:
         if item.count > 1:
-            yield Chunk(first, item.count, item.slot, item.start, item.prefix, item.prefix_length)
+            mask = causal(item.start, item.count)
+            yield Chunk(first, item.count, item.slot, item.start, item.prefix, item.prefix_length, mask)
         first += item.count
+
+
+def causal(start: int, count: int) -> mx.array:
+    """Let each of `count` tokens from place `start` on see those before it, and itself: [count, start + count]."""
+    end = start + count
+    seen = np.arange(start, end)[:, None] >= np.arange(end)[None]
+    return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
 
 
 def _tails(singles: Sequence[Work]) -> tuple[int, mx.array, mx.array]:

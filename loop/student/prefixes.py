@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import mlx.core as mx
-from mlx_lm.models.cache import KVCache
 
+from loop.student.attention import Reading
 from loop.student.rack import Rack, Saved
 from loop.student.stored import StoredPrefixes
 
@@ -136,8 +136,8 @@ class Prefixes:
             self.stored.store(tokens, saved, (time.perf_counter() - began) * len(tokens) / (len(tokens) - start))
         return Prefix(tokens, saved)
 
-    def _begin(self, tokens: tuple[int, ...]) -> tuple[list[KVCache], int]:
-        caches = [KVCache() for _ in self.model.layers]
+    def _begin(self, tokens: tuple[int, ...]) -> tuple[list[Reading], int]:
+        caches = [Reading() for _ in self.model.layers]
         nearest = max(self._kept.values(), key=lambda prefix: common(prefix.tokens, tokens), default=None)
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
         if nearest is None or shared < WORTH:
@@ -160,7 +160,7 @@ class Prefixes:
                 del self._kept[tokens]
 
 
-def _own(cache: KVCache, length: int) -> tuple[mx.array, mx.array]:
+def _own(cache: Reading, length: int) -> tuple[mx.array, mx.array]:
     # Contiguous: the cache's arrays are longer than what they hold.
     return mx.contiguous(cache.keys[0, :, :length]), mx.contiguous(cache.values[0, :, :length])
 

@@ -5,8 +5,8 @@ The softmax over "above" and "own" is one softmax, taken in two pieces. The back
 the probabilities again instead of keeping them, because they are the largest thing in memory (heads x tokens x keys).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 import mlx.core as mx
 
@@ -14,7 +14,21 @@ from loop.training.elementwise import exp
 from loop.training.prefix_tree import Segment
 
 Array = mx.array
+T = TypeVar("T")
+Pieces = Generator[tuple[Array, ...], None, T]
+"""A computation that yields what it has described so far, some ten operations at a time, and returns its result."""
+Triple = tuple[Array, Array, Array]
 MASKED = -1e30
+
+
+def whole(pieces: Pieces[T]) -> T:
+    """Describe all of a computation."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 class Forest:
@@ -32,8 +46,8 @@ class Forest:
 
     def __call__(self, queries: Array, keys: Array, values: Array) -> Array:
         """Attend under automatic differentiation; returns the shape of `queries`."""
-        function: Any = mx.custom_function(self.forward)
-        function.vjp(lambda primals, cotangents, results: self.backward(primals, cotangents[0], results))
+        function: Any = mx.custom_function(lambda *seen: whole(self.forward(*seen)))
+        function.vjp(lambda primals, cotangents, results: whole(self.backward(primals, cotangents[0], results)))
         output: Array = function(queries, keys, values)[0]
         return output
 
@@ -58,7 +72,7 @@ class Forest:
         inner = (inner + self.causal[:count, :count]).reshape(heads, group * count, count)
         return (None if above is None else (flat @ above.swapaxes(1, 2)).astype(mx.float32)), inner
 
-    def forward(self, queries: Array, keys: Array, values: Array) -> tuple[Array, Array, Array]:
+    def forward(self, queries: Array, keys: Array, values: Array) -> Pieces[Triple]:
         """Return the output, and per token the largest score and the sum of exponentials."""
         above_keys, above_values = self._above(keys), self._above(values)
         outputs, tops, totals = [], [], []
@@ -69,6 +83,7 @@ class Forest:
             top = inner.max(axis=-1, keepdims=True)
             if outer is not None:
                 top = mx.maximum(top, outer.max(axis=-1, keepdims=True))
+            yield (top,)
             p = exp(inner - top)
             total, output = p.sum(axis=-1, keepdims=True), p.astype(values.dtype) @ values[:, here]
             if outer is not None:
@@ -76,13 +91,12 @@ class Forest:
                 total = total + p.sum(axis=-1, keepdims=True)
                 output = output + p.astype(values.dtype) @ above_values[segment.parent]
             outputs.append((output / total).astype(values.dtype).reshape(query.shape))
+            yield outputs[-1], total
             tops.append(top.reshape(*query.shape[:3], 1))
             totals.append(total.reshape(*query.shape[:3], 1))
         return mx.concatenate(outputs, axis=2), mx.concatenate(tops, axis=2), mx.concatenate(totals, axis=2)
 
-    def backward(
-        self, primals: Sequence[Array], gradient: Array, results: Sequence[Array]
-    ) -> tuple[Array, Array, Array]:
+    def backward(self, primals: Sequence[Array], gradient: Array, results: Sequence[Array]) -> Pieces[Triple]:
         """Go back through the segments, last first, so that what a parent owes its children is known in time."""
         queries, keys, values = primals
         output, top, total = results
@@ -107,21 +121,25 @@ class Forest:
             outer, inner = self._scores(queries[:, :, here], above_keys.get(segment.parent), keys[:, here])
             p = exp(inner - tops)
             ds = _score_gradient(p, g @ values[:, here].swapaxes(1, 2), products)
+            yield p, ds
             d_query = ds @ keys[:, here]
             d_key, d_value = ds.swapaxes(1, 2) @ query, p.swapaxes(1, 2) @ g
             if number in owed_keys:
                 d_key = d_key + owed_keys[number][:, -count:]
                 d_value = d_value + owed_values[number][:, -count:]
+            yield d_query, d_key, d_value
             if outer is not None:
                 parent = segment.parent
                 p = exp(outer - tops)
                 ds = _score_gradient(p, g @ above_values[parent].swapaxes(1, 2), products)
+                yield p, ds
                 d_query = d_query + ds @ above_keys[parent]
                 _owe(owed_keys, parent, ds.swapaxes(1, 2) @ query)
                 _owe(owed_values, parent, p.swapaxes(1, 2) @ g)
                 if number in owed_keys:
                     _owe(owed_keys, parent, owed_keys[number][:, :-count])
                     _owe(owed_values, parent, owed_values[number][:, :-count])
+                yield d_query, owed_keys[parent], owed_values[parent]
             d_queries.append(d_query.reshape(heads, group, count, width))
             d_keys.append(d_key)
             d_values.append(d_value)

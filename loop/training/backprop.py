@@ -9,20 +9,18 @@ the same parts may compute otherwise with them (Granite scales what it adds, Gem
 they are known by name too.
 """
 
-from collections.abc import Generator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 
-from loop.training.attention import Forest
+from loop.training.attention import Forest, Pieces, T
 from loop.training.elementwise import swiglu, swiglu_gradient
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
 from loop.training.shared_prefix import cross_entropy, head
 
 Array = mx.array
-T = TypeVar("T")
-Steps = Generator[tuple[Array, ...], None, None]
 QKV, OUT = ("q_proj", "k_proj", "v_proj"), ("o_proj",)
 GATE_UP, DOWN = ("gate_proj", "up_proj"), ("down_proj",)
 ATTENTION = frozenset({*QKV, *OUT, "rope"})
@@ -94,56 +92,61 @@ class Pass:
         self.hidden: Array = model.model.embed_tokens(mx.array(packed.tokens))
         self.kept: list[tuple[Array, ...]] = []
 
-    def forward(self, block: Block) -> Steps:
+    def forward(self, block: Block) -> Pieces[None]:
         """Go one block forward, from hidden states to hidden states, (N, width)."""
         begin = self.hidden
         kept = yield from self._through(block, begin)
         self.kept.append((begin,) if self.recompute else (begin, *kept))
 
-    def _through(self, block: Block, begin: Array) -> Generator[tuple[Array, ...], None, tuple[Array, ...]]:
+    def _through(self, block: Block, begin: Array) -> Pieces[tuple[Array, ...]]:
         """Compute a block; leaves its output in `hidden` and returns what its backward pass reads."""
         projected = block.qkv(block.norms[0](begin))
+        yield tuple(projected)
         seen = block.heads(self.offset)(*projected)
         yield tuple(seen)
-        attended, top, total = self.forest.forward(*seen)
+        attended, top, total = yield from self.forest.forward(*seen)
         yield (attended,)
         middle = begin + block.out(_rows(attended))[0]
+        yield (middle,)
         gate, up = block.gate_up(block.norms[1](middle))
         yield gate, up
         self.hidden = middle + block.down(swiglu(gate, up))[0]
         yield (self.hidden,)
         return (*projected, *seen, attended, top, total, middle, gate, up)
 
-    def turn(self) -> Array:
-        """Compute the loss at the top, and the gradient of the last hidden states."""
+    def turn(self) -> Pieces[Array]:
+        """Compute the loss at the top, and the gradient of the last hidden states. Returns the loss."""
         index = mx.array(self.packed.index)
         chosen = self.hidden[index]
         normed = self.model.model.norm(chosen)
-        loss, gradient = cross_entropy(head(self.model), normed, self.packed)
+        yield (normed,)
+        loss, gradient = yield from cross_entropy(head(self.model), normed, self.packed)
         _, (gradient,) = mx.vjp(self.model.model.norm, [chosen], [gradient])
         self.hidden = mx.zeros_like(self.hidden).at[index].add(gradient)
+        yield loss, self.hidden
         return loss
 
-    def backward(self, block: Block) -> Generator[tuple[Array, ...], None, Gradients]:
+    def backward(self, block: Block) -> Pieces[Gradients]:
         """Go one block back; `hidden` is the gradient of its output, then of its input. Returns the adapters'."""
         d = self.hidden
         begin, *kept = self.kept.pop()
         q, k, v, *seen, attended, top, total, middle, gate, up = kept or (yield from self._through(block, begin))
         product = swiglu(gate, up)
-        d_product, found = block.down.backward(product, [d])
-        yield d_product, *found.values()
-        d_normed, more = block.gate_up.backward(block.norms[1](middle), swiglu_gradient(gate, up, d_product))
-        yield d_normed, *more.values()
+        yield (product,)
+        d_product, found = yield from block.down.backward(product, [d])
+        d_gate, d_up = swiglu_gradient(gate, up, d_product)
+        yield d_gate, d_up
+        d_normed, more = yield from block.gate_up.backward(block.norms[1](middle), [d_gate, d_up])
         gradients = _named("mlp", found | more)
         _, (d_middle,) = mx.vjp(block.norms[1], [middle], [d_normed])
         d = d + d_middle
-        d_attended, found = block.out.backward(_rows(attended), [d])
-        yield d_attended, *found.values()
-        d_seen = self.forest.backward(seen, _grouped(d_attended, attended), (attended, top, total))
+        yield (d,)
+        d_attended, found = yield from block.out.backward(_rows(attended), [d])
+        d_seen = yield from self.forest.backward(seen, _grouped(d_attended, attended), (attended, top, total))
         yield tuple(d_seen)
         _, d_projected = mx.vjp(block.heads(self.offset), [q, k, v], list(d_seen))
-        d_normed, more = block.qkv.backward(block.norms[0](begin), d_projected)
-        yield d_normed, *more.values()
+        yield tuple(d_projected)
+        d_normed, more = yield from block.qkv.backward(block.norms[0](begin), d_projected)
         _, (d_begin,) = mx.vjp(block.norms[0], [begin], [d_normed])
         self.hidden = d + d_begin
         yield (self.hidden,)
@@ -183,11 +186,7 @@ def gradient(
     blocks = [Block(block) for block in model.layers]
     for block in blocks:
         _abreast([(one.forward(block), stream) for one, stream in passes])
-    losses = []
-    for one, stream in passes:
-        with mx.stream(stream):
-            losses.append(one.turn())
-            mx.async_eval(losses[-1], one.hidden)  # type: ignore[no-untyped-call]
+    losses = _abreast([(one.turn(), stream) for one, stream in passes])
     found: Gradients = {}
     for number in reversed(range(len(blocks))):
         for named in _abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
@@ -196,11 +195,11 @@ def gradient(
     return sum(losses[1:], start=losses[0]), found
 
 
-def _abreast(lanes: Sequence[tuple[Generator[tuple[Array, ...], None, T], mx.Stream]]) -> list[T]:
+def _abreast(lanes: Sequence[tuple[Pieces[T], mx.Stream]]) -> list[T]:
     """Start the pieces of all lanes in turn; gives what each lane returns.
 
-    MLX lets only so many operations wait, over all streams: whole blocks in turn would leave the other lanes without
-    work while one lane's block is being queued.
+    MLX lets ten operations wait, over all streams: while a longer piece of one lane is being queued, the others run out
+    of work.
     """
     returned: dict[int, T] = {}
     while len(returned) < len(lanes):

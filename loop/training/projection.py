@@ -10,6 +10,8 @@ from typing import Any
 
 import mlx.core as mx
 
+from loop.training.attention import Pieces
+
 Array = mx.array
 Gradients = dict[str, Array]
 
@@ -42,20 +44,24 @@ class Projection:
         y = x @ self.weight.T
         return self._split(y if self.bias is None else y + self.bias)
 
-    def backward(self, x: Array, gradients: Sequence[Array]) -> tuple[Array, Gradients]:
-        """Give the gradient of the input, and those of the adapters by name."""
+    def backward(self, x: Array, gradients: Sequence[Array]) -> Pieces[tuple[Array, Gradients]]:
+        """Return the gradient of the input, and those of the adapters by name."""
         if not self.merged:
             return self._backward_as_it_stands(x, gradients)
+        d_input = self._join(gradients) @ self.weight
+        yield (d_input,)
         inner = [d @ layer.lora_b.T for d, layer in zip(gradients, self.layers, strict=True)]
         down = x.T @ mx.concatenate(inner, axis=1)
         up = x @ mx.concatenate([layer.lora_a for layer in self.layers], axis=1)
+        yield down, up
         found: Gradients = {}
         start = 0
         for name, layer, d in zip(self.names, self.layers, gradients, strict=True):
             here = slice(start, start := start + layer.lora_a.shape[1])
             found[f"{name}.lora_a"] = layer.scale * down[:, here]
             found[f"{name}.lora_b"] = layer.scale * (up[:, here].T @ d)
-        return self._join(gradients) @ self.weight, found
+        yield tuple(found.values())
+        return d_input, found
 
     def _backward_as_it_stands(self, x: Array, gradients: Sequence[Array]) -> tuple[Array, Gradients]:
         total = mx.zeros_like(x)

@@ -3,8 +3,9 @@
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 from loop.training.masks import Row
 from loop.training.prefix_tree import common
@@ -47,11 +48,15 @@ def _groups(rows: Sequence[Row], rng: random.Random) -> list[list[Row]]:
     return list(groups.values())
 
 
+EVENED: Final = 16
+"""Rows of a step up to which micro-batches are evened out: that looks at pairs of rows, again and again."""
+
+
 def split(step: Sequence[Row], lanes: int, budget: int) -> list[list[Row]]:
     """Cut a step into micro-batches of at most `budget` packed tokens, in number a multiple of `lanes` where it can be.
 
-    Rows that begin alike stay together, and the largest micro-batch is as small as their order allows, because the
-    other lanes wait for it. A row longer than the budget stands alone.
+    Rows that begin alike stay together where that costs least, and the largest micro-batch is as small as can be,
+    because the other lanes wait for it. A row longer than the budget stands alone.
     """
     ordered = sorted(step, key=lambda row: row.tokens)
     shared = [0, *(common(one.tokens, other.tokens) for one, other in pairwise(ordered))]
@@ -59,19 +64,48 @@ def split(step: Sequence[Row], lanes: int, budget: int) -> list[list[Row]]:
     count = min(len(ordered), lanes * -(-needed // lanes))
     sizes = range(1, budget + 1)
     cap = bisect_left(sizes, True, key=lambda size: len(_fill(ordered, shared, size)) <= count)
-    return _fill(ordered, shared, sizes[min(cap, budget - 1)])
+    parts = _fill(ordered, shared, sizes[min(cap, budget - 1)])
+    if 1 < len(parts) < len(ordered) <= EVENED:
+        parts = _evened(parts, lambda part: _tokens(part, [len(row.tokens) for row in ordered], shared))
+    return [[ordered[place] for place in part] for part in parts]
 
 
-def _fill(ordered: Sequence[Row], shared: Sequence[int], budget: int) -> list[list[Row]]:
+def _fill(ordered: Sequence[Row], shared: Sequence[int], budget: int) -> list[list[int]]:
     """Fill micro-batches up to the budget, in order; `shared[n]`: tokens that row n begins with like the one before."""
-    parts: list[list[Row]] = []
+    parts: list[list[int]] = []
     filled = 0
-    for row, alike in zip(ordered, shared, strict=True):
+    for place, (row, alike) in enumerate(zip(ordered, shared, strict=True)):
         new = len(row.tokens) - alike
         if not parts or filled + new > budget:
-            parts.append([row])
+            parts.append([place])
             filled = len(row.tokens)
         else:
-            parts[-1].append(row)
+            parts[-1].append(place)
             filled += new
     return parts
+
+
+def _tokens(part: Sequence[int], lengths: Sequence[int], shared: Sequence[int]) -> int:
+    """Count a micro-batch's packed tokens: what two sorted rows begin with alike is the least between them."""
+    alike = sum(min(shared[one + 1 : other + 1]) for one, other in pairwise(part))
+    return sum(lengths[place] for place in part) - alike
+
+
+def _evened(parts: list[list[int]], tokens: Callable[[Sequence[int]], int]) -> list[list[int]]:
+    """Move rows out of the largest micro-batch, or swap them, as long as the largest becomes smaller by it."""
+    while True:
+        largest = max(parts, key=tokens)
+        others = [part for part in parts if part is not largest]
+        best = min((pair for other in others for pair in _exchanges(largest, other)), key=lambda p: max(map(tokens, p)))
+        if max(map(tokens, best)) >= tokens(largest):
+            return parts
+        parts = [part for part in parts if not set(part) <= {*best[0], *best[1]}] + [*best]
+
+
+def _exchanges(one: Sequence[int], other: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Give every way to move a row of one over to the other, for none or for one of its rows."""
+    for place in one:
+        for back in [[], *([row] for row in other)]:
+            kept = sorted([*(row for row in one if row != place), *back])
+            if kept:
+                yield kept, sorted([*(row for row in other if row not in back), place])

@@ -17,7 +17,7 @@ import mlx.core as mx
 from mlx import nn
 
 from loop.errors import ConfigError
-from loop.training.attention import Forest
+from loop.training.attention import Forest, Pieces, whole
 from loop.training.elementwise import exp, traced_swiglu
 from loop.training.masks import Row
 from loop.training.prefix_tree import Packed, pack
@@ -183,8 +183,8 @@ def _learning_cross_entropy(model: Any, hidden: Array, packed: Packed) -> Array:
     return total
 
 
-def cross_entropy(head: Any, hidden: Array, packed: Packed) -> tuple[Array, Array]:  # noqa: ANN401 - as above
-    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width). Give its gradient too.
+def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Pieces[tuple[Array, Array]]:  # noqa: ANN401 - as above
+    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width). Its gradient too.
 
     The head is frozen, so the gradient is made in the same pass as the loss, chunk by chunk.
     """
@@ -197,25 +197,33 @@ def cross_entropy(head: Any, hidden: Array, packed: Packed) -> tuple[Array, Arra
         here = hidden[cut]
         if made:  # MLX would compute every chunk's loss first, and keep all their logits for the gradients
             here = mx.depends([here], list(made[-1]))[0]
-        made.append(_chunk(head, here, targets[cut], weights[cut]))
+        made.append((yield from _chunk(head, here, targets[cut], weights[cut])))
+        yield made[-1]
     return mx.stack([loss for loss, _ in made]).sum(), mx.concatenate([gradient for _, gradient in made])
 
 
 def _traced_cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
-    function: Any = mx.custom_function(lambda hidden: cross_entropy(head, hidden, packed))
+    function: Any = mx.custom_function(lambda hidden: whole(cross_entropy(head, hidden, packed)))
     function.vjp(lambda _, cotangents, outputs: cotangents[0] * outputs[1])
     total: Array = function(hidden)[0]
     return total
 
 
-def _chunk(head: Any, hidden: Array, targets: Array, weights: Array) -> tuple[Array, Array]:  # noqa: ANN401 - as above
+def _chunk(
+    head: Any,  # noqa: ANN401 - as above
+    hidden: Array,
+    targets: Array,
+    weights: Array,
+) -> Pieces[tuple[Array, Array]]:
     logits = head(hidden).astype(mx.float32)
     top = logits.max(axis=-1, keepdims=True)
     p = exp(logits - top)
     total = p.sum(axis=-1, keepdims=True)
+    yield p, total
     chosen = mx.take_along_axis(logits, targets[:, None], axis=-1)
     loss = (weights * (top + mx.log(total) - chosen).squeeze(-1)).sum()
     share = p * (weights[:, None] / total)
     share = share.at[mx.arange(targets.size), targets].subtract(weights)
+    yield loss, share
     _, (gradient,) = mx.vjp(head, [hidden], [share.astype(hidden.dtype)])
     return loss, gradient

@@ -85,7 +85,7 @@ def chat(
     console, student = Console(), configured.student
     with lock.hold(places.data):
         lease = gpu.Gpu(places.run, places.logs, places.scratch)
-        kept = gpu.Prefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
+        kept = gpu.KeptPrefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
         with lease.serving(
             _base(), template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
         ) as served:

@@ -10,7 +10,7 @@ import pytest
 
 from loop import gpu as gpu_module
 from loop.errors import FailureKind, OutOfMemory, ProviderError
-from loop.gpu import Gpu, Prefixes, find_openblas, preload
+from loop.gpu import Gpu, KeptPrefixes, find_openblas, preload
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_mlx.py")))
 LAST_WORDS = r"SIGABRT.*Insufficient Memory"
@@ -41,7 +41,7 @@ def test_the_server_is_asked_for_exactly_what_it_shall_serve(tmp_path):
 
 def test_the_server_is_told_where_prefixes_are_kept_unless_none_may_be(tmp_path):
     for mib, told in ((7, ["--prefixes", "there", "--prefix-mib", "7", "--policy", "p"]), (0, [])):
-        kept = Prefixes(directory="there", mib=mib, policy="p")
+        kept = KeptPrefixes(directory="there", mib=mib, policy="p")
         with make(tmp_path) as gpu, gpu.serving("base", template="compact", prefixes=kept) as served:
             command = psutil.Process(served._child.pid).cmdline()
         assert command[8:] == [*told, "--token-file", str(served.token_file), "--port", "0"]

@@ -58,3 +58,17 @@ def test_lanes_get_equal_shares_of_one_catalogue():
     assert [len(part) for part in split(rows, 2, 10_000)] == [4, 4]
     assert [len(part) for part in split(rows, 2, 260)] == [2, 2, 2, 2]
     assert [len(part) for part in split(rows[:1], 2, 10)] == [1]
+
+
+def test_lanes_are_evened_out_beyond_the_order_of_rows():
+    lengths = (300, 290, 60, 50)  # in order: 300 alone and 400, or 590 and 110
+    rows = [Row(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n)) for n, length in enumerate(lengths)]
+    assert [sorted(len(row.tokens) for row in part) for part in split(rows, 2, 1000)] == [[60, 290], [50, 300]]
+
+
+@given(st.lists(st.integers(2, 300), min_size=2, max_size=12), st.integers(2, 4))
+def test_evening_out_never_makes_the_largest_larger(lengths, lanes):
+    rows = [Row(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n)) for n, length in enumerate(lengths)]
+    largest = max(sum(len(row.tokens) for row in part) for part in split(rows, lanes, 10_000))
+    assert largest >= max(*lengths, -(-sum(lengths) // lanes))
+    assert largest <= sum(lengths) // lanes + max(lengths)
