@@ -79,7 +79,10 @@ def _containing(value: JsonValue, operand: JsonValue) -> JsonValue:
 
 def _match(value: JsonValue, operand: JsonValue) -> JsonValue:
     """Find the operand's first group in a text. The operand is the task author's pattern, never a player's."""
-    found = re.search(str(operand), str(value))
+    try:
+        found = re.search(str(operand), str(value))
+    except re.error as error:
+        raise ValueError(f"{operand!r} is no pattern: {error}") from error
     if found is None:
         raise LookupError(f"nothing matches {operand!r}")
     return found.group(found.lastindex or 0)

@@ -20,10 +20,16 @@ def listed(file: str, kind: type[R]) -> tuple[R, ...]:
     """
     path = files("task_generators").joinpath(file)
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["listed"]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        entries = list(tomllib.loads(path.read_text(encoding="utf-8"))["listed"])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} cannot be read as a list: {type(error).__name__}: {error}. Install anew.") from error
-    return tuple(_entry(entry, kind, f"{path}, entry {place}") for place, entry in enumerate(entries, start=1))
+    return tuple(_entry(entry, kind, f"{path}, {_place(entry, n)}") for n, entry in enumerate(entries, start=1))
+
+
+def _place(entry: object, number: int) -> str:
+    """Name an entry by its number and, where it has one, its name."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f"entry {number}, '{name}'" if isinstance(name, str) else f"entry {number}"
 
 
 def _entry(entry: object, kind: type[R], place: str) -> R:

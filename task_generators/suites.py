@@ -1,6 +1,7 @@
 """Frozen suites of held-out tasks, by name. A suite's digest is pinned by a test: changing one is a decision.
 
-Generated suites are drawn from fixed seeds and each has a sealed twin. BFCL's are public, so they have none.
+Generated suites are drawn from fixed seeds and each has a sealed twin. BFCL's are public, so they have none; nor have
+tasks that were written by hand.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from loop.plugins import load
 from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.bfcl import tasks_of
+from task_generators.canonical import canonical_tasks
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
 """Seeds below belong to training."""
@@ -55,7 +57,7 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
         "small-depth": (Draw(generator="files", tiers=_tiers(18, 18, 6)),),
         "small-breadth": tuple(Draw(generator=name, tiers=_tiers(3, 2, 1)) for name in ALONE if name != "files"),
         "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
-        "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=72), offer="whole"),),
+        "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=60), offer="whole"),),
         "depth-hardgen": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=40), offer="whole"),),
         "depth-veryhard": (Draw(generator="files", tiers=_tiers(veryhard=18), offer="whole"),),
         "breadth": (
@@ -73,6 +75,12 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
     }
 )
 """Suites that are drawn from generators; each has a twin `NAME-sealed`."""
+
+CANONICAL: Final = "files-canonical"
+"""The twelve hand-written tasks alone."""
+
+HAND_WRITTEN: Final = (CANONICAL, "depth-hard")
+"""Suites that begin with them; whatever follows is drawn."""
 
 SEALED: Final = "-sealed"
 
@@ -107,11 +115,11 @@ WRITTEN: Final = (Part(use="ast_match"),)
 
 def names() -> tuple[str, ...]:
     """Names of all suites."""
-    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), *BFCL, *SINGLE)
+    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), CANONICAL, *BFCL, *SINGLE)
 
 
 def twin(name: str) -> str | None:
-    """Name a suite's sealed twin; None where it has none, or is one itself."""
+    """Name a suite's sealed twin, which is all drawn; None where it has none, or is one itself."""
     return name + SEALED if name in GENERATED else None
 
 
@@ -121,7 +129,7 @@ def suite(name: str) -> Suite:
 
     Raises:
         NotFound: there is no suite of that name.
-        ConfigError: it is one of BFCL's, and the data set is not installed.
+        ConfigError: it is one of BFCL's, and the data set is not installed; or a hand-written task cannot be read.
         BadEntry: it is one of BFCL's, and a file was edited so that it cannot be read; names file and line, or entry.
     """
     if name not in names():
@@ -130,7 +138,8 @@ def suite(name: str) -> Suite:
         return Suite(name=name, tasks=tuple(single_turn_tasks(SINGLE[name])), checkers=WRITTEN)
     if name in BFCL:
         return Suite(name=name, tasks=tuple(_entries(*BFCL[name])), checkers=OFFICIAL)
-    return Suite(name=name, tasks=tuple(_generated(name)))
+    written = canonical_tasks() if name in HAND_WRITTEN else ()
+    return Suite(name=name, tasks=(*written, *_generated(name)))
 
 
 def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT001 - as `BFCL` has it
@@ -145,7 +154,7 @@ def _generated(name: str) -> Iterator[Task]:
     """Draw a generated suite's tasks, no leak group twice."""
     split = Split.SEALED if name.endswith(SEALED) else Split.HELDOUT
     groups: set[str] = set()
-    for draw in GENERATED[name.removesuffix(SEALED)]:
+    for draw in GENERATED.get(name.removesuffix(SEALED), ()):
         yield from _drawn(draw, split, groups)
 
 
