@@ -1,6 +1,6 @@
 """Carry out owed plays: send them to the pool, serve the student while somebody needs it, survive its death."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -29,13 +29,18 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose) -> Iterator[tuple[Play, Traje
         policy = next((play.policy for play in plays if play.policy), None)
         loop.board.step(_doing(loop, policy), total=total, done=done)
         try:
-            yield from _together(loop, [play for play in plays if play.policy == policy], policy)
+            yield from _together(loop, longest_first(play for play in plays if play.policy == policy), policy)
             barren = 0
         except ProviderError as error:
             barren = barren + 1 if loop.store.progress(rnd, purpose)[0] == done else 0
             log.warning("model_server_lost", message=str(error), barren=barren)
             if error.kind is not FailureKind.LOST or barren > RESTARTS:
                 raise
+
+
+def longest_first(plays: Iterable[Play]) -> list[Play]:
+    """Begin with what has most steps: a long play begun last would be answered alone, with nobody to share a pass."""
+    return sorted(plays, key=lambda play: -len(play.task.plan))
 
 
 def _doing(loop: Loop, policy: str | None) -> str:

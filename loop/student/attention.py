@@ -15,7 +15,7 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from loop.student.layout import Chunk, Pass, causal
+from loop.student.layout import Chunk, Group, Pass, causal
 from loop.training.elementwise import exp, slow_exp, swiglu
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
@@ -34,9 +34,9 @@ class Shelf:
         self.keys, self.values = _padded(self.keys, slots, places), _padded(self.values, slots, places)
         mx.eval(self.keys, self.values)
 
-    def part(self, slots: int, places: int) -> tuple[mx.array, mx.array]:
-        """Look at the first slots and places."""
-        return self.keys[:slots, :, :places], self.values[:slots, :, :places]
+    def part(self, low: int, high: int, places: int) -> tuple[mx.array, mx.array]:
+        """Look at the first places of some slots: [high - low, K, places, D]."""
+        return self.keys[low:high, :, :places], self.values[low:high, :, :places]
 
     def one(self, slot: int, places: int) -> tuple[mx.array, mx.array]:
         """Look at the beginning of one slot: [K, places, D]."""
@@ -46,9 +46,9 @@ class Shelf:
 class Layer:
     """One layer's keys and values. It takes the place of mlx-lm's cache in a model's forward pass."""
 
-    def __init__(self, heads: int, size: int, dtype: mx.Dtype) -> None:
+    def __init__(self, index: int, heads: int, size: int, dtype: mx.Dtype) -> None:
         empty = mx.zeros((0, heads, 0, size), dtype)
-        self.prefixes, self.tails = Shelf(empty, empty), Shelf(empty, empty)
+        self.index, self.tails = index, Shelf(empty, empty)
         self.now: Pass | None = None
 
     @property
@@ -80,28 +80,32 @@ class Layer:
 
     def _singles(self, queries: mx.array, now: Pass) -> mx.array:
         """One token a row, all rows at once: [n, K, G, D]."""
-        assert now.of_slot is not None
-        keys, values = self.tails.part(now.of_slot.shape[0], now.reach)
-        output, weight = _softmax(queries[now.of_slot], keys, values, now.mask)
-        mine = now.slots[: now.singles]
-        own = output[mine], weight[mine]
-        return own[0] if now.behind is None else _join(own, self._behind(queries, now))
+        own = self._own(queries, now)
+        if not now.groups:
+            return own[0]
+        alone = now.groups[0].first
+        parts = [own[0][:alone]] if alone else []
+        parts += [self._behind(queries, own, group) for group in now.groups]
+        return mx.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def _behind(self, queries: mx.array, now: Pass) -> tuple[mx.array, mx.array]:
-        """The rows' tokens against their prefixes; rows behind the same prefix are one matrix product."""
-        assert now.behind is not None
-        assert now.without is not None
-        _, heads, group, size = queries.shape
-        slots, rows = now.behind.shape
-        keys, values = self.prefixes.part(slots, now.prefix_reach)
-        folded = queries[now.behind].swapaxes(1, 2).reshape(slots, heads, rows * group, size)
-        output, weight = _softmax(folded, keys, values, now.prefix_mask)
+    def _own(self, queries: mx.array, now: Pass) -> tuple[mx.array, mx.array]:
+        """Attend with each row's token to its own tail."""
+        outputs, weights = [], []
+        for run in now.runs:
+            keys, values = self.tails.part(run.low, run.high, run.reach)
+            output, weight = _softmax(queries[run.of_slot], keys, values, run.mask)
+            outputs.append(output)
+            weights.append(weight)
+        return mx.concatenate(outputs)[now.of_run], mx.concatenate(weights)[now.of_run]
 
-        def unfolded(part: mx.array) -> mx.array:
-            by_row = part.reshape(slots, heads, rows, group, -1).swapaxes(1, 2)
-            return by_row.reshape(slots * rows, heads, group, -1)[now.back]
-
-        return unfolded(output), unfolded(weight) + now.without
+    def _behind(self, queries: mx.array, own: tuple[mx.array, mx.array], group: Group) -> mx.array:
+        """Join what rows saw of themselves with the prefix that they share: one matrix product for all of them."""
+        mine = slice(group.first, group.first + group.count)
+        folded = queries[mine].swapaxes(0, 1)
+        heads, rows, each, size = folded.shape
+        output, weight = _softmax(folded.reshape(heads, rows * each, size), *group.prefix[self.index], None)
+        behind = (part.reshape(heads, rows, each, -1).swapaxes(0, 1) for part in (output, weight))
+        return _join((own[0][mine], own[1][mine]), (next(behind), next(behind)))
 
     def _chunk(self, queries: mx.array, chunk: Chunk) -> mx.array:
         """Many tokens of one row: [n, K, G, D]."""
@@ -109,8 +113,7 @@ class Layer:
         joined = _softmax(mine, *_by_head(*self.tails.one(chunk.slot, chunk.start + chunk.length)), chunk.mask)
         output = joined[0]
         if chunk.prefix is not None:
-            prefix = _by_head(*self.prefixes.one(chunk.prefix, chunk.prefix_length))
-            output = _join(joined, _softmax(mine, *prefix, None))
+            output = _join(joined, _softmax(mine, *_by_head(*chunk.prefix[self.index]), None))
         return output.transpose(2, 0, 1, 3)
 
 

@@ -1,15 +1,23 @@
-"""The compact template: ChatML with one line a tool, so that ten tools and a request stay near 500 tokens."""
+"""The compact templates: ChatML with one line a tool, so that ten tools and a request stay near 500 tokens.
+
+`spaced` is `compact` with a space before whatever may have to be copied. In a tokenizer of byte-level BPE a word has
+other tokens after a quotation mark than after a space: `choir.md` in a sentence is ` choir`, in JSON `cho`, `ir`. To
+copy it, a small model has to spell it, and often cannot. With the space both are the same tokens, and fewer.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from pydantic import JsonValue
 from tokenizers import Tokenizer
 
-from loop.canonical import clean
+from loop.canonical import NotJson, clean
+from loop.canonical import parse as parse_json
 from loop.errors import ConfigError
-from loop.student.spans import END, START, Span, assistant_text
-from loop.types import Catalogue, Message, Tool
+from loop.student.parse import Parsed, parse
+from loop.student.spans import END, START, Span, assistant_text, spaced, unspaced
+from loop.types import Call, Catalogue, Message, Tool
 
 MAX_DESCRIPTION: Final = 80
 """Characters of a tool's description that are shown."""
@@ -40,6 +48,14 @@ class Compact:
         """Give the tokens of an assistant's role."""
         return self._header()
 
+    def read(self, text: str) -> Parsed:
+        """Read what the student said."""
+        return parse(text)
+
+    def _spelled(self, message: Message) -> str:
+        """Spell a message that nobody sampled from the student."""
+        return assistant_text(message) if message.role == "assistant" else message.content
+
     def _header(self) -> tuple[int, ...]:
         return (self.start, *self._encode("assistant\n"))
 
@@ -50,11 +66,11 @@ class Compact:
         else:
             added = [tool for name in message.adds if (tool := catalogue.find(name))]
             more = f"\n\nNew tools:\n{_lines(added)}" if added else ""
-            yield Span(self._turn(message.role, message.content + more), False, index)
+            yield Span(self._turn(message.role, self._spelled(message) + more), False, index)
 
     def _said(self, index: int, message: Message) -> Iterator[Span]:
         if message.tokens is None:
-            yield Span((*self._encode(assistant_text(message)), self.end), True, index)
+            yield Span((*self._encode(self._spelled(message)), self.end), True, index)
         else:
             yield Span(message.tokens, True, index)
             if message.tokens[-1:] != (self.end,):  # cut by the token limit: the turn ends all the same
@@ -66,6 +82,32 @@ class Compact:
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(clean(text), add_special_tokens=False).ids)
+
+
+class Spaced(Compact):
+    """Renders every word that may have to be copied with a space before it: requests, results, arguments."""
+
+    def read(self, text: str) -> Parsed:
+        """Read what the student said."""
+        parsed = parse(text)
+        return parsed.model_copy(update={"calls": tuple(_each_string(call, unspaced) for call in parsed.calls)})
+
+    def _spelled(self, message: Message) -> str:
+        if message.role == "assistant":
+            calls = tuple(_each_string(call, spaced) for call in message.calls)
+            return assistant_text(message.model_copy(update={"calls": calls}))
+        return _result(message.content) if message.role == "tool" else f" {message.content}"
+
+
+def _each_string(call: Call, change: Callable[[JsonValue], JsonValue]) -> Call:
+    return Call(name=call.name, arguments={name: change(value) for name, value in call.arguments.items()})
+
+
+def _result(content: str) -> str:
+    try:
+        return json.dumps(spaced(parse_json(content)), ensure_ascii=False)
+    except NotJson:
+        return f" {content}"
 
 
 def _special(tokenizer: Tokenizer, token: str) -> int:

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from loop.student.constraint import Matcher
-from loop.student.layout import Work
+from loop.student.layout import Saved, Work
 from loop.student.prefixes import Prefix, common
-from loop.student.rack import Rack, Saved
+from loop.student.rack import Rack
 from loop.student.sampling import Sampling, generator
 from loop.types import Catalogue, Record
 
@@ -69,8 +69,8 @@ class Row:
 
     def work(self, count: int) -> Work:
         """Say where its next tokens go."""
-        length = len(self.prefix.tokens) if self.prefix else 0
-        return Work(self.slot, len(self.held), count, self.prefix.slot if self.prefix else None, length)
+        layers, length = (self.prefix.layers, len(self.prefix.tokens)) if self.prefix else (None, 0)
+        return Work(self.slot, len(self.held), count, layers, length)
 
     def advance(self, count: int) -> None:
         """Note that its next tokens were computed."""

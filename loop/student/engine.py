@@ -20,7 +20,7 @@ from loop.student.attention import Layer
 from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
 from loop.student.layout import lay_out
-from loop.student.prefixes import Prefixes
+from loop.student.prefixes import Prefix, Prefixes
 from loop.student.rack import Rack
 from loop.student.sampling import choose
 from loop.student.stored import Place, StoredPrefixes
@@ -113,8 +113,8 @@ class Engine:
         Args:
             model: an mlx-lm model.
             max_rows: how many conversations speak at once.
-            kv_bytes: bound on keys and values: a quarter each for the tails and the prefixes in use, and for the
-                tails and the prefixes that wait outside.
+            kv_bytes: bound on keys and values: half for the prefixes, a quarter each for the tails in use and for those
+                that wait outside.
             stored: where prefixes are kept from one server to the next; None keeps none.
             constraint: holds calls to the tools on offer, for requests that want it; None refuses those.
 
@@ -126,10 +126,9 @@ class Engine:
         attention.install(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
         self.layers, token_bytes = _layers(model)
-        share = kv_bytes // 4
-        prefixes = Rack([layer.prefixes for layer in self.layers], token_bytes, share)
-        self.prefixes = Prefixes(model, prefixes, max_rows, share, self._stored(stored))
-        self.talks = Conversations(Rack([layer.tails for layer in self.layers], token_bytes, share), max_rows, share)
+        self.prefixes = Prefixes(model, token_bytes, kv_bytes // 2, self._stored(stored))
+        tails = Rack([layer.tails for layer in self.layers], token_bytes, kv_bytes // 4)
+        self.talks = Conversations(tails, max_rows, kv_bytes // 4)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self.constraint = constraint
@@ -153,7 +152,7 @@ class Engine:
             raise Refused(
                 f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
             )
-        if not self.talks.rack.room(request.reach) or not self.prefixes.rack.room(request.shared or 1):
+        if not self.talks.rack.room(request.reach) or not self.prefixes.room(request.shared):
             raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
         self._next += 1
         self.waiting[self._next] = request
@@ -214,25 +213,26 @@ class Engine:
                 row.matcher = matching(self.constraint, request)
                 del self.waiting[identity]
                 if prefix:
-                    self.prefixes.enter(prefix)
+                    prefix.users += 1
 
     def _fits(self, request: Request) -> bool:
-        """Whether the racks can take the request at its longest; where nobody speaks, they are laid out anew for it."""
+        """Whether there is room for the request at its longest; where nobody speaks, the tails are laid out anew."""
         rows = self.talks.rows.values()
         tail = max([request.reach, *(row.request.reach for row in rows)])
-        prefix = max([request.shared, *(row.request.shared for row in rows)])
-        known = self.prefixes.find(request.tokens[: request.shared])
-        distinct = {row.prefix for row in rows if row.prefix} | ({known} if request.shared else set())
-        if self.talks.rack.fits(len(rows) + 1, tail) and self.prefixes.rack.fits(len(distinct), prefix):
+        if not self.prefixes.fits(request.tokens[: request.shared]):
+            return False
+        if self.talks.rack.fits(len(rows) + 1, tail):
             return True
         if rows:
             return False
         self.talks.empty()
-        self.prefixes.empty()
         return True
 
     def _work(self) -> list[tuple[Row, int]]:
-        """Choose how many tokens each row computes: those that speak first, then readers while the budget lasts."""
+        """Choose how many tokens each row computes: those that speak first, then readers while the budget lasts.
+
+        Those that speak behind one prefix come together, and those without one before the others.
+        """
         left, work = BUDGET, []
         for row in self.talks.rows.values():
             count = 1 if len(row.pending) == 1 else min(len(row.pending), left)
@@ -240,7 +240,10 @@ class Engine:
             if count:
                 work.append((row, count))
         self._read += BUDGET - left
-        return sorted(work, key=lambda item: item[1] > 1)
+        order: dict[Prefix | None, int] = {None: 0}
+        for row, _ in work:
+            order.setdefault(row.prefix, len(order))
+        return sorted(work, key=lambda item: (item[1] > 1, order[item[0].prefix]))
 
     def _forward(self, work: Sequence[tuple[Row, int]]) -> mx.array:
         longest = max(len(row.held) + count for row, count in work)
@@ -275,7 +278,8 @@ class Engine:
                 tokens[index] = settled(logits[index], tokens[index], row.matcher)
         self._spoken += len(rows)
         spoken = zip(rows, tokens, logprobs, strict=True)
-        return [answer for row, token, logprob in spoken if (answer := self._said(row, token, logprob))]
+        answers = [answer for row, token, logprob in spoken if (answer := self._said(row, token, logprob))]
+        return sorted(answers, key=lambda answer: answer.id)
 
     def _said(self, row: Row, token: int, logprob: float) -> Answer | None:
         row.spoken.append(token)
@@ -292,7 +296,7 @@ class Engine:
     def _release(self, row: Row) -> None:
         self.talks.release(row)
         if row.prefix:
-            self.prefixes.leave(row.prefix)
+            row.prefix.users -= 1  # it stays as long as nobody needs its room
 
 
 def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
@@ -322,5 +326,5 @@ def _layers(model: Any) -> tuple[list[Layer], int]:  # noqa: ANN401 - any mlx-lm
     model.model(mx.array([[0]]), cache=caches)
     heads, _, size = caches[0].keys.shape[1:]
     dtype: mx.Dtype = caches[0].keys.dtype
-    layers = [Layer(heads, size, dtype) for _ in model.layers]
+    layers = [Layer(index, heads, size, dtype) for index in range(len(model.layers))]
     return layers, 2 * len(layers) * heads * size * dtype.size

@@ -1,7 +1,8 @@
 """Where each token of one forward pass is: worked out once, used by every layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import mlx.core as mx
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 NOTHING: Final = -1e30
 """Added to a score that must not count."""
+RUN: Final = 2048
+"""Places that one more run of slots may cost: what its operations take would read so many."""
+Saved = tuple[tuple[mx.array, mx.array], ...]
+"""Keys and values of one sequence, [K, n, D] a layer."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +24,31 @@ class Work:
     slot: int
     start: int
     count: int
-    prefix: int | None
-    """The slot of its prefix."""
+    prefix: Saved | None
     prefix_length: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring slots whose tails the singles read as one."""
+
+    low: int
+    high: int
+    reach: int
+    """How far the longest of them reaches."""
+    of_slot: mx.array
+    """[high - low] which single each slot's query comes from; any, where the slot has none."""
+    mask: mx.array
+    """[high - low, 1, 1, reach] added to the scores."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Singles behind one prefix: they follow each other in the flat batch."""
+
+    first: int
+    count: int
+    prefix: Saved
 
 
 @dataclass(frozen=True)
@@ -33,18 +60,14 @@ class Chunk:
     length: int
     slot: int
     start: int
-    prefix: int | None
-    prefix_length: int
+    prefix: Saved | None
     mask: mx.array
     """[length, start + length] added to its scores against its own tail."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass of N tokens: the first `singles` are one a row, the rest are chunks.
-
-    S' and P' are the slots of tails and prefixes that the singles reach, R the most rows behind one prefix.
-    """
+    """One forward pass of N tokens: the first `singles` are one a row, the rest are chunks."""
 
     positions: mx.array
     """[N] positions in the conversation, for the rotary embedding."""
@@ -54,43 +77,78 @@ class Pass:
     """[N] its place in the row's tail."""
     singles: int
     chunks: tuple[Chunk, ...]
-    reach: int
-    """How far the longest tail of the singles reaches."""
-    of_slot: mx.array | None
-    """[S'] which single each slot's query comes from; any, where the slot has none."""
-    mask: mx.array | None
-    """[S', 1, 1, reach] added to a single's scores against its tail."""
-    behind: mx.array | None = None
-    """[P', R] which singles stand behind each prefix; filled up with any."""
-    back: mx.array | None = None
-    """[singles] where each single is in `behind`, flattened."""
-    without: mx.array | None = None
-    """[singles, 1, 1, 1] `NOTHING` for a single without a prefix, else 0."""
-    prefix_reach: int = 0
-    prefix_mask: mx.array | None = None
-    """[P', 1, 1, prefix_reach] added to scores against a prefix."""
+    runs: tuple[Run, ...]
+    of_run: mx.array
+    """[singles] where each single is among the runs' slots, one run behind the other."""
+    groups: tuple[Group, ...]
+    """Singles outside every group have no prefix, and come before the others."""
 
 
 def lay_out(work: Sequence[Work]) -> Pass:
-    """Lay a pass out. Rows with one token come first."""
+    """Lay a pass out. Rows with one token come first, and among them those behind one prefix beside each other."""
     singles = [item for item in work if item.count == 1]
     places = [item.start + index for item in work for index in range(item.count)]
     before = [item.prefix_length for item in work for _ in range(item.count)]
     slots = [item.slot for item in work for _ in range(item.count)]
-    own = _tails(singles) if singles else (0, None, None)
-    shared = any(item.prefix is not None for item in singles)
-    behind = _prefixes(singles) if shared else (None, None, None, 0, None)
-    positions = mx.array(np.add(before, places))
-    return Pass(positions, mx.array(slots), mx.array(places), len(singles), tuple(_chunks(work)), *own, *behind)
+    cuts = _cuts({item.slot: item.start + 1 for item in singles})
+    return Pass(
+        positions=mx.array(np.add(before, places)),
+        slots=mx.array(slots),
+        places=mx.array(places),
+        singles=len(singles),
+        chunks=tuple(_chunks(work)),
+        runs=tuple(_run(singles, low, high) for low, high in cuts),
+        of_run=mx.array(_found([item.slot for item in singles], cuts)),
+        groups=tuple(_groups(singles)),
+    )
+
+
+def _groups(singles: Sequence[Work]) -> Iterator[Group]:
+    first = 0
+    for _, behind in groupby(singles, lambda item: id(item.prefix)):
+        rows = list(behind)
+        if rows[0].prefix is not None:
+            yield Group(first, len(rows), rows[0].prefix)
+        first += len(rows)
 
 
 def _chunks(work: Sequence[Work]) -> Iterator[Chunk]:
     first = 0
     for item in work:
         if item.count > 1:
-            mask = causal(item.start, item.count)
-            yield Chunk(first, item.count, item.slot, item.start, item.prefix, item.prefix_length, mask)
+            yield Chunk(first, item.count, item.slot, item.start, item.prefix, causal(item.start, item.count))
         first += item.count
+
+
+def _cuts(lengths: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Cut the slots in use, each with its length, into the runs that cost least: places read, and `RUN` for each."""
+    slots = sorted(lengths)
+    best: list[tuple[int, list[tuple[int, int]]]] = [(0, [])]
+    for upto, last in enumerate(slots):
+        options = []
+        reach = 0
+        for first in reversed(range(upto + 1)):
+            reach = max(reach, lengths[slots[first]])
+            cost, cuts = best[first]
+            options.append((cost + RUN + reach * (last + 1 - slots[first]), [*cuts, (slots[first], last + 1)]))
+        best.append(min(options))
+    return best[-1][1]
+
+
+def _found(slots: Sequence[int], cuts: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    starts = np.cumsum([0, *(high - low for low, high in cuts)])
+    place = {slot: start + slot - low for start, (low, high) in zip(starts, cuts) for slot in range(low, high)}  # noqa: B905 - the last start is the end
+    return np.array([place[slot] for slot in slots], dtype=np.int32)
+
+
+def _run(singles: Sequence[Work], low: int, high: int) -> Run:
+    of_slot, lengths = np.zeros(high - low, dtype=np.int32), np.zeros(high - low, dtype=np.int32)
+    for index, item in enumerate(singles):
+        if low <= item.slot < high:
+            of_slot[item.slot - low], lengths[item.slot - low] = index, item.start + 1
+    reach = int(lengths.max())
+    mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
+    return Run(low, high, reach, mx.array(of_slot), mx.array(mask[:, None, None]))
 
 
 def causal(start: int, count: int) -> mx.array:
@@ -98,35 +156,3 @@ def causal(start: int, count: int) -> mx.array:
     end = start + count
     seen = np.arange(start, end)[:, None] >= np.arange(end)[None]
     return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
-
-
-def _tails(singles: Sequence[Work]) -> tuple[int, mx.array, mx.array]:
-    slots = [item.slot for item in singles]
-    of_slot = np.zeros(max(slots) + 1, dtype=np.int32)
-    of_slot[slots] = np.arange(len(slots))
-    lengths = np.zeros(max(slots) + 1, dtype=np.int32)
-    lengths[slots] = [item.start + 1 for item in singles]
-    reach = int(lengths.max())
-    return reach, mx.array(of_slot), _mask(lengths, reach)
-
-
-def _prefixes(singles: Sequence[Work]) -> tuple[mx.array, mx.array, mx.array, int, mx.array]:
-    members: dict[int, list[int]] = {}
-    for index, item in enumerate(singles):
-        members.setdefault(item.prefix or 0, []).extend([index] if item.prefix is not None else [])
-    slots, rows = max(members) + 1, max(map(len, members.values()))
-    behind = np.zeros((slots, rows), dtype=np.int32)
-    back = np.zeros(len(singles), dtype=np.int32)
-    lengths = np.zeros(slots, dtype=np.int32)
-    for slot, indices in members.items():
-        behind[slot, : len(indices)] = indices
-        back[indices] = slot * rows + np.arange(len(indices))
-        lengths[slot] = max((singles[index].prefix_length for index in indices), default=0)
-    without = np.array([0.0 if item.prefix is not None else NOTHING for item in singles], dtype=np.float32)
-    reach = int(lengths.max())
-    return mx.array(behind), mx.array(back), mx.array(without[:, None, None, None]), reach, _mask(lengths, reach)
-
-
-def _mask(lengths: NDArray[np.int32], reach: int) -> mx.array:
-    mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
-    return mx.array(mask[:, None, None])

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from loop.canonical import clean
 from loop.errors import ConfigError, LoopdError, Unsafe
+from loop.student.parse import Parsed, parse
 from loop.student.spans import Span, ordered
 from loop.types import Call, Catalogue, Message, Tool
 
@@ -84,6 +85,10 @@ class Native:
                 yield Span(self._encode(header), False, first)
             yield from self._said(first, messages[first], added)
             text = after
+
+    def read(self, text: str) -> Parsed:
+        """Read what the student said."""
+        return parse(text)
 
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that ask the assistant to speak."""

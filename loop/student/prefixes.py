@@ -1,19 +1,19 @@
 """Prefixes: the system prompt and catalogue that many conversations share, computed once and kept in one copy.
 
-A prefix that rows are using lies in a slot of the rack, where attention reads it; the others lie outside, and the
-least recently used are dropped.
+Each has its own arrays, exactly as long as it is, and attention reads them where they lie. The least recently used go
+when others need their room.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import mlx.core as mx
 
 from loop.student.attention import Reading
-from loop.student.rack import Rack, Saved
+from loop.student.layout import Saved
 from loop.student.stored import StoredPrefixes
 
 STEP: Final = 512
@@ -24,11 +24,11 @@ WORTH: Final = 16
 
 @dataclass(eq=False)
 class Prefix:
-    """A prefix, in a slot or outside."""
+    """A prefix and its keys and values."""
 
     tokens: tuple[int, ...]
-    saved: Saved | None
-    slot: int | None = None
+    layers: Saved | None
+    """None when it was dropped; tails that stood behind it still remember it."""
     users: int = 0
     """Rows that stand behind it now."""
 
@@ -38,21 +38,19 @@ class Prefixes:
 
     Args:
         model: an mlx-lm model.
-        rack: where those in use lie.
-        max_slots: how many can be in use at once.
-        budget: bytes of those outside.
+        token_bytes: what the keys and values of a token take.
+        budget: bytes of all prefixes.
         stored: those on disk, if any are kept there.
     """
 
     def __init__(
         self,
         model: Any,  # noqa: ANN401 - mlx-lm's
-        rack: Rack,
-        max_slots: int,
+        token_bytes: int,
         budget: int,
         stored: StoredPrefixes | None = None,
     ) -> None:
-        self.model, self.rack, self.max_slots, self.budget, self.stored = model, rack, max_slots, budget, stored
+        self.model, self.token_bytes, self.budget, self.stored = model, token_bytes, budget, stored
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
@@ -60,12 +58,17 @@ class Prefixes:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all keys and values, inside and outside the rack."""
-        return self.rack.nbytes + self._outside()
+        """Bytes of all keys and values."""
+        return self._bytes(self._kept)
 
-    def find(self, tokens: tuple[int, ...]) -> Prefix | None:
-        """Give the prefix if it was computed."""
-        return self._kept.get(tokens)
+    def room(self, length: int) -> bool:
+        """Say whether a prefix of so many tokens fits at all."""
+        return length * self.token_bytes <= self.budget
+
+    def fits(self, tokens: tuple[int, ...]) -> bool:
+        """Say whether there is room for the prefix beside those that rows stand behind."""
+        used = {prefix.tokens for prefix in self._kept.values() if prefix.users}
+        return self._bytes(used | {tokens}) <= self.budget
 
     def get(self, tokens: tuple[int, ...]) -> Prefix:
         """Give the prefix, computing what no other prefix begins with."""
@@ -73,51 +76,9 @@ class Prefixes:
             self.hits += 1
             self._kept.move_to_end(tokens)
         else:
-            self._drop(room=len(tokens) * self.rack.token_bytes)
+            self._drop(room=self._bytes([tokens]))
             self._kept[tokens] = self._stored(tokens) or self._compute(tokens)
         return self._kept[tokens]
-
-    def enter(self, prefix: Prefix) -> None:
-        """Make sure that the prefix is in a slot: one more row stands behind it."""
-        prefix.users += 1
-        if prefix.slot is not None:
-            return
-        assert prefix.saved is not None
-        prefix.slot = self._free(len(prefix.tokens))
-        self.rack.reserve(prefix.slot + 1, len(prefix.tokens))
-        self.rack.load(prefix.slot, prefix.saved, len(prefix.tokens))
-        prefix.saved = None
-        self._drop()
-
-    def leave(self, prefix: Prefix) -> None:
-        """One row fewer stands behind it. It stays in its slot until somebody needs that."""
-        prefix.users -= 1
-
-    def empty(self) -> None:
-        """Move every prefix that is not in use out of the rack, and give the rack's memory back if it is empty then."""
-        for prefix in self._inside():
-            if not prefix.users:
-                self._move_out(prefix)
-        if not self._inside():
-            self.rack.clear()
-        self._drop()
-
-    def _inside(self) -> list[Prefix]:
-        return [prefix for prefix in self._kept.values() if prefix.slot is not None]
-
-    def _free(self, length: int) -> int:
-        used = {prefix.slot for prefix in self._inside()}
-        most = min(self.max_slots, self.rack.room(length))
-        free = next((slot for slot in range(most) if slot not in used), None)
-        if free is not None:
-            return free
-        return self._move_out(next(prefix for prefix in self._inside() if not prefix.users))
-
-    def _move_out(self, prefix: Prefix) -> int:
-        assert prefix.slot is not None
-        slot, prefix.slot = prefix.slot, None
-        prefix.saved = self.rack.save(slot, len(prefix.tokens))
-        return slot
 
     def _stored(self, tokens: tuple[int, ...]) -> Prefix | None:
         saved = self.stored.load(tokens) if self.stored else None
@@ -142,21 +103,20 @@ class Prefixes:
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
         if nearest is None or shared < WORTH:
             return caches, 0
-        layers = nearest.saved if nearest.slot is None else self.rack.save(nearest.slot, shared)
-        assert layers is not None
-        for cache, (keys, values) in zip(caches, layers, strict=True):
+        assert nearest.layers is not None
+        for cache, (keys, values) in zip(caches, nearest.layers, strict=True):
             cache.update_and_fetch(keys[None, :, :shared], values[None, :, :shared])
         return caches, shared
 
-    def _outside(self) -> int:
-        return sum(len(prefix.tokens) for prefix in self._kept.values() if prefix.slot is None) * self.rack.token_bytes
+    def _bytes(self, prefixes: Iterable[tuple[int, ...]]) -> int:
+        return sum(map(len, prefixes)) * self.token_bytes
 
-    def _drop(self, room: int = 0) -> None:
+    def _drop(self, room: int) -> None:
         for tokens, prefix in list(self._kept.items()):
-            if self._outside() + room <= self.budget:
+            if self.nbytes + room <= self.budget:
                 return
-            if prefix.slot is None:
-                prefix.saved = None  # tails that stood behind it remember it
+            if not prefix.users:
+                prefix.layers = None
                 del self._kept[tokens]
 
 

@@ -6,15 +6,14 @@ from typing import Final
 import mlx.core as mx
 
 from loop.student.attention import Shelf
+from loop.student.layout import Saved
 
 PLACES: Final = 128
 """Capacity grows by so many tokens."""
-Saved = tuple[tuple[mx.array, mx.array], ...]
-"""Keys and values of one sequence, [K, n, D] a layer."""
 
 
 class Rack:
-    """All layers' shelves of one kind, within `budget` bytes."""
+    """All layers' shelves, within `budget` bytes."""
 
     def __init__(self, shelves: Sequence[Shelf], token_bytes: int, budget: int) -> None:
         self.shelves, self.token_bytes, self.budget = shelves, token_bytes, budget

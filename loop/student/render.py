@@ -12,8 +12,9 @@ from typing import Final, Protocol
 from tokenizers import Tokenizer
 
 from loop.errors import ConfigError, nearest
-from loop.student.compact import Compact
+from loop.student.compact import Compact, Spaced
 from loop.student.native import Native
+from loop.student.parse import Parsed
 from loop.student.spans import Span
 from loop.types import Catalogue, Message
 
@@ -36,9 +37,14 @@ class Template(Protocol):
         """Give the tokens that ask the assistant to speak after these messages."""
         ...
 
+    def read(self, text: str) -> Parsed:
+        """Read what the assistant said. Never raises."""
+        ...
+
 
 TEMPLATES: Final[Mapping[str, Callable[[Path, Tokenizer], Template]]] = {
     "compact": lambda _, tokenizer: Compact(tokenizer),
+    "spaced": lambda _, tokenizer: Spaced(tokenizer),
     "native": Native.load,
 }
 """Templates by name."""
@@ -87,6 +93,10 @@ class Renderer:
         first = next(self.template.spans(messages, catalogue), None)
         system = bool(messages) and messages[0].role == "system"
         return len(first.tokens) if first and first.message == (0 if system else -1) else 0
+
+    def read(self, tokens: Sequence[int]) -> Parsed:
+        """Read the calls in what was sampled. Never raises."""
+        return self.template.read(self.text(tokens))
 
     def text(self, tokens: Sequence[int]) -> str:
         """Decode what was sampled, without the end of the turn."""

@@ -35,7 +35,6 @@ from loop.student.constraint import Constraint
 from loop.student.conversations import Request
 from loop.student.engine import GIB, Answer, Batching, Engine, Refused
 from loop.student.memory import keep_freed
-from loop.student.parse import parse
 from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
@@ -106,7 +105,7 @@ class Endpoint:
         )
 
     def _completion(self, ask: Ask, request: Request, answer: Answer) -> dict[str, JsonValue]:
-        parsed = parse(self.renderer.text(answer.tokens))
+        parsed = self.renderer.read(answer.tokens)
         finish = "tool_calls" if parsed.calls else answer.finish
         scores: JsonValue = {"token_logprobs": list(answer.logprobs)} if answer.logprobs else None
         message = wire_answer(parsed, answer.tokens)

@@ -28,6 +28,24 @@ def ordered(value: JsonValue) -> JsonValue:
     return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
+def spaced(value: JsonValue) -> JsonValue:
+    """Put a space before every string but keys: after a space, a word is the token that it is in a sentence."""
+    if isinstance(value, dict):
+        return {key: spaced(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [spaced(each) for each in value]
+    return f" {value}" if isinstance(value, str) else value
+
+
+def unspaced(value: JsonValue) -> JsonValue:
+    """Undo `spaced`; a string that has no space before it stays as it is."""
+    if isinstance(value, dict):
+        return {key: unspaced(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [unspaced(each) for each in value]
+    return value.removeprefix(" ") if isinstance(value, str) else value
+
+
 def call_text(call: Call) -> str:
     """Spell a call as the student is taught to: name first, arguments in sorted order."""
     arguments = json.dumps(dict(call.arguments), sort_keys=True, ensure_ascii=False)

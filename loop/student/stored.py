@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 
 from loop import disk
 from loop.canonical import digest
-from loop.student.rack import Saved
+from loop.student.layout import Saved
 from loop.types import Record
 
 log = structlog.get_logger()

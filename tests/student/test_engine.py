@@ -213,7 +213,7 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
     behind = {rest.prefix for rest in [*engine.talks.idle.values(), *engine.talks.saved]}
     dropped = behind - set(engine.prefixes._kept.values())
     assert dropped
-    assert all(prefix.saved is None for prefix in dropped)
+    assert all(prefix.layers is None for prefix in dropped)
 
 
 def test_a_request_that_never_fits_is_refused(model):

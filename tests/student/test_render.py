@@ -51,7 +51,7 @@ def base(tmp_path_factory):
     return directory
 
 
-@pytest.fixture(scope="module", params=["compact", "native"])
+@pytest.fixture(scope="module", params=["compact", "spaced", "native"])
 def renderer(base, request):
     return Renderer.load(base, request.param)
 
@@ -64,7 +64,7 @@ def flat(spans):
     return tuple(token for span in spans for token in span.tokens)
 
 
-@pytest.mark.parametrize("name", ["compact", "native"])
+@pytest.mark.parametrize("name", ["compact", "spaced", "native"])
 def test_a_whole_play_is_rendered_as_the_golden_file_says(base, name):
     renderer = Renderer.load(base, name)
     marked = [
@@ -180,3 +180,32 @@ def test_a_hostile_template_gets_nowhere(base, tmp_path, source):
     (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": source}))
     with pytest.raises(Unsafe):
         Renderer.load(directory, "native").prompt(PLAY[:2], CATALOGUE)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arguments=st.dictionaries(st.text(max_size=6), values, max_size=4))
+def test_what_is_spelled_with_spaces_is_read_without(base, arguments):
+    renderer = Renderer.load(base, "spaced")
+    call = Call(name="mv", arguments=arguments)
+    spans = renderer.spans((Message(role="assistant", content="", calls=(call,)),), CATALOGUE)
+    [said] = [span for span in spans if span.loss]
+    assert renderer.read(said.tokens).calls == (call,)
+
+
+def test_a_value_said_without_its_space_is_read_as_it_is(base):
+    said = '<tool_call>{"name": "mv", "arguments": {"source": "a", "to": " b", "in": ["  c"]}}</tool_call>'
+    [call] = Renderer.load(base, "spaced").template.read(said).calls
+    assert call.arguments == {"source": "a", "to": "b", "in": [" c"]}
+
+
+def test_a_result_that_is_no_json_is_shown_with_a_space_before_it(base):
+    renderer = Renderer.load(base, "spaced")
+    shown = [text(renderer, span.tokens) for span in renderer.spans((Message(role="tool", content="{no"),), CATALOGUE)]
+    assert shown[-1] == "<|im_start|>tool\n {no<|im_end|>\n"
