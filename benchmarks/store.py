@@ -277,7 +277,7 @@ def end(store: Store, rnd: Round, made: list[Play]) -> None:
     rows = tuple(play.id for play in made[:200])
     store.save_dataset(rnd, Dataset(id=f"dataset-{rnd.id}", rows=rows, counts={}, rules={}))
     policy = Policy(**STOCK.model_dump() | {"adapter": f"adapter-{rnd.id}"}, parent=STOCK.id)
-    store.add_policy(policy, Standing.CANDIDATE, f"/models/{rnd.id}", rnd)
+    store.add_policy(policy, Standing.CANDIDATE, rnd)
     store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="no better"))
     for state in list(RoundState)[1:7]:
         rnd = store.advance(rnd, state)

@@ -37,7 +37,13 @@ GONE: Final = 30.0
 """Seconds that `loopd stop` waits."""
 
 Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
-Rounds = Annotated[int | None, typer.Option(min=1, help="End after so many rounds; without it, go on until stopped.")]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="End after so many training rounds; 0 only judges what waits; without it, go on until stopped.",
+    ),
+]
 NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
 Query = Annotated[str, typer.Argument(help="One SELECT; docs/sql.md lists the views.")]
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show what happens.")]
@@ -61,7 +67,7 @@ def start(
     """Start the loop, or go on where it stopped. In the background unless --foreground."""
     places = paths.find()
     flags: dict[str, Any] = {
-        **({"rounds": rounds} if rounds else {}),
+        **({} if rounds is None else {"rounds": rounds}),
         **({"plays": {"pool": "local"}} if no_ray else {}),
     }
     settings = config.load(places, profile, flags, config.environment())
@@ -119,7 +125,7 @@ def _start_in_background(places: paths.Paths, settings: config.Config) -> None:
             pass
         raise ConfigError(f"pid {pid} held {places.data} a moment ago. Try again.")
     arguments = [sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", settings.profile]
-    if settings.rounds:
+    if settings.rounds is not None:
         arguments += ["--rounds", str(settings.rounds)]
     if settings.plays.pool == "local":
         arguments += ["--no-ray"]

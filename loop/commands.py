@@ -69,7 +69,7 @@ def _propose(store: Store, arguments: Arguments) -> Answer:
     proposal = Proposal.model_validate(arguments.get("changes") or {})
     changed = proposal.applied(like) if any(proposal.model_dump().values()) else like
     config, seed = str(arguments["config"]), int(str(arguments["seed"]))
-    rnd = store.propose(changed, store.adapter_path(like.id), config, seed)
+    rnd = store.propose(changed, config, seed)
     return {"candidate": changed.id, "round": rnd}
 
 

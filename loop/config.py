@@ -134,8 +134,9 @@ class Config(Record):
 
     profile: Id
     seed: int = 0
-    rounds: int | None = Field(default=None, ge=1)
-    """Stop after so many rounds; None goes on until stopped."""
+    rounds: int | None = Field(default=None, ge=0)
+    """Stop after so many training rounds; None goes on until stopped. Rounds of proposed candidates come besides: 0
+    finishes what was begun, judges what waits, and trains nothing new."""
     database: str = ""
     """SQLAlchemy URL; empty for SQLite in the data directory."""
     max_attempts: int = Field(default=20, ge=1)

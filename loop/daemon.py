@@ -83,12 +83,13 @@ STAGES: Mapping[RoundState, Callable[[Loop, Round], Move]] = {
 def run(loop: Loop) -> None:
     """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
     proposing.free_wins(loop)
+    reconsider(loop)
     while not loop.enough():
-        reconsider(loop)
         rnd = loop.store.open_round(loop.config.digest, loop.config.seed)
         while rnd.state in STAGES:
             rnd = step(loop, rnd)
         loop.ended(rnd)
+        reconsider(loop)
 
 
 def reconsider(loop: Loop) -> None:

@@ -48,6 +48,7 @@ def _measure(loop: Loop, policy: Policy, fingerprint: str, missing: Sequence[Unm
 
 
 def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> dict[str, JsonValue]:
+    adapter = loop.paths.adapter(policy)
     rows = loop.paths.scratch / "distance.jsonl"
     with rows.open("w", encoding="utf-8") as file:
         for each in missing:
@@ -55,8 +56,8 @@ def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> dict[str,
             told = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
             file.write(json.dumps({"id": each.trajectory, **told}, ensure_ascii=False) + "\n")
     return {
-        "base": str(loop.base.path),
-        "adapter": loop.store.adapter_path(policy.id),
+        "base": str(loop.base.fits(policy).path),
+        "adapter": None if adapter is None else str(adapter),
         "precision": policy.precision,
         "template": policy.template,
         "rows": str(rows),

@@ -56,7 +56,7 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
         Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest, evidence=evidence
     )
     policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
-    loop.store.add_policy(policy, Standing.CANDIDATE, adapter_path=str(published.path), round=rnd)
+    loop.store.add_policy(policy, Standing.CANDIDATE, round=rnd)
 
 
 def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from loop import distance, playing, plugins, reporting
 from loop.canonical import digest
-from loop.config import Config, Teaching
+from loop.config import Config, Student, Teaching
 from loop.errors import Sealed
 from loop.gates.decision import decide, owed, standing
 from loop.gates.rules import under_rules
@@ -46,7 +46,7 @@ def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
     loop.board.step("checking", total=0)
     for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, required, suite.id if suite else None):
         verdicts = [judges[name].check(task, trajectory) for name in missing]
-        loop.store.record(trajectory_id, verdicts)
+        loop.store.record(trajectory_id, verdicts, required)
         _tell(loop, task, trajectory, verdicts)
         loop.stop.check()
 
@@ -106,7 +106,8 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
 def report(loop: Loop, rnd: Round) -> None:
     """Write the candidate's directory: cards, gate report, training configuration."""
     candidate, _ = _contestants(loop, rnd)
-    told = reporting.report(loop.store, candidate, loop.config.student.source)
+    adapter = loop.paths.adapter(candidate)
+    told = reporting.report(loop.store, candidate, loop.config.student.source, adapter)
     reporting.write(told, loop.paths.policies)
 
 
@@ -154,15 +155,31 @@ def open_twins(loop: Loop) -> None:
     loop.store.save_opened(rnd, told)
 
 
-def fingerprint(loop: Loop, suite: Suite) -> str:
-    """Name the conditions of a measurement: scores are comparable only under the same ones."""
+def fingerprint(loop: Loop, suite: Suite, player: Contestant | None = None) -> str:
+    """Name the conditions of a measurement: scores are comparable only under the same ones.
+
+    A policy's id says what it is, so that only how it is asked is left. A teacher's name does not tell its settings.
+    """
     config = loop.config
-    student, rule = config.student, config.rule
+    checkers: list[JsonValue] = [f"{name}@{version}" for name, version in _required(loop, suite)]
+    judges = suite.checkers or [part for part in config.checkers if part.settings]
+    checkers += [{part.use: dict(part.settings)} for part in judges]
+    asked = _as_student(config) if player is None or isinstance(player, Policy) else _as_teacher(config, player)
+    return digest({"suite": suite.id, "checkers": checkers, "rule": config.rule.steps_per_turn, **asked})
+
+
+def _as_student(config: Config) -> dict[str, JsonValue]:
+    student = config.student
     sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
     sampling += ["constrained"] if student.constrained else []
-    checkers: list[JsonValue] = [f"{name}@{version}" for name, version in _required(loop, suite)]
-    checkers += [{part.use: dict(part.settings)} for part in suite.checkers]
-    return digest({"suite": suite.id, "checkers": checkers, "rule": rule.steps_per_turn, "sampling": sampling})
+    sampling += [student.player] if student.player != Student.model_fields["player"].default else []
+    return {"sampling": sampling}
+
+
+def _as_teacher(config: Config, player: Teaching) -> dict[str, JsonValue]:
+    teacher = plugins.load("teachers", player)
+    settings = teacher.model_dump(mode="json", exclude=set(getattr(teacher, "aside", ())))
+    return {"teacher": {player.use: settings}, "system": config.student.system}
 
 
 def _required(loop: Loop, suite: Suite) -> list[tuple[str, int]]:
@@ -183,8 +200,8 @@ def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = 
     _kept(loop, suite)
     chosen = dict.fromkeys([task.id for task in suite.tasks][:limit], 1)
     _owe(loop, outside, suite, chosen, [player])
-    _play_and_score(loop, outside, {suite.name: suite})
-    scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite))
+    _play_and_score(loop, outside, {suite.name: suite}, player)
+    scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite, player))
     return [score for score in scores if score.task in chosen and score.sample == 0]
 
 
@@ -193,7 +210,7 @@ def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Contain
 
     A play that several rules would have made right counts for each; `together` are those that need more than one.
     """
-    mark = fingerprint(loop, suite)
+    mark = fingerprint(loop, suite, player)
     counts = Counter[str]()
     for judge in plugins.judges_of(suite, loop.checkers):
         for task, passed, evidence in loop.store.findings(
@@ -211,8 +228,8 @@ def _subject(player: Contestant) -> str:
 
 
 def _owe(loop: Loop, rnd: Round, suite: Suite, wanted: Mapping[str, int], players: Sequence[Contestant]) -> None:
-    mark = fingerprint(loop, suite)
     for player in players:
+        mark = fingerprint(loop, suite, player)
         measured = {(score.task, score.sample) for score in loop.store.scores(_subject(player), suite.id, mark)}
         plays = [
             _play(loop, rnd, suite, player, (task, sample), mark)
@@ -254,12 +271,12 @@ def _part(config: Config, player: Contestant, sample: int) -> Part:
     return student_part(config, config.gating.temperature if sample == 0 else config.student.temperature)
 
 
-def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite]) -> None:
+def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite], player: Contestant | None = None) -> None:
     for play, trajectory in playing.owed(loop, rnd, Purpose.GATE):
         loop.store.finish(play, trajectory)
     for suite in suites.values():
         judge_missing(loop, rnd, suite)
-        mark = fingerprint(loop, suite)
+        mark = fingerprint(loop, suite, player)
         loop.store.score(rnd, suite.id, mark, _required(loop, suite), partial(_play_id, rnd, suite, mark))
 
 

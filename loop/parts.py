@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from pydantic import JsonValue
@@ -36,6 +36,19 @@ class Base(Record):
     path: Path
     digest: str
 
+    def fits(self, policy: Policy) -> Self:
+        """Make sure that this is the model that a policy was made for.
+
+        Raises:
+            ConfigError: it is another one.
+        """
+        if policy.base != self.digest:
+            raise ConfigError(
+                f"student.source is another base model ({self.digest[:12]}) than the one of policy {policy.id[:12]} "
+                f"({policy.base[:12]}). Name that one again, or begin anew: LOOPD_HOME=DIRECTORY loopd start"
+            )
+        return self
+
 
 log = structlog.get_logger()
 
@@ -58,15 +71,17 @@ class Loop:
     board: Board
     stop: Stop
     finished: list[Round] = field(default_factory=list)
-    """Rounds that ended in this process."""
+    """Rounds that ended in this process, those of proposed candidates left out."""
 
     def enough(self) -> bool:
-        """Whether as many rounds have ended as the configuration says."""
-        return self.config.rounds is not None and len(self.finished) >= self.config.rounds
+        """Whether as many rounds have ended as the configuration says, and none that was begun waits."""
+        spent = self.config.rounds is not None and len(self.finished) >= self.config.rounds
+        return spent and self.store.unfinished() is None
 
     def ended(self, rnd: Round) -> None:
         """Note a round's end where people look."""
-        self.finished.append(rnd)
+        if not self.store.proposed(rnd):
+            self.finished.append(rnd)
         gates = self.store.gate_results(rnd)
         self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "", gates=gates)
 
@@ -101,12 +116,11 @@ class Loop:
     @contextmanager
     def serving(self, policy: Policy) -> Iterator[Served]:
         """Serve the student at one policy."""
-        adapter = self.store.adapter_path(policy.id)
         student = self.config.student
         with self.gpu.serving(
-            self.base.path,
+            self.base.fits(policy).path,
             template=policy.template,
-            adapter=adapter,
+            adapter=self.paths.adapter(policy),
             precision=policy.precision,
             max_rows=student.max_rows,
             prefixes=KeptPrefixes(directory=self.paths.prefixes, mib=student.prefix_mib, policy=policy.id),
@@ -153,7 +167,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             store=store,
             pool=stack.enter_context(_pool(config, paths)),
             gpu=stack.enter_context(gpu or Gpu(paths.run, paths.logs, paths.scratch)),
-            base=_base(config, paths),
+            base=base_model(config, paths),
             generators=_load("task_generators", config.sampling.generators),
             curriculum=plugins.load("curriculum", config.sampling.curriculum),
             checkers=_load("checkers", config.checkers),
@@ -173,11 +187,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
 def _check_champion(loop: Loop) -> None:
     """Refuse to serve a champion on another base model; say where its prompt or template is not the configured one."""
     champion, stock = loop.champion, loop.stock
-    if champion.base != stock.base:
-        raise ConfigError(
-            f"student.source is another base model ({stock.base[:12]}) than the champion's ({champion.base[:12]}). "
-            "Name the old one again, or begin anew: LOOPD_HOME=DIRECTORY loopd start"
-        )
+    loop.base.fits(champion)
     if champion.template != stock.template or not champion.system.startswith(stock.system):
         log.warning("setting_not_in_force", why="the champion keeps its own prompt and template: loopd model propose")
 
@@ -218,6 +228,11 @@ def _credentials(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in sorted(named) if name in environ}
 
 
-def _base(config: Config, paths: Paths) -> Base:
+def base_model(config: Config, paths: Paths) -> Base:
+    """Find the configured base model, and name it by its files.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
     path = sources.find(config.student.source, paths.models)
     return Base(path=path, digest=sources.directory_digest(path))

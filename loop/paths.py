@@ -6,7 +6,7 @@ from pathlib import Path
 import platformdirs
 
 from loop.errors import CannotCreate
-from loop.types import Record
+from loop.types import Policy, Record
 
 NAME = "loopd"
 
@@ -49,6 +49,10 @@ class Paths(Record):
     def database(self) -> str:
         """The default store."""
         return f"sqlite:///{self.data / 'loopd.db'}"
+
+    def adapter(self, policy: Policy) -> Path | None:
+        """Tell where a policy's adapter lies, wherever it was published; None for the stock model."""
+        return self.models / policy.adapter if policy.adapter else None
 
     def create(self) -> "Paths":
         """Make the directories.

@@ -21,7 +21,7 @@ def free_wins(loop: Loop) -> None:
         champion = loop.champion
         try:
             policy = proposal.applied(champion)
-            rnd = loop.store.propose(policy, loop.store.adapter_path(champion.id), loop.config.digest, loop.config.seed)
+            rnd = loop.store.propose(policy, loop.config.digest, loop.config.seed)
         except LoopdError as error:
             log.warning("proposal_refused", message=str(error))
             continue

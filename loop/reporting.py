@@ -14,17 +14,17 @@ from loop.store import Store
 from loop.types import GateResult, Policy
 
 
-def report(store: Store, policy: Policy, source: str) -> Report:
+def report(store: Store, policy: Policy, source: str, adapter: Path | None) -> Report:
     """Gather what is known of a policy.
 
     Args:
         store: where.
         policy: whom.
         source: where the base model comes from, as the configuration has it.
+        adapter: where its adapter lies; None without one.
     """
     rnd = store.round_judging(policy.id)
     gates = store.gate_results(rnd) if rnd else ()
-    adapter = store.adapter_path(policy.id)
     return Report(
         policy=policy,
         standing=store.standing(policy.id),
@@ -64,7 +64,7 @@ def _stock(store: Store, result: GateResult) -> dict[str, float]:
     return rates([score for score in scores if score.task not in unsound])
 
 
-def _beside(adapter: str | None, name: str) -> str:
+def _beside(adapter: Path | None, name: str) -> str:
     """Read a document of the published adapter; adapters of older versions have none."""
-    path = Path(adapter) / name if adapter else None
+    path = adapter / name if adapter else None
     return path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""

@@ -5,7 +5,7 @@ that fits a teacher without a price or a limit.
 """
 
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from loop.types import Chat, Record, Task, Usage
 from teachers._ledger import Window
@@ -25,6 +25,10 @@ class Finding(Record):
 
 class Teacher(Record):
     """A player that knows better, at a price. Fields are settings; none of them is a secret."""
+
+    aside: ClassVar[frozenset[str]] = frozenset()
+    """Settings that no answer depends on: keys, prices, patience. Scores under other values of all the rest do not
+    compare."""
 
     @property
     @abstractmethod

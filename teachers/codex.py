@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,10 @@ class Codex(Teacher):
     idle_s: int = Field(default=120, ge=1)
     """Longest silence within an answer, in seconds."""
     patience: Patience = Patience()
+
+    aside: ClassVar[frozenset[str]] = frozenset(
+        ["binary", "key_env", "auth_file", "account_url", "home", "compress", "step_s", "idle_s", "patience"]
+    )
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue, SecretStr
 
@@ -43,6 +43,8 @@ class DeepSeek(Teacher):
     """By a part of the model's name; a model without a price stops the teacher."""
     holidays: frozenset[str] = frozenset()
     """Chinese public holidays, `YYYY-MM-DD`: off-peak all day."""
+
+    aside: ClassVar[frozenset[str]] = frozenset(["key_file_env", "key_env", "step_s", "patience", "prices", "holidays"])
 
     @property
     def name(self) -> str:

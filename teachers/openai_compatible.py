@@ -1,6 +1,7 @@
 """A teacher behind any OpenAI-shaped endpoint: vLLM, mlx_lm.server, a gateway, another Mac."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field, JsonValue, SecretStr
 
@@ -38,6 +39,8 @@ class OpenAICompatible(Teacher):
     prices: Mapping[str, Price] = {}
     """By a part of the model's name; without one it is free."""
     patience: Patience = Patience()
+
+    aside: ClassVar[frozenset[str]] = frozenset(["key_env", "key_file_env", "step_s", "read_s", "prices", "patience"])
 
     @property
     def name(self) -> str:

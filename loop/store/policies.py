@@ -25,7 +25,6 @@ class Policies(Rounds):
         self,
         policy: Policy,
         standing: Standing,
-        adapter_path: str | None = None,
         round: Round | None = None,  # noqa: A002 - a round's word everywhere
     ) -> Policy:
         """Keep a policy. Doing so twice is a no-op.
@@ -33,7 +32,6 @@ class Policies(Rounds):
         Args:
             policy: what to keep; its parent must be there already.
             standing: `champion` only for the very first; a later champion is made by `decide` or `roll_back`.
-            adapter_path: directory of the published adapter; None for the stock model.
             round: the round whose candidate it is.
 
         Raises:
@@ -41,21 +39,20 @@ class Policies(Rounds):
         """
         with self._write() as connection:
             self._insert_once(connection, Prompt, [prompt_row(policy.system)])
-            self._insert_once(connection, PolicyRow, [self._policy_row(policy, standing, adapter_path, round)])
+            self._insert_once(connection, PolicyRow, [self._policy_row(policy, standing, round)])
             if standing is Standing.CHAMPION:
                 self._crown_first(connection, policy)
             if round is not None:
                 self._propose(connection, policy, round)
         return policy
 
-    def propose(self, policy: Policy, adapter_path: str | None, config: str, seed: int) -> int:
+    def propose(self, policy: Policy, config: str, seed: int) -> int:
         """Queue a policy that needs no training: a round that begins at its gates. Returns the round's number.
 
         Proposing what still waits to be judged is a no-op.
 
         Args:
             policy: what to judge; its parent must be there already.
-            adapter_path: directory of its published adapter; None without one.
             config: digest of the configuration.
             seed: the configuration's.
 
@@ -73,7 +70,7 @@ class Policies(Rounds):
                 raise CheckNegative(f"{policy.id[:12]} is champion already. List the policies: loopd model list")
             rnd = Round(id=self._next_round(connection), state=RoundState.GATE, seed=seed, config=config)
             self._insert_once(connection, Prompt, [prompt_row(policy.system)])
-            self._insert_once(connection, PolicyRow, [self._policy_row(policy, Standing.CANDIDATE, adapter_path, rnd)])
+            self._insert_once(connection, PolicyRow, [self._policy_row(policy, Standing.CANDIDATE, rnd)])
             self._begin(connection, rnd)
             self._propose(connection, policy, rnd)
         return rnd.id
@@ -109,11 +106,6 @@ class Policies(Rounds):
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
         return Standing(found)
 
-    def adapter_path(self, policy_id: str) -> str | None:
-        """Tell where a policy's adapter lies; None for the stock model."""
-        with self._read() as connection:
-            return connection.scalar(select(PolicyRow.adapter_path).where(PolicyRow.id == policy_id))
-
     def policies(self) -> tuple[tuple[Policy, Standing], ...]:
         """Every policy with its place, the oldest first."""
         query = _with_prompt().order_by(PolicyRow.added, PolicyRow.id)
@@ -125,7 +117,7 @@ class Policies(Rounds):
             row = connection.execute(_with_prompt().where(condition)).first()
         return None if row is None else _policy(row)
 
-    def _policy_row(self, policy: Policy, standing: Standing, adapter_path: str | None, rnd: Round | None) -> Values:
+    def _policy_row(self, policy: Policy, standing: Standing, rnd: Round | None) -> Values:
         now = self._clock()
         return {
             "id": policy.id,
@@ -136,7 +128,7 @@ class Policies(Rounds):
             "precision": None if policy.precision is Precision.BASE else policy.precision,
             "parent": policy.parent,
             "standing": Standing.CANDIDATE if standing is Standing.CHAMPION else standing,
-            "adapter_path": adapter_path,
+            "adapter_path": policy.adapter,
             "round": None if rnd is None else rnd.id,
             "added": now,
             "changed": now,

@@ -9,6 +9,8 @@ from loop.store.base import AnyRow, Base
 from loop.types import MOVES, Round, RoundState
 
 ENDED = (RoundState.DONE, RoundState.FAILED)
+UNFINISHED = select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(RoundRow.id).limit(1)
+"""The round to go on with: the oldest that has not ended."""
 
 
 class Rounds(Base):
@@ -21,14 +23,26 @@ class Rounds(Base):
             config: digest of the configuration; a changed one starts with the next round.
             seed: what a new round's sampling is drawn from.
         """
-        unfinished = select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(RoundRow.id).limit(1)
         with self._write() as connection:
-            found = connection.execute(unfinished).first()
+            found = connection.execute(UNFINISHED).first()
             if found:
                 return _round(found)
             rnd = Round(id=self._next_round(connection), state=RoundState.SAMPLE, seed=seed, config=config)
             self._begin(connection, rnd)
         return rnd
+
+    def unfinished(self) -> Round | None:
+        """Return the round that `open_round` would go on with; None where it would begin one."""
+        with self._read() as connection:
+            found = connection.execute(UNFINISHED).first()
+        return None if found is None else _round(found)
+
+    def proposed(self, rnd: Round) -> bool:
+        """Whether a round began at its gates, with a candidate that needed no training: it never had a dataset."""
+        query = select(RoundRow.candidate, RoundRow.dataset).where(RoundRow.id == rnd.id)
+        with self._read() as connection:
+            row = connection.execute(query).one()
+        return row.candidate is not None and row.dataset is None
 
     def round(self, number: int) -> Round:
         """Look a round up.

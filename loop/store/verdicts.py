@@ -29,7 +29,8 @@ class Verdicts(Base):
         """Say which checkers, at which versions, decide whether a trajectory counts as accepted.
 
         Until this is called, every checker that judged a trajectory does, at its latest version. A changed set
-        judges what is stored anew from the verdicts that are there.
+        judges the training plays that are stored anew from the verdicts that are there; a gate's play stays as it was
+        judged, like its score.
         """
         wanted = frozenset(checkers)
         with self._write() as connection:
@@ -37,15 +38,22 @@ class Verdicts(Base):
                 connection.execute(delete(RequiredChecker))
                 rows = [{"name": name, "version": version} for name, version in sorted(wanted)]
                 self._insert_once(connection, RequiredChecker, rows)
-                connection.execute(update(TrajectoryRow).values(passed=_accepted(sorted(wanted))))
+                training = update(TrajectoryRow).where(TrajectoryRow.purpose == Purpose.TRAIN)
+                connection.execute(training.values(passed=_accepted(sorted(wanted))))
         self._required = wanted
 
-    def record(self, trajectory_id: str, verdicts: Sequence[Verdict]) -> None:
-        """Keep verdicts, and say on the trajectory whether it is accepted now."""
+    def record(self, trajectory_id: str, verdicts: Sequence[Verdict], required: Required | None = None) -> None:
+        """Keep verdicts, and say on the trajectory whether it is accepted now.
+
+        Args:
+            trajectory_id: whose.
+            verdicts: what the checkers said.
+            required: checkers and versions that decide, where a suite has its own; None for those of `require`.
+        """
         rows = [self._verdict(trajectory_id, verdict) for verdict in verdicts]
         with self._write() as connection:
             self._insert_once(connection, VerdictRow, rows)
-            accepted = self._judged(connection, trajectory_id)
+            accepted = self._judged(connection, trajectory_id, required)
             connection.execute(MARK, {"trajectory": trajectory_id, "accepted": accepted})
 
     def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Tally]:
@@ -103,11 +111,11 @@ class Verdicts(Base):
             "judged": self._clock(),
         }
 
-    def _judged(self, connection: Connection, trajectory_id: str) -> int | None:
+    def _judged(self, connection: Connection, trajectory_id: str, required: Required | None) -> int | None:
         """1 where every required checker passed it, 0 where one did not, None where one has not judged yet."""
         rows = connection.execute(GIVEN, {"trajectory": trajectory_id})
         said = {(row.checker, row.version): row.passed for row in rows}
-        wanted = self._wanted(connection) or set(dict(said.keys()).items())
+        wanted = frozenset(required or ()) or self._wanted(connection) or frozenset(dict(said.keys()).items())
         if not wanted <= said.keys():
             return None
         return min((said[each] for each in wanted), default=None)

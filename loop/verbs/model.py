@@ -20,7 +20,6 @@ from loop.gates.statistics import bounds
 from loop.proposals import PROMPTS, read_system
 from loop.store import Store
 from loop.store.suites import Measured
-from loop.student import sources
 from loop.student.chat import talk
 from loop.types import Part, Player, Policy, Precision, Split, Task
 from loop.verbs.access import Json, Reason, change, settings, show, show_json, show_query, store
@@ -46,21 +45,23 @@ def list_(*, as_json: Json = False) -> None:
 @app.command()
 def verify(policy: Begins = "champion") -> None:
     """Check an adapter's every byte against its manifest, without loading it."""
-    found, adapter = _find(policy)
+    found = _find(policy)
+    adapter = paths.find().adapter(found)
     if adapter is None:
         typer.echo("The stock model has no adapter.")
         return
-    manifest = registry.verify(Path(adapter), found.base)
+    manifest = registry.verify(adapter, found.base)
     typer.echo(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
 
 
 @app.command()
 def export(out: Out, policy: Begins = "champion") -> None:
     """Merge a policy's adapter into the base model, rounded as it is served: a directory for mlx-lm and others."""
-    found, adapter = _find(policy)
+    found = _find(policy)
+    adapter = paths.find().adapter(found)
     if adapter is None and found.precision is Precision.BASE:
         raise NotFound("This policy has the stock model's weights; copy its directory from data/models.")
-    places = {"--base": _base(), "--adapter": adapter, "--precision": found.precision, "--out": out.absolute()}
+    places = {"--base": _base(found), "--adapter": adapter, "--precision": found.precision, "--out": out.absolute()}
     words = [str(word) for pair in places.items() if pair[1] is not None for word in pair]
     arguments = [sys.executable, "-m", "loop.student.export", *words]
     done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=scrubbed(gpu.preload()))
@@ -79,15 +80,16 @@ def chat(
     policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Whose tools it gets.")] = "files"
 ) -> None:
     """Talk to a policy with working tools; end with Ctrl-D. The daemon must not be running."""
-    found, adapter = _find(policy)
+    found = _find(policy)
     places, configured = paths.find().create(), settings()
+    base, adapter = _base(found), places.adapter(found)
     task = _task(configured, backend)
     console, student = Console(), configured.student
     with lock.hold(places.data):
         lease = gpu.Gpu(places.run, places.logs, places.scratch)
         kept = gpu.KeptPrefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
         with lease.serving(
-            _base(), template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
+            base, template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
         ) as served:
             where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id}
             asked = parts.student_part(configured, temperature=0.0)
@@ -144,7 +146,7 @@ def propose(
 def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> None:
     """What two policies differ in, and how they compare on every suite that both were measured on."""
     with store() as opened:
-        (first, _), (second, _) = _named(opened, one), _named(opened, other)
+        first, second = _named(opened, one), _named(opened, other)
         fields = [
             {"what": name, first.id[:12]: mine, second.id[:12]: theirs}
             for name, mine in first.model_dump(mode="json").items()
@@ -161,7 +163,7 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
 @app.command()
 def card(policy: Begins = "champion") -> None:
     """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
-    found, _ = _find(policy)
+    found = _find(policy)
     typer.echo((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
 
 
@@ -173,7 +175,8 @@ def _write_card(policy_id: str) -> Path:
 
 def _report(policy_id: str) -> cards.Report:
     with store() as opened:
-        return reporting.report(opened, opened.policy(policy_id), settings().student.source)
+        policy = opened.policy(policy_id)
+        return reporting.report(opened, policy, settings().student.source, paths.find().adapter(policy))
 
 
 def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
@@ -205,23 +208,23 @@ def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, P
     }
 
 
-def _find(begins: str) -> tuple[Policy, str | None]:
+def _find(begins: str) -> Policy:
     with store() as opened:
         return _named(opened, begins)
 
 
-def _named(opened: Store, begins: str) -> tuple[Policy, str | None]:
+def _named(opened: Store, begins: str) -> Policy:
     champion = opened.champion()
     if begins == "champion" and champion is not None:
-        return champion, opened.adapter_path(champion.id)
+        return champion
     found = [policy for policy, _ in opened.policies() if policy.id.startswith(begins)]
     if len(found) != 1:
         raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-    return found[0], opened.adapter_path(found[0].id)
+    return found[0]
 
 
-def _base() -> Path:
-    return sources.find(settings().student.source, paths.find().models)
+def _base(policy: Policy) -> Path:
+    return parts.base_model(settings(), paths.find()).fits(policy).path
 
 
 def _task(configured: config.Config, generator: str) -> Task:

@@ -1,6 +1,7 @@
 """Policies after a decision: their directories, promotion and rollback by hand, what two differ in, free wins."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_lear
         assert (trained["dataset"], trained["learning_rate"]) == (dataset.id, 3e-4)
         assert not {"rows", "scratch", "out"} & trained.keys()
         assert dataset.id in (directory / "data_card.md").read_text()
-        registry.verify(Path(store.adapter_path(policy.id)), base=policy.base)
+        registry.verify(rehearsal.places.adapter(policy), base=policy.base)
 
 
 def test_a_directory_is_made_anew_at_any_time(rehearsal):
@@ -148,7 +149,7 @@ def test_a_proposed_prompt_is_judged_by_the_same_gates_without_training(rehearsa
     told = rehearsal.loopd("model", "propose", "--prompt", "plan-then-act")
     assert told.startswith("Round 2 judges ")
     assert rehearsal.loopd("model", "propose", "--prompt", "plan-then-act") == told
-    rehearsal.live()
+    rehearsal.live(rounds=0)
     with rehearsal.store() as store:
         rnd, champion = store.round(2), store.champion()
         assert (rnd.state, store.dataset(rnd)) == (RoundState.DONE, None)
@@ -161,7 +162,7 @@ def test_a_proposed_prompt_is_judged_by_the_same_gates_without_training(rehearsa
 def test_the_champions_own_prompt_is_played_trained_and_kept(rehearsal):
     rehearsal.live(training={"min_rows": 1000})
     rehearsal.loopd("model", "propose", "--prompt", "plan-then-act")
-    rehearsal.live()
+    rehearsal.live(rounds=0)
 
     class Watched(FakeGpu):
         def training(self, job):
@@ -186,7 +187,7 @@ def test_a_precision_is_served_and_named(rehearsal):
             served.append(more["precision"])
             return super().serving(base, adapter=adapter, **more)
 
-    rehearsal.live(gpu=Watched())
+    rehearsal.live(gpu=Watched(), rounds=0)
     assert Precision.FOUR in served
     with rehearsal.store() as store:
         candidate = store.candidate(store.round(2))
@@ -198,13 +199,69 @@ def test_a_precision_is_served_and_named(rehearsal):
 def test_configured_free_wins_become_candidates_once(rehearsal):
     rehearsal.also('proposals = [{ prompt = "plan-then-act" }, { precision = "base" }]\n')
     chosen = tomllib.loads((rehearsal.home / "loopd.toml").read_text())
-    rehearsal.live(rounds=2)
+    rehearsal.live(rounds=1)
     with rehearsal.store() as store:
         assert chosen["proposals"][0]["prompt"] == "plan-then-act"
         first, second = store.candidate(store.round(1)), store.candidate(store.round(2))
         assert first.system.endswith(PLAN_THEN_ACT)
         assert second is None or second.id != first.id
         assert len(list(store.events(kind="proposal"))) == 1
+
+
+def test_a_proposed_candidates_round_does_not_count(rehearsal):
+    few = {"training": {"min_rows": 1000}}
+    rehearsal.live(**few)
+    rehearsal.loopd("model", "propose", "--prompt", "plan-then-act")
+    rehearsal.live(rounds=2, **few)
+    with rehearsal.store() as store:
+        assert [store.proposed(rnd) for rnd in store.rounds()] == [False, True, False, False]
+
+
+def test_no_rounds_at_all_judge_what_waits_and_begin_nothing(rehearsal):
+    rehearsal.live(rounds=0)
+    rehearsal.loopd("model", "propose", "--prompt", "plan-then-act")
+    rehearsal.loopd("gate", "pause")
+    rehearsal.live(rounds=0)
+    with rehearsal.store() as store:
+        assert [rnd.id for rnd in store.queued()] == [1]
+        rehearsal.loopd("gate", "resume")
+        rehearsal.live(rounds=0)
+        assert store.decided(store.round(1)).promoted
+        assert len(store.rounds()) == 1
+
+
+def test_data_that_were_moved_go_on_with_their_champion(rehearsal, tmp_path, monkeypatch):
+    rehearsal.live()
+    with rehearsal.store() as store:
+        champion = store.champion()
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("data", "logs"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    monkeypatch.setenv("LOOPD_HOME", str(tmp_path / "elsewhere"))
+    moved, served = type(rehearsal)(tmp_path / "elsewhere"), []
+
+    class Watched(FakeGpu):
+        def serving(self, base, *, adapter=None, **more):
+            served.append(adapter)
+            return super().serving(base, adapter=adapter, **more)
+
+    moved.live(gpu=Watched())
+    assert tmp_path / "elsewhere" / "data" / "models" / champion.adapter in served
+    assert all(adapter is None or adapter.is_dir() for adapter in served)
+    assert "as published" in moved.loopd("model", "verify", champion.id[:10])
+    assert champion.adapter in moved.loopd("model", "card", champion.id[:10])
+    assert json.loads((moved.places.policies / champion.id / "train_config.json").read_text())["dataset"]
+
+
+def test_a_policy_is_served_and_merged_on_its_own_base_model_only(rehearsal, tmp_path, monkeypatch):
+    rehearsal.live()
+    other = tmp_path / "other"
+    shutil.copytree(rehearsal.places.models / "tiny-llama-0", other)
+    (other / "note.txt").write_text("another model")
+    monkeypatch.setenv("LOOPD_STUDENT__SOURCE", str(other))
+    for words in (("export", str(tmp_path / "out")), ("chat",)):
+        assert "Name that one again" in rehearsal.loopd("model", *words, code=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_changes_nothing_or_is_unknown_is_refused(rehearsal, tmp_path):

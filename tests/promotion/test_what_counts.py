@@ -68,7 +68,7 @@ def rivals(store):
     """The stock model as champion, and a candidate in a round of its own that every gate holds for."""
     stock = store.add_policy(Policy(base="b", system="", template="t"), Standing.CHAMPION)
     better = stock.model_copy(update={"system": "Plan.", "parent": stock.id})
-    rnd = store.round(store.propose(better, None, "config", 0))
+    rnd = store.round(store.propose(better, "config", 0))
     for gate in ("breadth", "depth"):
         store.save_gate(rnd, result(gate, GateVerdict.HOLDS, stock.id))
     return stock, better, rnd
@@ -91,7 +91,7 @@ def test_a_former_champion_is_promoted_again_whatever_its_twins_said(store, riva
     assert store.decide(rnd, yes, ["breadth", "depth"]).promoted
     opened(store, ended(store, rnd), better, stock)
     store.roll_back(stock.id, "a test")
-    again = store.round(store.propose(better, None, "config", 0))
+    again = store.round(store.propose(better, "config", 0))
     for gate in ("breadth", "depth"):
         store.save_gate(again, result(gate, GateVerdict.HOLDS, stock.id))
     assert store.decide(again, yes, ["breadth", "depth"]).promoted
@@ -118,7 +118,7 @@ def test_a_candidate_that_waits_is_not_queued_twice(store, rivals):
     store.decide(rnd, Promotion(candidate=better.id, promoted=True, reason="held"))
     ended(store, rnd)
     assert [each.id for each in store.queued()] == [rnd.id]
-    assert store.propose(better, None, "config", 0) == rnd.id
+    assert store.propose(better, "config", 0) == rnd.id
 
 
 def test_the_champion_is_not_rolled_back_to_itself(store, rivals):
@@ -137,3 +137,18 @@ def test_one_forgiving_rule_can_be_switched_off(rehearsal):
     assert _without(asked, ["nested"]).checkers == (Part(use="ast_match", settings={"nested": False}),)
     run = ("suite", "run", "rehearsal-depth", "--player", "scripted", "--without-rule", "nested")
     assert "has no forgiving rule 'nested'" in rehearsal.loopd(*run, code=1)
+
+
+def test_a_teacher_with_other_settings_is_played_and_counted_anew(rehearsal, monkeypatch):
+    assert played(rehearsal, "scripted")["passed"] == 10
+    logging.getLogger().handlers[-1].close()
+    monkeypatch.setenv("LOOPD_TEACHERS", '[{ use = "scripted", settings = { mistake = 1.0 } }]')
+    played(rehearsal, "scripted")
+    query = "select player, samples from v_suites where suite = 'rehearsal-depth' and player is not null"
+    assert rehearsal.json("sql", query)["rows"] == [{"player": "scripted", "samples": 10}] * 2
+
+
+def test_a_play_that_a_suites_own_checkers_accept_is_accepted_wherever_one_looks(rehearsal):
+    rehearsal.loopd("suite", "run", "bfcl-irrelevance", "--player", "idle", "--limit", "3")
+    query = "select accepted, count(*) as plays from v_trajectories group by accepted"
+    assert rehearsal.json("sql", query)["rows"] == [{"accepted": 1, "plays": 3}]

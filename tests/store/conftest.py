@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -17,8 +18,10 @@ from loop import db
 from loop.models import Table
 from loop.store import Store
 from loop.types import (
+    Arm,
     Call,
     Catalogue,
+    Dataset,
     End,
     From,
     GateResult,
@@ -28,11 +31,16 @@ from loop.types import (
     PlannedCall,
     Play,
     Policy,
+    Promotion,
     Purpose,
     Round,
+    Score,
     Split,
+    Standing,
+    Suite,
     Task,
     Tool,
+    TrainingStep,
     Trajectory,
     Turn,
     Usage,
@@ -264,3 +272,57 @@ class Make:
             samples=2,
             **rest,
         )
+
+
+@pytest.fixture
+def lived(store: Store, clock: Clock, live: Callable[[Store], Round]) -> Round:
+    """A round with everything in it."""
+    clock.now = 1_800_000_000_123_000
+    return live(store)
+
+
+@pytest.fixture
+def live(make: type[Make]) -> Callable[[Store], Round]:
+    """Lives such a round in a store."""
+    return partial(live_a_round, make)
+
+
+def live_a_round(make: type[Make], store: Store) -> Round:
+    store.add_policy(make.policy, Standing.CHAMPION)
+    rnd = store.open_round("config", 0)
+    tasks = [make.task(0, backends=("Files",)), make.task(1)]
+    plays = [make.play(rnd, task, n, policy=make.policy) for task in tasks for n in range(2)]
+    plays.append(make.play(rnd, tasks[1], player="scripted"))
+    lost = make.play(rnd, tasks[0], 7, policy=make.policy)
+    store.owe(rnd, tasks, [*plays, lost, make.play(rnd, tasks[0], 8, policy=make.policy)])
+    for n, play in enumerate(plays):
+        store.finish(play, make.trajectory(play))
+        store.record(play.id, [make.verdict("outcome", passed=n != 1), make.verdict("stop")])
+    for _ in range(3):
+        store.finish(lost, make.trajectory(lost, end=End.FAILED))
+    store.save_arms([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
+    rows = tuple(each.id for each in store.accepted(make.required))
+    store.save_dataset(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
+    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=3.0))
+    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=2.0, tokens_per_second=150.5, batch_tokens=4096))
+    policy = Policy(**make.policy.model_dump() | {"adapter": "a"}, parent=make.policy.id)
+    store.add_policy(policy, Standing.CANDIDATE, rnd)
+    measure(make, store, policy)
+    store.save_gate(rnd, make.gate("depth", improved=True))
+    store.save_gate(rnd, make.gate("breadth", GateVerdict.INCONCLUSIVE))
+    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="inconclusive"))
+    store.settle(store.reserve("deepseek", Usage(cost=1.0), round=rnd.id), Usage(cost=0.25, requests=1))
+    store.reserve("deepseek", Usage(cost=1.0), round=rnd.id)
+    store.pause_gate("depth")
+    return rnd
+
+
+def measure(make: type[Make], store: Store, policy: Policy) -> None:
+    held = tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))
+    suite = store.save_suite(Suite(name="files", tasks=held))
+    for who, passed in ((make.policy.id, (1, 0)), (policy.id, (1, 1))):
+        scores = [
+            Score(task=task.id, backends=task.backends, tier=task.tier, sample=0, passed=bool(won))
+            for task, won in zip(held, passed, strict=True)
+        ]
+        store.save_scores(who, suite.id, "mark", scores)

@@ -118,7 +118,7 @@ def train(store: Store, rnd: Round) -> RoundState:
     if store.candidate(rnd) is None:
         parent = store.champion().id
         policy = Policy(**STOCK.model_dump() | {"adapter": f"a{rnd.id}"}, parent=parent)
-        store.add_policy(policy, Standing.CANDIDATE, adapter_path=f"/models/{rnd.id}", round=rnd)
+        store.add_policy(policy, Standing.CANDIDATE, round=rnd)
     return RoundState.GATE
 
 

@@ -11,12 +11,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from loop import db
-from loop.errors import CannotCreate, ConfigError
+from loop.errors import CannotCreate, CheckNegative, ConfigError
 from loop.models import Table
 from loop.store import Store
-from loop.types import RoundState
+from loop.types import Purpose, RoundState
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 
 def test_the_migrated_schema_is_the_models(url):
@@ -68,6 +68,110 @@ def test_the_schema_goes_up_one_step_at_a_time_and_keeps_what_is_there(bare):
     with Store.open(bare) as store:
         assert [event.kind for event in store.events()] == list(REVISIONS)
         assert store.open_round("config", 0).state is RoundState.SAMPLE
+
+
+FIRST = "0003"
+"""The schema of the first release."""
+WITHOUT = {"gate_result": {"plays": None}}
+"""What it did not know of a row."""
+
+
+def contents(connection):
+    """Everything in the tables, as it lies there."""
+    order = {"policy": "added"}  # a parent before its children
+    return {
+        table: [
+            dict(row)
+            for row in connection.execute(text(f"select * from {table} order by {order.get(table, 1)}")).mappings()
+        ]
+        for table in (each.name for each in Table.metadata.sorted_tables)
+    }
+
+
+def fill(connection, rows):
+    """Put rows into tables as they are; what the database refuses was asked when they were made."""
+    triggers = unguarded(connection)
+    known = inspect(connection).get_table_names()
+    for table in (name for name in rows if name in known):
+        serial = {"id"} if Table.metadata.tables[table].columns.get("id") is not None and is_serial(table) else set()
+        names = [each["name"] for each in inspect(connection).get_columns(table) if each["name"] not in serial]
+        into = f"insert into {table} ({', '.join(names)}) values ({', '.join(f':{name}' for name in names)})"
+        for row in rows[table]:
+            if (table, row.get("id")) != ("round", 0):  # which every database has
+                connection.execute(text(into), {name: row[name] for name in names})
+    for trigger in triggers:
+        connection.exec_driver_sql(trigger)
+
+
+def is_serial(table):
+    return Table.metadata.tables[table].columns["id"].autoincrement is True
+
+
+def unguarded(connection):
+    """Let nothing be refused for now; what brings SQLite's triggers back."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("set local session_replication_role = replica"))
+        return []
+    found = connection.execute(text("select name, sql from sqlite_master where type = 'trigger'")).all()
+    for name, _ in found:
+        connection.exec_driver_sql(f"drop trigger {name}")
+    return [sql for _, sql in found]
+
+
+def test_a_database_of_the_first_release_comes_up_with_its_rows_and_goes_on(bare, live, make, tmp_path):
+    made = f"sqlite:///{tmp_path}/made.db"
+    with Store.open(made) as store:
+        judged_by_its_own(store, make, live(store))
+    with connected(made) as connection:
+        now = contents(connection)
+    then = {table: [dict(row) for row in rows] for table, rows in now.items()}
+    then["policy"][1]["adapter_path"] = "/old/home/data/models/a"
+    then["trajectory"] = [row | ({"passed": None} if row["purpose"] == "gate" else {}) for row in then["trajectory"]]
+    db.upgrade(bare, FIRST)
+    with connected(bare) as connection:
+        fill(connection, then)
+    db.upgrade(bare)
+    with connected(bare) as connection:
+        assert contents(connection) == {**now, **unknown(now)}
+    goes_on(bare, make)
+
+
+def unknown(now):
+    """The rows that the first release could not have, and the columns."""
+    lost = {"training_step": [], "replay": []}
+    return lost | {table: [row | without for row in now[table]] for table, without in WITHOUT.items()}
+
+
+def judged_by_its_own(store, make, rnd):
+    """Play a suite that has checkers of its own: the first release said neither yes nor no."""
+    suite = store.suite("files")
+    play = make.play(rnd, suite.tasks[0], policy=make.policy, purpose=Purpose.GATE, suite=suite.id)
+    store.owe(rnd, [], [play])
+    store.finish(play, make.trajectory(play))
+    store.record(play.id, [make.verdict("written")], [("written", 1)])
+    store.score(rnd, suite.id, "own", [("written", 1)])
+
+
+def goes_on(url, make):
+    with Store.open(url) as store:
+        (stock, _), (tuned, standing) = store.policies()
+        assert (store.champion(), stock, tuned.adapter, standing) == (make.policy, make.policy, "a", "rejected")
+        assert store.decided(store.round(1)).reason == "inconclusive"
+        assert [result.gate for result in store.gate_results(store.round(1))] == ["breadth", "depth"]
+        assert len(list(store.accepted(make.required))) == 4
+        for move in ("collect", "check", "train", "gate", "promote", "done"):
+            rnd = store.advance(store.open_round("config", 0), RoundState(move))
+        assert store.open_round("config", 0).id == rnd.id + 1
+        store.event("after")
+        with pytest.raises(CheckNegative):
+            store.promote(tuned.id, "by hand")
+    engine = db.engine(url, write=False)
+    with db.read_only(url) as ask, engine.connect() as connection:
+        for view in inspect(connection).get_view_names():
+            ask(f"select * from {view}")
+        accepted = ask("select accepted from v_trajectories where purpose = 'gate'").rows
+    engine.dispose()
+    assert accepted == [(1,)]
 
 
 def test_the_schema_goes_down_again(bare):

@@ -20,7 +20,7 @@ def rnd(store, make):
 def propose(store, make, rnd, adapter="a1"):
     parent = store.champion()
     policy = Policy(**make.policy.model_dump() | {"adapter": adapter}, parent=parent.id)
-    return store.add_policy(policy, Standing.CANDIDATE, adapter_path=f"/models/{adapter}", round=rnd)
+    return store.add_policy(policy, Standing.CANDIDATE, round=rnd)
 
 
 def hold(store, make, rnd, **verdicts):
@@ -43,7 +43,6 @@ def test_the_stock_model_is_crowned_once(store, make):
     store.add_policy(make.policy, Standing.CHAMPION)
     store.add_policy(make.policy, Standing.CHAMPION)
     assert store.champion() == make.policy
-    assert store.adapter_path(make.policy.id) is None
 
 
 def test_nobody_is_made_champion_beside_a_champion(store, make, rnd):
@@ -59,7 +58,6 @@ def test_a_candidate_keeps_its_parent_and_its_place(store, make, rnd):
     found = store.candidate(rnd)
     assert (found, found.id, found.parent) == (policy, policy.id, make.policy.id)
     assert store.standing(policy.id) is Standing.CANDIDATE
-    assert store.adapter_path(policy.id) == "/models/a1"
     assert store.policies() == ((make.policy, Standing.CHAMPION), (policy, Standing.CANDIDATE))
 
 

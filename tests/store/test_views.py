@@ -7,21 +7,7 @@ import pytest
 from sqlalchemy import inspect
 
 from loop import db
-from loop.types import (
-    Arm,
-    Dataset,
-    End,
-    GateVerdict,
-    Policy,
-    Promotion,
-    Purpose,
-    Score,
-    Split,
-    Standing,
-    Suite,
-    TrainingStep,
-    Usage,
-)
+from loop.types import Purpose, Split, Standing, Suite
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
 
@@ -65,46 +51,6 @@ def test_every_example_in_the_document_runs(ask, lived):
         assert examples, name
         for example in examples:
             ask(example)
-
-
-@pytest.fixture
-def lived(store, make, clock):
-    """A round with everything in it."""
-    clock.now = 1_800_000_000_123_000
-    store.add_policy(make.policy, Standing.CHAMPION)
-    rnd = store.open_round("config", 0)
-    tasks = [make.task(0, backends=("Files",)), make.task(1)]
-    plays = [make.play(rnd, task, n, policy=make.policy) for task in tasks for n in range(2)]
-    plays.append(make.play(rnd, tasks[1], player="scripted"))
-    lost = make.play(rnd, tasks[0], 7, policy=make.policy)
-    store.owe(rnd, tasks, [*plays, lost, make.play(rnd, tasks[0], 8, policy=make.policy)])
-    for n, play in enumerate(plays):
-        store.finish(play, make.trajectory(play))
-        store.record(play.id, [make.verdict("outcome", passed=n != 1), make.verdict("stop")])
-    for _ in range(3):
-        store.finish(lost, make.trajectory(lost, end=End.FAILED))
-    store.save_arms([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
-    rows = tuple(each.id for each in store.accepted(make.required))
-    store.save_dataset(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
-    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=3.0))
-    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=2.0, tokens_per_second=150.5, batch_tokens=4096))
-    policy = Policy(**make.policy.model_dump() | {"adapter": "a"}, parent=make.policy.id)
-    store.add_policy(policy, Standing.CANDIDATE, "/models/a", rnd)
-    held = tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))
-    suite = store.save_suite(Suite(name="files", tasks=held))
-    for who, passed in ((make.policy.id, (1, 0)), (policy.id, (1, 1))):
-        scores = [
-            Score(task=task.id, backends=task.backends, tier=task.tier, sample=0, passed=bool(won))
-            for task, won in zip(held, passed, strict=True)
-        ]
-        store.save_scores(who, suite.id, "mark", scores)
-    store.save_gate(rnd, make.gate("depth", improved=True))
-    store.save_gate(rnd, make.gate("breadth", GateVerdict.INCONCLUSIVE))
-    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="inconclusive"))
-    store.settle(store.reserve("deepseek", Usage(cost=1.0), round=rnd.id), Usage(cost=0.25, requests=1))
-    store.reserve("deepseek", Usage(cost=1.0), round=rnd.id)
-    store.pause_gate("depth")
-    return rnd
 
 
 def test_v_rounds_counts_what_a_round_did(ask, lived):
@@ -192,3 +138,20 @@ def test_plays_outside_any_round_are_no_round(ask, store, make):
     store.finish(play, make.trajectory(play))
     assert ask("select * from v_rounds").rows == []
     assert one(ask, "select round from v_trajectories") == {"round": 0}
+
+
+def test_a_play_on_a_suite_with_checkers_of_its_own_is_accepted_by_those(ask, store, make):
+    store.require([("outcome", 1)])
+    store.add_policy(make.policy, Standing.CHAMPION)
+    suite = store.save_suite(Suite(name="written", tasks=tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))))
+    outside, won = store.round(0), {task.id: number for number, task in enumerate(suite.tasks)}
+    for task in suite.tasks:
+        play = make.play(outside, task, policy=make.policy, purpose=Purpose.GATE, suite=suite.id)
+        store.owe(outside, [], [play])
+        store.finish(play, make.trajectory(play))
+        store.record(play.id, [make.verdict("written", 3, won[task.id])], [("written", 3)])
+    store.require([("outcome", 2)])
+    for view in ("v_trajectories", "v_tool_calls"):
+        assert sorted(row[0] for row in ask(f"select accepted from {view}").rows) == [0, 1], view
+    rates = {rate.backend: (rate.plays, rate.wins) for rate in store.rates(outside, Purpose.GATE)}
+    assert rates == {"Files": (2, 1), "Trade": (2, 1)}
