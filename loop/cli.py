@@ -172,12 +172,17 @@ def status(*, as_json: Json = False) -> None:
     """Say what the daemon is doing, or where it stopped."""
     places = paths.find()
     now = _status(places)
+    paused = _paused()
     if as_json:
-        typer.echo(json.dumps({"schema": "loopd/v1", "running": now is not None, **_as_json(now)}, indent=1))
+        told = {"schema": "loopd/v1", "running": now is not None, "paused": paused, **_as_json(now)}
+        typer.echo(json.dumps(told, indent=1))
     elif now is not None:
         Console().print(view.picture(now))
     else:
         typer.echo(f"loopd is not running. {_last_round()}")
+    if paused and not as_json:
+        which = f"Paused gates: {', '.join(paused)}"
+        typer.echo(f"{which}; nobody is promoted meanwhile. Resume: loopd gate resume {paused[0]}")
 
 
 def _status(places: paths.Paths) -> board.Progress | None:
@@ -185,6 +190,15 @@ def _status(places: paths.Paths) -> board.Progress | None:
         return board.read(places.run)
     except NotRunning:
         return None
+
+
+def _paused() -> list[str]:
+    """Name the paused gates, where there is a store to ask."""
+    try:
+        with access.reading() as query:
+            return [str(gate) for (gate,) in query("select gate from gate_pause order by gate").rows]
+    except LoopdError:
+        return []
 
 
 def _as_json(now: board.Progress | None) -> dict[str, Any]:

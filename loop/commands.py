@@ -7,7 +7,7 @@ daemon's lock and does the same.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from curriculum.posterior import inherit
 from loop.errors import ConfigError, NotFound, nearest
@@ -32,6 +32,10 @@ def carry_out(store: Store, verb: str, arguments: Arguments) -> Answer:
         raise ConfigError(f"There is no command '{verb}'.{nearest(verb, list(VERBS))}")
     try:
         answer = VERBS[verb](store, arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise ConfigError(f"{verb}: '{place}': {first['msg']}.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{verb}: wrong arguments: {error}") from error
     store.event(f"command.{verb}", **arguments)

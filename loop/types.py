@@ -680,7 +680,7 @@ class Arm(Record):
     """The pass rate when the present champion was promoted."""
     frozen: bool = False
     """The operator wants no more of it. A backend's floor is kept all the same."""
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The operator's factor on how often it is drawn."""
 
     @property

@@ -40,7 +40,12 @@ def under(rule: Rule, score: Score) -> Score:
 
 
 def rates(scores: Sequence[Score]) -> dict[str, float]:
-    """Give the mean over tasks of the pass rate, overall and for every backend; empty without scores."""
+    """Give the mean over tasks of the pass rate, overall, for every backend and every family; empty without scores."""
+    by_family = [score.model_copy(update={"backends": (score.family,)}) for score in scores if score.family]
+    return {**_rates(by_family), **_rates(scores)}
+
+
+def _rates(scores: Sequence[Score]) -> dict[str, float]:
     paired = pair(scores, scores)
     if not paired.tasks:
         return {}

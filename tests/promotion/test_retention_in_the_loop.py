@@ -72,3 +72,13 @@ def test_what_was_measured_is_not_measured_again(rehearsal):
         _, found = parts(store)
         assert asked == [found["kl"].tasks - 3]
         assert found["kl"].verdict is GateVerdict.HOLDS
+
+
+def test_the_card_has_the_untrained_models_rate_of_every_category(rehearsal):
+    rehearsal.live(gating=GATES)
+    with rehearsal.store() as store:
+        candidate = store.candidate(store.round(1))
+    card = (rehearsal.places.policies / candidate.id / "README.md").read_text()
+    rows = [line.split(" | ") for line in card.splitlines() if line.startswith("| retention | ") and " rule, " in line]
+    assert len(rows) > 2
+    assert all(stock == base for *_, stock, base, _, _, _, _, _ in rows), "stock is the champion of the first round"

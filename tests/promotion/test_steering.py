@@ -1,0 +1,54 @@
+"""The operator steers: arms by name and by weight, gates paused and seen to be."""
+
+import pytest
+
+from loop import plugins
+from loop.types import Part
+
+ARM = str(plugins.load("task_generators", Part(use="files")).arms[0])
+
+
+@pytest.fixture
+def steered(rehearsal):
+    rehearsal.live(rounds=0)
+    return rehearsal
+
+
+def shown(rehearsal):
+    return {row["arm"]: (row["weight"], row["frozen"]) for row in rehearsal.json("curriculum", "show")["rows"]}
+
+
+def test_an_arm_is_weighed_and_frozen_and_the_answer_says_what_holds_now(steered):
+    assert steered.loopd("curriculum", "set", ARM, "--weight", "2.5").startswith(f"{ARM}: weight 2.5, drawn by its")
+    assert shown(steered) == {ARM: (2.5, 0)}
+    assert steered.loopd("curriculum", "freeze", ARM).startswith(f"{ARM}: weight 2.5, frozen")
+    assert shown(steered) == {ARM: (2.5, 1)}
+    steered.loopd("curriculum", "freeze", ARM, "--off")
+    assert shown(steered) == {ARM: (2.5, 0)}
+
+
+@pytest.mark.parametrize("arm", [ARM.removesuffix("y"), ARM.lower(), "Nowhere/looking/easy", "nonsense", ""])
+def test_an_arm_that_nobody_makes_is_refused_with_the_nearest(steered, arm):
+    for words in (("set", arm, "--weight", "2"), ("freeze", arm)):
+        said = steered.loopd("curriculum", *words, code=1)
+        assert f"has the arm '{arm}'. The nearest: " in said
+    assert ARM in steered.loopd("curriculum", "freeze", ARM.removesuffix("y"), code=1)
+    assert shown(steered) == {}
+
+
+@pytest.mark.parametrize("weight", ["-1", "inf", "nan", "1001", "much"])
+def test_a_weight_that_nothing_could_be_drawn_by_is_refused(steered, weight):
+    steered.loopd("curriculum", "set", ARM, f"--weight={weight}", code=2)
+    assert shown(steered) == {}
+
+
+def test_a_pause_is_seen_where_one_looks(steered):
+    steered.loopd("gate", "pause", "depth")
+    assert "Paused gates: depth; nobody is promoted meanwhile. Resume: loopd gate resume depth" in steered.loopd(
+        "status"
+    )
+    assert steered.json("status")["paused"] == ["depth"]
+    assert "There is no gate 'dept'. Did you mean 'depth'?" in steered.loopd("gate", "resume", "dept", code=1)
+    steered.loopd("gate", "resume", "depth")
+    assert "Paused" not in steered.loopd("status")
+    assert steered.json("status")["paused"] == []
