@@ -4,6 +4,7 @@ import pytest
 
 from loop import config, paths, plugins
 from loop.errors import ConfigError
+from loop.student.sources import COMMIT
 from loop.training.mix import MixRules
 from task_generators.suites import suite
 
@@ -73,6 +74,12 @@ def test_junk_in_the_environment_is_named(places):
 def test_an_unknown_profile_lists_the_known_ones(places):
     with pytest.raises(ConfigError, match=r"'quikstart'\. Did you mean 'quickstart'\?"):
         config.load(places, "quikstart", {}, {})
+
+
+@pytest.mark.parametrize("name", config.profiles())
+def test_a_profile_names_its_model_so_that_it_cannot_change_under_it(places, name):
+    source = config.load(places, name).student.source
+    assert source == "embedded" or COMMIT.fullmatch(source.partition("@")[2])
 
 
 @pytest.mark.parametrize("name", config.profiles())
