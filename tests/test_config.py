@@ -78,7 +78,7 @@ def test_an_unknown_profile_lists_the_known_ones(places):
 
 @pytest.mark.parametrize("name", config.profiles())
 def test_a_profile_names_its_model_so_that_it_cannot_change_under_it(places, name):
-    source = config.load(places, name).student.source
+    source = config.load(places, name, {}, {}).student.source
     assert source == "embedded" or COMMIT.fullmatch(source.partition("@")[2])
 
 
