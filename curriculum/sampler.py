@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from curriculum.spread import Floats, spread
+from curriculum.spread import NONE, Floats, Ints, spread
 from curriculum.table import Table, tabulate
 from loop.errors import ConfigError
 from loop.types import Arm, ArmKey, Record, Request, Tier
@@ -66,7 +66,8 @@ class Sampler(Record):
         table = self._table(arms, keys)
         draws = np.random.default_rng(rng.getrandbits(64))
         backends = np.roll(table.members, -round, axis=0)
-        chosen = spread(self._weights(table, draws, round), backends, tasks, self.floor, draws)
+        weights, first = self._weights(table, draws, round), self._first(table, tasks)
+        chosen = draws.permutation(spread(weights, backends, tasks, self.floor, draws, first))
         seeds = rng.sample(range(self.seeds), tasks)
         return tuple(
             Request(arm=table.keys[arm], seed=seed, samples=self.samples)
@@ -119,6 +120,10 @@ class Sampler(Record):
         if self.most_samples is not None:
             return self.most_samples
         return 2 * self.samples if self.samples >= ADAPTIVE else self.samples
+
+    def _first(self, table: Table, tasks: int) -> Ints:  # noqa: ARG002 - for those that need them
+        """Name the arms that a round of so many tasks must have."""
+        return NONE
 
     @abstractmethod
     def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name

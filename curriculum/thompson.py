@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from curriculum.sampler import Sampler
-from curriculum.spread import Floats
+from curriculum.spread import NONE, Floats, Ints
 from curriculum.table import Table
 
 __all__ = ["Thompson"]
@@ -25,7 +25,8 @@ class Thompson(Sampler):
     stale: float = Field(default=0.15, ge=0, le=1)
     """Share of the draws that goes to seen arms by the rounds since they were played."""
     unseen: float = Field(default=0.15, ge=0, le=1)
-    """Share of the draws that goes to arms never played, while there are any."""
+    """Share of the draws that goes to arms never played, while there are any. Where a round has a task for each of
+    them, each gets one: an arm that nobody looks at is not taught either."""
     boost: float = Field(default=4.0, ge=0)
     """Times the fall of the pass rate since the last promotion, added to an arm's weight of 1."""
 
@@ -36,6 +37,10 @@ class Thompson(Sampler):
         waited = allowed * np.where(table.unseen, 0.0, np.maximum(round - table.last, 0.0))
         new = allowed * table.unseen
         return _mixed((1.0, teaches), (self.stale, waited), (self.unseen, new))
+
+    def _first(self, table: Table, tasks: int) -> Ints:
+        new = np.flatnonzero(table.open & table.unseen & (table.weight > 0))
+        return new if len(new) <= tasks and self.unseen > 0 else NONE
 
 
 def _mixed(*parts: tuple[float, Floats]) -> Floats:

@@ -209,6 +209,21 @@ def test_a_first_round_hardly_ever_leaves_an_open_arm_without_a_look():
     assert sum(len(keys) - len(seen) for seen in rounds) <= 3  # drawn one by one it is 230
 
 
+def test_a_first_round_with_a_task_for_every_arm_leaves_none_without_a_look():
+    tiers = (Tier.EASY, Tier.MODERATE, Tier.HARD)
+    keys = [key(name, family=family, tier=tier) for name in NAMES[:3] for family in "ab" for tier in tiers]
+    sampler = Thompson(samples=4, free=frozenset(tiers))
+    for seed in range(200):
+        assert {each.arm for each in sampler.pick((), keys, 24, random.Random(seed), 1)} == set(keys)
+
+
+def test_arms_that_come_first_leave_every_backend_its_floor():
+    members = np.repeat(np.eye(3, dtype=bool), [8, 1, 1], axis=1)
+    chosen = spread(np.ones(10), members, 10, 0.2, np.random.default_rng(0), np.arange(8))
+    assert (members[:, chosen].sum(axis=1) >= 2).all()
+    assert len(set(chosen[chosen < 8].tolist())) == 6
+
+
 def test_arms_are_drawn_as_often_as_their_weights_say():
     drawn = Counter(
         spread(np.array([1.0, 0.0, 2.0, 5.0]), np.ones((1, 4), bool), 80, 0.0, np.random.default_rng(0)).tolist()
