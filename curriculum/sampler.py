@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from curriculum.spread import NONE, Floats, Ints, spread
+from curriculum.spread import NO_ARMS, Floats, Ints, spread
 from curriculum.table import Table, tabulate
 from loop.errors import ConfigError
 from loop.types import Arm, ArmKey, Record, Request, Tier
@@ -123,7 +123,7 @@ class Sampler(Record):
 
     def _first(self, table: Table, tasks: int) -> Ints:  # noqa: ARG002 - for those that need them
         """Name the arms that a round of so many tasks must have."""
-        return NONE
+        return NO_ARMS
 
     @abstractmethod
     def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name

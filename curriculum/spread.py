@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-NONE: Final = np.empty(0, dtype=np.int64)
+NO_ARMS: Final = np.empty(0, dtype=np.int64)
 
 
 def spread(  # noqa: PLR0913 - all that a draw depends on
-    weights: Floats, members: Bools, tasks: int, floor: float, rng: np.random.Generator, first: Ints = NONE
+    weights: Floats, members: Bools, tasks: int, floor: float, rng: np.random.Generator, first: Ints = NO_ARMS
 ) -> Ints:
     """Draw `tasks` arms, with repetition.
 
@@ -27,8 +27,7 @@ def spread(  # noqa: PLR0913 - all that a draw depends on
     Returns:
         Indices of arms, [tasks].
     """
-    due = min(int(np.ceil(tasks * floor)), tasks // len(members)) if floor else 0
-    due = max(due, int(floor > 0))
+    due = max(1, min(int(np.ceil(tasks * floor)), tasks // len(members))) if floor else 0
     chosen = _within(rng.permutation(first), members, tasks, due)
     for row in members:
         missing = min(due - int(row[chosen].sum()), tasks - len(chosen))

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from curriculum.sampler import Sampler
-from curriculum.spread import NONE, Floats, Ints
+from curriculum.spread import NO_ARMS, Floats, Ints
 from curriculum.table import Table
 
 __all__ = ["Thompson"]
@@ -40,7 +40,7 @@ class Thompson(Sampler):
 
     def _first(self, table: Table, tasks: int) -> Ints:
         new = np.flatnonzero(table.open & table.unseen & (table.weight > 0))
-        return new if len(new) <= tasks and self.unseen > 0 else NONE
+        return new if len(new) <= tasks and self.unseen > 0 else NO_ARMS
 
 
 def _mixed(*parts: tuple[float, Floats]) -> Floats:

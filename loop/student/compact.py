@@ -9,14 +9,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from pydantic import JsonValue
 from tokenizers import Tokenizer
 
 from loop.canonical import NotJson, clean
 from loop.canonical import parse as parse_json
 from loop.errors import ConfigError
 from loop.student.parse import Parsed, parse
-from loop.student.spans import END, START, Span, assistant_text, spaced, unspaced
+from loop.student.spans import END, START, Span, assistant_text, each_string
 from loop.types import Call, Catalogue, Message, Tool
 
 MAX_DESCRIPTION: Final = 80
@@ -88,26 +87,34 @@ class Spaced(Compact):
     """Renders every word that may have to be copied with a space before it: requests, results, arguments."""
 
     def read(self, text: str) -> Parsed:
-        """Read what the student said."""
+        """Read what the student said; a string without its space stays as it is."""
         parsed = parse(text)
-        return parsed.model_copy(update={"calls": tuple(_each_string(call, unspaced) for call in parsed.calls)})
+        return parsed.model_copy(update={"calls": _changed(parsed.calls, _unspaced)})
 
     def _spelled(self, message: Message) -> str:
         if message.role == "assistant":
-            calls = tuple(_each_string(call, spaced) for call in message.calls)
-            return assistant_text(message.model_copy(update={"calls": calls}))
-        return _result(message.content) if message.role == "tool" else f" {message.content}"
+            return assistant_text(message.model_copy(update={"calls": _changed(message.calls, _spaced)}))
+        return _result(message.content) if message.role == "tool" else _spaced(message.content)
 
 
-def _each_string(call: Call, change: Callable[[JsonValue], JsonValue]) -> Call:
-    return Call(name=call.name, arguments={name: change(value) for name, value in call.arguments.items()})
+def _spaced(text: str) -> str:
+    return f" {text}"
+
+
+def _unspaced(text: str) -> str:
+    return text.removeprefix(" ")
+
+
+def _changed(calls: Sequence[Call], change: Callable[[str], str]) -> tuple[Call, ...]:
+    told = ({name: each_string(value, change) for name, value in call.arguments.items()} for call in calls)
+    return tuple(Call(name=call.name, arguments=arguments) for call, arguments in zip(calls, told, strict=True))
 
 
 def _result(content: str) -> str:
     try:
-        return json.dumps(spaced(parse_json(content)), ensure_ascii=False)
+        return json.dumps(each_string(parse_json(content), _spaced), ensure_ascii=False)
     except NotJson:
-        return f" {content}"
+        return _spaced(content)
 
 
 def _special(tokenizer: Tokenizer, token: str) -> int:

@@ -1,6 +1,7 @@
 """What rendering is made of: spans of tokens, and how a call is spelled."""
 
 import json
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
@@ -28,22 +29,13 @@ def ordered(value: JsonValue) -> JsonValue:
     return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
-def spaced(value: JsonValue) -> JsonValue:
-    """Put a space before every string but keys: after a space, a word is the token that it is in a sentence."""
+def each_string(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
+    """Change every string of a value but the keys of objects."""
     if isinstance(value, dict):
-        return {key: spaced(each) for key, each in value.items()}
+        return {key: each_string(each, change) for key, each in value.items()}
     if isinstance(value, list):
-        return [spaced(each) for each in value]
-    return f" {value}" if isinstance(value, str) else value
-
-
-def unspaced(value: JsonValue) -> JsonValue:
-    """Undo `spaced`; a string that has no space before it stays as it is."""
-    if isinstance(value, dict):
-        return {key: unspaced(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [unspaced(each) for each in value]
-    return value.removeprefix(" ") if isinstance(value, str) else value
+        return [each_string(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def call_text(call: Call) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,7 +38,7 @@ class Fault:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Loopback:
+class Loopback(ABC):
     """Base of the fakes: use it in a `with` block, ask for faults with `fail`, read what came in from `seen`."""
 
     def __init__(self) -> None:
@@ -71,9 +72,9 @@ class Loopback:
             self._left -= 1
             return self._fault
 
+    @abstractmethod
     def handle(self, request: Seen, answer: "Answer") -> None:
-        """Answer one request. Overridden by each fake."""
-        raise NotImplementedError
+        """Answer one request."""
 
     def __enter__(self) -> Self:
         """Begin to listen."""

@@ -204,7 +204,7 @@ def test_a_quickstart_asks_the_teacher_after_four_losses():
 def test_a_first_round_hardly_ever_leaves_an_open_arm_without_a_look():
     tiers = (Tier.EASY, Tier.MODERATE, Tier.HARD)
     keys = [key(name, family=family, tier=tier) for name in NAMES[:3] for family in "ab" for tier in tiers]
-    sampler = Thompson(samples=4, free=frozenset(tiers))
+    sampler = Thompson(samples=4, unseen=0, free=frozenset(tiers))
     rounds = [{each.arm for each in sampler.pick((), keys, 48, random.Random(seed), 1)} for seed in range(200)]
     assert sum(len(keys) - len(seen) for seen in rounds) <= 3  # drawn one by one it is 230
 

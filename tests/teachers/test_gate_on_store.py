@@ -28,7 +28,7 @@ class Paid(Teacher):
         return "paid:KEY"
 
     def open(self, task, seed):
-        raise NotImplementedError
+        raise AssertionError("no play is opened here")
 
     def estimate(self, task):
         return Usage(prompt_tokens=1000, requests=5, cost=1.0)
