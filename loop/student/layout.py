@@ -137,7 +137,11 @@ def _cuts(lengths: Mapping[int, int]) -> list[tuple[int, int]]:
 
 def _found(slots: Sequence[int], cuts: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
     starts = np.cumsum([0, *(high - low for low, high in cuts)])
-    place = {slot: start + slot - low for start, (low, high) in zip(starts, cuts) for slot in range(low, high)}  # noqa: B905 - the last start is the end
+    place = {
+        slot: start + slot - low
+        for start, (low, high) in zip(starts[:-1], cuts, strict=True)
+        for slot in range(low, high)
+    }
     return np.array([place[slot] for slot in slots], dtype=np.int32)
 
 

@@ -5,30 +5,18 @@ The softmax over "above" and "own" is one softmax, taken in two pieces. The back
 the probabilities again instead of keeping them, because they are the largest thing in memory (heads x tokens x keys).
 """
 
-from collections.abc import Generator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 
 from loop.training.elementwise import exp
+from loop.training.pieces import Pieces, whole
 from loop.training.prefix_tree import Segment
 
 Array = mx.array
-T = TypeVar("T")
-Pieces = Generator[tuple[Array, ...], None, T]
-"""A computation that yields what it has described so far, some ten operations at a time, and returns its result."""
 Triple = tuple[Array, Array, Array]
 MASKED = -1e30
-
-
-def whole(pieces: Pieces[T]) -> T:
-    """Describe all of a computation."""
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            result: T = end.value
-            return result
 
 
 class Forest:

@@ -14,8 +14,9 @@ from typing import Any
 
 import mlx.core as mx
 
-from loop.training.attention import Forest, Pieces, T
+from loop.training.attention import Forest
 from loop.training.elementwise import swiglu, swiglu_gradient
+from loop.training.pieces import Pieces, T
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
 from loop.training.shared_prefix import cross_entropy, head

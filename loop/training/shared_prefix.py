@@ -17,9 +17,10 @@ import mlx.core as mx
 from mlx import nn
 
 from loop.errors import ConfigError
-from loop.training.attention import Forest, Pieces, whole
+from loop.training.attention import Forest
 from loop.training.elementwise import exp, traced_swiglu
 from loop.training.masks import Row
+from loop.training.pieces import Pieces, whole
 from loop.training.prefix_tree import Packed, pack
 
 Array = mx.array

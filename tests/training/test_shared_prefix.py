@@ -14,11 +14,11 @@ from loop.student.loading import load
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
 from loop.training import backprop, lora, shared_prefix
-from loop.training.attention import whole
 from loop.training.engine import Engine
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row
+from loop.training.pieces import whole
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
 
