@@ -14,8 +14,10 @@ PRIOR: Final = 1.0
 """Both parameters before any play: every pass rate is equally likely."""
 DECAY: Final = 0.9
 """What is left of the evidence after one round."""
-HERITAGE: Final = 8.0
-"""Plays, at most, that a predecessor's evidence is worth to a new champion."""
+HERITAGE: Final = 2.0
+"""Plays, at most, that a predecessor's evidence is worth to a new champion, which is there because it is better."""
+ROUNDING: Final = 1e-9
+"""Relative; evidence that was cut to the heritage once stays exactly as it is."""
 
 
 def update(arm: Arm, wins: int, plays: int, round: int, *, decay: float = DECAY) -> Arm:  # noqa: A002 - the field's name
@@ -38,6 +40,7 @@ def update(arm: Arm, wins: int, plays: int, round: int, *, decay: float = DECAY)
             "plays": arm.plays + plays,
             "wins": arm.wins + wins,
             "last_round": round if arm.last_round is None else max(round, arm.last_round),
+            "inherited": False,
         }
     )
 
@@ -49,9 +52,9 @@ def inherit(arm: Arm, *, heritage: float = HERITAGE) -> Arm:
     the same as once.
     """
     evidence = arm.alpha + arm.beta - 2 * PRIOR
-    kept = min(1.0, heritage / evidence) if evidence > 0 else 1.0
+    kept = heritage / evidence if evidence > heritage * (1 + ROUNDING) else 1.0
     alpha, beta = PRIOR + kept * (arm.alpha - PRIOR), PRIOR + kept * (arm.beta - PRIOR)
-    begun = arm.model_copy(update={"alpha": alpha, "beta": beta})
+    begun = arm.model_copy(update={"alpha": alpha, "beta": beta, "inherited": arm.plays > 0})
     return begun.model_copy(update={"at_promotion": begun.rate if arm.plays else None})
 
 
@@ -70,9 +73,3 @@ def learnability(arm: Arm) -> float:
 def fallen(arm: Arm) -> float:
     """How far the pass rate fell since the last promotion, in 0..1."""
     return 0.0 if arm.at_promotion is None else max(0.0, arm.at_promotion - arm.rate)
-
-
-def hopeless(arm: Arm, below: float, plays: float) -> bool:
-    """Whether the student's chance is near nothing: at least `plays` fresh plays, won no oftener than `below`."""
-    evidence = arm.alpha + arm.beta - 2 * PRIOR
-    return evidence >= plays and arm.alpha - PRIOR <= below * evidence

@@ -83,12 +83,13 @@ class Sampler(Record):
         *,
         below: float = 0.05,
     ) -> tuple[Request, ...]:
-        """Choose what only teachers play: open arms where the student's chance is near nothing after `samples` plays.
+        """Choose what only teachers play: open arms where the champion's chance is near nothing after `samples` plays.
 
+        An arm that it has not played yet is none of them, whatever became of it under its predecessor.
         Spread evenly over backends and arms; fewer than `tasks` (none at all) where no arm is that hopeless.
         """
         table = self._table(arms, keys)
-        lost = (table.evidence >= self.samples) & (table.alpha - 1 <= below * table.evidence)
+        lost = ~table.inherited & (table.evidence >= self.samples) & (table.alpha - 1 <= below * table.evidence)
         weights = (table.open & lost & (table.weight > 0)).astype(np.float64)
         if not weights.any():
             return ()

@@ -23,6 +23,8 @@ class Table:
     beta: Floats
     last: Floats
     """The round that played it last, or `NEVER`."""
+    inherited: Bools
+    """Arms that the present champion has not played."""
     fallen: Floats
     weight: Floats
     """The operator's factor; 0 where the arm is frozen."""
@@ -58,6 +60,7 @@ def tabulate(arms: Sequence[Arm], keys: Sequence[ArmKey], free: Collection[Tier]
         alpha=alpha,
         beta=beta,
         last=np.array([NEVER if row.last_round is None else row.last_round for row in rows], dtype=np.float64),
+        inherited=np.array([row.inherited for row in rows], dtype=np.bool_),
         fallen=np.array([fallen(row) for row in rows]),
         weight=np.array([0.0 if row.frozen else row.weight for row in rows]),
         open=np.array(opened(names, list(alpha / (alpha + beta) >= mastered), free)),

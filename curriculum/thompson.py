@@ -26,7 +26,7 @@ class Thompson(Sampler):
     """Share of the draws that goes to seen arms by the rounds since they were played."""
     unseen: float = Field(default=0.15, ge=0, le=1)
     """Share of the draws that goes to arms never played, while there are any. Where a round has a task for each of
-    them, each gets one: an arm that nobody looks at is not taught either."""
+    them, and of those that a new champion has not played, each gets one: where nobody looks, nobody teaches."""
     boost: float = Field(default=4.0, ge=0)
     """Times the fall of the pass rate since the last promotion, added to an arm's weight of 1."""
 
@@ -39,7 +39,7 @@ class Thompson(Sampler):
         return _mixed((1.0, teaches), (self.stale, waited), (self.unseen, new))
 
     def _first(self, table: Table, tasks: int) -> Ints:
-        new = np.flatnonzero(table.open & table.unseen & (table.weight > 0))
+        new = np.flatnonzero(table.open & (table.unseen | table.inherited) & (table.weight > 0))
         return new if len(new) <= tasks and self.unseen > 0 else NO_ARMS
 
 

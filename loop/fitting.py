@@ -26,7 +26,8 @@ PLAIN: Final = "plain"
 def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
     rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(_measured_with(loop))
-    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak)
+    rates = {arm.key: arm.rate for arm in loop.store.arms()}
+    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, rates=rates)
     counts = {**dataset.counts, "audited_against": audit.tasks}
     dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
     log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))

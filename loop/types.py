@@ -678,6 +678,8 @@ class Arm(Record):
     teacher_plays: int = 0
     at_promotion: float | None = None
     """The pass rate when the present champion was promoted."""
+    inherited: bool = False
+    """Whether all that is known of it comes from predecessors: the present champion has not played it yet."""
     frozen: bool = False
     """The operator wants no more of it. A backend's floor is kept all the same."""
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)

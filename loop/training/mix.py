@@ -7,11 +7,11 @@ store. Each rule has a count, and the same records, rules and seed give the same
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from datasketch import MinHash, MinHashLSH
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from loop.canonical import canonical, digest
 from loop.types import Accepted, ArmKey, Dataset, Record, Split, Task, Tier
@@ -46,12 +46,19 @@ class MixRules(Record):
     newest_share: float = Field(default=0.5, ge=0, le=1)
     """Of an arm's places, those that go to its newest wins; the others are drawn from all of its past, so that the
     latest rounds are always there and never alone."""
+    least_need: float = Field(default=0.2, ge=0, le=1)
+    """The arms of a backend share its places by how often the champion fails there, an arm that it always passes as if
+    it failed this often; 1 gives every arm as many."""
     splits: tuple[Split, ...] = (Split.TRAIN,)
     """Nothing else may be trained on (rule 4). A setting only so that it is recorded with the dataset."""
 
 
 def select(
-    accepted: Iterable[Accepted], rules: MixRules, seed: int, leak: Callable[[Task], str | None] = lambda _: None
+    accepted: Iterable[Accepted],
+    rules: MixRules,
+    seed: int,
+    leak: Callable[[Task], str | None] = lambda _: None,
+    rates: Mapping[ArmKey, float] | None = None,
 ) -> Dataset:
     """Choose the rows of a dataset, in training order.
 
@@ -60,15 +67,17 @@ def select(
         rules: the settings of the mix.
         seed: breaks ties and orders the rows.
         leak: says in what a task is like one that a gate measures with; its rows are left out and counted.
+        rates: the champion's pass rates, in 0..1; where it is not known, an arm counts as failed.
     """
     counts: Counter[str] = Counter()
     pool = _audited(_trainable(accepted, rules, counts), leak, counts)
     pool = _per_task(_distinct(pool, counts), rules, seed, counts)
-    chosen = _Deal(pool, rules, seed, counts).run()
+    known = {str(arm): round(rate, 4) for arm, rate in (rates or {}).items()}
+    chosen = _Deal(pool, rules, seed, counts, known).run()
     counts["over_the_cap"] = len(pool) - len(chosen) - counts["near_duplicate"]
     counts.update(_described(chosen))
     rows = tuple(sorted((each.id for each in chosen), key=lambda name: draw(seed, name)))
-    told = rules.model_dump(mode="json")
+    told: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(known.items()))}
     name = digest({"rows": list(rows), "rules": told, "seed": seed})
     return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=told)
 
@@ -143,8 +152,15 @@ def _per_task(pool: Sequence[Accepted], rules: MixRules, seed: int, counts: Coun
 class _Deal:
     """Deals the places out, one by one, each to whoever is furthest behind."""
 
-    def __init__(self, pool: Sequence[Accepted], rules: MixRules, seed: int, counts: Counter[str]) -> None:
-        self.rules, self.counts = rules, counts
+    def __init__(
+        self,
+        pool: Sequence[Accepted],
+        rules: MixRules,
+        seed: int,
+        counts: Counter[str],
+        rates: Mapping[str, float],
+    ) -> None:
+        self.rules, self.counts, self.rates = rules, counts, rates
         self.room = min(rules.max_rows, len(pool))
         arms: defaultdict[ArmKey, list[Accepted]] = defaultdict(list)
         for each in pool:
@@ -187,7 +203,10 @@ class _Deal:
                 arms = [arm for arm in arms if kind(arm)]
                 break
         had = Counter(here)
-        return min(arms, key=lambda arm: (had[arm], str(arm)))
+        return min(arms, key=lambda arm: ((had[arm] + 1) / self._need(arm), str(arm)))
+
+    def _need(self, arm: ArmKey) -> float:
+        return max(self.rules.least_need, 1 - self.rates.get(str(arm), 0.0), 1e-9)
 
     def _seen(self, each: Accepted) -> bool:
         """Whether a row of another task of the arm is nearly this one; else remember it."""

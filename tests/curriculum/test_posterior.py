@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from curriculum.posterior import PRIOR, fallen, hopeless, inherit, interval, learnability, update
+from curriculum.posterior import HERITAGE, PRIOR, fallen, inherit, interval, learnability, update
 from loop.types import Arm, ArmKey, Tier
 
 ARM = Arm(key=ArmKey(backends=("TradingBot",), family="buy", tier=Tier.EASY))
@@ -81,14 +81,14 @@ def test_impossible_counts_are_refused(wins, count):
 def test_a_new_champion_inherits_the_rate_but_little_evidence(life):
     arm = lived(life)
     heir = inherit(arm)
-    assert heir.alpha + heir.beta - 2 * PRIOR <= 8 + 1e-9
+    assert heir.alpha + heir.beta - 2 * PRIOR <= HERITAGE + 1e-9
     before, after = (each.alpha - PRIOR for each in (arm, heir))
     evidence = arm.alpha + arm.beta - 2 * PRIOR
-    assert after == pytest.approx(before * min(1, 8 / evidence) if evidence else 0)
+    assert after == pytest.approx(before * min(1, HERITAGE / evidence) if evidence else 0)
     assert heir.at_promotion == (heir.rate if arm.plays else None)
-    again = inherit(heir)
-    assert (again.alpha, again.beta) == pytest.approx((heir.alpha, heir.beta))
-    assert again.at_promotion == (None if heir.at_promotion is None else pytest.approx(heir.at_promotion))
+    assert heir.inherited is (arm.plays > 0)
+    assert not update(heir, 1, 1, 99).inherited
+    assert inherit(heir) == heir
 
 
 @FEW
@@ -114,10 +114,3 @@ def test_learnability_is_the_expectation_of_p_times_one_minus_p(life):
     mean, variance = stats.beta.stats(arm.alpha, arm.beta)
     assert learnability(arm) == pytest.approx(mean * (1 - mean) - variance)
     assert 0 < learnability(arm) <= 0.25
-
-
-def test_hopeless_needs_plays_and_no_wins():
-    assert not hopeless(ARM, 0.05, 4)
-    assert not hopeless(update(ARM, 0, 3, 0), 0.05, 4)
-    assert hopeless(update(ARM, 0, 4, 0), 0.05, 4)
-    assert not hopeless(update(ARM, 1, 8, 0), 0.05, 4)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curriculum.posterior import update
+from curriculum.posterior import inherit, update
 from curriculum.sampler import More
 from curriculum.spread import spread
 from curriculum.thompson import Thompson
@@ -215,6 +215,15 @@ def test_a_first_round_with_a_task_for_every_arm_leaves_none_without_a_look():
     sampler = Thompson(samples=4, free=frozenset(tiers))
     for seed in range(200):
         assert {each.arm for each in sampler.pick((), keys, 24, random.Random(seed), 1)} == set(keys)
+
+
+def test_a_new_champion_is_looked_at_in_every_arm_before_a_teacher_is_asked():
+    arms = [inherit(known(key("Math", family=f"f{n}"), 0, 8, 1)) for n in range(6)]
+    keys = [arm.key for arm in arms]
+    assert Thompson().teach(arms, keys, 20, random.Random(0)) == ()
+    assert {each.arm for each in Thompson().pick(arms, keys, 6, random.Random(0), 2)} == set(keys)
+    played = [update(arms[0], 0, 4, 2), *arms[1:]]
+    assert {each.arm for each in Thompson().teach(played, keys, 20, random.Random(0))} == {keys[0]}
 
 
 def test_arms_that_come_first_leave_every_backend_its_floor():

@@ -54,6 +54,21 @@ wins = st.builds(
 pools = st.lists(wins, max_size=60, unique_by=lambda each: each.id)
 
 
+def test_an_arm_gets_places_by_how_often_the_champion_fails_there():
+    tiers = (Tier.EASY, Tier.MODERATE)
+    pool = [win(0, tier=tier, task=task) for tier in tiers for task in range(40)]
+    arms = {each.task.tier: each.task.arm for each in pool}
+    rates = {arms[Tier.EASY]: 0.75, arms[Tier.MODERATE]: 0.25}
+
+    def had(rules, rates=rates):
+        rows = select(pool, MixRules(max_rows=40, near_duplicate=1, **rules), 0, rates=rates).rows
+        return Counter(each.task.tier for each in pool if each.id in rows)
+
+    assert had({}) == {Tier.EASY: 10, Tier.MODERATE: 30}
+    assert had({}, {**rates, arms[Tier.EASY]: 1.0}) == {Tier.EASY: 8, Tier.MODERATE: 32}
+    assert had({"least_need": 1}) == had({}, {}) == {Tier.EASY: 20, Tier.MODERATE: 20}
+
+
 @given(pools, st.integers(0, 3), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_the_dataset_is_a_function_of_what_was_accepted(pool, seed, room):
