@@ -79,7 +79,7 @@ def select(
     rows = tuple(sorted((each.id for each in chosen), key=lambda name: draw(seed, name)))
     told: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(known.items()))}
     name = digest({"rows": list(rows), "rules": told, "seed": seed})
-    return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=told)
+    return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(told.items())))
 
 
 def draw(seed: int, name: str) -> str:
