@@ -42,6 +42,8 @@ NO_MEMORY: Final = re.compile(
     re.IGNORECASE,
 )
 """What Metal, MLX's allocators, C++, Python and the kernel say when there is no more."""
+KERNEL: Final = Path("/proc/vmstat")
+"""Where Linux counts what it killed for want of memory; elsewhere there is none."""
 CHUNK: Final = 64 * 1024
 TAIL: Final = 2000
 CLOCK: Final = 1.0
@@ -90,6 +92,7 @@ class Child:
         grace: float = 10.0,
     ) -> None:
         self.name, self.grace, self.log = name, grace, logs / f"{name}.log"
+        self._starved = _starved()
         self._process, self._begin = _start(name, arguments, self.log, scrubbed(environment or {}))
         self.pid = self._process.pid
         self._buffer = bytearray()
@@ -175,9 +178,14 @@ class Child:
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether it ended for want of memory: killed by the kernel, or with an allocator's last words."""
+        """Whether it ended for want of memory: killed by the kernel, or with an allocator's last words.
+
+        Where the kernel keeps no count of those it killed, whoever was killed counts as one of them.
+        """
         code = self._process.poll()
-        return code == -signal.SIGKILL or (bool(code) and NO_MEMORY.search(self.tail()) is not None)
+        if code == -signal.SIGKILL:
+            return self._starved is None or _starved() != self._starved
+        return bool(code) and NO_MEMORY.search(self.tail()) is not None
 
     def tail(self) -> str:
         """Read the end of what it wrote to stderr."""
@@ -356,6 +364,15 @@ def _member(pid: int, trace: Trace) -> psutil.Process | None:
     except (OSError, psutil.Error):
         return None
     return process if living else None
+
+
+def _starved() -> int | None:
+    """Count what the kernel has killed for want of memory; None where it does not say."""
+    try:
+        counts = dict(line.split() for line in KERNEL.read_text().splitlines())
+    except OSError:
+        return None
+    return int(counts["oom_kill"]) if "oom_kill" in counts else None
 
 
 def _ending(code: int) -> str:

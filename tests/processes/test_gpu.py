@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loop import children
 from loop import gpu as gpu_module
 from loop.errors import FailureKind, OutOfMemory, ProviderError
 from loop.gpu import Gpu, KeptPrefixes, find_openblas, preload
@@ -100,7 +101,6 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
     "way",
     [
         {},
-        {"killed": True},
         {"words": "libc++abi: terminating: [malloc] Unable to allocate 12884901888 bytes."},
         {"words": "[metal::malloc] Attempting to allocate 30000000000 bytes which is greater than the maximum"},
         {"words": "what():  std::bad_alloc"},
@@ -109,6 +109,30 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
 def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path):
     with make(tmp_path) as gpu, pytest.raises(OutOfMemory):
         list(gpu.training({"steps": 3, "dies_at": 1, **way}))
+
+
+@pytest.mark.parametrize("after", ["oom_kill 4", None])
+def test_a_killed_trainer_ran_out_of_memory_where_the_kernel_counts_one_more_or_nothing(after, tmp_path, monkeypatch):
+    kernel = tmp_path / "vmstat"
+    monkeypatch.setattr(children, "KERNEL", kernel)
+    if after:
+        kernel.write_text("pgfree 7\noom_kill 3\n")
+    with make(tmp_path) as gpu:
+        training = gpu.training({"steps": 3, "dies_at": 1, "killed": True})
+        next(training)
+        if after:
+            kernel.write_text(after)
+        with pytest.raises(OutOfMemory):
+            list(training)
+
+
+def test_a_trainer_that_somebody_killed_did_not_run_out_of_memory(tmp_path, monkeypatch):
+    kernel = tmp_path / "vmstat"
+    kernel.write_text("oom_kill 3")
+    monkeypatch.setattr(children, "KERNEL", kernel)
+    with make(tmp_path) as gpu, pytest.raises(ProviderError, match="SIGKILL") as caught:
+        list(gpu.training({"steps": 3, "dies_at": 1, "killed": True}))
+    assert not isinstance(caught.value, OutOfMemory)
 
 
 def test_a_trainer_that_aborts_for_another_reason_did_not_run_out_of_memory(tmp_path):
