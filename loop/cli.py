@@ -174,15 +174,17 @@ def status(*, as_json: Json = False) -> None:
     now = _status(places)
     paused = _paused()
     if as_json:
-        told = {"schema": "loopd/v1", "running": now is not None, "paused": paused, **_as_json(now)}
+        told = {"schema": "loopd/v1", "running": now is not None, "paused": list(paused), **_as_json(now)}
         typer.echo(json.dumps(told, indent=1))
     elif now is not None:
         Console().print(view.picture(now))
     else:
         typer.echo(f"loopd is not running. {_last_round()}")
     if paused and not as_json:
-        which = f"Paused gates: {', '.join(paused)}"
-        typer.echo(f"{which}; nobody is promoted meanwhile. Resume: loopd gate resume {paused[0]}")
+        which = ", ".join(f"{gate} ({reason})" if reason else gate for gate, reason in paused.items())
+        typer.echo(
+            f"Paused gates: {which}; nobody is promoted meanwhile. Resume: loopd gate resume {next(iter(paused))}"
+        )
 
 
 def _status(places: paths.Paths) -> board.Progress | None:
@@ -192,13 +194,14 @@ def _status(places: paths.Paths) -> board.Progress | None:
         return None
 
 
-def _paused() -> list[str]:
-    """Name the paused gates, where there is a store to ask."""
+def _paused() -> dict[str, str]:
+    """Name the paused gates, each with the reason given, where there is a store to ask."""
     try:
         with access.reading() as query:
-            return [str(gate) for (gate,) in query("select gate from gate_pause order by gate").rows]
+            rows = query("select gate, reason from gate_pause order by gate").rows
+            return {str(gate): str(reason) for gate, reason in rows}
     except LoopdError:
-        return []
+        return {}
 
 
 def _as_json(now: board.Progress | None) -> dict[str, Any]:

@@ -102,10 +102,10 @@ class Gates(Policies):
             return (connection.scalar(rejected) or 0) + 1
 
     def pause_gate(self, gate: str, reason: str = "") -> None:
-        """Pause one gate, or `all`: nothing is promoted until it is resumed."""
+        """Pause one gate, or `all`: nothing is promoted until it is resumed. The last reason given counts."""
         with self._write() as connection:
             row = {"gate": gate, "reason": clean(reason), "paused": self._clock()}
-            self._insert_once(connection, GatePause, [row])
+            (self._upsert if reason else self._insert_once)(connection, GatePause, [row])
 
     def resume_gate(self, gate: str) -> None:
         """Resume one gate; `all` resumes every one."""

@@ -48,6 +48,9 @@ def test_a_pause_is_seen_where_one_looks(steered):
         "status"
     )
     assert steered.json("status")["paused"] == ["depth"]
+    for words, reason in ((("--reason", "a leak"), "a leak"), ((), "a leak"), (("--reason", "mended"), "mended")):
+        steered.loopd("gate", "pause", "depth", *words)
+        assert f"Paused gates: depth ({reason}); nobody is promoted" in steered.loopd("status")
     assert "There is no gate 'dept'. Did you mean 'depth'?" in steered.loopd("gate", "resume", "dept", code=1)
     steered.loopd("gate", "resume", "depth")
     assert "Paused" not in steered.loopd("status")
