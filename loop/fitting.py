@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from pydantic import JsonValue
 
-from loop import cards, registry
+from loop import cards, disk, registry
 from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, select
@@ -46,9 +46,14 @@ def too_few(dataset: Dataset, needed: int) -> str:
 
 
 def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
-    """Train on the dataset in a child process, publish the adapter, and only then propose it as the candidate."""
+    """Train on the dataset in a child process, publish the adapter, and only then propose it as the candidate.
+
+    Raises:
+        CannotCreate: the disk has no room for what a training of this size writes.
+    """
     scratch = loop.paths.scratch / f"round-{rnd.id}-{dataset.id[:16]}"
     scratch.mkdir(mode=0o700, exist_ok=True)
+    _has_room(loop, scratch)
     champion = loop.champion  # a rollback may come while this one is trained
     job = _job(loop, rnd, champion, (dataset, scratch))
     done = _train(loop, rnd, job)
@@ -58,6 +63,14 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     )
     policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
     loop.store.add_policy(policy, Standing.CANDIDATE, round=rnd)
+
+
+def _has_room(loop: Loop, scratch: Path) -> None:
+    """Refuse to begin what the disk cannot hold; what an earlier life of the same training wrote is there already."""
+    training = loop.config.training
+    needed = disk.of_training(loop.base.path, training.rank, full=training.fine_tune == "full")
+    written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
+    disk.check(loop.paths.data, needed - written)
 
 
 def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> dict[str, JsonValue]:

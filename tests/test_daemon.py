@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loop import board, config, daemon, parts, paths
-from loop.errors import CheckNegative, FailureKind, OutOfMemory
+from loop import board, config, daemon, disk, parts, paths
+from loop.errors import CannotCreate, CheckNegative, FailureKind, OutOfMemory
 from loop.stopping import Stop, Stopped
 from loop.store import Store
 from loop.testing import FakeGpu, killing
@@ -157,6 +157,13 @@ def test_a_trainer_that_never_has_memory_is_given_up(places):
     ):
         daemon.run(loop)
     assert gpu.asked[-2:] == [(375, False), (375, True)]
+
+
+def test_a_training_that_the_disk_cannot_hold_does_not_begin(places, monkeypatch):
+    with monkeypatch.context() as full, pytest.raises(CannotCreate, match=r"Only \d+ MiB are free.*loopd start"):
+        full.setattr(disk, "of_training", lambda *_, **__: 2**62)
+        live(places)
+    assert live(places).decision
 
 
 def test_a_stage_that_fails_again_and_again_ends_its_round(places):

@@ -2,7 +2,9 @@
 
 import errno
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from loop import cli, disk, paths
 from loop.errors import CannotCreate, FailureKind, LoopdError, NotFound, ProviderError
@@ -12,6 +14,17 @@ def test_a_stage_does_not_begin_without_room(tmp_path):
     disk.check(tmp_path, needed=1)
     with pytest.raises(CannotCreate, match=r"Only \d+ MiB are free.*Free some space, then type: loopd start"):
         disk.check(tmp_path, needed=2**62)
+
+
+def test_a_training_needs_room_by_what_it_trains(tmp_path):
+    shapes = {
+        "model.embed_tokens.weight": (100, 8),
+        "model.layers.0.self_attn.q_proj.weight": (16, 8),
+        "model.layers.0.input_layernorm.weight": (8,),
+    }
+    save_file({name: np.zeros(shape, np.float16) for name, shape in shapes.items()}, tmp_path / "model.safetensors")
+    beside = {full: disk.of_training(tmp_path, 4, full=full) - disk.NEEDED for full in (False, True)}
+    assert beside == {False: 14 * 4 * 4 * (16 + 8), True: 14 * 4 * (800 + 128 + 8)}
 
 
 def test_a_write_that_finds_no_room_is_recognised(tmp_path):
