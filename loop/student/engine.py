@@ -113,8 +113,8 @@ class Engine:
         Args:
             model: an mlx-lm model.
             max_rows: how many conversations speak at once.
-            kv_bytes: bound on keys and values: half for the prefixes, a quarter each for the tails in use and for those
-                that wait outside.
+            kv_bytes: bound on keys and values: three quarters for the prefixes and the tails in use, as they need it, a
+                quarter for tails that wait outside.
             stored: where prefixes are kept from one server to the next; None keeps none.
             constraint: holds calls to the tools on offer, for requests that want it; None refuses those.
 
@@ -125,9 +125,10 @@ class Engine:
             raise ConfigError(f"The engine does not know the family '{model.model_type}'.")
         attention.install(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
+        self.live = kv_bytes - kv_bytes // 4
         self.layers, token_bytes = _layers(model)
-        self.prefixes = Prefixes(model, token_bytes, kv_bytes // 2, self._stored(stored))
-        tails = Rack([layer.tails for layer in self.layers], token_bytes, kv_bytes // 4)
+        self.prefixes = Prefixes(model, token_bytes, self.live, self._stored(stored))
+        tails = Rack([layer.tails for layer in self.layers], token_bytes, self.live)
         self.talks = Conversations(tails, max_rows, kv_bytes // 4)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
@@ -152,7 +153,7 @@ class Engine:
             raise Refused(
                 f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
             )
-        if not self.talks.rack.room(request.reach) or not self.prefixes.room(request.shared):
+        if self.prefixes.nbytes_of(request.shared) + self.talks.rack.nbytes_of(1, request.reach) > self.live:
             raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
         self._next += 1
         self.waiting[self._next] = request
@@ -214,19 +215,27 @@ class Engine:
                 del self.waiting[identity]
                 if prefix:
                     prefix.users += 1
+                self._share(row.slot + 1, request)
 
     def _fits(self, request: Request) -> bool:
         """Whether there is room for the request at its longest; where nobody speaks, the tails are laid out anew."""
-        rows = self.talks.rows.values()
-        tail = max([request.reach, *(row.request.reach for row in rows)])
-        if not self.prefixes.fits(request.tokens[: request.shared]):
-            return False
-        if self.talks.rack.fits(len(rows) + 1, tail):
-            return True
-        if rows:
-            return False
-        self.talks.empty()
+        rows, rack = len(self.talks.rows), self.talks.rack
+        rack.budget = self.live - self.prefixes.needed(request.tokens[: request.shared])
+        if not rack.fits(rows + 1, self._longest(request)):
+            if rows:
+                return False
+            self.talks.empty()
+        self._share(rows + 1, request)
         return True
+
+    def _share(self, slots: int, request: Request) -> None:
+        """Leave the prefixes what so many tails with the request's among them will not need."""
+        rack = self.talks.rack
+        grown = rack.grown(slots, self._longest(request))
+        self.prefixes.keep(self.live - rack.nbytes_of(*grown), request.tokens[: request.shared])
+
+    def _longest(self, request: Request) -> int:
+        return max([request.reach, *(row.request.reach for row in self.talks.rows.values())])
 
     def _work(self) -> list[tuple[Row, int]]:
         """Choose how many tokens each row computes: those that speak first, then readers while the budget lasts.

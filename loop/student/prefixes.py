@@ -39,7 +39,7 @@ class Prefixes:
     Args:
         model: an mlx-lm model.
         token_bytes: what the keys and values of a token take.
-        budget: bytes of all prefixes.
+        budget: bytes of all prefixes, to begin with.
         stored: those on disk, if any are kept there.
     """
 
@@ -61,14 +61,20 @@ class Prefixes:
         """Bytes of all keys and values."""
         return self._bytes(self._kept)
 
-    def room(self, length: int) -> bool:
-        """Say whether a prefix of so many tokens fits at all."""
-        return length * self.token_bytes <= self.budget
+    def nbytes_of(self, length: int) -> int:
+        """Bytes of a prefix of so many tokens."""
+        return length * self.token_bytes
 
-    def fits(self, tokens: tuple[int, ...]) -> bool:
-        """Say whether there is room for the prefix beside those that rows stand behind."""
-        used = {prefix.tokens for prefix in self._kept.values() if prefix.users}
-        return self._bytes(used | {tokens}) <= self.budget
+    def needed(self, tokens: tuple[int, ...]) -> int:
+        """Bytes of the prefix and of those that rows stand behind."""
+        return self._bytes({prefix.tokens for prefix in self._kept.values() if prefix.users} | {tokens})
+
+    def keep(self, budget: int, tokens: tuple[int, ...]) -> None:
+        """Keep so many bytes from now on: those that rows stand behind in any case, and this one before others."""
+        self.budget = budget
+        if tokens in self._kept:
+            self._kept.move_to_end(tokens)
+        self._drop(room=0)
 
     def get(self, tokens: tuple[int, ...]) -> Prefix:
         """Give the prefix, computing what no other prefix begins with."""

@@ -13,7 +13,7 @@ PLACES: Final = 128
 
 
 class Rack:
-    """All layers' shelves, within `budget` bytes."""
+    """All layers' shelves, within `budget` bytes, which whoever divides the memory may change."""
 
     def __init__(self, shelves: Sequence[Shelf], token_bytes: int, budget: int) -> None:
         self.shelves, self.token_bytes, self.budget = shelves, token_bytes, budget
@@ -23,23 +23,27 @@ class Rack:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return self.slots * self.places * self.token_bytes
+        return self.nbytes_of(self.slots, self.places)
+
+    def nbytes_of(self, slots: int, places: int) -> int:
+        """Bytes of so many sequences of so many tokens."""
+        return slots * -(-places // PLACES) * PLACES * self.token_bytes
 
     def fits(self, slots: int, places: int) -> bool:
         """Say whether the buffers may grow to so many sequences of so many tokens."""
-        slots, places = self._grown(slots, places)
-        return slots * places * self.token_bytes <= self.budget
+        return self.nbytes_of(*self.grown(slots, places)) <= self.budget
 
     def room(self, places: int) -> int:
         """Count the slots that there can be with so many tokens each."""
-        return self.budget // (self._grown(0, places)[1] * self.token_bytes)
+        return self.budget // self.nbytes_of(1, self.grown(0, places)[1])
 
-    def _grown(self, slots: int, places: int) -> tuple[int, int]:
+    def grown(self, slots: int, places: int) -> tuple[int, int]:
+        """Say how large the buffers will be when there is room for so many sequences of so many tokens."""
         return max(slots, self.slots), max(-(-places // PLACES) * PLACES, self.places)
 
     def reserve(self, slots: int, places: int) -> None:
         """Make room for so many sequences of so many tokens."""
-        grown = self._grown(slots, places)
+        grown = self.grown(slots, places)
         if grown == (self.slots, self.places):
             return
         self.slots, self.places = grown

@@ -177,22 +177,42 @@ def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
 def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     rng = random.Random(6)
     token_bytes = Engine(model).talks.rack.token_bytes
-    engine = Engine(model, max_rows=16, kv_bytes=4 * 128 * 3 * token_bytes)
+    engine = Engine(model, max_rows=16, kv_bytes=4 * (128 + 10) * token_bytes)  # three such, and one outside
     requests = [Request(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
     ids = [engine.submit(request) for request in requests]
-    finished = []
+    finished, most = [], 0
     while engine.busy:
         finished += [answer.id for answer in engine.step()]
-        assert engine.stats.rows <= 3
+        most = max(most, engine.stats.rows)
         assert engine.stats.kv_bytes <= engine.kv_bytes
+    assert most == 3
     assert sorted(finished) == ids
     assert finished == ids  # equal lengths: first come, first served
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_prefixes_and_tails_of_any_length_share_the_memory(model, seed):
+    rng = random.Random(seed)
+    token_bytes = Engine(model).talks.rack.token_bytes
+    engine = Engine(model, max_rows=8, kv_bytes=2000 * token_bytes)
+    begins = [drawn(rng, 1, 600) for _ in range(5)]
+    requests = []
+    for _ in range(24):
+        begin = rng.choice(begins)
+        tail = drawn(rng, 1, 40) if rng.random() < 0.8 else drawn(rng, 200, 500)
+        requests.append(Request(tokens=begin + tail, prefix=len(begin), max_tokens=3))
+    ids, found = [engine.submit(request) for request in requests], {}
+    while engine.busy:
+        found |= {answer.id: answer.tokens for answer in engine.step()}
+        assert engine.stats.kv_bytes <= engine.kv_bytes
+    for name in ids[::6]:
+        assert found[name] == plain(model, requests[name - 1].tokens, 3)
 
 
 def test_conversations_behind_one_prefix_need_room_for_it_once(model):
     rng = random.Random(10)
     token_bytes = Engine(model).talks.rack.token_bytes
-    engine = Engine(model, max_rows=6, kv_bytes=4 * 128 * 6 * token_bytes)  # tails of 128 for all, two prefixes of 384
+    engine = Engine(model, max_rows=6, kv_bytes=4 * (2 * 128 + 100) * token_bytes)  # six tails, one prefix of 300
     prefix = drawn(rng, 300, 300)
     requests = [Request(tokens=prefix + drawn(rng, 20, 30), prefix=300, max_tokens=8) for _ in range(6)]
     for request in requests:
@@ -218,7 +238,7 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
 
 def test_a_request_that_never_fits_is_refused(model):
     token_bytes = Engine(model).talks.rack.token_bytes
-    engine = Engine(model, kv_bytes=4 * 100 * token_bytes)
+    engine = Engine(model, kv_bytes=100 * token_bytes)
     for request in (Request(tokens=()), Request(tokens=(5,) * 90, max_tokens=20), Request(tokens=(5,) * 9000)):
         with pytest.raises(Refused):
             engine.submit(request)
