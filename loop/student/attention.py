@@ -15,7 +15,7 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from loop.student.layout import Chunk, Group, Pass, causal
+from loop.student.layout import PIECE, Chunk, Group, Pass, causal
 from loop.training.elementwise import exp, slow_exp, swiglu
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
@@ -93,7 +93,7 @@ class Layer:
         outputs, weights = [], []
         for run in now.runs:
             keys, values = self.tails.part(run.low, run.high, run.reach)
-            output, weight = _softmax(queries[run.of_slot], keys, values, run.mask)
+            output, weight = _pieces(queries[run.of_slot], keys, values, run.mask)
             outputs.append(output)
             weights.append(weight)
         return mx.concatenate(outputs)[now.of_run], mx.concatenate(weights)[now.of_run]
@@ -144,6 +144,23 @@ def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array
     weights = exp(scores - highest)
     total = weights.sum(axis=-1, keepdims=True)
     return (weights.astype(values.dtype) @ values) / total.astype(values.dtype), highest + mx.log(total)
+
+
+def _pieces(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array) -> tuple[mx.array, mx.array]:
+    """Attend with [S, K, G, D] to [S, K, T, D], T in whole pieces, each piece for itself where that is faster.
+
+    OpenBLAS multiplies three queries by 512 keys in three times the time that it takes for four times 128.
+    """
+    slots, heads, places, size = keys.shape
+    if places == PIECE or not slow_exp():
+        return _softmax(queries, keys, values, mask)
+    cut = (slots, heads, places // PIECE, PIECE, size)
+    each = mask.reshape(slots, 1, -1, 1, PIECE)
+    outputs, weights = _softmax(queries[:, :, None], keys.reshape(cut), values.reshape(cut), each)
+    highest = weights.max(axis=2)
+    shares = exp(weights - highest[:, :, None])
+    total = shares.sum(axis=2)
+    return (outputs * shares).sum(axis=2) / total, highest + mx.log(total)
 
 
 def _join(one: tuple[mx.array, mx.array], other: tuple[mx.array, mx.array]) -> mx.array:

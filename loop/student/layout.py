@@ -13,6 +13,8 @@ NOTHING: Final = -1e30
 """Added to a score that must not count."""
 RUN: Final = 2048
 """Places that one more run of slots may cost: what its operations take would read so many."""
+PIECE: Final = 128
+"""Places of a tail that are read at a time; a slot has room for a multiple of it."""
 Saved = tuple[tuple[mx.array, mx.array], ...]
 """Keys and values of one sequence, [K, n, D] a layer."""
 
@@ -35,7 +37,7 @@ class Run:
     low: int
     high: int
     reach: int
-    """How far the longest of them reaches."""
+    """How far the longest of them reaches, in whole pieces."""
     of_slot: mx.array
     """[high - low] which single each slot's query comes from; any, where the slot has none."""
     mask: mx.array
@@ -128,7 +130,7 @@ def _cuts(lengths: Mapping[int, int]) -> list[tuple[int, int]]:
         options = []
         reach = 0
         for first in reversed(range(upto + 1)):
-            reach = max(reach, lengths[slots[first]])
+            reach = max(reach, _whole(lengths[slots[first]]))
             cost, cuts = best[first]
             options.append((cost + RUN + reach * (last + 1 - slots[first]), [*cuts, (slots[first], last + 1)]))
         best.append(min(options))
@@ -150,9 +152,13 @@ def _run(singles: Sequence[Work], low: int, high: int) -> Run:
     for index, item in enumerate(singles):
         if low <= item.slot < high:
             of_slot[item.slot - low], lengths[item.slot - low] = index, item.start + 1
-    reach = int(lengths.max())
+    reach = _whole(int(lengths.max()))
     mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
     return Run(low, high, reach, mx.array(of_slot), mx.array(mask[:, None, None]))
+
+
+def _whole(places: int) -> int:
+    return -(-places // PIECE) * PIECE
 
 
 def causal(start: int, count: int) -> mx.array:

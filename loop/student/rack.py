@@ -6,9 +6,9 @@ from typing import Final
 import mlx.core as mx
 
 from loop.student.attention import Shelf
-from loop.student.layout import Saved
+from loop.student.layout import PIECE, Saved
 
-PLACES: Final = 128
+PLACES: Final = PIECE
 """Capacity grows by so many tokens."""
 
 
