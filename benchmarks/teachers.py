@@ -30,6 +30,7 @@ from rich.table import Table
 
 sys.path.append(sys.path.pop(0))  # this very file hides a package of its name
 
+from loop.conversation import conversation
 from loop.rollout import play
 from loop.types import Catalogue, Message, Part, Play, Task
 from task_generators.backends.bfcl import entries, entry_task
@@ -105,13 +106,14 @@ def prove(side: Side, task: Task) -> None:
 
 def timed(side: Side, tools: Catalogue, steps: int, slow: bool, seed: int) -> Run:  # noqa: FBT001 - one of two kinds
     """Play a conversation of user turns that need no call."""
-    chat, messages, spent = side.teacher.open(None, seed), [], []  # type: ignore[arg-type]  # no teacher but the scripted one looks at the task
-    for number in range(steps):
-        messages.append(Message(role="user", content=f"Take {delay(seed, number) if slow else 0.0} seconds."))
-        began = time.perf_counter()
-        reply = chat.reply(tuple(messages), tools)
-        spent.append(time.perf_counter() - began - float(reply.message.content))
-        messages.append(reply.message)
+    messages, spent = [], []
+    with conversation(side.teacher, None, seed) as chat:  # type: ignore[arg-type]  # no teacher but the scripted one looks at the task
+        for number in range(steps):
+            messages.append(Message(role="user", content=f"Take {delay(seed, number) if slow else 0.0} seconds."))
+            began = time.perf_counter()
+            reply = chat.reply(tuple(messages), tools)
+            spent.append(time.perf_counter() - began - float(reply.message.content))
+            messages.append(reply.message)
     return Run(spent[0], spent[1:])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from loop import plugins
 from loop.canonical import canonical
+from loop.conversation import conversation
 from loop.errors import ProviderError
 from loop.types import (
     Call,
@@ -75,9 +76,9 @@ def play(job: Play) -> Trajectory:
 
 def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) -> tuple[End, Failure | None]:
     try:
-        chat = player.open(job.task, job.seed)
-        world = open_world(job.task.backends, job.task.initial)
-        return converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into), None
+        with conversation(player, job.task, job.seed) as chat:
+            world = open_world(job.task.backends, job.task.initial)
+            return converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into), None
     except ProviderError as error:
         return End.FAILED, Failure(kind=error.kind, message=str(error)[:2000], retry_at=error.retry_at)
 

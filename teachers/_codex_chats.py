@@ -2,7 +2,6 @@
 
 import json
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -127,7 +126,7 @@ class AppServerChat:
                     said = self._step(messages, catalogue, complaints, time.monotonic() + self.seconds)
             except AttemptFailed as error:
                 gate.note(error)
-                self._drop()
+                self.close()
                 raise charged(error, prompt.lines(messages)) from error
             return Reply(message=counted(lambda: self._read(said, catalogue), said.usage), usage=said.usage)
 
@@ -137,7 +136,7 @@ class AppServerChat:
         self, messages: Sequence[Message], catalogue: Catalogue, complaints: Sequence[str], deadline: float
     ) -> Said:
         if self._server is None or self._offered != catalogue.id:
-            self._drop()
+            self.close()
             return self._begin(messages, catalogue, complaints, deadline)
         news = [message for message in messages[self._told :] if message.role != "assistant"]
         self._told = len(messages)
@@ -150,7 +149,6 @@ class AppServerChat:
         self, messages: Sequence[Message], catalogue: Catalogue, complaints: Sequence[str], deadline: float
     ) -> Said:
         server = self._server = AppServer(self.home, native=self.native)
-        weakref.finalize(self, server.close)
         server.greet(deadline)
         self._names = Names(tool.name for tool in catalogue.tools)
         self._thread = server.open_thread(self._names.dynamic_tools(catalogue), deadline)
@@ -188,7 +186,8 @@ class AppServerChat:
             raise complaint(f"there is no tool '{request.name[:80]}' with such arguments")
         return Message(role="assistant", content="", calls=(checked_call(tool, request.arguments),))
 
-    def _drop(self) -> None:
+    def close(self) -> None:
+        """End the server, if one runs."""
         if self._server is not None:
             self._server.close()
         self._server, self._thread, self._waiting, self._told = None, "", None, 0

@@ -1,5 +1,6 @@
 """Trying a teacher out: one real step, or three small tasks for the operator to look at."""
 
+from loop.conversation import conversation
 from loop.errors import ProviderError
 from loop.types import Catalogue, Message, Task, Tier, Tool
 from task_generators.files import Files
@@ -27,7 +28,8 @@ def probe(teacher: Teacher) -> Finding:
     if teacher.credential is None:
         return Finding(name="probe", ok=True, detail="it asks nobody")
     try:
-        reply = teacher.open(trial_tasks()[0], SEED).reply(ASKED, Catalogue(tools=(CLOCK,)))
+        with conversation(teacher, trial_tasks()[0], SEED) as chat:
+            reply = chat.reply(ASKED, Catalogue(tools=(CLOCK,)))
     except ProviderError as error:
         return Finding(name="probe", ok=False, detail=f"{error.kind}: {error}")
     used = reply.usage

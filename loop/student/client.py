@@ -3,7 +3,6 @@
 What comes back is stored as it is: the sampled ids, what the server read in them, and what it cost.
 """
 
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -67,7 +66,6 @@ class StudentChat:
         headers = {"Authorization": f"Bearer {token}"}
         # No proxy and no redirect: the token is for the loopback address and for nobody else.
         self.http = httpx2.Client(headers=headers, timeout=student.timeout, trust_env=False, follow_redirects=False)
-        weakref.finalize(self, self.http.close)  # a play just drops its chat
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Answer the conversation so far.
@@ -91,6 +89,10 @@ class StudentChat:
         except httpx2.HTTPError as error:
             raise ProviderError(FailureKind.LOST, f"{type(error).__name__}: {error}") from error
         return _reply(answer)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.http.close()
 
     def _seed(self, messages: Sequence[Message]) -> int:
         # Every step has its own numbers: with one seed for all, equal situations would repeat one draw.

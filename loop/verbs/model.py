@@ -12,6 +12,7 @@ from rich.console import Console
 
 from loop import cards, config, gpu, lock, parts, paths, plugins, reading, registry, reporting
 from loop.children import scrubbed
+from loop.conversation import conversation
 from loop.errors import LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
 from loop.gates.judging import OVERALL
@@ -98,15 +99,16 @@ def chat(
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Served in {served.ready.words}")
             console.print(f"Tools: {', '.join(tool.name for tool in offered.tools)}")
-            talk(
-                player.open(task, 0),
-                world,
-                offered,
-                _lines(console),
-                lambda message: console.print(reading.message(message)),
-                system=found.system,
-                rule=configured.rule,
-            )
+            with conversation(player, task, 0) as chat:
+                talk(
+                    chat,
+                    world,
+                    offered,
+                    _lines(console),
+                    lambda message: console.print(reading.message(message)),
+                    system=found.system,
+                    rule=configured.rule,
+                )
 
 
 @app.command()

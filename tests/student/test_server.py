@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from loop import plugins
+from loop.conversation import conversation
 from loop.errors import FailureKind, ProviderError
 from loop.gpu import PLAIN
 from loop.student.client import Student
@@ -66,20 +67,25 @@ def student(server, token_file):
     return plugins.load("loop.student", Part(use="client", settings=settings))
 
 
+def reply_of(student, seed, messages=MESSAGES):
+    with conversation(student, None, seed) as chat:
+        return chat.reply(messages, CATALOGUE)
+
+
 def test_a_play_keeps_the_sampled_tokens_and_the_next_step_reads_only_what_is_new(student, base):
-    chat = student.open(None, seed=7)
-    first = chat.reply(MESSAGES, CATALOGUE)
-    assert first.message.tokens
-    assert first.usage.completion_tokens == len(first.message.tokens) <= 12
-    grown = (*MESSAGES, first.message, Message(role="tool", name="mv", content="{}"), *MESSAGES[1:])
-    second = chat.reply(grown, CATALOGUE)
+    with conversation(student, None, 7) as chat:
+        first = chat.reply(MESSAGES, CATALOGUE)
+        assert first.message.tokens
+        assert first.usage.completion_tokens == len(first.message.tokens) <= 12
+        grown = (*MESSAGES, first.message, Message(role="tool", name="mv", content="{}"), *MESSAGES[1:])
+        second = chat.reply(grown, CATALOGUE)
     prompt = Renderer.load(base, "compact").prompt(grown, CATALOGUE)
     assert second.usage.prompt_tokens == len(prompt)
     assert second.usage.cached_tokens >= first.usage.prompt_tokens + len(first.message.tokens) - 1
 
 
 def test_what_is_served_is_what_training_renders(student, base):
-    reply = student.open(None, seed=1).reply(MESSAGES, CATALOGUE)
+    reply = reply_of(student, 1)
     renderer = Renderer.load(base, "compact")
     spans = renderer.spans((*MESSAGES, reply.message), CATALOGUE)
     tokens = tuple(token for span in spans for token in span.tokens)
@@ -89,11 +95,11 @@ def test_what_is_served_is_what_training_renders(student, base):
 
 
 def test_the_same_seed_gives_the_same_answer_alone_and_in_a_crowd(student):
-    alone = student.open(None, seed=3).reply(MESSAGES, CATALOGUE).message
+    alone = reply_of(student, 3).message
     answers = {}
 
     def play(seed):
-        answers[seed] = student.open(None, seed=seed).reply(MESSAGES, CATALOGUE).message
+        answers[seed] = reply_of(student, seed).message
 
     threads = [threading.Thread(target=play, args=(seed,)) for seed in range(9)]
     for thread in threads:
@@ -124,8 +130,8 @@ def test_a_client_may_have_its_calls_held_to_the_tools(student):
     # A random model says no marker: what is shown here is that the wish arrives and changes nothing before one.
     held = student.model_copy(update={"constrained": True})
     for seed in range(3):
-        free = student.open(None, seed).reply(MESSAGES, CATALOGUE).message
-        assert held.open(None, seed).reply(MESSAGES, CATALOGUE).message == free
+        free = reply_of(student, seed).message
+        assert reply_of(held, seed).message == free
 
 
 def test_nobody_without_the_token_gets_in(server):
@@ -152,23 +158,22 @@ def test_a_request_that_can_never_be_served_is_refused(server, change):
 
 
 def test_a_dead_server_is_no_answer_of_the_student(token_file):
-    chat = Student(url="http://127.0.0.1:9", token_file=str(token_file)).open(None, 0)
     with pytest.raises(ProviderError) as caught:
-        chat.reply(MESSAGES, CATALOGUE)
+        reply_of(Student(url="http://127.0.0.1:9", token_file=str(token_file)), 0)
     assert caught.value.kind is FailureKind.LOST
 
 
 def test_a_refusal_is_bad_input(student):
     too_long = (*MESSAGES, Message(role="user", content="y" * 50_000))
     with pytest.raises(ProviderError) as caught:
-        student.open(None, 0).reply(too_long, CATALOGUE)
+        reply_of(student, 0, too_long)
     assert caught.value.kind is FailureKind.BAD_INPUT
 
 
 def test_calls_travel_both_ways(student):
     said = Message(role="assistant", content="", calls=(Call(name="mv", arguments={"source": "é"}),))
     told = (*MESSAGES, said, Message(role="tool", name="mv", content="ok"))
-    assert student.open(None, 0).reply(told, CATALOGUE).usage.prompt_tokens > 0
+    assert reply_of(student, 0, told).usage.prompt_tokens > 0
 
 
 @pytest.mark.parametrize("how", ["stdin", "sigterm"])
@@ -192,7 +197,7 @@ def test_a_family_that_the_engine_does_not_know_is_served_and_said_to_be(base, t
     with child:
         assert ready["engine"] == PLAIN
         student = Student(url=f"http://127.0.0.1:{ready['port']}", token_file=str(token_file), max_tokens=4)
-        assert student.open(None, seed=1).reply(MESSAGES, CATALOGUE).message.tokens
+        assert reply_of(student, 1).message.tokens
         child.stdin.close()
 
 

@@ -1,6 +1,9 @@
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import settings
 
+from loop.conversation import conversation
 from loop.types import Catalogue, Message, Tool
 from teachers._retry import Patience
 from teachers.codex import Codex
@@ -71,6 +74,18 @@ def asked():
 
 
 @pytest.fixture
+def opened():
+    """Opens a teacher's chat about a task that plays no part, and ends it after the test."""
+    with ExitStack() as chats:
+        yield lambda teacher: chats.enter_context(conversation(teacher, None, 0))
+
+
+@pytest.fixture
 def step(asked, tools):
     """Asks a teacher for one step of a task that plays no part."""
-    return lambda teacher: teacher.open(None, 0).reply(asked, tools)
+
+    def ask(teacher):
+        with conversation(teacher, None, 0) as chat:
+            return chat.reply(asked, tools)
+
+    return ask

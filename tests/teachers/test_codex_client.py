@@ -195,8 +195,8 @@ def test_a_flood_is_cut(codex, fake, step, transport):
     assert failed(step, codex(transport=transport)).kind is FailureKind.BAD_OUTPUT
 
 
-def test_a_prompt_that_is_too_long_is_refused_before_anything_is_sent(codex, fake, tools, transport):
-    chat = codex(transport=transport).open(None, 0)
+def test_a_prompt_that_is_too_long_is_refused_before_anything_is_sent(codex, fake, tools, transport, opened):
+    chat = opened(codex(transport=transport))
     with pytest.raises(ProviderError) as caught:
         chat.reply([Message(role="user", content="x" * 1_100_000)], tools)
     assert caught.value.kind is FailureKind.BAD_INPUT
@@ -253,9 +253,9 @@ def test_quota_is_never_asked_again(codex, fake, step, transport):
 # --- plays and processes ---------------------------------------------------------------------------------------------
 
 
-def test_an_app_server_sends_only_what_is_new_and_keeps_one_cache(codex, fake, asked, tools):
+def test_an_app_server_sends_only_what_is_new_and_keeps_one_cache(codex, fake, asked, tools, opened):
     fake.mind = saying(CALLING, closing("Cold."))
-    chat = codex(transport="app-server").open(None, 0)
+    chat = opened(codex(transport="app-server"))
     first = chat.reply(asked, tools).message
     result = Message(role="tool", name="weather", content="3 C", ok=True)
     assert chat.reply((*asked, first, result), tools).message.content == "Cold."
@@ -265,9 +265,9 @@ def test_an_app_server_sends_only_what_is_new_and_keeps_one_cache(codex, fake, a
     assert json.dumps(two["input"]).count("Oslo") == json.dumps(one["input"]).count("Oslo") + 1
 
 
-def test_after_a_failure_an_app_server_is_told_everything_again(codex, fake, asked, tools):
+def test_after_a_failure_an_app_server_is_told_everything_again(codex, fake, asked, tools, opened):
     fake.mind = saying(CALLING, closing("Cold."))
-    chat = codex(transport="app-server", patience=Patience(retryable=1, first_wait=0.01)).open(None, 0)
+    chat = opened(codex(transport="app-server", patience=Patience(retryable=1, first_wait=0.01)))
     first = chat.reply(asked, tools).message
     fake.fail("truncated", times=1)
     result = Message(role="tool", name="weather", content="3 C", ok=True)
@@ -275,7 +275,7 @@ def test_after_a_failure_an_app_server_is_told_everything_again(codex, fake, ask
     assert "Oslo" in json.dumps(fake.asked[-1].body["input"])
 
 
-def test_eight_steps_at_once_do_not_meet(codex, fake, tools, transport):
+def test_eight_steps_at_once_do_not_meet(codex, fake, tools, transport, opened):
     def named(messages):
         return closing(messages[-1].content)
 
@@ -285,7 +285,7 @@ def test_eight_steps_at_once_do_not_meet(codex, fake, tools, transport):
     def one(number):
         gate.wait()
         said = Message(role="user", content=f"I am {number}")
-        return teacher.open(None, 0).reply([said], tools).message.content
+        return opened(teacher).reply([said], tools).message.content
 
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
