@@ -256,13 +256,14 @@ def _ours(model: Any, rows: Sequence[Any], work: Work) -> float:  # noqa: ANN401
     import mlx.optimizers as optim  # noqa: PLC0415 - as above
 
     from loop.training.lanes import Lanes  # noqa: PLC0415 - as above
+    from loop.training.masks import learned  # noqa: PLC0415 - as above
     from loop.training.prefix_tree import pack  # noqa: PLC0415 - as above
     from loop.training.schedule import split  # noqa: PLC0415 - as above
     from loop.training.shared_prefix import stand_in  # noqa: PLC0415 - as above
 
     lanes, optimizer = Lanes(recompute=work.recompute), optim.AdamW(learning_rate=RATE)
     with stand_in(model, recompute=work.recompute):
-        parts = [pack(part, len(rows)) for part in split(rows, lanes.count, 8192)]
+        parts = [pack(part, learned(rows)) for part in split(rows, lanes.count, 8192)]
         loss, gradient = lanes.gradient(model, parts)
     optimizer.update(model, gradient)
     mx.eval(model.trainable_parameters(), optimizer.state)
@@ -303,6 +304,7 @@ def _distance(model: Any, rows: Sequence[Any]) -> float:  # noqa: ANN401 - as ab
     from mlx.utils import tree_flatten, tree_map  # noqa: PLC0415 - as above
 
     from loop.training.lanes import Lanes  # noqa: PLC0415 - as above
+    from loop.training.masks import learned  # noqa: PLC0415 - as above
     from loop.training.prefix_tree import pack  # noqa: PLC0415 - as above
     from loop.training.shared_prefix import stand_in  # noqa: PLC0415 - as above
 
@@ -312,15 +314,16 @@ def _distance(model: Any, rows: Sequence[Any]) -> float:  # noqa: ANN401 - as ab
 
     def plain(model: Any, row: Any) -> Any:  # noqa: ANN401 - as above
         losses = nn.losses.cross_entropy(model(mx.array(row.tokens[:-1])[None])[0], mx.array(row.tokens[1:]))
-        return (losses * mx.array(row.loss)).sum() / row.targets / 2
+        return (losses * mx.array(row.loss)).sum() / total
 
     pair = [_shortened(row) for row in rows[:2]]
+    total = learned(pair)
     first = nn.value_and_grad(model, plain)(model, pair[0])[1]
     mx.eval(first)
     expected = tree_map(lambda a, b: a + b, first, nn.value_and_grad(model, plain)(model, pair[1])[1])
     mx.eval(expected)
     with stand_in(model):
-        _, gradient = Lanes().gradient(model, [pack(pair, 2)])
+        _, gradient = Lanes().gradient(model, [pack(pair, total)])
     one, other = dict(tree_flatten(expected)), dict(tree_flatten(gradient))
     worst = max(float(mx.linalg.norm(one[name] - other[name]) / mx.linalg.norm(one[name])) for name in one)
     if not worst < TOLERANCE:

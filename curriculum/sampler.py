@@ -39,7 +39,7 @@ class Sampler(Record):
     free: frozenset[Tier] = frozenset({Tier.EASY, Tier.MODERATE})
     """Tiers that are open from the start."""
     mastered: float = Field(default=0.7, ge=0, le=1)
-    """The pass rate from which an arm opens what builds on it."""
+    """The pass rate, of the plays that the posterior remembers, from which an arm opens what builds on it."""
     seeds: int = Field(default=1_000_000_000, ge=1_000_000)
     """Train seeds are drawn below this; from there on they belong to the suites."""
 
@@ -72,6 +72,24 @@ class Sampler(Record):
         return tuple(
             Request(arm=table.keys[arm], seed=seed, samples=self.samples)
             for arm, seed in zip(chosen, seeds, strict=True)
+        )
+
+    def look(
+        self, before: Sequence[Arm], after: Sequence[Arm], keys: Sequence[ArmKey], rng: random.Random
+    ) -> tuple[Request, ...]:
+        """Choose one task of each arm that a round's own plays have opened, so that it need not wait for the next one.
+
+        Args:
+            before: what was known when the round began.
+            after: the same with the round's plays; an arm that the present champion has played is left out.
+            keys: everything that the generators can make and the profile allows.
+            rng: the round's own, for these tasks alone.
+        """
+        known, now = self._table(before, keys), self._table(after, keys)
+        new = np.flatnonzero(now.open & ~known.open & (now.unseen | now.inherited) & (now.weight > 0))
+        seeds = rng.sample(range(self.seeds), len(new))
+        return tuple(
+            Request(arm=now.keys[arm], seed=seed, samples=self.samples) for arm, seed in zip(new, seeds, strict=True)
         )
 
     def teach(

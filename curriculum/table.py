@@ -63,9 +63,18 @@ def tabulate(arms: Sequence[Arm], keys: Sequence[ArmKey], free: Collection[Tier]
         inherited=np.array([row.inherited for row in rows], dtype=np.bool_),
         fallen=np.array([fallen(row) for row in rows]),
         weight=np.array([0.0 if row.frozen else row.weight for row in rows]),
-        open=np.array(opened(names, list(alpha / (alpha + beta) >= mastered), free)),
+        open=np.array(opened(names, list(_observed(alpha, beta) >= mastered), free)),
         members=_members(keys),
     )
+
+
+def _observed(alpha: Floats, beta: Floats) -> Floats:
+    """Give the pass rates of the plays alone, 0 where there are none.
+
+    A new champion inherits these whole; the posterior's mean is drawn towards one half when its evidence is cut.
+    """
+    evidence = alpha + beta - 2 * PRIOR
+    return np.divide(alpha - PRIOR, evidence, out=np.zeros_like(alpha), where=evidence > 0)
 
 
 def _members(keys: Sequence[ArmKey]) -> Bools:

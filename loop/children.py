@@ -92,7 +92,7 @@ class Child:
         grace: float = 10.0,
     ) -> None:
         self.name, self.grace, self.log = name, grace, logs / f"{name}.log"
-        self._starved = _starved()
+        self._oom_kills = _oom_kills()
         self._process, self._begin = _start(name, arguments, self.log, scrubbed(environment or {}))
         self.pid = self._process.pid
         self._buffer = bytearray()
@@ -184,7 +184,7 @@ class Child:
         """
         code = self._process.poll()
         if code == -signal.SIGKILL:
-            return self._starved is None or _starved() != self._starved
+            return self._oom_kills is None or _oom_kills() != self._oom_kills
         return bool(code) and NO_MEMORY.search(self.tail()) is not None
 
     def tail(self) -> str:
@@ -366,7 +366,7 @@ def _member(pid: int, trace: Trace) -> psutil.Process | None:
     return process if living else None
 
 
-def _starved() -> int | None:
+def _oom_kills() -> int | None:
     """Count what the kernel has killed for want of memory; None where it does not say."""
     try:
         counts = dict(line.split() for line in KERNEL.read_text().splitlines())

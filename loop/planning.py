@@ -34,14 +34,15 @@ def plan(loop: Loop, rnd: Round) -> Owing:
 def more(loop: Loop, rnd: Round) -> Owing:
     """Say who plays more, now that the verdicts are in.
 
-    The student is asked again where that may decide; teachers are asked where it found no way. Arms where its chance is
-    near nothing get further tasks that only teachers play, so that the dataset has something to show of them.
+    The student is asked again where that may decide; teachers are asked where it found no way. Arms that these plays
+    have opened are looked at. Then arms where its chance is near nothing get further tasks that only teachers play, so
+    that the dataset has something to show of them.
     """
     tallies = loop.store.tallies(rnd)
     owing = [_owed_after(loop, rnd, tally) for tally in tallies]
     taught = any(not tally.student_plays for tally in tallies)
-    lessons = Owing() if taught else _lessons(loop, rnd, tallies)
-    return Owing(tasks=lessons.tasks, plays=(*(play for plays in owing for play in plays), *lessons.plays))
+    further = Owing() if taught else _further(loop, rnd, tallies)
+    return Owing(tasks=further.tasks, plays=(*(play for plays in owing for play in plays), *further.plays))
 
 
 def learn(loop: Loop, rnd: Round) -> None:
@@ -93,12 +94,14 @@ def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
     return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
 
-def _lessons(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
-    keys, rng = tuple(loop.arms()), random.Random(f"{rnd.seed}/{rnd.id}/teach")
-    arms = {arm.key: arm for arm in loop.store.arms()}
-    arms |= {arm.key: arm for arm in _learned(arms, tallies, rnd)}
-    sampling = loop.config.sampling
-    requests = loop.curriculum.teach(tuple(arms.values()), keys, sampling.teacher_tasks, rng, below=sampling.hopeless)
+def _further(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
+    """Look at what has opened until nothing more does; then ask for lessons, once."""
+    keys, sampling, draw = tuple(loop.arms()), loop.config.sampling, f"{rnd.seed}/{rnd.id}"
+    known = {arm.key: arm for arm in loop.store.arms()}
+    now = tuple((known | {arm.key: arm for arm in _learned(known, tallies, rnd)}).values())
+    looks = loop.curriculum.look(tuple(known.values()), now, keys, random.Random(f"{draw}/look/{len(tallies)}"))
+    below, lessons = sampling.hopeless, random.Random(f"{draw}/teach")
+    requests = looks or loop.curriculum.teach(now, keys, sampling.teacher_tasks, lessons, below=below)
     return _owing(loop, rnd, requests)
 
 

@@ -96,6 +96,19 @@ def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
     assert after["arms"] != []
 
 
+def test_a_tier_that_a_rounds_plays_open_is_looked_at_within_the_round(places):
+    sampling = tomllib.loads((Path(__file__).parent / "rehearsal.toml").read_text())["sampling"]
+    tiers = sampling | {"tiers": ["moderate", "hard"], "families": ["tidy", "buy"]}
+    live(places, sampling=tiers)
+    live(places, sampling=tiers)
+    by_tier = "select p.round, t.tier, count(distinct t.arm), count(*) from play p join task t on t.id = p.task"
+    with sqlite3.connect(places.data / "loopd.db") as connection:
+        student = f"{by_tier} where p.purpose = 'train' and p.player = 'student' group by 1, 2 order by 1, 2"
+        played = {(number, tier): counts for number, tier, *counts in connection.execute(student)}
+    assert set(played) == {(1, "moderate"), (2, "hard"), (2, "moderate")}
+    assert played[2, "hard"] == [2, 4], "one task of each arm, two samples"
+
+
 def test_too_few_accepted_plays_end_a_round_without_a_candidate(places):
     now = live(places, training={"min_rows": 1000})
     ((_, state, reason, candidate, _),) = outcome(places)["rounds"]

@@ -130,7 +130,7 @@ def _cuts(lengths: Mapping[int, int]) -> list[tuple[int, int]]:
         options = []
         reach = 0
         for first in reversed(range(upto + 1)):
-            reach = max(reach, _whole(lengths[slots[first]]))
+            reach = max(reach, whole(lengths[slots[first]]))
             cost, cuts = best[first]
             options.append((cost + RUN + reach * (last + 1 - slots[first]), [*cuts, (slots[first], last + 1)]))
         best.append(min(options))
@@ -152,12 +152,13 @@ def _run(singles: Sequence[Work], low: int, high: int) -> Run:
     for index, item in enumerate(singles):
         if low <= item.slot < high:
             of_slot[item.slot - low], lengths[item.slot - low] = index, item.start + 1
-    reach = _whole(int(lengths.max()))
+    reach = whole(int(lengths.max()))
     mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
     return Run(low, high, reach, mx.array(of_slot), mx.array(mask[:, None, None]))
 
 
-def _whole(places: int) -> int:
+def whole(places: int) -> int:
+    """Round up to whole pieces."""
     return -(-places // PIECE) * PIECE
 
 

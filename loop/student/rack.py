@@ -1,15 +1,11 @@
 """The same slot of every layer's shelf, as one thing: reserve, copy in, copy out."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import mlx.core as mx
 
 from loop.student.attention import Shelf
-from loop.student.layout import PIECE, Saved
-
-PLACES: Final = PIECE
-"""Capacity grows by so many tokens."""
+from loop.student.layout import Saved, whole
 
 
 class Rack:
@@ -27,7 +23,7 @@ class Rack:
 
     def nbytes_of(self, slots: int, places: int) -> int:
         """Bytes of so many sequences of so many tokens."""
-        return slots * -(-places // PLACES) * PLACES * self.token_bytes
+        return slots * whole(places) * self.token_bytes
 
     def fits(self, slots: int, places: int) -> bool:
         """Say whether the buffers may grow to so many sequences of so many tokens."""
@@ -39,7 +35,7 @@ class Rack:
 
     def grown(self, slots: int, places: int) -> tuple[int, int]:
         """Say how large the buffers will be when there is room for so many sequences of so many tokens."""
-        return max(slots, self.slots), max(-(-places // PLACES) * PLACES, self.places)
+        return max(slots, self.slots), max(whole(places), self.places)
 
     def reserve(self, slots: int, places: int) -> None:
         """Make room for so many sequences of so many tokens."""

@@ -39,14 +39,13 @@ class Row:
     """One trajectory as tokens.
 
     `loss[i]` says whether `tokens[i + 1]` is learned from what stands before it, so it is one shorter than `tokens`.
-    Rows of one `group` begin alike (one catalogue, one system prompt); `weight` multiplies the trajectory's mean loss.
+    Rows of one `group` begin alike (one catalogue, one system prompt).
     """
 
     id: str
     tokens: tuple[int, ...]
     loss: tuple[bool, ...]
     group: str = ""
-    weight: float = 1.0
 
     @property
     def targets(self) -> int:
@@ -54,11 +53,16 @@ class Row:
         return sum(self.loss)
 
 
+def learned(rows: Iterable[Row]) -> int:
+    """Count the tokens that rows are learned at: each weighs alike in a step's loss."""
+    return sum(row.targets for row in rows)
+
+
 class Refused(ValueError):
     """A play that makes no training row; the message is the reason that is counted."""
 
 
-def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weight: float = 1.0) -> Row:
+def row(name: str, spans: Iterable[Span], limit: int, group: str = "") -> Row:
     """Lay one play's spans end to end.
 
     Raises:
@@ -71,4 +75,4 @@ def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weight: f
         raise Refused("too_long")
     if not any(loss):
         raise Refused("no_loss")
-    return Row(name, tokens, loss, group, weight)
+    return Row(name, tokens, loss, group)

@@ -46,7 +46,7 @@ class MixRules(Record):
     newest_share: float = Field(default=0.5, ge=0, le=1)
     """Of an arm's places, those that go to its newest wins; the others are drawn from all of its past, so that the
     latest rounds are always there and never alone."""
-    least_need: float = Field(default=0.2, ge=0, le=1)
+    least_need: float = Field(default=0.5, ge=0, le=1)
     """The arms of a backend share its places by how often the champion fails there, an arm that it always passes as if
     it failed this often; 1 gives every arm as many."""
     splits: tuple[Split, ...] = (Split.TRAIN,)

@@ -128,7 +128,7 @@ def reaches(model: Any) -> bool:  # noqa: ANN401 - as above
     rows = [Row(str(last), (1, 2, 3, 4, last, 5), (True,) * 5) for last in (6, 7)]
     try:
         with stand_in(model):
-            cache = ForestCache(packed := pack(rows, 1.0, least=1))
+            cache = ForestCache(packed := pack(rows, 1, least=1))
             hidden = model.model(mx.array(packed.tokens)[:, None], cache=[cache] * len(model.layers))
             ours, plain = head(model)(hidden[:, 0]), model(mx.array(rows[0].tokens[:-1])[None])[0]
         same = mx.allclose(ours[: plain.shape[0]], plain, rtol=1e-2, atol=1e-2 * float(mx.abs(plain).max()))

@@ -32,7 +32,7 @@ from loop.training.distributed import Ranks
 from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
 from loop.training.lanes import one_arena
-from loop.training.masks import Refused, Row, row
+from loop.training.masks import Refused, Row, learned, row
 from loop.training.memory import bound_cache
 from loop.training.schedule import apart, steps
 from loop.training.watch import Watch
@@ -135,7 +135,7 @@ class Fit:
     def _step(self, members: Sequence[Row], rate: float) -> float:
         self.optimizer.learning_rate = rate
         mine = self.ranks.share(members)
-        loss, gradient = self.engine.gradient(mine, sum(row.weight for row in members)) if mine else self._nothing()
+        loss, gradient = self.engine.gradient(mine, learned(members)) if mine else self._nothing()
         loss, gradient = self.ranks.sum(loss, gradient)
         self.optimizer.update(self.model, gradient)
         mx.eval(self.model.trainable_parameters(), self.optimizer.state)

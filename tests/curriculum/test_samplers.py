@@ -226,6 +226,26 @@ def test_a_new_champion_is_looked_at_in_every_arm_before_a_teacher_is_asked():
     assert {each.arm for each in Thompson().teach(played, keys, 20, random.Random(0))} == {keys[0]}
 
 
+def test_what_a_rounds_own_plays_open_is_looked_at_within_the_round():
+    keys = [key("Math", tier=tier) for tier in (Tier.MODERATE, Tier.HARD, Tier.VERYHARD)]
+    able, begun = known(keys[0], 8, 8), known(keys[0], 2, 8)
+    sampler = Thompson(samples=4)
+    assert sampler.look([], [begun], keys, random.Random(0)) == ()
+    assert sampler.look([able], [able], keys, random.Random(0)) == (), "it was open before"
+    [request] = sampler.look([begun], [able], keys, random.Random(0))
+    assert (request.arm, request.samples, request.teacher) == (keys[1], 4, False)
+    assert sampler.look([begun], [able, known(keys[1], 0, 4)], keys, random.Random(0)) == ()
+    [further] = sampler.look([begun], [able, known(keys[1], 4, 4)], keys, random.Random(0))
+    assert further.arm == keys[2]
+
+
+def test_what_a_champion_has_opened_is_open_for_the_next_one():
+    keys = [key("Math", tier=tier) for tier in (Tier.MODERATE, Tier.HARD)]
+    able = inherit(known(keys[0], 6, 8))
+    assert able.rate < Thompson().mastered
+    assert picked(Thompson(), [able], keys)[keys[1]]
+
+
 def test_arms_that_come_first_leave_every_backend_its_floor():
     members = np.repeat(np.eye(3, dtype=bool), [8, 1, 1], axis=1)
     chosen = spread(np.ones(10), members, 10, 0.2, np.random.default_rng(0), np.arange(8))

@@ -64,8 +64,8 @@ def test_an_arm_gets_places_by_how_often_the_champion_fails_there():
         rows = select(pool, MixRules(max_rows=40, near_duplicate=1, **rules), 0, rates=rates).rows
         return Counter(each.task.tier for each in pool if each.id in rows)
 
-    assert had({}) == {Tier.EASY: 10, Tier.MODERATE: 30}
-    assert had({}, {**rates, arms[Tier.EASY]: 1.0}) == {Tier.EASY: 8, Tier.MODERATE: 32}
+    assert had({"least_need": 0.2}) == {Tier.EASY: 10, Tier.MODERATE: 30}
+    assert had({"least_need": 0.2}, {**rates, arms[Tier.EASY]: 1.0}) == {Tier.EASY: 8, Tier.MODERATE: 32}
     assert had({"least_need": 1}) == had({}, {}) == {Tier.EASY: 20, Tier.MODERATE: 20}
 
 

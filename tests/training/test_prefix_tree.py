@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.masks import Row
+from loop.training.masks import Row, learned
 from loop.training.prefix_tree import pack
 
 
@@ -17,7 +17,7 @@ def rows(draw):
     for number in range(draw(st.integers(1, 6))):
         tokens = tuple(draw(st.lists(st.integers(0, 1), min_size=2, max_size=12)))
         loss = [*draw(st.lists(st.booleans(), min_size=len(tokens) - 2, max_size=len(tokens) - 2)), True]
-        made.append(Row(str(number), tokens, tuple(loss), weight=draw(st.sampled_from([0.5, 1.0, 2.0]))))
+        made.append(Row(str(number), tokens, tuple(loss)))
     return made
 
 
@@ -29,13 +29,13 @@ def path(packed, segment):
 @settings(deadline=None)
 @given(rows(), st.integers(1, 6), st.integers(1, 5))
 def test_what_is_learned_is_what_the_rows_say(rows, least, block):
-    total = sum(row.weight for row in rows)
+    total = learned(rows)
     packed = pack(rows, total, least, block)
     expected = defaultdict(float)
     for row in rows:
-        for place, learned in enumerate(row.loss):
-            if learned:
-                expected[row.tokens[: place + 2]] += row.weight / row.targets / total
+        for place, counts in enumerate(row.loss):
+            if counts:
+                expected[row.tokens[: place + 2]] += 1 / total
     found = defaultdict(float)
     paths = {
         place: path(packed, segment) for segment in packed.segments for place in range(segment.start, segment.stop)

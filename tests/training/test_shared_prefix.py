@@ -17,7 +17,7 @@ from loop.training import backprop, lora, shared_prefix
 from loop.training.engine import Engine
 from loop.training.job import Job
 from loop.training.lanes import Lanes
-from loop.training.masks import Row
+from loop.training.masks import Row, learned
 from loop.training.pieces import whole
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
@@ -36,7 +36,7 @@ def forest(count, vocabulary, seed):
         shared = prefixes[number % 2] + (middle if number % 3 else ())
         tokens = shared + draw(rng.randrange(3, 40))
         loss = [place > len(shared) - 5 and rng.random() < 0.5 for place in range(len(tokens) - 2)] + [True]
-        rows.append(Row(str(number), tokens, tuple(loss), weight=rng.choice([0.5, 1.0, 2.0])))
+        rows.append(Row(str(number), tokens, tuple(loss)))
     short = rows[0].tokens[: len(prefixes[0]) + 2]
     return [*rows, Row("short", short, (False,) * (len(short) - 2) + (True,)), rows[1]]
 
@@ -46,8 +46,8 @@ def plain(model, rows):
     for row in rows:
         logits = model(mx.array(row.tokens[:-1])[None])[0]
         losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]), reduction="none")
-        total = total + (losses * mx.array(row.loss)).sum() / row.targets * row.weight
-    return total / sum(row.weight for row in rows)
+        total = total + (losses * mx.array(row.loss)).sum()
+    return total / learned(rows)
 
 
 SHAPE = {
@@ -77,7 +77,7 @@ def distance(one, other):
 
 
 def shared(model, rows, lanes, budget=4096, **packing):
-    total = sum(row.weight for row in rows)
+    total = learned(rows)
     with shared_prefix.stand_in(model, recompute=lanes.recompute):
         return lanes.gradient(model, [pack(part, total, **packing) for part in split(rows, lanes.count, budget)])
 
@@ -211,7 +211,7 @@ def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(family, tmp_
     rows = forest(7, 300, seed=1)
     loss, gradient = nn.value_and_grad(model, plain)(model, rows)
     with engine.open():
-        ours, our_gradient = engine.gradient(rows, sum(row.weight for row in rows))
+        ours, our_gradient = engine.gradient(rows, learned(rows))
         assert engine.loss(rows) == pytest.approx(loss.item(), rel=1e-5)
     assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
     some = {name for name, value in tree_flatten(gradient) if mx.abs(value).max().item() > 0}
