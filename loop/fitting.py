@@ -25,7 +25,7 @@ PLAIN: Final = "plain"
 
 def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
-    rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(_measured_with(loop))
+    rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(measured_with(loop))
     rates = {arm.key: arm.rate for arm in loop.store.arms()}
     dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, rates=rates)
     counts = {**dataset.counts, "audited_against": audit.tasks}
@@ -34,7 +34,7 @@ def choose(loop: Loop, rnd: Round) -> Dataset:
     return dataset
 
 
-def _measured_with(loop: Loop) -> list[Suite]:
+def measured_with(loop: Loop) -> list[Suite]:
     """Give the gates' suites and their sealed twins."""
     names = dict.fromkeys(name for gate in loop.gates for name in (gate.suite, twin(gate.suite)) if name)
     return [suite(name) for name in names]

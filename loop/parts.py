@@ -14,7 +14,7 @@ import structlog
 from pydantic import JsonValue
 
 from curriculum.sampler import Sampler
-from loop import plugins
+from loop import lease, plugins
 from loop.board import Board
 from loop.config import Config
 from loop.errors import ConfigError, nearest
@@ -158,9 +158,11 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
 
     Raises:
         ConfigError: a part, a setting or the model source is not known.
+        AlreadyRunning: a daemon with another data directory writes to the same database.
     """
     with ExitStack() as stack:
         store = stack.enter_context(store or Store.open(config.database or paths.database))
+        stack.enter_context(lease.hold(store, paths.data))
         loop = Loop(
             config=config,
             paths=paths,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loop import board, config, daemon, disk, parts, paths
-from loop.errors import CannotCreate, CheckNegative, FailureKind, OutOfMemory
+from loop import board, config, daemon, disk, lease, parts, paths
+from loop.errors import AlreadyRunning, CannotCreate, CheckNegative, FailureKind, OutOfMemory
 from loop.stopping import Stop, Stopped
 from loop.store import Store
 from loop.testing import FakeGpu, killing
@@ -98,7 +98,8 @@ def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
 
 def test_a_tier_that_a_rounds_plays_open_is_looked_at_within_the_round(places):
     sampling = tomllib.loads((Path(__file__).parent / "rehearsal.toml").read_text())["sampling"]
-    tiers = sampling | {"tiers": ["moderate", "hard"], "families": ["tidy", "buy"]}
+    waiting = {"use": "thompson", "settings": {"samples": 2, "free": ["moderate"]}}
+    tiers = sampling | {"tiers": ["moderate", "hard"], "families": ["tidy", "buy"], "curriculum": waiting}
     live(places, sampling=tiers)
     live(places, sampling=tiers)
     by_tier = "select p.round, t.tier, count(distinct t.arm), count(*) from play p join task t on t.id = p.task"
@@ -127,6 +128,14 @@ def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
     undisturbed = at(tmp_path / "whole")
     live(undisturbed)
     assert outcome(places) == outcome(undisturbed)
+
+
+def test_a_database_that_another_daemon_writes_to_is_left_alone(places, tmp_path):
+    with Store.open(places.database) as elsewhere, lease.hold(elsewhere, tmp_path / "elsewhere"):
+        with pytest.raises(AlreadyRunning, match="elsewhere"):
+            live(places)
+        assert elsewhere.rounds() == ()
+    live(places)
 
 
 class Cramped(FakeGpu):

@@ -23,7 +23,10 @@ class Leases(Base):
             held = connection.execute(select(Lease).where(Lease.name == name).with_for_update()).first()
             if held is not None and held.owner != owner and held.expires > now:
                 left = (held.expires - now) / SECOND
-                raise AlreadyRunning(f"{held.owner} holds '{name}' for another {left:.0f} s at most")
+                raise AlreadyRunning(
+                    f"Another loopd ({held.owner}) writes to this database. Stop it there; if it is gone, wait: "
+                    f"its lease ends in {left:.0f} s."
+                )
             epoch = 1 if held is None else held.epoch + 1
             row = {"name": name, "owner": owner, "epoch": epoch, "expires": now + int(seconds * SECOND)}
             self._upsert(connection, Lease, [row])

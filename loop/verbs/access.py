@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loop import commands, config, control, db, lock, paths
+from loop import commands, config, control, db, lease, lock, paths
 from loop.errors import NotFound
 from loop.store import Store
 
@@ -61,7 +61,7 @@ def change(verb: str, **arguments: JsonValue) -> commands.Answer:
     places = paths.find()
     if lock.holder(places.data) is not None:
         return control.call(places.run, verb, arguments)
-    with lock.hold(places.data), store() as opened:
+    with lock.hold(places.data), store() as opened, lease.hold(opened, places.data):
         return commands.carry_out(opened, verb, arguments)
 
 
