@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,7 @@ import psutil
 from plays import BACKENDS, SIZES, SYSTEM, Bench, Size, answers
 
 from loop import paths
+from loop.conversation import conversation
 from loop.gpu import preload
 from loop.student.client import Student
 from loop.student.sources import find
@@ -81,12 +82,16 @@ def ours(bench: Bench) -> tuple[Outcome, list[list[Message]]]:
             student = Student(
                 url=url, token_file=str(token_file), temperature=0.0, max_tokens=bench.size.tokens, timeout=READY
             )
-            chats = [student.open(None, 0) for _ in range(bench.size.plays)]  # type: ignore[arg-type]  # not looked at
-            chats[0].reply([Message(role="user", content="Hi.")], Catalogue())
             headers = {"Authorization": f"Bearer {token_file.read_text()}"}
-            before = httpx2.get(f"{url}/v1/stats", headers=headers).json()
-            seconds, found = bench.all_plays(lambda play, said: chats[play].reply(said, bench.offered(play)).message)
-            after = httpx2.get(f"{url}/v1/stats", headers=headers).json()
+            with ExitStack() as open_chats:
+                task: Any = None  # the student does not look at it
+                chats = [open_chats.enter_context(conversation(student, task, 0)) for _ in range(bench.size.plays)]
+                chats[0].reply([Message(role="user", content="Hi.")], Catalogue())
+                before = httpx2.get(f"{url}/v1/stats", headers=headers).json()
+                seconds, found = bench.all_plays(
+                    lambda play, said: chats[play].reply(said, bench.offered(play)).message
+                )
+                after = httpx2.get(f"{url}/v1/stats", headers=headers).json()
             read, stepping = after["read"] - before["read"], after["seconds"] - before["seconds"]
             outcome = Outcome(
                 seconds, answers(found), read, _peak(child.pid), kept=after["kv_bytes"], stepping=stepping
