@@ -13,23 +13,25 @@ rounds, promoted or not. Some five minutes for the 108 plays of a policy on two 
 import argparse
 import json
 import random
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 
-from loop import config, fitting, lock, parts, paths
+from loop import config, db, fitting, lock, parts, paths
 from loop.board import Board
 from loop.parts import Loop
+from loop.playing import addressed
 from loop.rollout import play
 from loop.stopping import Stop
 from loop.types import Play, Policy, Task
 from task_generators.leaks import DatasetAudit
+
+MOST = 1_000_000
+"""Leak groups of a home, at most."""
 
 
 def main() -> None:
@@ -72,8 +74,8 @@ def fresh(loop: Loop, count: int, rng: random.Random) -> Iterator[Task]:
 
 
 def _played(loop: Loop) -> set[str]:
-    with closing(sqlite3.connect(f"{loop.paths.data / 'loopd.db'}")) as connection:
-        return {group for (group,) in connection.execute("select distinct leak_group from task")}
+    with db.read_only(loop.config.database or loop.paths.database) as ask:
+        return {group for (group,) in ask("select distinct leak_group from task", rows=MOST).rows}
 
 
 def _policies(loop: Loop, count: int) -> list[tuple[str, Policy]]:
@@ -86,20 +88,19 @@ def passed(loop: Loop, policy: Policy, tasks: Sequence[Task]) -> list[bool]:
     """Have a policy play each task once, greedily; whether every checker accepted."""
     with loop.serving(policy) as served, ThreadPoolExecutor(loop.config.plays.in_flight) as pool:
         student = parts.student_part(loop.config, temperature=0.0)
-        where = {"url": served.url, "token_file": str(served.token_file), "policy": policy.id}
-        part = student.model_copy(update={"settings": {**student.settings, **where}})
 
         def won(task: Task) -> bool:
             job = Play(
                 id=task.id,
                 round=0,
                 task=task,
-                player=part,
+                player=student,
                 player_name="student",
+                policy=policy.id,
                 rule=loop.config.rule,
                 system=policy.system,
             )
-            trajectory = play(job)
+            trajectory = play(addressed(job, served))
             return all(checker.check(task, trajectory).passed for checker in loop.checkers)
 
         longest_first = sorted(tasks, key=lambda task: -len(task.plan))

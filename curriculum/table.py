@@ -33,11 +33,6 @@ class Table:
     """[backends, arms]: true where the arm plays the backend."""
 
     @property
-    def rate(self) -> Floats:
-        """Posterior means."""
-        return self.alpha / (self.alpha + self.beta)
-
-    @property
     def evidence(self) -> Floats:
         """Plays that the posterior still remembers."""
         return self.alpha + self.beta - 2 * PRIOR
