@@ -25,17 +25,21 @@ from typing import Any, Final
 
 import numpy as np
 
-GENERATORS: Final = ("files", "trading", "travel", "vehicle", "tickets", "messages", "twitter", "maths", "sql")
+from task_generators.suites import TWO
+
 GATES: Final = {"depth": "small-depth", "breadth": "small-breadth"}
 COMMON: Final[Mapping[str, str]] = {
-    "LOOPD_SAMPLING__GENERATORS": "[" + ", ".join(f'{{use = "{name}"}}' for name in GENERATORS) + "]",
-    "LOOPD_SAMPLING__FAMILIES": "[]",
+    "LOOPD_SAMPLING__GENERATORS": "[" + ", ".join(f'{{use = "{name}"}}' for name in TWO) + "]",
+    "LOOPD_SAMPLING__FAMILIES": json.dumps([family for families in TWO.values() for family in families]),
     "LOOPD_SAMPLING__BACKENDS": "[]",
     "LOOPD_GATING__GATES": "["
     + ", ".join(f'{{use = "{gate}", settings = {{suite = "{suite}"}}}}' for gate, suite in GATES.items())
     + "]",
-    "LOOPD_GATING__MAX_SAMPLES": "2",
+    "LOOPD_GATING__MAX_SAMPLES": "1",
+    "LOOPD_SAMPLING__CURRICULUM": '{use = "thompson", settings = {samples = 4}}',
+    "LOOPD_TRAINING__MIX": "{max_rows = 180}",
 }
+"""The quickstart's model and settings, but two families of every backend, half the rows, and one play a gate's task."""
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},
     "files": {"LOOPD_SAMPLING__BACKENDS": '["GorillaFileSystem"]'},
@@ -55,7 +59,6 @@ QUICK: Final[Mapping[str, str]] = {
     "LOOPD_TRAINING__MIN_ROWS": "8",
     "LOOPD_TRAINING__MIX": "{max_rows = 32}",
     "LOOPD_PLAYS__POOL": '"local"',
-    "LOOPD_GATING__MAX_SAMPLES": "1",
 }
 ALONE: Final = 2
 """Rounds with every teacher off."""

@@ -75,8 +75,7 @@ class Layer:
         grouped = (queries * scale).reshape(count, self.tails.keys.shape[1], -1, size)
         parts = [self._singles(grouped[: now.singles], now)] if now.singles else []
         parts += [self._chunk(grouped[chunk.first : chunk.first + chunk.length], chunk) for chunk in now.chunks]
-        output = mx.concatenate(parts) if len(parts) > 1 else parts[0]
-        return output.reshape(count, heads, 1, size)
+        return _together(parts).reshape(count, heads, 1, size)
 
     def _singles(self, queries: mx.array, now: Pass) -> mx.array:
         """One token a row, all rows at once: [n, K, G, D]."""
@@ -86,17 +85,17 @@ class Layer:
         alone = now.groups[0].first
         parts = [own[0][:alone]] if alone else []
         parts += [self._behind(queries, own, group) for group in now.groups]
-        return mx.concatenate(parts) if len(parts) > 1 else parts[0]
+        return _together(parts)
 
     def _own(self, queries: mx.array, now: Pass) -> tuple[mx.array, mx.array]:
         """Attend with each row's token to its own tail."""
         outputs, weights = [], []
         for run in now.runs:
             keys, values = self.tails.part(run.low, run.high, run.reach)
-            output, weight = _pieces(queries[run.of_slot], keys, values, run.mask)
+            output, weight = _pieces(_taken(queries, run.of_slot), keys, values, run.mask)
             outputs.append(output)
             weights.append(weight)
-        return mx.concatenate(outputs)[now.of_run], mx.concatenate(weights)[now.of_run]
+        return _taken(_together(outputs), now.of_run), _taken(_together(weights), now.of_run)
 
     def _behind(self, queries: mx.array, own: tuple[mx.array, mx.array], group: Group) -> mx.array:
         """Join what rows saw of themselves with the prefix that they share: one matrix product for all of them."""
@@ -128,6 +127,14 @@ class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
         grouped = (queries[0] * scale).reshape(keys.shape[1], -1, count, size)
         mask = causal(keys.shape[2] - count, count)
         return _softmax(grouped, *_by_head(keys[0], values[0]), mask)[0].reshape(1, heads, count, size)
+
+
+def _together(parts: list[mx.array]) -> mx.array:
+    return mx.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _taken(array: mx.array, places: mx.array | None) -> mx.array:
+    return array if places is None else array[places]
 
 
 def _by_head(keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:

@@ -38,8 +38,8 @@ class Run:
     high: int
     reach: int
     """How far the longest of them reaches, in whole pieces."""
-    of_slot: mx.array
-    """[high - low] which single each slot's query comes from; any, where the slot has none."""
+    of_slot: mx.array | None
+    """[high - low] which single each slot's query comes from; any, where the slot has none. None: all, in order."""
     mask: mx.array
     """[high - low, 1, 1, reach] added to the scores."""
 
@@ -80,8 +80,8 @@ class Pass:
     singles: int
     chunks: tuple[Chunk, ...]
     runs: tuple[Run, ...]
-    of_run: mx.array
-    """[singles] where each single is among the runs' slots, one run behind the other."""
+    of_run: mx.array | None
+    """[singles] where each single is among the runs' slots, one run behind the other. None: there, in order."""
     groups: tuple[Group, ...]
     """Singles outside every group have no prefix, and come before the others."""
 
@@ -100,7 +100,7 @@ def lay_out(work: Sequence[Work]) -> Pass:
         singles=len(singles),
         chunks=tuple(_chunks(work)),
         runs=tuple(_run(singles, low, high) for low, high in cuts),
-        of_run=mx.array(_found([item.slot for item in singles], cuts)),
+        of_run=_moved(_found([item.slot for item in singles], cuts), sum(high - low for low, high in cuts)),
         groups=tuple(_groups(singles)),
     )
 
@@ -154,7 +154,12 @@ def _run(singles: Sequence[Work], low: int, high: int) -> Run:
             of_slot[item.slot - low], lengths[item.slot - low] = index, item.start + 1
     reach = whole(int(lengths.max()))
     mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
-    return Run(low, high, reach, mx.array(of_slot), mx.array(mask[:, None, None]))
+    return Run(low, high, reach, _moved(of_slot, len(singles)), mx.array(mask[:, None, None]))
+
+
+def _moved(places: NDArray[np.int32], among: int) -> mx.array | None:
+    """Give the places for a gather, or None where it would give all that there is, as it is."""
+    return None if np.array_equal(places, np.arange(among)) else mx.array(places)
 
 
 def whole(places: int) -> int:

@@ -4,8 +4,10 @@ import mlx.core as mx
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from loop.student import attention
 from loop.student.layout import RUN, Work, _cuts, lay_out, whole
 
+taken = attention._taken
 lengths = st.dictionaries(st.integers(0, 40), st.integers(1, 4000), min_size=1, max_size=20)
 
 
@@ -34,10 +36,22 @@ def test_each_single_finds_itself_among_the_runs(lengths, rng):
     slots = list(lengths)
     rng.shuffle(slots)
     found = lay_out([Work(slot, lengths[slot] - 1, 1, None, 0) for slot in slots])
-    singles = mx.concatenate([run.of_slot for run in found.runs])[found.of_run]
-    assert singles.tolist() == list(range(len(slots)))
-    seen = mx.concatenate([(run.mask == 0).sum(axis=(1, 2, 3)) for run in found.runs])[found.of_run]
+    everyone = mx.arange(len(slots))
+    singles = taken(mx.concatenate([taken(everyone, run.of_slot) for run in found.runs]), found.of_run)
+    assert singles.tolist() == everyone.tolist()
+    seen = taken(mx.concatenate([(run.mask == 0).sum(axis=(1, 2, 3)) for run in found.runs]), found.of_run)
     assert seen.tolist() == [lengths[slot] for slot in slots]
+
+
+def test_rows_that_stand_in_order_need_no_gather():
+    in_order, swapped, apart = (
+        lay_out([Work(slot, 3, 1, None, 0) for slot in slots]) for slots in ((4, 5), (5, 4), (4, 6))
+    )
+    assert in_order.runs[0].of_slot is None
+    assert in_order.of_run is None
+    for other in (swapped, apart):
+        assert other.runs[0].of_slot is not None
+        assert other.of_run is not None
 
 
 def test_rows_behind_one_prefix_are_a_group_and_those_without_come_first():
