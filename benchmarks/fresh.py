@@ -23,8 +23,8 @@ from scipy.stats import binomtest
 
 from loop import config, db, fitting, lock, parts, paths
 from loop.board import Board
+from loop.gpu import addressed
 from loop.parts import Loop
-from loop.playing import addressed
 from loop.rollout import play
 from loop.stopping import Stop
 from loop.types import Play, Policy, Task
@@ -87,7 +87,7 @@ def _policies(loop: Loop, count: int) -> list[tuple[str, Policy]]:
 def passed(loop: Loop, policy: Policy, tasks: Sequence[Task]) -> list[bool]:
     """Have a policy play each task once, greedily; whether every checker accepted."""
     with loop.serving(policy) as served, ThreadPoolExecutor(loop.config.plays.in_flight) as pool:
-        student = parts.student_part(loop.config, temperature=0.0)
+        student = addressed(parts.student_part(loop.config, temperature=0.0), served, policy.id)
 
         def won(task: Task) -> bool:
             job = Play(
@@ -100,7 +100,7 @@ def passed(loop: Loop, policy: Policy, tasks: Sequence[Task]) -> list[bool]:
                 rule=loop.config.rule,
                 system=policy.system,
             )
-            trajectory = play(addressed(job, served))
+            trajectory = play(job)
             return all(checker.check(task, trajectory).passed for checker in loop.checkers)
 
         longest_first = sorted(tasks, key=lambda task: -len(task.plan))

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, JsonValue
 
 from loop.children import Child
 from loop.errors import FailureKind, ProviderError
-from loop.types import Precision, Record
+from loop.types import Part, Precision, Record
 
 log = structlog.get_logger()
 PLAIN: Final = "mlx-lm"
@@ -97,6 +97,12 @@ class Served:
         """
         if not self.alive:
             raise self._child.lost()
+
+
+def addressed(player: Part, served: Served, policy: str) -> Part:
+    """Tell a student where its model is served, and which policy that is."""
+    where = {"url": served.url, "token_file": str(served.token_file), "policy": policy}
+    return player.model_copy(update={"settings": {**player.settings, **where}})
 
 
 class Gpu:

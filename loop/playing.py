@@ -6,9 +6,9 @@ from typing import Final
 import structlog
 
 from loop.errors import FailureKind, ProviderError
-from loop.gpu import Served
+from loop.gpu import addressed
 from loop.parts import Loop
-from loop.types import Part, Play, Purpose, Round, Trajectory
+from loop.types import Play, Purpose, Round, Trajectory
 
 log = structlog.get_logger()
 RESTARTS: Final = 3
@@ -54,7 +54,8 @@ def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator
         yield from _through_pool(loop, plays)
         return
     with loop.serving(loop.store.policy(policy)) as served:
-        for play, trajectory in _through_pool(loop, [addressed(play, served) for play in plays]):
+        here = [play.model_copy(update={"player": addressed(play.player, served, policy)}) for play in plays]
+        for play, trajectory in _through_pool(loop, here):
             if lost(trajectory):
                 served.check()
             yield play, trajectory
@@ -65,12 +66,6 @@ def _through_pool(loop: Loop, plays: Sequence[Play]) -> Iterator[tuple[Play, Tra
         loop.cashier.settle(play, trajectory)
         loop.board.advance()
         yield play, trajectory
-
-
-def addressed(play: Play, served: Served) -> Play:
-    """Tell a student's play where its model is served."""
-    where = {"url": served.url, "token_file": str(served.token_file), "policy": play.policy}
-    return play.model_copy(update={"player": Part(use=play.player.use, settings={**play.player.settings, **where})})
 
 
 def lost(trajectory: Trajectory) -> bool:

@@ -92,9 +92,7 @@ def chat(
         with lease.serving(
             base, template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
         ) as served:
-            where = {"url": served.url, "token_file": str(served.token_file), "policy": found.id}
-            asked = parts.student_part(configured, temperature=0.0)
-            part = asked.model_copy(update={"settings": {**asked.settings, **where}})
+            part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, found.id)
             player: Player = plugins.load("teachers", part)
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Served in {served.ready.words}")
