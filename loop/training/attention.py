@@ -10,7 +10,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from loop.training.elementwise import exp
+from loop.training.elementwise import exp, row_max, row_sum
 from loop.training.pieces import Pieces, whole
 from loop.training.prefix_tree import Segment
 
@@ -68,15 +68,15 @@ class Forest:
             here = slice(segment.start, segment.stop)
             query = queries[:, :, here]
             outer, inner = self._scores(query, above_keys.get(segment.parent), keys[:, here])
-            top = inner.max(axis=-1, keepdims=True)
+            top = row_max(inner)
             if outer is not None:
-                top = mx.maximum(top, outer.max(axis=-1, keepdims=True))
+                top = mx.maximum(top, row_max(outer))
             yield (top,)
             p = exp(inner - top)
-            total, output = p.sum(axis=-1, keepdims=True), p.astype(values.dtype) @ values[:, here]
+            total, output = row_sum(p), p.astype(values.dtype) @ values[:, here]
             if outer is not None:
                 p = exp(outer - top)
-                total = total + p.sum(axis=-1, keepdims=True)
+                total = total + row_sum(p)
                 output = output + p.astype(values.dtype) @ above_values[segment.parent]
             outputs.append((output / total).astype(values.dtype).reshape(query.shape))
             yield outputs[-1], total

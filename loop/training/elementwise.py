@@ -1,9 +1,9 @@
 """Fast elementwise maths for MLX's CPU backend on Linux.
 
 There `mx.exp` calls the C library once per element: 0.08 G elements/s on one core, measured, where an addition runs at
-3. Three quarters of a training step went into sigmoid and softmax. The same function written out in additions,
-multiplications and a shift is compiled to vector code and is both seven times faster and closer to the true value
-(8e-8 relative against 1.6e-6). On Metal, and on a Mac's CPU, MLX's own is fast and is used.
+3, and a row's sum and maximum run at 1. Three quarters of a training step went into sigmoid and softmax. The same
+function written out in additions, multiplications and a shift is compiled to vector code and is both seven times faster
+and closer to the true value (8e-8 relative against 1.6e-6). On Metal, and on a Mac's CPU, MLX's own is fast and used.
 """
 
 import sys
@@ -23,6 +23,8 @@ LOWEST = -87.0
 """Below, float32 has no normal numbers: exp(LOWEST) is 1.6e-38."""
 
 HIGHEST = 88.0
+WIDE = 512
+"""Elements of a row up to which halving it does not pay."""
 
 Array = mx.array
 
@@ -52,6 +54,21 @@ def exp(x: Array) -> Array:
 
 
 _compiled_exp: Callable[[Array], Array] = mx.compile(_exp)
+
+
+def row_sum(x: Array) -> Array:
+    """Sum the last axis and keep it, by a matrix product where MLX's own sum adds one element at a time."""
+    if not slow_exp():
+        return x.sum(axis=-1, keepdims=True)
+    return (x.reshape(-1, x.shape[-1]) @ mx.ones((x.shape[-1], 1), x.dtype)).reshape(*x.shape[:-1], 1)
+
+
+def row_max(x: Array) -> Array:
+    """Take the maximum of the last axis and keep it; where MLX looks at one element at a time, by halves first."""
+    while slow_exp() and x.shape[-1] > WIDE:
+        half = (x.shape[-1] + 1) // 2
+        x = mx.maximum(x[..., :half], x[..., -half:])
+    return x.max(axis=-1, keepdims=True)
 
 
 @mx.compile

@@ -27,3 +27,16 @@ def test_swiglu_gradient_is_that_of_automatic_differentiation():
     _, expected = mx.vjp(lambda g, u: g * mx.sigmoid(g) * u, [gate, up], [d])
     for ours, theirs in zip(elementwise.swiglu_gradient(gate, up, d), expected, strict=True):
         np.testing.assert_allclose(np.array(ours), np.array(theirs), rtol=1e-4, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.integers(1, 5),
+    width=st.sampled_from([1, 2, elementwise.WIDE, elementwise.WIDE + 1, 3 * elementwise.WIDE - 1, 5000]),
+    seed=st.integers(0, 99),
+)
+def test_rows_have_the_sum_and_the_maximum_that_mlx_gives_them(rows, width, seed):
+    x = mx.random.uniform(shape=(2, rows, width), key=mx.random.key(seed))
+    total, highest = elementwise.row_sum(x), elementwise.row_max(x)
+    np.testing.assert_allclose(np.array(total), np.array(x.sum(axis=-1, keepdims=True)), rtol=1e-5)
+    assert mx.array_equal(highest, x.max(axis=-1, keepdims=True))
