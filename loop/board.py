@@ -95,12 +95,16 @@ class Board:
         if due:
             self._write()
 
-    def enter(self, rnd: Round) -> None:
-        """Begin a stage; what was counted for the last round, or for training plays, is not shown beside it."""
+    def enter(self, rnd: Round, champion: str) -> None:
+        """Begin a stage under a champion, named by its adapter; the stock model has none.
+
+        What was counted for the last round, or for training plays, is not shown beside it.
+        """
         old: dict[str, Any] = {"losses": (), "loss": None} if rnd.state is RoundState.SAMPLE else {}
         if rnd.state in {RoundState.SAMPLE, RoundState.GATE}:
             old["tallies"] = {}
-        self.update(round=rnd.id, stage=str(rnd.state), doing="", done=0, total=0, step_done=0, **old)
+        begun = {"doing": "", "done": 0, "total": 0, "step_done": 0}
+        self.update(round=rnd.id, stage=str(rnd.state), champion=champion, **begun, **old)
 
     def step(self, doing: str, total: int, done: int = 0, unit: str = "plays") -> None:
         """Begin a step within the stage."""

@@ -109,7 +109,7 @@ def step(loop: Loop, rnd: Round) -> Round:
         rnd = loop.store.enter(rnd)
         if rnd.attempts > loop.config.max_attempts:
             return loop.store.advance(rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain")
-        loop.board.enter(rnd)
+        loop.board.enter(rnd, loop.champion.adapter or "")
         log.info("stage_entered", attempts=rnd.attempts)
         move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from loop import board, config, daemon, disk, lease, parts, paths
+from loop.board import Board
 from loop.errors import AlreadyRunning, CannotCreate, CheckNegative, FailureKind, OutOfMemory
 from loop.stopping import Stop, Stopped
 from loop.store import Store
@@ -94,6 +95,21 @@ def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
     assert len(after["rounds"]) == 2
     assert [row[2] for row in after["promotions"]] == [*(row[2] for row in first), "rejected"]
     assert after["arms"] != []
+
+
+def test_a_daemon_that_is_started_again_names_its_champion_from_the_first_stage_on(places, monkeypatch):
+    live(places)
+    with Store.open(places.database) as store:
+        adapter = store.champion().adapter
+    named, update = [], Board.update
+
+    def noted(board, **changes):
+        named.extend(changes["champion"] for _ in range("stage" in changes))
+        update(board, **changes)
+
+    monkeypatch.setattr(Board, "update", noted)
+    live(places)
+    assert named[0] == adapter
 
 
 def test_a_tier_that_a_rounds_plays_open_is_looked_at_within_the_round(places):
