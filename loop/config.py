@@ -101,6 +101,9 @@ class Training(Record):
     epochs: int = Field(default=2, ge=1)
     batch_rows: int = Field(default=8, ge=1)
     """Rows of one optimizer step: fewer give more steps for the same work."""
+    weigh: Literal["trajectories", "tokens"] = "trajectories"
+    """What counts alike in a step's loss: every trajectory, so that backends with long plays do not outweigh the
+    others, or every learned token, as in mlx-lm's trainer."""
     max_tokens: int = Field(default=2048, ge=64)
     """A row longer than this is refused and counted."""
     batch_tokens: int = Field(default=4096, ge=64)

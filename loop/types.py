@@ -773,7 +773,7 @@ class TrainingStep(Record):
     steps: int = Field(ge=1)
     """Of the whole training."""
     loss: float
-    """Mean over trajectories of their mean cross-entropy, before the step."""
+    """Mean cross-entropy of the step's learned tokens, weighted as the training weighs them, before the step."""
     heldout_loss: float | None = None
     """The same over the rows kept apart, after the step, where it was measured."""
     learning_rate: float | None = None

@@ -62,12 +62,12 @@ class Engine:
             with shared_prefix.recomputing(self.model, recompute=recompute):
                 yield
 
-    def gradient(self, rows: Sequence[Row], total: int) -> tuple[mx.array, Any]:
-        """Sum the losses of the rows' learned tokens over `total`, those of the whole step; and its gradient."""
+    def gradient(self, rows: Sequence[Row], total: float) -> tuple[mx.array, Any]:
+        """Sum the losses of the rows' learned tokens by weight over `total`, the whole step's; and its gradient."""
         return self.lanes.gradient(self.model, list(self._parts(rows, total)))
 
     def loss(self, rows: Sequence[Row]) -> float:
-        """Compute the mean loss of the rows' learned tokens, and no gradient."""
+        """Compute the weighted mean loss of the rows' learned tokens, and no gradient."""
         function: Any = plain.loss if self.name == "plain" else shared_prefix.loss
         total = 0.0
         for part in self._parts(rows, learned(rows)):
@@ -75,7 +75,7 @@ class Engine:
             total += value
         return total
 
-    def _parts(self, rows: Sequence[Row], total: int) -> Iterator[Packed | plain.Padded]:
+    def _parts(self, rows: Sequence[Row], total: float) -> Iterator[Packed | plain.Padded]:
         if self.name == "plain":
             return (plain.pad(part, total) for part in plain.split(rows, self.at_once))
         return (pack(part, total) for part in split(rows, self.lanes.count, self.at_once))

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from loop.canonical import NotJson, digest, parse
 from loop.errors import ConfigError
+from loop.training.masks import Weighing
 from loop.types import Catalogue, Id, Message, Record
 
 
@@ -45,6 +46,9 @@ class Job(Record):
     run_rows: int | None = Field(default=None, ge=1)
     """Trajectories of one catalogue that stand together in a step: more share more, fewer mix better. None takes half
     a step, so that on two lanes each has a catalogue of its own and no prefix is computed twice."""
+    weigh: Weighing = "trajectories"
+    """What counts alike in a step's loss: every trajectory, so that backends with long plays do not outweigh the
+    others, or every learned token, as in mlx-lm's trainer."""
     batch_tokens: int = Field(default=4096, ge=64)
     """Tokens of a micro-batch, after sharing: this bounds memory."""
     max_tokens: int = Field(default=2048, ge=64)

@@ -7,9 +7,11 @@ and a student that never sees one never stops calling.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from loop.types import Catalogue, Message
+
+Weighing = Literal["trajectories", "tokens"]
 
 
 class Span(Protocol):
@@ -39,13 +41,14 @@ class Row:
     """One trajectory as tokens.
 
     `loss[i]` says whether `tokens[i + 1]` is learned from what stands before it, so it is one shorter than `tokens`.
-    Rows of one `group` begin alike (one catalogue, one system prompt).
+    Rows of one `group` begin alike (one catalogue, one system prompt). `weight` is that of each learned token.
     """
 
     id: str
     tokens: tuple[int, ...]
     loss: tuple[bool, ...]
     group: str = ""
+    weight: float = 1.0
 
     @property
     def targets(self) -> int:
@@ -53,17 +56,24 @@ class Row:
         return sum(self.loss)
 
 
-def learned(rows: Iterable[Row]) -> int:
-    """Count the tokens that rows are learned at: each weighs alike in a step's loss."""
-    return sum(row.targets for row in rows)
+def learned(rows: Iterable[Row]) -> float:
+    """Sum the weights of the tokens that rows are learned at: what a step's loss is divided by."""
+    return sum(row.weight * row.targets for row in rows)
 
 
 class Refused(ValueError):
     """A play that makes no training row; the message is the reason that is counted."""
 
 
-def row(name: str, spans: Iterable[Span], limit: int, group: str = "") -> Row:
+def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weigh: Weighing = "tokens") -> Row:
     """Lay one play's spans end to end.
+
+    Args:
+        name: the trajectory's id.
+        spans: its tokens, in runs that are learned or not.
+        limit: most tokens that a row may have.
+        group: rows of one group begin alike.
+        weigh: what counts alike in a step's loss, every trajectory or every learned token.
 
     Raises:
         Refused: it has more than `limit` tokens ("too_long") or nothing to learn ("no_loss").
@@ -75,4 +85,4 @@ def row(name: str, spans: Iterable[Span], limit: int, group: str = "") -> Row:
         raise Refused("too_long")
     if not any(loss):
         raise Refused("no_loss")
-    return Row(name, tokens, loss, group)
+    return Row(name, tokens, loss, group, 1 / sum(loss) if weigh == "trajectories" else 1.0)

@@ -26,7 +26,7 @@ class Padded:
     weights: Array
 
 
-def pad(rows: Sequence[Row], total: int) -> Padded:
+def pad(rows: Sequence[Row], total: float) -> Padded:
     """Stand rows beside each other, the shorter ones padded behind, where causal attention never looks."""
     length = max(len(row.tokens) for row in rows) - 1
     tokens, targets = (np.zeros((len(rows), length), np.int32) for _ in range(2))
@@ -34,7 +34,7 @@ def pad(rows: Sequence[Row], total: int) -> Padded:
     for place, row in enumerate(rows):
         here = len(row.loss)
         tokens[place, :here], targets[place, :here] = row.tokens[:-1], row.tokens[1:]
-        weights[place, :here] = np.array(row.loss) / total
+        weights[place, :here] = np.array(row.loss) * (row.weight / total)
     return Padded(mx.array(tokens), mx.array(targets), mx.array(weights))
 
 

@@ -3,7 +3,7 @@
 Rows are sorted; neighbours that begin alike share a segment. All segments of a micro-batch stand behind each other in
 one packed sequence, depth first; a token attends to its own segment up to itself and to the segments above. A position
 that several rows pass through may have several targets: one (position, target, weight) triple each. The sum over
-triples of weight times cross-entropy is then exactly the mean over the learned tokens of all rows of a step.
+triples of weight times cross-entropy is then exactly the weighted mean over the learned tokens of all rows of a step.
 """
 
 from collections import defaultdict
@@ -49,8 +49,8 @@ class _Builder:
     """Grows a packed micro-batch segment by segment."""
 
     rows: Sequence[Row]
-    share: float
-    """Of one learned token in the step's loss."""
+    total: float
+    """Weight of all learned tokens of the step."""
     least: int
     block: int
 
@@ -97,7 +97,7 @@ class _Builder:
         row = self.rows[member]
         for place in range(depth, end):
             if row.loss[place]:
-                self.triples[place + shift, row.tokens[place + 1]] += self.share
+                self.triples[place + shift, row.tokens[place + 1]] += row.weight / self.total
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:
@@ -106,17 +106,17 @@ def common(one: Sequence[int], other: Sequence[int]) -> int:
     return next((place for place in range(limit) if one[place] != other[place]), limit)
 
 
-def pack(rows: Sequence[Row], total: int, least: int = 32, block: int = 256) -> Packed:
+def pack(rows: Sequence[Row], total: float, least: int = 32, block: int = 256) -> Packed:
     """Pack rows into one micro-batch.
 
     Args:
         rows: the micro-batch's trajectories.
-        total: learned tokens of all rows of the optimizer step, which may have several micro-batches.
+        total: weight of the learned tokens of all rows of the optimizer step, which may have several micro-batches.
         least: a shared run of fewer tokens is not worth a segment of its own.
         block: a longer segment becomes a chain, so that attention never computes much more than its causal half.
     """
     ordered = sorted(rows, key=lambda row: row.tokens)
-    builder = _Builder(ordered, 1 / total, least, block)
+    builder = _Builder(ordered, total, least, block)
     builder.grow(0, len(ordered), 0, -1)
     triples = sorted(builder.triples.items())
     return Packed(

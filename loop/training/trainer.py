@@ -84,9 +84,8 @@ def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
     refused: Counter[str] = Counter()
     for example in read_examples(job.rows):
         try:
-            rows.append(
-                row(example.id, renderer.spans(example.messages, example.catalogue), job.max_tokens, example.group)
-            )
+            spans = renderer.spans(example.messages, example.catalogue)
+            rows.append(row(example.id, spans, job.max_tokens, example.group, job.weigh))
         except Refused as reason:
             refused[str(reason)] += 1
     if not rows:

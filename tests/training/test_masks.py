@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.masks import Refused, row
+from loop.training.masks import Refused, learned, row
 
 
 class Span(NamedTuple):
@@ -40,3 +40,9 @@ def test_a_row_is_whole_or_refused(parts, limit):
             row("r", parts, limit)
     elif any([part.loss for part in parts for _ in part.tokens][1:]):
         assert len(row("r", parts, limit).tokens) == size
+
+
+@pytest.mark.parametrize(("weigh", "shares"), [("trajectories", (1 / 2, 1 / 2)), ("tokens", (1 / 4, 3 / 4))])
+def test_a_long_play_outweighs_a_short_one_only_where_tokens_weigh_alike(weigh, shares):
+    rows = [row(str(size), [Span((1, 2), False), Span((3,) * size, True)], 100, weigh=weigh) for size in (2, 6)]
+    assert tuple(row.weight * row.targets / learned(rows) for row in rows) == pytest.approx(shares)

@@ -17,7 +17,7 @@ def rows(draw):
     for number in range(draw(st.integers(1, 6))):
         tokens = tuple(draw(st.lists(st.integers(0, 1), min_size=2, max_size=12)))
         loss = [*draw(st.lists(st.booleans(), min_size=len(tokens) - 2, max_size=len(tokens) - 2)), True]
-        made.append(Row(str(number), tokens, tuple(loss)))
+        made.append(Row(str(number), tokens, tuple(loss), weight=draw(st.sampled_from([1.0, 1 / sum(loss)]))))
     return made
 
 
@@ -35,7 +35,7 @@ def test_what_is_learned_is_what_the_rows_say(rows, least, block):
     for row in rows:
         for place, counts in enumerate(row.loss):
             if counts:
-                expected[row.tokens[: place + 2]] += 1 / total
+                expected[row.tokens[: place + 2]] += row.weight / total
     found = defaultdict(float)
     paths = {
         place: path(packed, segment) for segment in packed.segments for place in range(segment.start, segment.stop)

@@ -36,7 +36,7 @@ def forest(count, vocabulary, seed):
         shared = prefixes[number % 2] + (middle if number % 3 else ())
         tokens = shared + draw(rng.randrange(3, 40))
         loss = [place > len(shared) - 5 and rng.random() < 0.5 for place in range(len(tokens) - 2)] + [True]
-        rows.append(Row(str(number), tokens, tuple(loss)))
+        rows.append(Row(str(number), tokens, tuple(loss), weight=1 / sum(loss) if number % 2 else 1.0))
     short = rows[0].tokens[: len(prefixes[0]) + 2]
     return [*rows, Row("short", short, (False,) * (len(short) - 2) + (True,)), rows[1]]
 
@@ -46,7 +46,7 @@ def plain(model, rows):
     for row in rows:
         logits = model(mx.array(row.tokens[:-1])[None])[0]
         losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]), reduction="none")
-        total = total + (losses * mx.array(row.loss)).sum()
+        total = total + row.weight * (losses * mx.array(row.loss)).sum()
     return total / learned(rows)
 
 
