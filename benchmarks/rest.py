@@ -32,14 +32,15 @@ COMMON: Final[Mapping[str, str]] = {
     "LOOPD_SAMPLING__GENERATORS": "[" + ", ".join(f'{{use = "{name}"}}' for name in FEW) + "]",
     "LOOPD_SAMPLING__FAMILIES": json.dumps([family for families in FEW.values() for family in families]),
     "LOOPD_SAMPLING__BACKENDS": "[]",
-    "LOOPD_GATING__GATES": f'[{{use = "depth", settings = {{suite = "{GATES["depth"]}"}}}}, '
-    f'{{use = "breadth", settings = {{suite = "{GATES["breadth"]}", backend_margin = 0.9}}}}]',
+    "LOOPD_GATING__GATES": f'[{{use = "depth", settings = {{suite = "{GATES["depth"]}", margin = 0.2}}}}, '
+    f'{{use = "breadth", settings = {{suite = "{GATES["breadth"]}", margin = 0.2, backend_margin = 0.9}}}}]',
     "LOOPD_GATING__MAX_SAMPLES": "1",
     "LOOPD_SAMPLING__TIERS": '["easy", "moderate"]',
     "LOOPD_TRAINING__MIX": "{max_rows = 200}",
 }
 """The quickstart's model and settings, but a family or two of every backend, two tiers, 200 rows, and one play a gate's
-task. Six tasks of a backend cannot show that it lost no 10 points; its margin only refuses one that is lost altogether.
+task. 32 and 48 such plays can only exclude a loss of some 20 points, so that is the margin; with 3 no second candidate
+could ever be promoted. Six tasks of a backend only tell whether it is lost altogether.
 """
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},

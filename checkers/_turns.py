@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from loop.types import Call, Message, Task, Trajectory
+from loop.types import Call, Message, Task, Trajectory, Verdict
 
 
 class Step(NamedTuple):
@@ -66,3 +66,9 @@ def shape_fault(task: Task, turns: list[PlayedTurn]) -> str | None:
         if len(played.calls) != len(played.answers):
             return f"turn {number}: an answer stands before the first call"
     return None
+
+
+def among_played(verdict: Verdict, trajectory: Trajectory) -> bool:
+    """Whether the turn that a verdict found wrong, from 1 in its evidence, is one that was played."""
+    turn = verdict.evidence.get("turn")
+    return isinstance(turn, int) and turn <= len(turns_of(trajectory))

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import JsonValue, PrivateAttr
 
 from checkers._replay import LastPlan, PlannedTurn, Replay
-from checkers._turns import PlayedTurn, shape_fault, turns_of
+from checkers._turns import PlayedTurn, among_played, shape_fault, turns_of
 from loop.canonical import canonical
 from loop.types import Record, Task, Trajectory, Verdict
 
@@ -61,6 +61,14 @@ class Outcome(Record):
             if fault := self._fault(played[number], planned, replay):
                 return self._verdict(task, number, fault)
         return self._verdict(task, len(task.turns), None)
+
+    def doomed(self, task: Task, trajectory: Trajectory) -> bool:
+        """Whether a turn that was played ended otherwise than the plan's: BFCL fails the play for it.
+
+        Raises:
+            PlanError: the task's own plan cannot be run; the message names the task.
+        """
+        return among_played(self.check(task, trajectory), trajectory)
 
     def _fault(self, played: PlayedTurn, planned: PlannedTurn, replay: Replay) -> Fault | None:
         """Judge one turn. The replay stands where the turn before left it."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
-from checkers._turns import PlayedTurn, turns_of
+from checkers._turns import PlayedTurn, among_played, turns_of
 from loop.types import Record, Rule, Task, Trajectory, Turn, Verdict
 
 __all__ = ["Stop"]
@@ -39,6 +39,10 @@ class Stop(Record):
             if found and (self.premature or found[0] != "premature"):
                 return self._verdict(task, played, number, *found)
         return self._verdict(task, played, len(task.turns), "", "every turn ends with a message without a call")
+
+    def doomed(self, task: Task, trajectory: Trajectory) -> bool:
+        """Whether a turn that was played ended too late or too early."""
+        return among_played(self.check(task, trajectory), trajectory)
 
     def _verdict(self, task: Task, played: Sequence[PlayedTurn], right: int, kind: str, detail: str) -> Verdict:
         steps = [len(turn.steps) for turn in played]

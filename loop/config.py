@@ -130,6 +130,9 @@ class Plays(Record):
     """Worker processes (ray) or threads (local)."""
     in_flight: int = Field(default=32, ge=1)
     """Plays under way at once."""
+    stop_doomed: bool = True
+    """End a play after the turn that made it fail: its verdict is the same, and its other turns cost nothing. Where a
+    gate measures lengths or distances, plays of its suite are played to their end."""
 
 
 class Config(Record):

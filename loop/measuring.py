@@ -13,6 +13,7 @@ from loop.errors import Sealed
 from loop.gates.decision import decide, owed, standing
 from loop.gates.rules import under_rules
 from loop.parts import Loop, student_part
+from loop.refereeing import referees
 from loop.soundness import known_flaws
 from loop.types import (
     TWIN,
@@ -164,8 +165,9 @@ def fingerprint(loop: Loop, suite: Suite, player: Contestant | None = None) -> s
     checkers: list[JsonValue] = [f"{name}@{version}" for name, version in _required(loop, suite)]
     judges = suite.checkers or [part for part in config.checkers if part.settings]
     checkers += [{part.use: dict(part.settings)} for part in judges]
+    stopped = {"stopped": True} if referees(loop, suite) else {}
     asked = _as_student(config) if player is None or isinstance(player, Policy) else _as_teacher(config, player)
-    return digest({"suite": suite.id, "checkers": checkers, "rule": config.rule.steps_per_turn, **asked})
+    return digest({"suite": suite.id, "checkers": checkers, "rule": config.rule.steps_per_turn, **stopped, **asked})
 
 
 def _as_student(config: Config) -> dict[str, JsonValue]:
@@ -272,7 +274,7 @@ def _part(config: Config, player: Contestant, sample: int) -> Part:
 
 
 def _play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite], player: Contestant | None = None) -> None:
-    for play, trajectory in playing.owed(loop, rnd, Purpose.GATE):
+    for play, trajectory in playing.owed(loop, rnd, Purpose.GATE, suites.values()):
         loop.store.finish(play, trajectory)
     for suite in suites.values():
         judge_missing(loop, rnd, suite)

@@ -8,23 +8,29 @@ import structlog
 from loop.errors import FailureKind, ProviderError
 from loop.gpu import addressed
 from loop.parts import Loop
-from loop.types import Play, Purpose, Round, Trajectory
+from loop.refereeing import referees
+from loop.types import Part, Play, Purpose, Round, Suite, Trajectory
 
 log = structlog.get_logger()
 RESTARTS: Final = 3
 """Times that a model server may die without one play finished before the daemon gives up."""
 
 
-def owed(loop: Loop, rnd: Round, purpose: Purpose) -> Iterator[tuple[Play, Trajectory]]:
+def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ()) -> Iterator[tuple[Play, Trajectory]]:
     """Play what a round owes for one purpose, until nothing is owed; yields each play as it ends.
+
+    `suites` are those that a gate's plays belong to: they say who may stop a play that has failed.
 
     The student's plays are grouped by policy, so that each policy is served once; teachers' plays need no server.
 
     Raises:
         ProviderError: the model server died again and again without finishing a play.
     """
-    barren = 0
-    while plays := loop.store.owed(rnd, purpose):
+    stops: dict[str | None, tuple[Part, ...]] = {suite.id: referees(loop, suite) for suite in suites}
+    stops[None], barren = referees(loop), 0
+    while plays := [
+        play.model_copy(update={"referees": stops.get(play.suite, ())}) for play in loop.store.owed(rnd, purpose)
+    ]:
         done, total = loop.store.progress(rnd, purpose)
         policy = next((play.policy for play in plays if play.policy), None)
         loop.board.step(_doing(loop, policy), total=total, done=done)

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from loop.store.trajectories import Shown
-from loop.types import Call, Message, Verdict
+from loop.types import Call, End, Message, Verdict
 
 STYLES = {"system": "dim", "user": "bold cyan", "assistant": "bold green", "tool": "yellow"}
 LONGEST = 2000
@@ -34,6 +34,8 @@ def _conversation(shown: Shown) -> Iterator[Text]:
             turn += 1
             yield Text(f"\nturn {turn} of {len(shown.task.turns)}", style="dim")
         yield message(each)
+    if turn < len(shown.task.turns) and shown.trajectory.end is End.CLOSED:
+        yield Text("\nnot played on: no other turn could have made it pass", style="dim")
 
 
 def message(said: Message) -> Text:

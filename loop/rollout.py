@@ -5,7 +5,7 @@ never trained on a conversation that it could not have had.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loop import plugins
@@ -21,6 +21,7 @@ from loop.types import (
     Message,
     Play,
     Player,
+    Referee,
     Reply,
     Result,
     Rule,
@@ -78,22 +79,57 @@ def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) 
     try:
         with conversation(player, job.task, job.seed) as chat:
             world = open_world(job.task.backends, job.task.initial)
-            return converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into), None
+            doomed = referees(job)
+            end = converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into, doomed=doomed)
+            return end, None
     except ProviderError as error:
         return End.FAILED, Failure(kind=error.kind, message=str(error)[:2000], retry_at=error.retry_at)
 
 
+Doomed = Callable[[Sequence[Message]], bool]
+"""Asked between turns: whether what was said already fails the play."""
+
+
+def referees(job: Play) -> Doomed:
+    """Build the checkers that stop a play, behind one question about its messages.
+
+    Raises:
+        ConfigError: there is no such checker.
+    """
+    judges: list[Referee] = [plugins.load("checkers", part) for part in job.referees]
+
+    def doomed(messages: Sequence[Message]) -> bool:
+        said = Trajectory(
+            task=job.task.id, player=job.player_name, rule=job.rule, messages=tuple(messages), end=End.CLOSED
+        )
+        return any(judge.doomed(job.task, said) for judge in judges)
+
+    return doomed
+
+
 def converse(  # noqa: PLR0913 - the one place where everything of a play meets
-    chat: Chat, task: Task, world: World, catalogue: Catalogue, *, rule: Rule, system: str = "", into: Transcript
+    chat: Chat,
+    task: Task,
+    world: World,
+    catalogue: Catalogue,
+    *,
+    rule: Rule,
+    system: str = "",
+    into: Transcript,
+    doomed: Doomed = lambda _: False,
 ) -> End:
     """Take the player through every turn of a task, running its calls in the world as they come.
+
+    A doomed play ends where it stands: every turn must pass, so no other turn could change its verdict.
 
     Raises:
         ProviderError: the player's provider gave no answer; `into` holds what was said until then.
     """
     if system:
         into.messages.append(Message(role="system", content=system))
-    for turn in task.turns:
+    for number, turn in enumerate(task.turns):
+        if number and doomed(into.messages):
+            break
         into.messages.append(Message(role="user", content=turn.user, adds=turn.adds))
         if not take_turn(chat, world, offered(catalogue, into.messages, task), rule, into):
             return End.CAP

@@ -298,7 +298,7 @@ class End(StrEnum):
     """How a play ended."""
 
     CLOSED = "closed"
-    """Every turn ended with a message without a call."""
+    """Every turn that was begun ended with a message without a call. With fewer turns than its task, it was stopped."""
     CAP = "cap"
     """A turn reached the step cap: over-run."""
     FAILED = "failed"
@@ -364,6 +364,8 @@ class Play(Record):
     rule: Rule = OFFICIAL
     system: str = ""
     """The system prompt's text, before the catalogue."""
+    referees: tuple[Part, ...] = ()
+    """Checkers that are asked between turns whether the play is doomed; named when it is sent to a worker."""
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -397,6 +399,14 @@ class Checker(Protocol):
 
     def check(self, task: Task, trajectory: Trajectory) -> Verdict:
         """Judge one trajectory; never raises for anything that a player may have done."""
+        ...
+
+
+class Referee(Checker, Protocol):
+    """A checker that can tell from a play's first turns that it fails, whatever its other turns bring."""
+
+    def doomed(self, task: Task, trajectory: Trajectory) -> bool:
+        """Whether one of the turns that were played fails the play already."""
         ...
 
 

@@ -144,3 +144,30 @@ def test_a_changed_copy_has_an_id_of_its_own():
     one = task()
     assert one.id != one.model_copy(update={"seed": 99}).id
     assert one.model_copy().id == one.id
+
+
+REFEREES = (Part(use="outcome"), Part(use="stop"))
+
+
+class Idle(Record):
+    """A player that says that it is done, without a call."""
+
+    name: str = "idle"
+
+    def open(self, task, seed):
+        return Says(message=Message(role="assistant", content="Done."))
+
+
+@pytest.mark.parametrize(("referees", "turns"), [((), len(task().turns)), (REFEREES, 1)])
+def test_a_play_that_has_failed_is_not_played_on_where_a_referee_watches(referees, turns):
+    trajectory = play(owed(Part(use=f"{__name__}:Idle"), referees=referees))
+    assert trajectory.end is End.CLOSED
+    assert sum(message.role == "user" for message in trajectory.messages) == turns
+    assert trajectory.usage.requests == turns
+    assert [load("checkers", part).check(task(), trajectory).passed for part in REFEREES] == [False, False]
+
+
+def test_a_play_that_goes_well_is_played_to_its_end_under_referees():
+    free, watched = (play(owed(Part(use="scripted"), referees=referees)) for referees in ((), REFEREES))
+    assert free.messages == watched.messages
+    assert sum(message.role == "user" for message in watched.messages) == len(task().turns)

@@ -37,6 +37,7 @@ def test_whatever_changes_an_answer_of_the_student_or_its_verdict_changes_the_fi
         {"student": {"player": "loop.student.client:Student"}},
         {"gating": {"temperature": 0.5}},
         {"rule": {"steps_per_turn": 3}},
+        {"plays": {"stop_doomed": False}},
         {"checkers": [OUTCOME, {"use": "stop"}]},
         {"checkers": [{**OUTCOME, "settings": {"abstain": False}}]},
     )
