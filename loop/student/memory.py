@@ -7,8 +7,9 @@ took 190 ms that way and 25 ms with the memory kept. On a Mac MLX keeps its own 
 
 import ctypes
 import sys
-from typing import Final
+from typing import Any, Final
 
+ARENA_MAX: Final = -8
 TRIM_THRESHOLD: Final = -1
 TOP_PAD: Final = -2
 MMAP_MAX: Final = -4
@@ -19,7 +20,18 @@ PAD: Final = 64 * 2**20
 
 def keep_freed() -> bool:
     """Tell the C library to keep what is freed; whether it listened. Call it before the first large array."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _mallopt()
     if mallopt is None:
         return False
     return all([mallopt(MMAP_MAX, 0), mallopt(TRIM_THRESHOLD, NEVER), mallopt(TOP_PAD, PAD)])
+
+
+def one_arena() -> None:
+    """Let all streams' threads share the C library's first heap, the only one that `keep_freed` keeps."""
+    mallopt = _mallopt()
+    if mallopt is not None:
+        mallopt(ARENA_MAX, 1)
+
+
+def _mallopt() -> Any:  # noqa: ANN401 - a function of C
+    return getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

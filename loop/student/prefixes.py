@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import mlx.core as mx
 
+from loop.student.abreast import Reader
 from loop.student.attention import Reading
 from loop.student.layout import Saved
 from loop.student.stored import StoredPrefixes
 
-STEP: Final = 512
-"""Tokens of a prefix that are computed at a time."""
 WORTH: Final = 16
 """A beginning shared with another prefix is taken from it from so many tokens on."""
 
@@ -50,7 +49,8 @@ class Prefixes:
         budget: int,
         stored: StoredPrefixes | None = None,
     ) -> None:
-        self.model, self.token_bytes, self.budget, self.stored = model, token_bytes, budget, stored
+        self.reader = Reader(model)
+        self.token_bytes, self.budget, self.stored = token_bytes, budget, stored
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
@@ -93,9 +93,7 @@ class Prefixes:
     def _compute(self, tokens: tuple[int, ...]) -> Prefix:
         began = time.perf_counter()
         caches, start = self._begin(tokens)
-        for first in range(start, len(tokens), STEP):
-            self.model.model(mx.array([tokens[first : first + STEP]]), cache=caches)
-            mx.eval([(cache.keys, cache.values) for cache in caches])
+        self.reader.read(tokens[start:], caches)
         self.computed += len(tokens) - start
         saved = tuple(_own(cache, len(tokens)) for cache in caches)
         mx.eval(saved)
@@ -104,7 +102,7 @@ class Prefixes:
         return Prefix(tokens, _across(saved))
 
     def _begin(self, tokens: tuple[int, ...]) -> tuple[list[Reading], int]:
-        caches = [Reading() for _ in self.model.layers]
+        caches = [Reading() for _ in self.reader.model.layers]
         nearest = max(self._kept.values(), key=lambda prefix: common(prefix.tokens, tokens), default=None)
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
         if nearest is None or shared < WORTH:

@@ -34,7 +34,7 @@ from loop.student import attention, loading
 from loop.student.constraint import Constraint
 from loop.student.conversations import Request
 from loop.student.engine import GIB, Answer, Batching, Engine, Refused
-from loop.student.memory import keep_freed
+from loop.student.memory import keep_freed, one_arena
 from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
@@ -168,6 +168,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 def _engine(options: argparse.Namespace, tokenizer: Tokenizer) -> Batching:
     keep_freed()
+    one_arena()
     mx.set_cache_limit(BUFFERS)
     model = loading.load(options.base, options.adapter, Precision(options.precision))
     constraint = Constraint(tokenizer)

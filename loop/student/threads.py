@@ -6,12 +6,12 @@ decoding step of 0.4 s with one thread took more than 6 s with two. So it is mea
 of the size that decoding has, and the faster setting is kept.
 """
 
-import ctypes
-import os
 import time
-from typing import Any, Final
+from typing import Final
 
 import mlx.core as mx
+
+from loop.student.cores import blas_threads, cores, set_blas_threads
 
 EVERY: Final = 20.0
 """Seconds from one measurement to the next."""
@@ -24,9 +24,8 @@ class Threads:
     """Chooses OpenBLAS's number of threads. Does nothing where there is no OpenBLAS."""
 
     def __init__(self) -> None:
-        """Look for OpenBLAS among the loaded libraries."""
-        self._set: Any = getattr(ctypes.CDLL(None), "openblas_set_num_threads", None)
-        self._choices = sorted({1, os.cpu_count() or 1})
+        """Lay out the products that are measured."""
+        self._choices = sorted({1, cores()})
         self._due = 0.0
         self._left = mx.ones((ROWS, INNER))
         self._right = mx.ones((OUTER, INNER))
@@ -36,14 +35,14 @@ class Threads:
     def settle(self) -> None:
         """Measure if it is time to, and keep what was fastest."""
         now = time.monotonic()
-        if self._set is None or now < self._due:
+        if blas_threads() is None or now < self._due:
             return
         self.chosen = min(self._choices, key=self._seconds)
-        self._set(self.chosen)
+        set_blas_threads(self.chosen)
         self._due = time.monotonic() + EVERY
 
     def _seconds(self, count: int) -> float:
-        self._set(count)
+        set_blas_threads(count)
         mx.eval(self._left @ self._right.T)  # the threads of a new number are started outside the measurement
         began = time.perf_counter()
         for _ in range(ROUNDS):

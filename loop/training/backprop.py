@@ -16,7 +16,7 @@ import mlx.core as mx
 
 from loop.training.attention import Forest
 from loop.training.elementwise import swiglu, swiglu_gradient
-from loop.training.pieces import Pieces, T
+from loop.training.pieces import Pieces, abreast
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
 from loop.training.shared_prefix import cross_entropy, head
@@ -186,30 +186,11 @@ def gradient(
     ]
     blocks = [Block(block) for block in model.layers]
     for block in blocks:
-        _abreast([(one.forward(block), stream) for one, stream in passes])
-    losses = _abreast([(one.turn(), stream) for one, stream in passes])
+        abreast([(one.forward(block), stream) for one, stream in passes])
+    losses = abreast([(one.turn(), stream) for one, stream in passes])
     found: Gradients = {}
     for number in reversed(range(len(blocks))):
-        for named in _abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
+        for named in abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
             mine = {f"model.layers.{number}.{name}": value for name, value in named.items()}
             found |= {name: found[name] + value if name in found else value for name, value in mine.items()}
     return sum(losses[1:], start=losses[0]), found
-
-
-def _abreast(lanes: Sequence[tuple[Pieces[T], mx.Stream]]) -> list[T]:
-    """Start the pieces of all lanes in turn; gives what each lane returns.
-
-    MLX lets ten operations wait, over all streams: while a longer piece of one lane is being queued, the others run out
-    of work.
-    """
-    returned: dict[int, T] = {}
-    while len(returned) < len(lanes):
-        for place, (pieces, stream) in enumerate(lanes):
-            if place in returned:
-                continue
-            with mx.stream(stream):
-                try:
-                    mx.async_eval(*next(pieces))  # type: ignore[no-untyped-call]
-                except StopIteration as end:
-                    returned[place] = end.value
-    return [returned[place] for place in range(len(lanes))]

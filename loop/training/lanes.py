@@ -1,27 +1,19 @@
 """Micro-batches side by side: one stream, and so one core, for each.
 
-MLX's CPU backend runs every operation but a matrix product on one core. Two micro-batches on two streams keep two
-cores busy through all of it; the matrix library is then told to use one thread a lane. On Metal there is one lane:
-a GPU is busy with one, and several streams have brought Macs down.
+On a CPU, two micro-batches on two streams keep two cores busy (`loop.student.cores` says why); on Metal there is one.
 """
 
-import ctypes
-import os
-import sys
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any, Final
+from typing import Any
 
 import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_map, tree_unflatten
 
+from loop.student.cores import cores, set_blas_threads, streams
 from loop.training import backprop, plain, shared_prefix
 from loop.training.prefix_tree import Packed
-
-MOST: Final = 4
-ARENA_MAX: Final = -8
-"""glibc's name for the setting (malloc.h)."""
 
 
 class Lanes:
@@ -35,15 +27,9 @@ class Lanes:
             recompute: gradient checkpointing: keep each block's input alone, and compute the block again going back.
         """
         self.recompute = recompute
-        on_cpu = mx.default_device().type == mx.DeviceType.cpu
-        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-        self.count = (count or min(cores, MOST)) if on_cpu else 1
-        device = mx.default_device()
-        self.streams = (
-            [mx.new_stream(device) for _ in range(self.count)] if self.count > 1 else [mx.default_stream(device)]
-        )
-        if on_cpu:
-            _blas_threads(max(1, cores // self.count))
+        self.streams = streams(count)
+        self.count = len(self.streams)
+        set_blas_threads(max(1, cores() // self.count))
 
     def gradient(self, model: Any, parts: Sequence[Any]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
         """Sum loss and gradient over the micro-batches of a step, in their order: the same sum whatever ran first.
@@ -81,16 +67,3 @@ def _add(
     one: tuple[mx.array, dict[str, Any]], other: tuple[mx.array, dict[str, Any]]
 ) -> tuple[mx.array, dict[str, Any]]:
     return one[0] + other[0], tree_map(lambda a, b: a + b, one[1], other[1])
-
-
-def one_arena() -> None:
-    """Let all lanes share the C library's first heap, the only one that `keep_freed` keeps."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(ARENA_MAX, 1)
-
-
-def _blas_threads(count: int) -> None:
-    setter = getattr(ctypes.CDLL(None), "openblas_set_num_threads", None)
-    if setter is not None:
-        setter(count)

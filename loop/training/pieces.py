@@ -1,6 +1,6 @@
-"""Computations that are described a piece at a time, so that several can be queued in turn (`backprop`)."""
+"""Computations that are described a piece at a time, so that several can be queued in turn, side by side."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TypeVar
 
 import mlx.core as mx
@@ -18,3 +18,22 @@ def whole(pieces: Pieces[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def abreast(lanes: Sequence[tuple[Pieces[T], mx.Stream]]) -> list[T]:
+    """Start the pieces of all lanes in turn; gives what each lane returns.
+
+    MLX lets ten operations wait, over all streams: while a longer piece of one lane is being queued, the others run out
+    of work.
+    """
+    returned: dict[int, T] = {}
+    while len(returned) < len(lanes):
+        for place, (pieces, stream) in enumerate(lanes):
+            if place in returned:
+                continue
+            with mx.stream(stream):
+                try:
+                    mx.async_eval(*next(pieces))  # type: ignore[no-untyped-call]
+                except StopIteration as end:
+                    returned[place] = end.value
+    return [returned[place] for place in range(len(lanes))]

@@ -24,14 +24,13 @@ from loop.children import exit_with_parent
 from loop.errors import ConfigError, LoopdError
 from loop.registry import inspect
 from loop.student.loading import load
-from loop.student.memory import keep_freed
+from loop.student.memory import keep_freed, one_arena
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest
 from loop.training import checkpoint, lora
 from loop.training.distributed import Ranks
 from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
-from loop.training.lanes import one_arena
 from loop.training.masks import Refused, Row, learned, row
 from loop.training.memory import bound_cache
 from loop.training.schedule import apart, steps

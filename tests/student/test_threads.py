@@ -8,16 +8,18 @@ from loop.gpu import preload
 from loop.student.threads import EVERY, Threads
 
 
-def test_nothing_is_done_without_openblas():
+def test_nothing_is_done_without_openblas(monkeypatch):
     threads = Threads()
-    threads._set = None
+    monkeypatch.setattr("loop.student.threads.blas_threads", lambda: None)
     threads.settle()
     assert threads.chosen is None
 
 
 def test_the_faster_number_is_kept_until_the_next_measurement(monkeypatch):
     threads, asked = Threads(), []
-    threads._set, threads._choices = asked.append, [1, 2, 4]
+    threads._choices = [1, 2, 4]
+    monkeypatch.setattr("loop.student.threads.blas_threads", lambda: 1)
+    monkeypatch.setattr("loop.student.threads.set_blas_threads", asked.append)
     monkeypatch.setattr(threads, "_seconds", {1: 3.0, 2: 1.0, 4: 2.0}.get)
     threads.settle()
     threads.settle()
