@@ -7,8 +7,8 @@ it stopped, and one that has finished only reports.
 
     python benchmarks/rest.py --out DIR [--rounds 4] [--arms loop files ...] [--quick]
 
-Prints a table, and writes rest.json and rest.svg into DIR. A round takes some 13 minutes on two cores, so that all arms
-take four hours; `--quick` is a rehearsal on shipped fakes.
+Prints a table, and writes rest.json and rest.svg into DIR. A round takes 8 to 14 minutes on two cores, so that all arms
+take some three and a half hours; `--quick` is a rehearsal on shipped fakes.
 """
 
 import argparse
@@ -39,8 +39,8 @@ COMMON: Final[Mapping[str, str]] = {
     "LOOPD_TRAINING__MIX": "{max_rows = 200}",
 }
 """The quickstart's model and settings, but a family or two of every backend, two tiers, 200 rows, and one play a gate's
-task. 32 and 48 such plays can only exclude a loss of some 20 points, so that is the margin; with 3 no second candidate
-could ever be promoted. Six tasks of a backend only tell whether it is lost altogether.
+task. 32 and 48 such plays can only exclude a loss of some 20 points, so that is the margin. Of a backend's six they
+exclude nothing once one was lost: such a candidate is refused, whatever it gains elsewhere.
 """
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},
@@ -237,6 +237,7 @@ def _panel(report: Mapping[str, Sequence[Mapping[str, Any]]], gate: str, left: f
         for x, score in zip(across, scores, strict=True):
             ends = f'y1="{_height(score["low"]):.0f}" y2="{_height(score["high"]):.0f}"'
             parts.append(f'<line x1="{x:.0f}" x2="{x:.0f}" {ends} stroke="{colour}"/>')
+            parts.append(f'<circle cx="{x:.0f}" cy="{_height(score["rate"]):.0f}" r="4" fill="{colour}"/>')
     return "\n".join(parts)
 
 
