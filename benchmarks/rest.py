@@ -228,6 +228,8 @@ def _panel(report: Mapping[str, Sequence[Mapping[str, Any]]], gate: str, left: f
         y = _height(share)
         parts.append(f'<line x1="{left}" x2="{left + 320}" y1="{y}" y2="{y}" stroke="#d0d7de"/>')
         parts.append(f'<text x="{left - 40}" y="{y + 4}">{share:.0%}</text>')
+    ticks = {number: left + 300 * number / most - 4 for number in range(1, most + 1)}
+    parts += [f'<text x="{x:.0f}" y="307">{number}</text>' for number, x in ticks.items()]
     for place, rounds in enumerate(report.values()):
         colour, found = COLOURS[place % len(COLOURS)], [each for each in rounds if each["suites"][gate]]
         across = [left + 300 * each["round"] / most + 4 * place for each in found]
