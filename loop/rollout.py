@@ -79,7 +79,7 @@ def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) 
     try:
         with conversation(player, job.task, job.seed) as chat:
             world = open_world(job.task.backends, job.task.initial)
-            doomed = referees(job)
+            doomed = watching(job)
             end = converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into, doomed=doomed)
             return end, None
     except ProviderError as error:
@@ -90,7 +90,7 @@ Doomed = Callable[[Sequence[Message]], bool]
 """Asked between turns: whether what was said already fails the play."""
 
 
-def referees(job: Play) -> Doomed:
+def watching(job: Play) -> Doomed:
     """Build the checkers that stop a play, behind one question about its messages.
 
     Raises:
