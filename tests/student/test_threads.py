@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from loop.gpu import preload
+from loop.student.cores import cores
 from loop.student.threads import EVERY, Threads
 
 
@@ -35,4 +36,4 @@ def test_openblas_is_found_when_it_is_put_under_mlx():
     program = "from loop.student.threads import Threads; t = Threads(); t.settle(); print(t.chosen)"
     environment = {**os.environ, **preload()}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) in (1, os.cpu_count())
+    assert int(done.stdout) in (1, cores())
