@@ -14,6 +14,7 @@ from datasketch import MinHash, MinHashLSH
 from pydantic import Field, JsonValue
 
 from loop.canonical import canonical, digest
+from loop.training.coverage import Coverage, Ranking
 from loop.types import Accepted, ArmKey, Dataset, Record, Split, Task, Tier
 
 SHINGLE: Final = 3
@@ -44,8 +45,11 @@ class MixRules(Record):
     hard_share: float = Field(default=0.3, ge=0, le=1)
     """Of a backend's places, those kept for the hard and veryhard tiers, which have few wins and long rows."""
     newest_share: float = Field(default=0.5, ge=0, le=1)
-    """Of an arm's places, those that go to its newest wins; the others are drawn from all of its past, so that the
-    latest rounds are always there and never alone."""
+    """Of an arm's places, those that go to its newest wins; the others come from all of its past, so that the latest
+    rounds are always there and never alone."""
+    cover: bool = True
+    """Those others are wins whose requests are least like what is chosen already, so that every way to ask for
+    something is shown about as often (`loop.training.coverage`); otherwise they are drawn."""
     least_need: float = Field(default=0.5, ge=0, le=1)
     """The arms of a backend share its places by how often the champion fails there, an arm that it always passes as if
     it failed this often; 1 gives every arm as many."""
@@ -166,8 +170,9 @@ class _Deal:
         for each in pool:
             arms[each.task.arm].append(each)
         self.mastered = {arm for arm, wins in arms.items() if _share(wins, own) >= rules.mastered}
-        self.own = {arm: _queue([win for win in wins if own(win)], rules, seed) for arm, wins in arms.items()}
-        self.taught = {arm: _queue([win for win in wins if not own(win)], rules, seed) for arm, wins in arms.items()}
+        self.coverage = Coverage(pool)
+        self.own = {arm: self._queue([win for win in wins if own(win)], seed) for arm, wins in arms.items()}
+        self.taught = {arm: self._queue([win for win in wins if not own(win)], seed) for arm, wins in arms.items()}
         self.chosen: list[Accepted] = []
         self.sketches: dict[ArmKey, MinHashLSH] = {}
 
@@ -179,7 +184,10 @@ class _Deal:
         self._deal(self.own, self.room)
         return self.chosen
 
-    def _deal(self, queues: dict[ArmKey, list[Accepted]], upto: int) -> None:
+    def _queue(self, wins: Sequence[Accepted], seed: int) -> "_Queue":
+        return _Queue(wins, self.rules, seed, self.coverage)
+
+    def _deal(self, queues: "dict[ArmKey, _Queue]", upto: int) -> None:
         while len(self.chosen) < upto and any(queues.values()):
             queue = queues[self._next([arm for arm, wins in queues.items() if wins])]
             each = queue.pop()
@@ -187,6 +195,7 @@ class _Deal:
                 self.counts["near_duplicate"] += 1
             else:
                 self.chosen.append(each)
+                self.coverage.add(each.id)
 
     def _next(self, arms: Sequence[ArmKey]) -> ArmKey:
         """Pick the arm that is owed a place: of the backend with the fewest, of the kind that is owed a share."""
@@ -228,20 +237,33 @@ def _share(wins: Sequence[Accepted], kind: Callable[[Accepted], bool]) -> float:
     return sum(map(kind, wins)) / len(wins)
 
 
-def _queue(wins: Sequence[Accepted], rules: MixRules, seed: int) -> list[Accepted]:
-    """Order an arm's wins, the next one last: newest and randomly drawn ones by their shares."""
-    newest = sorted(wins, key=lambda one: (one.trajectory.started, one.id))
-    drawn = sorted(wins, key=lambda one: draw(seed, one.id))
-    order: dict[str, Accepted] = {}
-    new = 0
-    while len(order) < len(wins):
-        from_newest = new <= rules.newest_share * len(order)
-        source = newest if from_newest and rules.newest_share > 0 else drawn
-        each = source.pop()
-        if each.id not in order:
-            order[each.id] = each
-            new += source is newest
-    return list(order.values())[::-1]
+class _Queue:
+    """An arm's wins that have no place yet: the newest go first in their share, the others by what they add."""
+
+    def __init__(self, wins: Sequence[Accepted], rules: MixRules, seed: int, coverage: Coverage) -> None:
+        self.share = rules.newest_share
+        self.left = {win.id: win for win in wins}
+        self.newest = [win.id for win in sorted(wins, key=lambda one: (one.trajectory.started, one.id))]
+        self.drawn = sorted(self.left, key=lambda name: draw(seed, name), reverse=True)
+        self.ranking = Ranking(reversed(self.drawn), coverage) if rules.cover else None
+        self.taken = self.new = 0
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def pop(self) -> Accepted:
+        """Take the next."""
+        from_newest = self.share > 0 and self.new <= self.share * self.taken
+        while (name := self._name(from_newest=from_newest)) not in self.left:
+            pass
+        self.taken += 1
+        self.new += from_newest
+        return self.left.pop(name)
+
+    def _name(self, *, from_newest: bool) -> str:
+        if from_newest:
+            return self.newest.pop()
+        return self.ranking.best() if self.ranking else self.drawn.pop()
 
 
 def _sketch(each: Accepted) -> MinHash:

@@ -1,0 +1,83 @@
+"""How much of what users ask for a dataset shows: the win that adds most to it is worth most.
+
+A round can train on a few hundred rows. Drawn at random, some requests are in dozens of them and others in none, and a
+student fails at those time after time. So rows are chosen as one chooses a cover: each turn is described by the pairs of
+words that stand near each other in its request and by the tools that answered it, each of them is worth less the
+more of it is there already, and the best next row is taken. The sum is submodular, so that what a row adds only ever
+falls, and greedy choice comes within 1 - 1/e of the best one (Nemhauser, Wolsey, Fisher 1978).
+"""
+
+import heapq
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from loop.canonical import canonical
+from loop.types import Accepted, From, Turn
+
+REACH: Final = 6
+"""Words that stand at most so far apart make a pair."""
+LEAST: Final = 2
+"""Turns that a trait has to be in to count: what is in one alone is a literal, or cannot be learned from another."""
+WORDS: Final = re.compile(r"[\w.@/-]*\w")
+
+
+class Coverage:
+    """What the chosen rows show so far."""
+
+    def __init__(self, pool: Iterable[Accepted]) -> None:
+        """Weigh the traits by the root of how often the pool has them: common ones lead, and rare ones count."""
+        self.rows = {each.id: [traits(turn) for turn in each.task.turns] for each in pool}
+        seen = Counter(trait for turns in self.rows.values() for turn in turns for trait in turn)
+        self.weights = {trait: math.sqrt(count) for trait, count in seen.items() if count >= LEAST}
+        self.had: Counter[int] = Counter()
+
+    def gain(self, row: str) -> float:
+        """Say what a row would add, in 0..1: one where nothing of it is there, a half where all of it is there once."""
+        turns = [gain for turn in self.rows[row] if (gain := self._gain(turn)) is not None]
+        return sum(turns) / len(turns) if turns else 0.0
+
+    def add(self, row: str) -> None:
+        """Count a row that was chosen."""
+        self.had.update(trait for turn in self.rows[row] for trait in turn)
+
+    def _gain(self, turn: frozenset[int]) -> float | None:
+        known = [(self.weights[trait], self.had[trait]) for trait in turn if trait in self.weights]
+        total = sum(weight for weight, _ in known)
+        return sum(weight / (1 + had) for weight, had in known) / total if known else None
+
+
+class Ranking:
+    """Rows in the order of what they add, which changes with every row that is chosen."""
+
+    def __init__(self, rows: Iterable[str], coverage: Coverage) -> None:
+        """Begin with rows in an order of their own, which decides between those that add alike."""
+        self.coverage = coverage
+        self.heap = [(-1.0, place, row) for place, row in enumerate(rows)]
+
+    def best(self) -> str:
+        """Take the row that adds most. Gains only fall: one that leads although it is counted anew is the best."""
+        while True:
+            _, place, row = self.heap[0]
+            now = (-self.coverage.gain(row), place, row)
+            heapq.heapreplace(self.heap, now)
+            if self.heap[0] == now:
+                heapq.heappop(self.heap)
+                return row
+
+
+def traits(turn: Turn) -> frozenset[int]:
+    """Describe a turn: pairs of words of its request, each with the tools of its plan. Words to be copied are one."""
+    given = [value for call in turn.plan for value in call.arguments.values() if not isinstance(value, From)]
+    copied = set(_words(canonical(given)))
+    words = ["_" if word in copied else word for word in _words(turn.user)]
+    tools = " > ".join(call.name for call in turn.plan)
+    pairs = (f"{word} {other} : {tools}" for place, word in enumerate(words) for other in words[place + 1 :][:REACH])
+    return frozenset(zlib.crc32(pair.encode()) for pair in pairs)
+
+
+def _words(text: str) -> list[str]:
+    return WORDS.findall(text.lower())

@@ -1,0 +1,77 @@
+"""What a row adds: less the more of it is there, and the best one first."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loop.training.coverage import Coverage, Ranking, traits
+from loop.training.mix import MixRules, select
+from loop.types import Accepted, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
+
+NAMES = ("reef", "gate", "lab", "tax.doc")
+ASKED = {
+    "touch": ("Make a file named {}.", "I want a new file called {}."),
+    "mkdir": ("Make a directory {}.", "I need a folder {} here."),
+    "rm": ("Please get rid of {}.",),
+}
+
+
+def turn(tool, phrase, name):
+    return Turn(user=ASKED[tool][phrase].format(name), plan=(PlannedCall(name=tool, arguments={"name": name}),))
+
+
+def row(number, *turns):
+    task = Task(
+        generator="g", family="f", tier=Tier.EASY, seed=number, backends=("Files",), initial={}, tools=("rm",),
+        turns=turns, split=Split.TRAIN, leak_group=f"{number}",
+    )  # fmt: skip
+    played = Trajectory(task=task.id, player="scripted", end=End.CLOSED, catalogue=Catalogue(), messages=())
+    return Accepted(id=f"{number}", task=task, trajectory=played)
+
+
+asked = st.builds(
+    lambda how, name: turn(*how, name),
+    st.sampled_from([(tool, phrase) for tool, phrases in ASKED.items() for phrase in range(len(phrases))]),
+    st.sampled_from(NAMES),
+)
+pools = st.lists(st.lists(asked, min_size=1, max_size=3), min_size=1, max_size=12)
+
+
+def test_a_request_is_described_by_its_words_and_what_was_done_not_by_the_names_in_it():
+    assert traits(turn("touch", 0, "reef")) == traits(turn("touch", 0, "tax.doc"))
+    assert not traits(turn("touch", 0, "reef")) & traits(turn("mkdir", 0, "reef"))
+    read = Turn(
+        user="Read ride.txt.", plan=(PlannedCall(name="cat", arguments={"file": From(step=0, path=("read",))}),)
+    )
+    assert traits(read) != traits(turn("rm", 0, "gate"))
+    assert len(traits(read)) == 1
+
+
+@given(pools)
+@settings(max_examples=40, deadline=None)
+def test_what_a_row_adds_only_falls_and_the_best_comes_first(pool):
+    rows = [row(number, *turns) for number, turns in enumerate(pool)]
+    coverage, left = Coverage(rows), {each.id for each in rows}
+    ranking = Ranking(sorted(left), coverage)
+    while left:
+        before = {name: coverage.gain(name) for name in left}
+        best = ranking.best()
+        assert before[best] == max(before.values())
+        coverage.add(best)
+        left.remove(best)
+        assert all(0 <= coverage.gain(name) <= before[name] <= 1 for name in left)
+
+
+def test_every_way_to_ask_is_shown_about_as_often():
+    common = [row(number, turn("mkdir", number % 2, NAMES[number % 4])) for number in range(90)]
+    rare = [row(100 + number, turn("touch", number % 2, NAMES[number % 4])) for number in range(10)]
+
+    def shown(*, cover):
+        rules = MixRules(max_rows=24, newest_share=0, near_duplicate=1, cover=cover)
+        chosen = select([*common, *rare], rules, 0).rows
+        requests = (each.task.turns[0].user for each in [*common, *rare] if each.id in chosen)
+        return sorted(Counter(request[:9] for request in requests).values())
+
+    assert shown(cover=True) == [5, 5, 7, 7]
+    assert min(shown(cover=False)) < 4
