@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from loop import cards, disk, registry
 from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
-from loop.training.mix import MixRules, select
+from loop.training.mix import MixRules, Skill, select
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from task_generators.leaks import DatasetAudit
 from task_generators.suites import suite, twin
@@ -27,7 +27,8 @@ def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
     rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(measured_with(loop))
     rates = {arm.key: arm.rate for arm in loop.store.arms()}
-    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, rates=rates)
+    skill = Skill(rates=rates, asked=tuple(loop.store.asked(loop.champion.id)))
+    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, skill=skill)
     counts = {**dataset.counts, "audited_against": audit.tasks}
     dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
     log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))

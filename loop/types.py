@@ -720,6 +720,13 @@ class Accepted(Record):
     trajectory: Trajectory
 
 
+class Asked(Record):
+    """A turn that a student's play came to, and whether it did there what was asked."""
+
+    turn: Turn
+    right: bool
+
+
 class Dataset(Record):
     """What a candidate is trained on: trajectory ids in order, with the count of every rule that chose or left out."""
 

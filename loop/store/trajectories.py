@@ -1,6 +1,7 @@
 """Trajectories as they are read back: for checkers, for training, for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
@@ -14,7 +15,7 @@ from loop.models import Verdict as VerdictRow
 from loop.store.base import AnyRow
 from loop.store.plays import Plays
 from loop.store.rows import message_of, trajectory_of
-from loop.types import Accepted, Catalogue, Message, Purpose, Record, Round, Split, Task, Trajectory, Verdict
+from loop.types import Accepted, Asked, Catalogue, Message, Purpose, Record, Round, Split, Task, Trajectory, Verdict
 
 Required = Sequence[tuple[str, int]]
 """Checkers by name and version."""
@@ -75,6 +76,16 @@ class Trajectories(Plays):
         found = self._paged(query, TrajectoryRow.id, self._accepted)
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
 
+    def asked(self, policy_id: str) -> Iterator[Asked]:
+        """Give every turn that a policy's training plays came to, and whether it was right.
+
+        What follows a wrong turn is left out, and so are plays that failed by no turn in particular.
+        """
+        query = select(TrajectoryRow).where(
+            TrajectoryRow.policy == policy_id, TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.passed.is_not(None)
+        )
+        return self._paged(query, TrajectoryRow.id, lambda *page: [*chain.from_iterable(self._asked(*page))])
+
     def unchecked(
         self, rnd: Round | None, checkers: Required, suite: str | None = None
     ) -> Iterator[tuple[str, Task, Trajectory, tuple[str, ...]]]:
@@ -99,6 +110,17 @@ class Trajectories(Plays):
             return [(row.id, *pair, lacking[row.id]) for row, pair in zip(rows, loaded, strict=True)]
 
         return self._paged(query, TrajectoryRow.id, missing)
+
+    def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> Iterator[Iterator[Asked]]:
+        tasks = self._tasks(connection, [row.task for row in rows])
+        wrong = _first_wrong_turns(connection, [row.id for row in rows])
+        for row in rows:
+            turns = tasks[row.task].turns
+            if row.passed:
+                yield (Asked(turn=turn, right=True) for turn in turns)
+            elif row.id in wrong:
+                last = wrong[row.id]
+                yield (Asked(turn=turn, right=number < last) for number, turn in enumerate(turns[:last], 1))
 
     def _accepted(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
         loaded = self._load(connection, rows)
@@ -134,6 +156,17 @@ class Trajectories(Plays):
             )
             for row in rows
         )
+
+
+def _first_wrong_turns(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Say which turn of each play the verdicts found wrong first, counted from one, where they name one."""
+    query = select(VerdictRow.trajectory, VerdictRow.evidence)
+    first: dict[str, int] = {}
+    for row in connection.execute(query.where(VerdictRow.trajectory.in_(ids), VerdictRow.passed == 0)):
+        turn = from_json(row.evidence).get("turn")
+        if isinstance(turn, int):
+            first[row.trajectory] = min(turn, first.get(row.trajectory, turn))
+    return first
 
 
 def passed(required: Required) -> list[ColumnElement[bool]]:

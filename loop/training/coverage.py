@@ -1,10 +1,10 @@
 """How much of what users ask for a dataset shows: the win that adds most to it is worth most.
 
-A round can train on a few hundred rows. Drawn at random, some requests are in dozens of them and others in none, and a
-student fails at those time after time. So rows are chosen as one chooses a cover: each turn is described by the pairs of
-words that stand near each other in its request and by the tools that answered it, each of them is worth less the
-more of it is there already, and the best next row is taken. The sum is submodular, so that what a row adds only ever
-falls, and greedy choice comes within 1 - 1/e of the best one (Nemhauser, Wolsey, Fisher 1978).
+A round can train on a few hundred rows. Drawn at random, some ways to ask are in dozens of them and others in none, and
+a student fails at those time after time. So rows are chosen as one chooses a cover: each turn is described by the pairs
+of words that stand near each other in its request, with the tools of its plan; each pair is worth less the more of it
+is there already; and the best next row is taken. What a row adds only ever falls, and where the whole is the sum of
+such falling shares, greedy choice comes within 1 - 1/e of the best there is (Nemhauser, Wolsey, Fisher 1978).
 """
 
 import heapq
@@ -16,27 +16,39 @@ from collections.abc import Iterable
 from typing import Final
 
 from loop.canonical import canonical
-from loop.types import Accepted, From, Turn
+from loop.types import Accepted, Asked, From, Turn
 
 REACH: Final = 6
 """Words that stand at most so far apart make a pair."""
 LEAST: Final = 2
 """Turns that a trait has to be in to count: what is in one alone is a literal, or cannot be learned from another."""
+DOUBT: Final = 2
+"""Right turns that a trait counts as having had besides: one failure of one play says little."""
 WORDS: Final = re.compile(r"[\w.@/-]*\w")
 
 
 class Coverage:
     """What the chosen rows show so far."""
 
-    def __init__(self, pool: Iterable[Accepted]) -> None:
-        """Weigh the traits by the root of how often the pool has them: common ones lead, and rare ones count."""
+    def __init__(self, pool: Iterable[Accepted], asked: Iterable[Asked] = (), stress: float = 0.0) -> None:
+        """Weigh the traits by the root of how often the pool has them: common ones lead, and rare ones count.
+
+        Args:
+            pool: the rows to choose from.
+            asked: turns that the champion played. A trait of those that it got wrong is wanted more often.
+            stress: how many times more often, beyond once, where it never gets them right.
+        """
         self.rows = {each.id: [traits(turn) for turn in each.task.turns] for each in pool}
         seen = Counter(trait for turns in self.rows.values() for turn in turns for trait in turn)
         self.weights = {trait: math.sqrt(count) for trait, count in seen.items() if count >= LEAST}
         self.had: Counter[int] = Counter()
+        self.wanted = _wanted(asked, stress)
 
     def gain(self, row: str) -> float:
-        """Say what a row would add, in 0..1: one where nothing of it is there, a half where all of it is there once."""
+        """Say what a row would add, in 0..1: one where nothing of it is there, a half where all of it is there once.
+
+        What is wanted twice as often counts as there half as often.
+        """
         turns = [gain for turn in self.rows[row] if (gain := self._gain(turn)) is not None]
         return sum(turns) / len(turns) if turns else 0.0
 
@@ -45,7 +57,11 @@ class Coverage:
         self.had.update(trait for turn in self.rows[row] for trait in turn)
 
     def _gain(self, turn: frozenset[int]) -> float | None:
-        known = [(self.weights[trait], self.had[trait]) for trait in turn if trait in self.weights]
+        known = [
+            (weight, self.had[trait] / self.wanted.get(trait, 1.0))
+            for trait in sorted(turn)
+            if (weight := self.weights.get(trait))
+        ]
         total = sum(weight for weight, _ in known)
         return sum(weight / (1 + had) for weight, had in known) / total if known else None
 
@@ -67,6 +83,16 @@ class Ranking:
             if self.heap[0] == now:
                 heapq.heappop(self.heap)
                 return row
+
+
+def _wanted(asked: Iterable[Asked], stress: float) -> dict[int, float]:
+    """Say how often each trait is wanted: once, and more by the share of its turns that were wrong."""
+    seen, wrong = Counter[int](), Counter[int]()
+    for each in asked:
+        found = traits(each.turn)
+        seen.update(found)
+        wrong.update(() if each.right else found)
+    return {trait: 1 + stress * wrong[trait] / (seen[trait] + DOUBT) for trait in wrong}
 
 
 def traits(turn: Turn) -> frozenset[int]:

@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue
 
 from loop.canonical import canonical, digest
 from loop.training.coverage import Coverage, Ranking
-from loop.types import Accepted, ArmKey, Dataset, Record, Split, Task, Tier
+from loop.types import Accepted, ArmKey, Asked, Dataset, Record, Split, Task, Tier
 
 SHINGLE: Final = 3
 """Words of one shingle: what near-duplicates share."""
@@ -50,6 +50,8 @@ class MixRules(Record):
     cover: bool = True
     """Those others are wins whose requests are least like what is chosen already, so that every way to ask for
     something is shown about as often (`loop.training.coverage`); otherwise they are drawn."""
+    stress: float = Field(default=3.0, ge=0)
+    """How many times more often a way to ask is shown, beyond once, that the champion always gets wrong."""
     least_need: float = Field(default=0.5, ge=0, le=1)
     """The arms of a backend share its places by how often the champion fails there, an arm that it always passes as if
     it failed this often; 1 gives every arm as many."""
@@ -57,12 +59,21 @@ class MixRules(Record):
     """Nothing else may be trained on (rule 4). A setting only so that it is recorded with the dataset."""
 
 
+class Skill(Record):
+    """What the champion's own plays say that it can do. What is not known counts as what it cannot."""
+
+    rates: Mapping[ArmKey, float] = {}
+    """Pass rates of arms, in 0..1."""
+    asked: tuple[Asked, ...] = ()
+    """The turns that it has played, in any order."""
+
+
 def select(
     accepted: Iterable[Accepted],
     rules: MixRules,
     seed: int,
     leak: Callable[[Task], str | None] = lambda _: None,
-    rates: Mapping[ArmKey, float] | None = None,
+    skill: Skill | None = None,
 ) -> Dataset:
     """Choose the rows of a dataset, in training order.
 
@@ -71,17 +82,19 @@ def select(
         rules: the settings of the mix.
         seed: breaks ties and orders the rows.
         leak: says in what a task is like one that a gate measures with; its rows are left out and counted.
-        rates: the champion's pass rates, in 0..1; where it is not known, an arm counts as failed.
+        skill: what the champion can do.
     """
     counts: Counter[str] = Counter()
     pool = _audited(_trainable(accepted, rules, counts), leak, counts)
     pool = _per_task(_distinct(pool, counts), rules, seed, counts)
-    known = {str(arm): round(rate, 4) for arm, rate in (rates or {}).items()}
-    chosen = _Deal(pool, rules, seed, counts, known).run()
+    skill = skill or Skill()
+    counts["asked"], counts["asked_in_vain"] = len(skill.asked), sum(not each.right for each in skill.asked)
+    chosen = _Deal(pool, rules, seed, counts, skill).run()
     counts["over_the_cap"] = len(pool) - len(chosen) - counts["near_duplicate"]
     counts.update(_described(chosen))
     rows = tuple(sorted((each.id for each in chosen), key=lambda name: draw(seed, name)))
-    told: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(known.items()))}
+    rates: dict[str, JsonValue] = {str(arm): round(rate, 4) for arm, rate in skill.rates.items()}
+    told: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(rates.items()))}
     name = digest({"rows": list(rows), "rules": told, "seed": seed})
     return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(told.items())))
 
@@ -162,15 +175,15 @@ class _Deal:
         rules: MixRules,
         seed: int,
         counts: Counter[str],
-        rates: Mapping[str, float],
+        skill: Skill,
     ) -> None:
-        self.rules, self.counts, self.rates = rules, counts, rates
+        self.rules, self.counts, self.rates = rules, counts, skill.rates
+        self.coverage = Coverage(pool, skill.asked, rules.stress)
         self.room = min(rules.max_rows, len(pool))
         arms: defaultdict[ArmKey, list[Accepted]] = defaultdict(list)
         for each in pool:
             arms[each.task.arm].append(each)
         self.mastered = {arm for arm, wins in arms.items() if _share(wins, own) >= rules.mastered}
-        self.coverage = Coverage(pool)
         self.own = {arm: self._queue([win for win in wins if own(win)], seed) for arm, wins in arms.items()}
         self.taught = {arm: self._queue([win for win in wins if not own(win)], seed) for arm, wins in arms.items()}
         self.chosen: list[Accepted] = []
@@ -215,7 +228,7 @@ class _Deal:
         return min(arms, key=lambda arm: ((had[arm] + 1) / self._need(arm), str(arm)))
 
     def _need(self, arm: ArmKey) -> float:
-        return max(self.rules.least_need, 1 - self.rates.get(str(arm), 0.0), 1e-9)
+        return max(self.rules.least_need, 1 - round(self.rates.get(arm, 0.0), 4), 1e-9)
 
     def _seen(self, each: Accepted) -> bool:
         """Whether a row of another task of the arm is nearly this one; else remember it."""

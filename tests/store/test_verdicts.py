@@ -1,8 +1,10 @@
 """Verdicts: owed at every checker's version, kept once, and what they add up to."""
 
+from collections import Counter
+
 import pytest
 
-from loop.types import Dataset, Purpose, Split, Standing
+from loop.types import Dataset, Purpose, Split, Standing, Turn
 
 
 @pytest.fixture
@@ -147,3 +149,22 @@ def test_the_database_itself_keeps_other_plays_out_of_a_dataset(store, make, rnd
     with pytest.raises(Exception, match=r"(?i)check constraint"), store._write() as connection:
         connection.exec_driver_sql("insert into dataset values ('d', 1, '{}', '{}', 0)")
         connection.exec_driver_sql(lie)
+
+
+def test_turns_are_right_up_to_the_first_that_a_verdict_names(store, make, rnd):
+    turns = tuple(Turn(user=f"Do {number}.") for number in range(3))
+    tasks = [make.task(0).model_copy(update={"turns": turns}), make.task(1)]
+    plays = [make.play(rnd, tasks[0], sample, policy=make.policy) for sample in range(4)]
+    plays.append(make.play(rnd, tasks[1], player="scripted"))
+    store.owe(rnd, tasks, plays)
+    for play in plays:
+        store.finish(play, make.trajectory(play))
+    right, wrong, unnamed, unjudged, taught = plays
+    judge(store, make, right, True, True)
+    judge(store, make, taught, True, True)
+    judge(store, make, unnamed, False, True)
+    verdicts = (("outcome", {"turn": 3}), ("stop", {"turn": 2}))
+    store.record(wrong.id, [make.verdict(name, passed=False, evidence=evidence) for name, evidence in verdicts])
+    asked = Counter((each.turn.user, each.right) for each in store.asked(make.policy.id))
+    assert asked == {("Do 0.", True): 2, ("Do 1.", True): 1, ("Do 1.", False): 1, ("Do 2.", True): 1}
+    assert unjudged.id not in {each.id for each in store.accepted(make.required)}

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.training.coverage import Coverage, Ranking, traits
-from loop.training.mix import MixRules, select
-from loop.types import Accepted, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
+from loop.training.mix import MixRules, Skill, select
+from loop.types import Accepted, Asked, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
 
 NAMES = ("reef", "gate", "lab", "tax.doc")
 ASKED = {
@@ -75,3 +75,18 @@ def test_every_way_to_ask_is_shown_about_as_often():
 
     assert shown(cover=True) == [5, 5, 7, 7]
     assert min(shown(cover=False)) < 4
+
+
+def test_what_the_champion_gets_wrong_is_shown_more_often():
+    pool = [row(number, turn("touch", number % 2, NAMES[number % 4])) for number in range(80)]
+    played = tuple(Asked(turn=turn("touch", phrase, "oak"), right=phrase == 1) for phrase in (0, 1) for _ in range(8))
+
+    def shown(**rules):
+        dataset = select(
+            pool, MixRules(max_rows=30, newest_share=0, near_duplicate=1, **rules), 0, skill=Skill(asked=played)
+        )
+        assert (dataset.counts["asked"], dataset.counts["asked_in_vain"]) == (16, 8)
+        return sum(each.task.turns[0].user.startswith("Make") for each in pool if each.id in dataset.rows)
+
+    assert 14 <= shown(stress=0) <= 16
+    assert 20 <= shown() <= 23

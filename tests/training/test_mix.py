@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.mix import MixRules, length, own, repaired, select
+from loop.training.mix import MixRules, Skill, length, own, repaired, select
 from loop.types import Accepted, Call, Catalogue, End, Message, Split, Task, Tier, Trajectory, Turn
 
 TIERS = list(Tier)
@@ -61,7 +61,7 @@ def test_an_arm_gets_places_by_how_often_the_champion_fails_there():
     rates = {arms[Tier.EASY]: 0.75, arms[Tier.MODERATE]: 0.25}
 
     def had(rules, rates=rates):
-        rows = select(pool, MixRules(max_rows=40, near_duplicate=1, **rules), 0, rates=rates).rows
+        rows = select(pool, MixRules(max_rows=40, near_duplicate=1, **rules), 0, skill=Skill(rates=rates)).rows
         return Counter(each.task.tier for each in pool if each.id in rows)
 
     assert had({"least_need": 0.2}) == {Tier.EASY: 10, Tier.MODERATE: 30}
