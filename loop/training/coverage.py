@@ -1,10 +1,9 @@
-"""How much of what users ask for a dataset shows: the win that adds most to it is worth most.
+"""How well a dataset shows what users ask for: each way to ask as often as its share, not as the draw has it.
 
-A round can train on a few hundred rows. Drawn at random, some ways to ask are in dozens of them and others in none, and
-a student fails at those time after time. So rows are chosen as one chooses a cover: each turn is described by the pairs
-of words that stand near each other in its request, with the tools of its plan; each pair is worth less the more of it
-is there already; and the best next row is taken. What a row adds only ever falls, and where the whole is the sum of
-such falling shares, greedy choice comes within 1 - 1/e of the best there is (Nemhauser, Wolsey, Fisher 1978).
+A round can train on a few hundred rows. Drawn at random, a way to ask that should be in five of them is in ten or in
+none, and a student fails at those time after time. So each turn is described by the pairs of words that stand near each
+other in its request, with the tools of its plan; a pair is worth less the more of its fair share is there already; and
+the row that adds most comes next. What a row adds only ever falls, as in other covers (Nemhauser, Wolsey, Fisher 1978).
 """
 
 import heapq
@@ -30,11 +29,12 @@ WORDS: Final = re.compile(r"[\w.@/-]*\w")
 class Coverage:
     """What the chosen rows show so far."""
 
-    def __init__(self, pool: Iterable[Accepted], asked: Iterable[Asked] = (), stress: float = 0.0) -> None:
-        """Weigh the traits by the root of how often the pool has them: common ones lead, and rare ones count.
+    def __init__(self, pool: Iterable[Accepted], room: int, asked: Iterable[Asked] = (), stress: float = 0.0) -> None:
+        """Give each trait its share of the rows; by the root of how often the pool has them, common ones weigh more.
 
         Args:
             pool: the rows to choose from.
+            room: how many of them will be chosen.
             asked: turns that the champion played. A trait of those that it got wrong is wanted more often.
             stress: how many times more often, beyond once, where it never gets them right.
         """
@@ -42,13 +42,11 @@ class Coverage:
         seen = Counter(trait for turns in self.rows.values() for turn in turns for trait in turn)
         self.weights = {trait: math.sqrt(count) for trait, count in seen.items() if count >= LEAST}
         self.had: Counter[int] = Counter()
-        self.wanted = _wanted(asked, stress)
+        wanted, share = _wanted(asked, stress), min(1.0, room / max(1, len(self.rows)))
+        self.fair = {trait: seen[trait] * share * wanted.get(trait, 1.0) for trait in self.weights}
 
     def gain(self, row: str) -> float:
-        """Say what a row would add, in 0..1: one where nothing of it is there, a half where all of it is there once.
-
-        What is wanted twice as often counts as there half as often.
-        """
+        """Say what a row would add, in 0..1: one where nothing of it is there, a half where all has its fair share."""
         turns = [gain for turn in self.rows[row] if (gain := self._gain(turn)) is not None]
         return sum(turns) / len(turns) if turns else 0.0
 
@@ -58,7 +56,7 @@ class Coverage:
 
     def _gain(self, turn: frozenset[int]) -> float | None:
         known = [
-            (weight, self.had[trait] / self.wanted.get(trait, 1.0))
+            (weight, self.had[trait] / self.fair[trait])
             for trait in sorted(turn)
             if (weight := self.weights.get(trait))
         ]

@@ -48,8 +48,8 @@ class MixRules(Record):
     """Of an arm's places, those that go to its newest wins; the others come from all of its past, so that the latest
     rounds are always there and never alone."""
     cover: bool = True
-    """Those others are wins whose requests are least like what is chosen already, so that every way to ask for
-    something is shown about as often (`loop.training.coverage`); otherwise they are drawn."""
+    """Those others are wins whose requests have least of their share yet, so that every way to ask is shown as often
+    as among all that was accepted (`loop.training.coverage`); otherwise they are drawn."""
     stress: float = Field(default=3.0, ge=0)
     """How many times more often a way to ask is shown, beyond once, that the champion always gets wrong."""
     least_need: float = Field(default=0.5, ge=0, le=1)
@@ -178,8 +178,8 @@ class _Deal:
         skill: Skill,
     ) -> None:
         self.rules, self.counts, self.rates = rules, counts, skill.rates
-        self.coverage = Coverage(pool, skill.asked, rules.stress)
         self.room = min(rules.max_rows, len(pool))
+        self.coverage = Coverage(pool, self.room, skill.asked, rules.stress)
         arms: defaultdict[ArmKey, list[Accepted]] = defaultdict(list)
         for each in pool:
             arms[each.task.arm].append(each)
