@@ -70,7 +70,8 @@ def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator
 def _through_pool(loop: Loop, plays: Sequence[Play]) -> Iterator[tuple[Play, Trajectory]]:
     for play, trajectory in loop.stop.each(loop.pool.run(loop.cashier.admitted(plays))):
         loop.cashier.settle(play, trajectory)
-        loop.board.advance()
+        if not lost(trajectory):
+            loop.board.advance()
         yield play, trajectory
 
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Final, NoReturn, Self
 
 import psutil
+import structlog
 from pydantic import ValidationError
 
 from loop import ray_home
@@ -30,6 +31,7 @@ from loop.errors import FailureKind, ProviderError
 from loop.pool import Outcome, failed, guarded
 from loop.types import Play, Record, Trajectory
 
+log = structlog.get_logger()
 READY: Final = 120.0
 """Seconds that Ray has to come up; 5 to 10 are usual."""
 SILENCE: Final = 60.0
@@ -147,6 +149,7 @@ class RayPool:
             if error.kind is FailureKind.FATAL:
                 raise
             self._deaths.append(time.monotonic())
+            log.warning("pool_lost", message=str(error), plays=len(flying))
             gone = [flying.pop(ticket) for ticket in [*flying]]
             yield from ((play, failed(play, FailureKind.LOST, str(error))) for play in gone)
             return

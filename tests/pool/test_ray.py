@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
 from loop import ray_pool as module
 from loop.errors import FailureKind, ProviderError
@@ -76,8 +77,10 @@ def test_a_child_that_dies_loses_what_is_in_flight_and_is_started_again(ray_pool
     outcomes = ray_pool.run([staged(0), *(staged(number, "sleep 30") for number in range(1, 8))])
     assert next(outcomes)[1].end is End.CLOSED
     os.kill(before, signal.SIGKILL)
-    failures = [trajectory.failure for _, trajectory in outcomes]
+    with structlog.testing.capture_logs() as logged:
+        failures = [trajectory.failure for _, trajectory in outcomes]
     assert Counter(failure.kind for failure in failures) == {FailureKind.LOST: 7}
+    assert [(line["event"], line["plays"]) for line in logged] == [("pool_lost", 7)]
     assert failures[0].message.startswith(f"ray (pid {before}) was ended by SIGKILL")
     assert [trajectory.end for _, trajectory in ray_pool.run([staged(9)])] == [End.CLOSED]
     assert ray_pool._child.pid != before
