@@ -1,7 +1,6 @@
 """Trajectories as they are read back: for checkers, for training, for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
@@ -84,7 +83,7 @@ class Trajectories(Plays):
         query = select(TrajectoryRow).where(
             TrajectoryRow.policy == policy_id, TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.passed.is_not(None)
         )
-        return self._paged(query, TrajectoryRow.id, lambda *page: [*chain.from_iterable(self._asked(*page))])
+        return self._paged(query, TrajectoryRow.id, self._asked)
 
     def unchecked(
         self, rnd: Round | None, checkers: Required, suite: str | None = None
@@ -111,16 +110,15 @@ class Trajectories(Plays):
 
         return self._paged(query, TrajectoryRow.id, missing)
 
-    def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> Iterator[Iterator[Asked]]:
+    def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Asked]:
         tasks = self._tasks(connection, [row.task for row in rows])
         wrong = _first_wrong_turns(connection, [row.id for row in rows])
+        found: list[Asked] = []
         for row in rows:
             turns = tasks[row.task].turns
-            if row.passed:
-                yield (Asked(turn=turn, right=True) for turn in turns)
-            elif row.id in wrong:
-                last = wrong[row.id]
-                yield (Asked(turn=turn, right=number < last) for number, turn in enumerate(turns[:last], 1))
+            end = len(turns) + 1 if row.passed else wrong.get(row.id, 0)
+            found += [Asked(turn=turn, right=number < end) for number, turn in enumerate(turns[:end], 1)]
+        return found
 
     def _accepted(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
         loaded = self._load(connection, rows)

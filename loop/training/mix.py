@@ -51,7 +51,7 @@ class MixRules(Record):
     """Those others are wins whose requests have least of their share yet, so that every way to ask is shown as often
     as among all that was accepted (`loop.training.coverage`); otherwise they are drawn."""
     stress: float = Field(default=3.0, ge=0)
-    """How many times more often a way to ask is shown, beyond once, that the champion always gets wrong."""
+    """How many times its share, beyond once, a way to ask gets by `cover` that the champion always gets wrong."""
     least_need: float = Field(default=0.5, ge=0, le=1)
     """The arms of a backend share its places by how often the champion fails there, an arm that it always passes as if
     it failed this often; 1 gives every arm as many."""
