@@ -71,7 +71,7 @@ def data_card(dataset: Dataset) -> str:
         "# Data card", "",
         f"Dataset `{dataset.id}`: {len(dataset.rows)} trajectories, each accepted by every required checker, of tasks",
         "in the train split only (the database refuses others).", "",
-        "| what | rows |", "|---|---|", *counts, "",
+        "| what | how many |", "|---|---|", *counts, "",
         "| rule | setting |", "|---|---|", *rules, "",
         f"Rows: `loopd dataset export {dataset.id[:12]} FILE`.",
         f"Counts and rules: `loopd dataset show {dataset.id[:12]}`.", "",

@@ -88,7 +88,7 @@ def select(
     pool = _audited(_trainable(accepted, rules, counts), leak, counts)
     pool = _per_task(_distinct(pool, counts), rules, seed, counts)
     skill = skill or Skill()
-    counts["asked"], counts["asked_in_vain"] = len(skill.asked), sum(not each.right for each in skill.asked)
+    counts["turns_played"], counts["turns_failed"] = len(skill.asked), sum(not each.right for each in skill.asked)
     chosen = _Deal(pool, rules, seed, counts, skill).run()
     counts["over_the_cap"] = len(pool) - len(chosen) - counts["near_duplicate"]
     counts.update(_described(chosen))

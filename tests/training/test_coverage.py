@@ -88,7 +88,7 @@ def test_what_the_champion_gets_wrong_is_shown_more_often():
         dataset = select(
             pool, MixRules(max_rows=30, newest_share=0, near_duplicate=1, **rules), 0, skill=Skill(asked=played)
         )
-        assert (dataset.counts["asked"], dataset.counts["asked_in_vain"]) == (16, 8)
+        assert (dataset.counts["turns_played"], dataset.counts["turns_failed"]) == (16, 8)
         return sum(each.task.turns[0].user.startswith("Make") for each in pool if each.id in dataset.rows)
 
     assert 14 <= shown(stress=0) <= 16
