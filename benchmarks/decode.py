@@ -29,6 +29,7 @@ from mlx_lm.models.cache import KVCache
 from loop import paths
 from loop.gpu import preload
 from loop.student.conversations import Request
+from loop.student.denormals import flush_denormals
 from loop.student.engine import GIB, Engine
 from loop.student.loading import load
 from loop.student.memory import keep_freed
@@ -225,6 +226,7 @@ def same(ours: list[list[int]], theirs: list[list[int]], name: str) -> None:
 
 def measure(base: Path, size: Size) -> dict[str, Any]:
     """Run every comparison."""
+    flush_denormals()
     keep_freed()
     model = load(base)
     module = sys.modules[type(model).__module__]

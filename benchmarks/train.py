@@ -143,9 +143,11 @@ def _vocabulary(size: Size) -> dict[str, dict[str, Figures]]:
 def _measure(work: Work) -> Figures:
     import mlx.core as mx  # noqa: PLC0415 - only in the child, under its matrix library
 
+    from loop.student.denormals import flush_denormals  # noqa: PLC0415 - as above
     from loop.student.memory import keep_freed, one_arena  # noqa: PLC0415 - as above
 
     if work.arm.startswith("ours"):
+        flush_denormals()
         keep_freed()
         one_arena()
     rows, model = _rows(work), _model(work)

@@ -33,6 +33,7 @@ from loop.errors import LoopdError
 from loop.student import attention, loading
 from loop.student.constraint import Constraint
 from loop.student.conversations import Request
+from loop.student.denormals import flush_denormals
 from loop.student.engine import GIB, Answer, Batching, Engine, Refused
 from loop.student.memory import keep_freed, one_arena
 from loop.student.plain import PlainEngine
@@ -167,6 +168,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def _engine(options: argparse.Namespace, tokenizer: Tokenizer) -> Batching:
+    flush_denormals()
     keep_freed()
     one_arena()
     mx.set_cache_limit(BUFFERS)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from loop.canonical import NotJson, parse
 from loop.children import exit_with_parent
 from loop.errors import ConfigError, LoopdError
+from loop.student.denormals import flush_denormals
 from loop.student.loading import load
 from loop.student.memory import keep_freed
 from loop.student.render import Renderer
@@ -170,6 +171,7 @@ def _plays(meter: Meter, renderer: Renderer) -> Iterator[Row]:
 def main() -> int:
     """Measure what the job file says."""
     exit_with_parent()
+    flush_denormals()
     keep_freed()
     bound_cache()
     try:

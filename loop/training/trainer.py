@@ -23,6 +23,7 @@ from pydantic import JsonValue
 from loop.children import exit_with_parent
 from loop.errors import ConfigError, LoopdError
 from loop.registry import inspect
+from loop.student.denormals import flush_denormals
 from loop.student.loading import load
 from loop.student.memory import keep_freed, one_arena
 from loop.student.render import Renderer
@@ -219,6 +220,7 @@ def main() -> int:
     """Train what the job file says."""
     if "MLX_RANK" not in os.environ:  # mlx.launch gives its ranks no stdin that lasts
         exit_with_parent()
+    flush_denormals()
     keep_freed()
     one_arena()
     bound_cache()
