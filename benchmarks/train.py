@@ -265,7 +265,7 @@ def _ours(model: Any, rows: Sequence[Any], work: Work) -> float:  # noqa: ANN401
     lanes, optimizer = Lanes(recompute=work.recompute), optim.AdamW(learning_rate=RATE)
     with stand_in(model, recompute=work.recompute):
         parts = [pack(part, learned(rows)) for part in split(rows, lanes.count, 8192)]
-        loss, gradient = lanes.gradient(model, parts)
+        loss, gradient, _ = lanes.gradient(model, parts)
     optimizer.update(model, gradient)
     mx.eval(model.trainable_parameters(), optimizer.state)
     return float(loss.item())
@@ -324,7 +324,7 @@ def _distance(model: Any, rows: Sequence[Any]) -> float:  # noqa: ANN401 - as ab
     expected = tree_map(lambda a, b: a + b, first, nn.value_and_grad(model, plain)(model, pair[1])[1])
     mx.eval(expected)
     with stand_in(model):
-        _, gradient = Lanes().gradient(model, [pack(pair, total)])
+        _, gradient, _ = Lanes().gradient(model, [pack(pair, total)])
     one, other = dict(tree_flatten(expected)), dict(tree_flatten(gradient))
     worst = max(float(mx.linalg.norm(one[name] - other[name]) / mx.linalg.norm(one[name])) for name in one)
     if not worst < TOLERANCE:

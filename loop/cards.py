@@ -60,17 +60,19 @@ def of_training(dataset: Dataset, job: Mapping[str, JsonValue], parent: Policy) 
     """Spell what is known when an adapter is published: data card and training configuration, by file name."""
     told = {name: value for name, value in job.items() if name not in PLACES}
     told |= {"base": parent.base, "system": parent.system, "parent": parent.id, "dataset": dataset.id}
-    return {TRAINING: _json(told), DATA: data_card(dataset)}
+    return {TRAINING: _json(told), DATA: data_card(dataset, job.get("take"))}
 
 
-def data_card(dataset: Dataset) -> str:
+def data_card(dataset: Dataset, take: JsonValue = None) -> str:
     """Tell what a candidate was trained on: how many rows each rule chose or left out, and the rules."""
     counts = [f"| {name} | {count} |" for name, count in dataset.counts.items()]
     rules = [f"| {name} | `{json.dumps(value)}` |" for name, value in dataset.rules.items()]
+    some = f"At most {take} were trained on, chosen step by step; `rows.txt` names them in order."
+    chosen = ["", some] if take else []
     return "\n".join([
         "# Data card", "",
         f"Dataset `{dataset.id}`: {len(dataset.rows)} trajectories, each accepted by every required checker, of tasks",
-        "in the train split only (the database refuses others).", "",
+        "in the train split only (the database refuses others).", *chosen, "",
         "| what | how many |", "|---|---|", *counts, "",
         "| rule | setting |", "|---|---|", *rules, "",
         f"Rows: `loopd dataset export {dataset.id[:12]} FILE`.",

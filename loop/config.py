@@ -99,6 +99,9 @@ class Training(Record):
     scale: float = Field(default=2.0, gt=0)
     learning_rate: float = Field(default=5e-4, gt=0)
     epochs: int = Field(default=2, ge=1)
+    take: int | None = Field(default=None, ge=1)
+    """Train on so many of the rows, once each, chosen step by step: half by lot, half by what the model still gets
+    wrong. None trains on all, `epochs` times."""
     batch_rows: int = Field(default=8, ge=1)
     """Rows of one optimizer step: fewer give more steps for the same work."""
     weigh: Literal["trajectories", "tokens"] = "trajectories"

@@ -5,6 +5,7 @@ read, use. Each turn ends with a message without a call. Its plays show the stud
 lacks, and cost nothing.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,9 @@ class Scripted(Teacher):
     """Share of plays that forget an argument once, read the error, and mend it."""
     vary_order: float = Field(default=0.0, ge=0, le=1)
     """Share of plays that make a turn's independent calls in another order."""
+    say_plan: bool = False
+    """Name a turn's calls, in order, in its first message. What a turn needs is then decided while its request is read,
+    and each later step is copied from there, where a small model would stop early or take another tool."""
 
     @property
     def name(self) -> str:
@@ -43,7 +47,8 @@ class Scripted(Teacher):
     def open(self, task: Task, seed: int) -> "ScriptedChat":
         """Begin a play of the task's plan."""
         variety = Variety(look_first=self.look_first, mistake=self.mistake, vary_order=self.vary_order)
-        return ScriptedChat(task, varied(task, variety, seed) if variety.any else script_of(task))
+        script = varied(task, variety, seed) if variety.any else script_of(task)
+        return ScriptedChat(task, script, self.say_plan)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class ScriptedChat:
 
     task: Task
     script: Script
+    say_plan: bool = False
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Make the next call of the turn, or close it. A single-turn question gets all its calls in one message.
@@ -64,10 +70,11 @@ class ScriptedChat:
         moves, done = self.script[turn], calls_since_user(messages)
         if done == len(moves):
             return Reply(message=Message(role="assistant", content=self.task.turns[turn].closing))
-        due = moves[done:] if FUNCTIONS in self.task.backends else moves[done : done + 1]
+        at_once = FUNCTIONS in self.task.backends
         results = results_of(self.script, messages)
-        calls = tuple(self._build(move, results) for move in due)
-        return Reply(message=Message(role="assistant", content="", calls=calls))
+        calls = tuple(self._build(move, results) for move in (moves[done:] if at_once else moves[done : done + 1]))
+        said = plan_text(moves) if self.say_plan and not done and not at_once else ""
+        return Reply(message=Message(role="assistant", content=said, calls=calls))
 
     def _build(self, move: Move, results: Sequence[Result]) -> Call:
         try:
@@ -76,3 +83,8 @@ class ScriptedChat:
             raise ProviderError(
                 FailureKind.BAD_INPUT, f"task {self.task.id[:12]}: its plan cannot be played: {error}"
             ) from error
+
+
+def plan_text(moves: Sequence[Move]) -> str:
+    """Spell the names of a turn's planned calls as a call spells them: the same tokens are copied, not translated."""
+    return f"Plan: {', '.join(json.dumps(move.call.name) for move in moves if move.step is not None)}"

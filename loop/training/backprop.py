@@ -116,16 +116,16 @@ class Pass:
         return (*projected, *seen, attended, top, total, middle, gate, up)
 
     def turn(self) -> Pieces[Array]:
-        """Compute the loss at the top, and the gradient of the last hidden states. Returns the loss."""
+        """Compute the losses at the top, and the gradient of the last hidden states. Returns the losses, weighted."""
         index = mx.array(self.packed.index)
         chosen = self.hidden[index]
         normed = self.model.model.norm(chosen)
         yield (normed,)
-        loss, gradient = yield from cross_entropy(head(self.model), normed, self.packed)
+        each, gradient = yield from cross_entropy(head(self.model), normed, self.packed)
         _, (gradient,) = mx.vjp(self.model.model.norm, [chosen], [gradient])
         self.hidden = mx.zeros_like(self.hidden).at[index].add(gradient)
-        yield loss, self.hidden
-        return loss
+        yield each, self.hidden
+        return each
 
     def backward(self, block: Block) -> Pieces[Gradients]:
         """Go one block back; `hidden` is the gradient of its output, then of its input. Returns the adapters'."""
@@ -175,8 +175,8 @@ def gradient(
     streams: Sequence[mx.Stream],
     *,
     recompute: bool = False,
-) -> tuple[Array, Gradients]:
-    """Sum loss and gradient over micro-batches that advance side by side, each on its own stream.
+) -> tuple[list[Array], Gradients]:
+    """Give the losses of micro-batches that advance side by side, each on its own stream, and their sum's gradient.
 
     The order of the sums is fixed, so the result does not depend on which stream was ahead. `recompute` takes a third
     more time and keeps a twentieth of the memory.
@@ -193,4 +193,4 @@ def gradient(
         for named in abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
             mine = {f"model.layers.{number}.{name}": value for name, value in named.items()}
             found |= {name: found[name] + value if name in found else value for name, value in mine.items()}
-    return sum(losses[1:], start=losses[0]), found
+    return losses, found

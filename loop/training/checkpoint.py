@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.canonical import NotJson, parse
 from loop.registry import MANIFEST, sync
-from loop.training.watch import Watch
+from loop.training.watch import Reached
 
 ADAPTER: Final = "adapter.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
@@ -23,28 +23,28 @@ PREFIX: Final = "step-"
 KEPT: Final = 2
 
 
-def save(scratch: Path, job: str, step: int, model: Any, optimizer: Any, watch: Watch) -> None:  # noqa: ANN401, PLR0913 - mlx-lm's objects; all that a training is
-    """Write the checkpoint after `step` steps and remove the older ones but one, and but the best."""
+def save(scratch: Path, job: str, reached: Reached, model: Any, optimizer: Any) -> None:  # noqa: ANN401 - mlx-lm's objects
+    """Write a checkpoint and remove the older ones but one, and but the best."""
     building = scratch / f".{PREFIX}building"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     mx.save_safetensors(str(building / ADAPTER), dict(tree_flatten(model.trainable_parameters())))
     mx.save_safetensors(str(building / OPTIMIZER), dict(tree_flatten(optimizer.state)))
     files = {name: _sha256(building / name) for name in (ADAPTER, OPTIMIZER)}
-    manifest = {"job": job, "step": step, "files": files, "watch": watch.model_dump(mode="json")}
+    manifest = {"job": job, "files": files, "reached": reached.model_dump(mode="json")}
     (building / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     for path in (*sorted(building.iterdir()), building):
         sync(path)
-    target = _place(scratch, step)
+    target = _place(scratch, reached.step)
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
     sync(scratch)
-    for old in {*_all(scratch)[:-KEPT]} - {_place(scratch, watch.step)}:
+    for old in {*_all(scratch)[:-KEPT]} - {_place(scratch, reached.watch.step)}:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> tuple[int, Watch]:  # noqa: ANN401 - as above
-    """Go back to the newest sound checkpoint of this job; give its step, 0 where there is none, and its watch.
+def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> Reached:  # noqa: ANN401 - as above
+    """Go back to the newest sound checkpoint of this job and say where that is; step 0 where there is none.
 
     What is newer is removed, torn or of other settings: it would outlive the checkpoints that are to come.
     """
@@ -57,7 +57,7 @@ def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> tuple[int, W
             mx.eval(model.trainable_parameters(), optimizer.state)
             return found
         shutil.rmtree(path, ignore_errors=True)
-    return 0, Watch()
+    return Reached()
 
 
 def adopt(scratch: Path, job: str, step: int, model: Any) -> bool:  # noqa: ANN401 - as above
@@ -78,12 +78,12 @@ def _all(scratch: Path) -> list[Path]:
     return sorted(scratch.glob(f"{PREFIX}*"))
 
 
-def _sound(path: Path, job: str) -> tuple[int, Watch] | None:
+def _sound(path: Path, job: str) -> Reached | None:
     try:
         manifest = parse((path / MANIFEST).read_bytes())
         assert isinstance(manifest, dict)
         files = {name: _sha256(path / name) for name in (ADAPTER, OPTIMIZER)}
-        found = int(str(manifest["step"])), Watch.model_validate(manifest["watch"])
+        found = Reached.model_validate(manifest["reached"])
         return found if (manifest["job"], manifest["files"]) == (job, files) else None
     except (OSError, NotJson, KeyError, ValueError, AssertionError):
         return None

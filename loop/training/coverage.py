@@ -11,8 +11,10 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from pydantic import JsonValue
 
 from loop.canonical import canonical
 from loop.types import Accepted, Asked, From, Turn
@@ -96,9 +98,14 @@ def _wanted(asked: Iterable[Asked], stress: float) -> dict[int, float]:
 def traits(turn: Turn) -> frozenset[int]:
     """Describe a turn: pairs of words of its request, each with the tools of its plan. Words to be copied are one."""
     given = [value for call in turn.plan for value in call.arguments.values() if not isinstance(value, From)]
-    copied = set(_words(canonical(given)))
-    words = ["_" if word in copied else word for word in _words(turn.user)]
-    tools = " > ".join(call.name for call in turn.plan)
+    return described(turn.user, [call.name for call in turn.plan], given)
+
+
+def described(request: str, names: Sequence[str], given: Sequence[JsonValue]) -> frozenset[int]:
+    """Describe a request that is answered by calls of these names, with these values that stand in it."""
+    copied = set(_words(canonical([*given])))
+    words = ["_" if word in copied else word for word in _words(request)]
+    tools = " > ".join(names)
     pairs = (f"{word} {other} : {tools}" for place, word in enumerate(words) for other in words[place + 1 :][:REACH])
     return frozenset(zlib.crc32(pair.encode()) for pair in pairs)
 

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import mlx.core as mx
+import numpy as np
 
 from loop.training import backprop, memory, plain, shared_prefix
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
-from loop.training.prefix_tree import Packed, pack
+from loop.training.prefix_tree import Floats, Packed, pack
 from loop.training.schedule import split
 
 Name = Literal["layers", "shared-prefix", "plain"]
@@ -33,6 +34,8 @@ class Engine:
         self.lanes = Lanes(job.lanes, recompute=job.gradient_checkpointing)
         self.name: Name = _choose(model)
         self.at_once = job.batch_tokens
+        self.told: dict[str, Floats] = {}
+        """Of the last step's rows by id, the loss of each learned token, where it is computed (`layers`)."""
         if self.name != "plain":
             self.at_once = memory.budget(
                 model,
@@ -64,7 +67,15 @@ class Engine:
 
     def gradient(self, rows: Sequence[Row], total: float) -> tuple[mx.array, Any]:
         """Sum the losses of the rows' learned tokens by weight over `total`, the whole step's; and its gradient."""
-        return self.lanes.gradient(self.model, list(self._parts(rows, total)))
+        parts = list(self._parts(rows, total))
+        loss, gradient, each = self.lanes.gradient(self.model, parts)
+        self.told = {
+            name: losses
+            for part, weighted in zip(parts, each, strict=False)
+            if isinstance(part, Packed)
+            for name, losses in part.of_rows(np.array(weighted)).items()
+        }
+        return loss, gradient
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Compute the weighted mean loss of the rows' learned tokens, and no gradient."""

@@ -41,6 +41,9 @@ class Job(Record):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps in which the learning rate climbs from nothing."""
     epochs: int = Field(default=2, ge=1)
+    take: int | None = Field(default=None, ge=1)
+    """Train on so many of the rows, once each, chosen step by step: half by lot, half by what the model still gets
+    wrong (`loop.training.needs`). None trains on all, `epochs` times."""
     batch_rows: int = Field(default=8, ge=1)
     """Trajectories of one optimizer step."""
     run_rows: int | None = Field(default=None, ge=1)
@@ -65,6 +68,10 @@ class Job(Record):
     def run(self) -> int:
         """Trajectories of one catalogue that stand together."""
         return self.run_rows or -(-self.batch_rows // 2)
+
+    def climb(self, steps: int) -> int:
+        """Of so many steps, those in which the learning rate climbs."""
+        return max(1, round(self.warmup * steps))
 
     @property
     def digest(self) -> str:

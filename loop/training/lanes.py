@@ -31,8 +31,10 @@ class Lanes:
         self.count = len(self.streams)
         set_blas_threads(max(1, cores() // self.count))
 
-    def gradient(self, model: Any, parts: Sequence[Any]) -> tuple[mx.array, dict[str, Any]]:  # noqa: ANN401 - an mlx-lm model
+    def gradient(self, model: Any, parts: Sequence[Any]) -> tuple[mx.array, dict[str, Any], list[mx.array]]:  # noqa: ANN401 - an mlx-lm model
         """Sum loss and gradient over the micro-batches of a step, in their order: the same sum whatever ran first.
+
+        The third are the weighted losses of each micro-batch's learned positions, where `backprop` computes them.
 
         Call it inside `shared_prefix.stand_in`, told the same `recompute`. At most `count` micro-batches are in memory
         at a time.
@@ -40,17 +42,18 @@ class Lanes:
         """
         written_out = backprop.fits(model)
         totals: list[tuple[mx.array, Any]] = []
+        each: list[mx.array] = []
         for start in range(0, len(parts), self.count):
             batch = parts[start : start + self.count]
-            made = (
-                [backprop.gradient(model, batch, self.streams, recompute=self.recompute)]
-                if written_out
-                else self._traced(model, batch)
-            )
+            if written_out:
+                losses, found = backprop.gradient(model, batch, self.streams, recompute=self.recompute)
+                made, each = [(_sum(losses), found)], each + losses
+            else:
+                made = self._traced(model, batch)
             totals = [reduce(_add, [*totals, *made])]
-            mx.eval(totals)
+            mx.eval(totals, each)
         loss, gradient = totals[0]
-        return loss, gradient if not written_out else tree_unflatten(list(gradient.items()))
+        return loss, gradient if not written_out else tree_unflatten(list(gradient.items())), each
 
     def _traced(self, model: Any, parts: Sequence[Packed | plain.Padded]) -> list[tuple[mx.array, Any]]:  # noqa: ANN401 - as above
         """Do it by automatic differentiation: for models that `backprop` does not write out."""
@@ -61,6 +64,10 @@ class Lanes:
             with mx.stream(stream):
                 made.append(function(model, packed))
         return made
+
+
+def _sum(losses: Sequence[mx.array]) -> mx.array:
+    return reduce(mx.add, [each.sum() for each in losses])
 
 
 def _add(

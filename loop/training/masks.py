@@ -37,6 +37,14 @@ class Renderer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RowTurn:
+    """A turn of a row: what is asked, as traits (`loop.training.coverage`), and how many learned tokens answer it."""
+
+    traits: frozenset[int]
+    learned: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One trajectory as tokens.
 
@@ -49,6 +57,8 @@ class Row:
     loss: tuple[bool, ...]
     group: str = ""
     weight: float = 1.0
+    turns: tuple[RowTurn, ...] = ()
+    """Where rows are chosen by their turns; otherwise empty."""
 
     @property
     def targets(self) -> int:

@@ -27,7 +27,7 @@ class MixRules(Record):
     """Which accepted trajectories a candidate learns from."""
 
     max_rows: int = Field(default=240, ge=1)
-    """Rows in all: what a round has time to train on."""
+    """Rows in all: what a round has time to train on, or what it chooses from as it trains (`training.take`)."""
     max_per_task: int = Field(default=4, ge=1)
     """Wins of one task: more only teach its literals by heart (RFT, Yuan et al. 2023, gains from distinct paths)."""
     near_duplicate: float = Field(default=0.9, gt=0, le=1)

@@ -7,7 +7,7 @@ triples of weight times cross-entropy is then exactly the weighted mean over the
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,13 @@ class Packed:
     rows: int
     row_tokens: int
     """Tokens of the rows as they were, before sharing."""
+    learned: Mapping[str, Ints]
+    """Of each row by id, the triples that it is learned at, in the order of its tokens."""
+
+    def of_rows(self, weighted: Floats) -> dict[str, Floats]:
+        """Take the losses of the triples, each times its weight, apart into those of each row's learned tokens."""
+        losses = weighted / self.weights
+        return {name: losses[triples] for name, triples in self.learned.items()}
 
 
 @dataclass
@@ -59,6 +66,7 @@ class _Builder:
         self.tokens: list[int] = []
         self.positions: list[int] = []
         self.triples: defaultdict[tuple[int, int], float] = defaultdict(float)
+        self.learned: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
 
     def grow(self, low: int, high: int, depth: int, parent: int) -> None:
         """Add the rows low:high (sorted, alike up to depth) below a segment."""
@@ -97,7 +105,9 @@ class _Builder:
         row = self.rows[member]
         for place in range(depth, end):
             if row.loss[place]:
-                self.triples[place + shift, row.tokens[place + 1]] += row.weight / self.total
+                triple = (place + shift, row.tokens[place + 1])
+                self.triples[triple] += row.weight / self.total
+                self.learned[row.id].append(triple)
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:
@@ -119,6 +129,7 @@ def pack(rows: Sequence[Row], total: float, least: int = 32, block: int = 256) -
     builder = _Builder(ordered, total, least, block)
     builder.grow(0, len(ordered), 0, -1)
     triples = sorted(builder.triples.items())
+    number = {triple: place for place, (triple, _) in enumerate(triples)}
     return Packed(
         segments=tuple(builder.segments),
         tokens=np.array(builder.tokens, np.int32),
@@ -128,4 +139,5 @@ def pack(rows: Sequence[Row], total: float, least: int = 32, block: int = 256) -
         weights=np.array([weight for _, weight in triples], np.float32),
         rows=len(ordered),
         row_tokens=sum(len(row.tokens) for row in ordered),
+        learned={name: np.array([number[each] for each in mine]) for name, mine in builder.learned.items()},
     )

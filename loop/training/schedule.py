@@ -3,12 +3,13 @@
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 from loop.training.masks import Row
-from loop.training.prefix_tree import common
+from loop.training.prefix_tree import Floats, common
+from loop.training.watch import Losses
 
 
 def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> list[list[Row]]:
@@ -18,6 +19,57 @@ def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> l
     the runs are shuffled, so that a step sees several groups. Sizes within an epoch differ by at most one row.
     """
     return [step for epoch in range(epochs) for step in _epoch(rows, size, run, random.Random(f"{seed}/{epoch}"))]
+
+
+class Course(Protocol):
+    """Which rows each step trains on."""
+
+    @property
+    def count(self) -> int:
+        """Steps in all."""
+        ...
+
+    @property
+    def told(self) -> Sequence[Losses]:
+        """What has to be told again to go on elsewhere."""
+        ...
+
+    @property
+    def taken(self) -> Sequence[str]:
+        """Ids of the rows so far, in order, where not all of them are trained on."""
+        ...
+
+    def step(self, number: int) -> Sequence[Row]:
+        """Give the rows of a step, counted from 0; each step once, in order."""
+        ...
+
+    def learn(self, losses: Mapping[str, Floats]) -> None:
+        """Be told what each learned token of the step's rows lost before it."""
+        ...
+
+    def again(self, told: Sequence[Losses]) -> None:
+        """Go through steps that were taken before."""
+        ...
+
+
+class Dealt:
+    """A course that is settled before it begins: every row, epoch after epoch."""
+
+    def __init__(self, plan: Sequence[Sequence[Row]]) -> None:
+        """Take the steps as they come."""
+        self.plan, self.count = plan, len(plan)
+        self.told: tuple[Losses, ...] = ()
+        self.taken: tuple[str, ...] = ()
+
+    def step(self, number: int) -> Sequence[Row]:
+        """Give the rows of a step, counted from 0."""
+        return self.plan[number]
+
+    def learn(self, losses: Mapping[str, Floats]) -> None:
+        """Nothing that is lost changes what comes."""
+
+    def again(self, told: Sequence[Losses]) -> None:
+        """Nothing has to be gone through again."""
 
 
 def apart(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:

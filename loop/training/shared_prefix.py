@@ -185,7 +185,7 @@ def _learning_cross_entropy(model: Any, hidden: Array, packed: Packed) -> Array:
 
 
 def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Pieces[tuple[Array, Array]]:  # noqa: ANN401 - as above
-    """Sum weight times cross-entropy over the learned positions; `hidden` is (positions, width). Its gradient too.
+    """Give weight times cross-entropy of each learned position; `hidden` is (positions, width). And the gradient.
 
     The head is frozen, so the gradient is made in the same pass as the loss, chunk by chunk.
     """
@@ -200,11 +200,15 @@ def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Pieces[tuple[Arra
             here = mx.depends([here], list(made[-1]))[0]
         made.append((yield from _chunk(head, here, targets[cut], weights[cut])))
         yield made[-1]
-    return mx.stack([loss for loss, _ in made]).sum(), mx.concatenate([gradient for _, gradient in made])
+    return mx.concatenate([each for each, _ in made]), mx.concatenate([gradient for _, gradient in made])
 
 
 def _traced_cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above
-    function: Any = mx.custom_function(lambda hidden: whole(cross_entropy(head, hidden, packed)))
+    def summed(hidden: Array) -> tuple[Array, Array]:
+        each, gradient = whole(cross_entropy(head, hidden, packed))
+        return each.sum(), gradient
+
+    function: Any = mx.custom_function(summed)
     function.vjp(lambda _, cotangents, outputs: cotangents[0] * outputs[1])
     total: Array = function(hidden)[0]
     return total
@@ -222,9 +226,9 @@ def _chunk(
     total = p.sum(axis=-1, keepdims=True)
     yield p, total
     chosen = mx.take_along_axis(logits, targets[:, None], axis=-1)
-    loss = (weights * (top + mx.log(total) - chosen).squeeze(-1)).sum()
+    each = weights * (top + mx.log(total) - chosen).squeeze(-1)
     share = p * (weights[:, None] / total)
     share = share.at[mx.arange(targets.size), targets].subtract(weights)
-    yield loss, share
+    yield each, share
     _, (gradient,) = mx.vjp(head, [hidden], [share.astype(hidden.dtype)])
-    return loss, gradient
+    return each, gradient

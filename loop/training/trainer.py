@@ -12,8 +12,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -34,9 +35,12 @@ from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
 from loop.training.masks import Refused, Row, learned, row
 from loop.training.memory import bound_cache
-from loop.training.schedule import apart, steps
-from loop.training.watch import Watch
+from loop.training.needs import Sought, turns_of
+from loop.training.schedule import Course, Dealt, apart, steps
+from loop.training.watch import Reached, Watch
 
+TAKEN: Final = "rows.txt"
+"""Beside an adapter: the ids of the rows that it was trained on, in order, where they were chosen on the way."""
 Tell = Callable[[dict[str, JsonValue]], None]
 
 
@@ -48,26 +52,27 @@ def train(job: Job, tell: Tell) -> None:
     """
     rows, refused = read_rows(job)
     learned, heldout = apart(rows, job.heldout, job.seed)
-    plan = steps(learned, job.epochs, job.batch_rows, job.run, job.seed)
+    course = _course(job, learned)
     model = load(job.base)
     lora.attach(model, job)
     engine = Engine(model, job)
-    ranks = Ranks()
+    ranks = _ranks(job)
     shown: dict[str, JsonValue] = {
         "ranks": ranks.count,
         "engine": engine.name,
         "why": engine.why,
         "batch_tokens": engine.at_once,
     }
-    tell({"rows": len(rows), "heldout": len(heldout), "refused": dict(refused), "steps": len(plan), **shown})
+    tell({"rows": len(rows), "heldout": len(heldout), "refused": dict(refused), "steps": course.count, **shown})
     optimizer = optim.AdamW(learning_rate=job.learning_rate)
     optimizer.init(model.trainable_parameters())
-    fitting = Fit(job, engine, optimizer, plan, heldout, ranks)
+    fitting = Fit(job, engine, optimizer, course, heldout, ranks)
     for line in fitting.run():
         tell(line)
     step = fitting.choose()
     if ranks.rank == 0:
         lora.save(model, job)
+        _save_taken(course, job)
         manifest = inspect(job.out, directory_digest(job.base))
         count = len(next(iter(manifest.tensors.values())))
         tell({"done": True, "adapter": str(job.out), "tensors": count, "step": step})
@@ -84,13 +89,33 @@ def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
     refused: Counter[str] = Counter()
     for example in read_examples(job.rows):
         try:
-            spans = renderer.spans(example.messages, example.catalogue)
-            rows.append(row(example.id, spans, job.max_tokens, example.group, job.weigh))
+            spans = [*renderer.spans(example.messages, example.catalogue)]
+            made = row(example.id, spans, job.max_tokens, example.group, job.weigh)
+            rows.append(replace(made, turns=turns_of(example, spans)) if job.take else made)
         except Refused as reason:
             refused[str(reason)] += 1
     if not rows:
         raise ConfigError(f"{job.rows} holds no row to train on (refused: {dict(refused)}).")
     return rows, refused
+
+
+def _course(job: Job, rows: Sequence[Row]) -> Course:
+    if job.take is None:
+        return Dealt(steps(rows, job.epochs, job.batch_rows, job.run, job.seed))
+    return Sought(rows, job.take, job.batch_rows, job.climb, job.seed)
+
+
+def _save_taken(course: Course, job: Job) -> None:
+    """Say which rows the adapter saw, where that is not plain from the dataset."""
+    if course.taken:
+        (job.out / TAKEN).write_text("".join(f"{name}\n" for name in course.taken), encoding="utf-8")
+
+
+def _ranks(job: Job) -> Ranks:
+    ranks = Ranks()
+    if ranks.count > 1 and job.take is not None:
+        raise ConfigError("Several machines cannot choose rows as they train. Leave training.take out of the job.")
+    return ranks
 
 
 class Fit:
@@ -101,35 +126,35 @@ class Fit:
         job: Job,
         engine: Engine,
         optimizer: Any,  # noqa: ANN401 - mlx's own
-        plan: Sequence[Sequence[Row]],
+        course: Course,
         heldout: Sequence[Row],
         ranks: Ranks,
     ) -> None:
         self.job, self.engine, self.model, self.optimizer = job, engine, engine.model, optimizer
-        self.plan, self.heldout = plan, heldout
+        self.course, self.heldout = course, heldout
         self.ranks, self.identity = ranks, job.digest
-        self.done, self.watch = self._restore()
+        self.reached = self._restore()
+        course.again(self.reached.told)
 
     def run(self) -> Iterator[dict[str, JsonValue]]:
         """Take the optimizer steps that are still owed, until they are taken or stopping early is due."""
-        first, begun, tokens = self.done, time.monotonic(), 0
+        first, count, begun, tokens = self.reached.step, self.course.count, time.monotonic(), 0
         with self.engine.open():
-            for members in self.plan[first:]:
-                if self.watch.misses >= self.job.patience:
+            for number in range(first, count):
+                if self.reached.watch.misses >= self.job.patience:
                     return
-                self.done += 1
-                rate = learning_rate(self.job, self.done, len(self.plan))
+                members, rate = self.course.step(number), learning_rate(self.job, number + 1, count)
                 loss = self._step(members, rate)
                 tokens += sum(len(row.tokens) for row in members)
                 told = {"learning_rate": round(rate, 9), "batch_tokens": self.engine.at_once, **self._measure()}
-                yield _progress(self.done, len(self.plan), loss, tokens, begun, self.done - first) | told
+                yield _progress(number + 1, count, loss, tokens, begun, number + 1 - first) | told
 
     def choose(self) -> int:
         """Give the model the weights of the step with the lowest held-out loss, where that was measured; its step."""
-        best = self.watch.step
-        if best in {0, self.done}:
-            return self.done
-        return best if checkpoint.adopt(self.job.scratch, self.identity, best, self.model) else self.done
+        best, last = self.reached.watch.step, self.reached.step
+        if best in {0, last}:
+            return last
+        return best if checkpoint.adopt(self.job.scratch, self.identity, best, self.model) else last
 
     def _step(self, members: Sequence[Row], rate: float) -> float:
         self.optimizer.learning_rate = rate
@@ -139,11 +164,14 @@ class Fit:
         self.optimizer.update(self.model, gradient)
         mx.eval(self.model.trainable_parameters(), self.optimizer.state)
         value: Any = loss.item()
+        step = self.reached.step + 1
         if not math.isfinite(value):
             raise ConfigError(
-                f"Training came apart: the loss of step {self.done} is {value}. "
+                f"Training came apart: the loss of step {step} is {value}. "
                 f"Lower training.learning_rate (it is {self.job.learning_rate:g}), then type: loopd start"
             )
+        self.course.learn(self.engine.told)
+        self.reached = self.reached.model_copy(update={"step": step, "told": tuple(self.course.told)})
         return float(value)
 
     def _nothing(self) -> tuple[mx.array, Any]:
@@ -152,28 +180,29 @@ class Fit:
 
     def _measure(self) -> dict[str, JsonValue]:
         """Measure the held-out loss and keep a checkpoint, where they are due."""
-        last, due = self.done == len(self.plan), self.done % self.job.save_every == 0
+        step = self.reached.step
+        last, due = step == self.course.count, step % self.job.save_every == 0
         told: dict[str, JsonValue] = {}
         if self.heldout and (due or last):
             told["heldout_loss"] = found = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
-            self.watch = self.watch.seen(self.done, found)
+            self.reached = self.reached.model_copy(update={"watch": self.reached.watch.seen(step, found)})
         if self.ranks.rank == 0 and ((due and not last) or told):
-            checkpoint.save(self.job.scratch, self.identity, self.done, self.model, self.optimizer, self.watch)
+            checkpoint.save(self.job.scratch, self.identity, self.reached, self.model, self.optimizer)
         return told
 
-    def _restore(self) -> tuple[int, Watch]:
+    def _restore(self) -> Reached:
         """Go on where rank 0 was."""
-        alone = self.ranks.rank == 0
-        done, watch = (
-            checkpoint.restore(self.job.scratch, self.identity, self.model, self.optimizer) if alone else (0, Watch())
-        )
+        reached = Reached()
+        if self.ranks.rank == 0:
+            reached = checkpoint.restore(self.job.scratch, self.identity, self.model, self.optimizer)
         if self.ranks.count == 1:
-            return done, watch
+            return reached
+        watch = reached.watch
         state = self.ranks.first(
             {
                 "model": self.model.trainable_parameters(),
                 "optimizer": self.optimizer.state,
-                "numbers": mx.array([done, watch.step, watch.misses]),
+                "numbers": mx.array([reached.step, watch.step, watch.misses]),
                 "loss": mx.array(math.inf if watch.loss is None else watch.loss),
             }
         )
@@ -181,12 +210,12 @@ class Fit:
         self.optimizer.state = state["optimizer"]
         mx.eval(state)
         (done, step, misses), loss = state["numbers"].tolist(), state["loss"].item()
-        return done, Watch(step=step, misses=misses, loss=None if loss == math.inf else loss)
+        return Reached(step=done, watch=Watch(step=step, misses=misses, loss=None if loss == math.inf else loss))
 
 
 def learning_rate(job: Job, step: int, count: int) -> float:
     """Climb linearly, then fall as a cosine to a tenth, or stay. Steps count from one."""
-    climb = max(1, round(job.warmup * count))
+    climb = job.climb(count)
     if step <= climb:
         return job.learning_rate * step / climb
     if job.schedule == "constant":

@@ -1,3 +1,6 @@
+import json
+from itertools import pairwise
+
 import pytest
 
 from loop.errors import FailureKind, ProviderError
@@ -43,6 +46,19 @@ def test_every_step_is_one_call_and_every_turn_closes_without_one(task):
     assert all(len(message.calls) <= 1 for message in messages)
     closings = [message for message in messages if message.role == "assistant" and not message.calls]
     assert [message.content for message in closings] == [turn.closing for turn in task.turns]
+
+
+def test_a_plan_that_is_said_names_the_turns_calls_and_changes_none():
+    for task in TASKS:
+        _, messages, _ = played(task, Scripted(say_plan=True))
+        _, plain, _ = played(task, Scripted())
+        firsts = [after for before, after in pairwise(messages) if before.role == "user"]
+        said = [message.content for message in firsts if message.calls]
+        assert said == [
+            f"Plan: {json.dumps([call.name for call in turn.plan])[1:-1]}" for turn in task.turns if turn.plan
+        ]
+        silent = [message.model_copy(update={"content": ""}) if message.calls else message for message in messages]
+        assert silent == list(plain)
 
 
 @pytest.mark.parametrize("setting", ["look_first", "mistake"])

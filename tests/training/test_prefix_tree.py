@@ -49,6 +49,18 @@ def test_what_is_learned_is_what_the_rows_say(rows, least, block):
 
 @settings(deadline=None)
 @given(rows(), st.integers(1, 6), st.integers(1, 5))
+def test_each_row_finds_the_losses_of_its_own_tokens(rows, least, block):
+    packed = pack(rows, learned(rows), least, block)
+    found = packed.of_rows(packed.weights * packed.targets)  # as if each lost its own number
+    for row in rows:
+        own = [row.tokens[place + 1] for place, counts in enumerate(row.loss) if counts]
+        assert found[row.id] == pytest.approx(own)
+        places = [int(packed.positions[packed.index[triple]]) for triple in packed.learned[row.id]]
+        assert places == [place for place, counts in enumerate(row.loss) if counts]
+
+
+@settings(deadline=None)
+@given(rows(), st.integers(1, 6), st.integers(1, 5))
 def test_segments_lie_behind_what_they_follow(rows, least, block):
     packed = pack(rows, 1, least, block)
     assert [segment.start for segment in packed.segments] == [0, *(segment.stop for segment in packed.segments[:-1])]

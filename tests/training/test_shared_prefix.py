@@ -79,7 +79,8 @@ def distance(one, other):
 def shared(model, rows, lanes, budget=4096, **packing):
     total = learned(rows)
     with shared_prefix.stand_in(model, recompute=lanes.recompute):
-        return lanes.gradient(model, [pack(part, total, **packing) for part in split(rows, lanes.count, budget)])
+        parts = [pack(part, total, **packing) for part in split(rows, lanes.count, budget)]
+        return lanes.gradient(model, parts)[:2]
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3"])
@@ -129,7 +130,7 @@ def test_a_large_vocabulary_is_no_cliff(monkeypatch):
     def peak(positions):
         rng = np.random.default_rng(0)
         targets, weights = rng.integers(0, 5000, positions).astype(np.int32), np.ones(positions, np.float32)
-        packed = Packed((), targets, targets, targets, targets, weights, 1, positions)
+        packed = Packed((), targets, targets, targets, targets, weights, 1, positions, {})
         table, hidden = mx.random.normal((5000, 8)), mx.random.normal((positions, 8))
         mx.eval(table, hidden)
         mx.reset_peak_memory()
@@ -218,6 +219,18 @@ def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(family, tmp_
     one, other = ({n: v for n, v in tree_flatten(tree) if n in some} for tree in (gradient, our_gradient))
     assert some
     assert distance(one, other) < 1e-4
+
+
+def test_the_losses_of_single_tokens_are_the_plain_ones(tmp_path):
+    model = adapted(tiny(tmp_path, "qwen3"), tmp_path)
+    engine = Engine(model, job_of(tmp_path, tmp_path, batch_tokens=200, lanes=2))
+    rows = forest(7, model.args.vocab_size, seed=4)[:-1]
+    with engine.open():
+        engine.gradient(rows, learned(rows))
+    assert engine.told.keys() == {row.id for row in rows}
+    for row in rows:
+        losses = nn.losses.cross_entropy(model(mx.array(row.tokens[:-1])[None])[0], mx.array(row.tokens[1:]))
+        assert engine.told[row.id] == pytest.approx(np.array(losses)[np.array(row.loss)], rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3"])

@@ -19,7 +19,7 @@ from loop.student.sources import directory_digest
 from loop.student.tiny import tiny
 from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import Job, read_examples, read_job
-from loop.training.trainer import learning_rate, read_rows, train
+from loop.training.trainer import TAKEN, learning_rate, read_rows, train
 from loop.types import Call, Catalogue, Message, Tool
 
 CATALOGUE = Catalogue(
@@ -92,7 +92,9 @@ def test_the_same_seed_gives_the_same_adapter_and_another_one_does_not(job, tmp_
     assert not same(weights(job), weights(seeded))
 
 
-def test_killed_at_any_step_it_ends_with_the_same_adapter(job, tmp_path):
+@pytest.mark.parametrize("take", [None, 18])
+def test_killed_at_any_step_it_ends_with_the_same_adapter(job, take, tmp_path):
+    job = job.model_copy(update={"take": take, "batch_rows": 8 if take is None else 2})
     run(job)
     told = []
     torn = job.model_copy(update={"out": tmp_path / "torn", "scratch": tmp_path / "torn-scratch"})
@@ -146,6 +148,16 @@ def test_rows_that_are_too_long_are_counted_and_none_at_all_is_an_error(job):
     assert all(len(row.tokens) <= sizes[11] for row in kept)
     with pytest.raises(ConfigError, match="'too_long': 24"):
         read_rows(job.model_copy(update={"max_tokens": sizes[0] - 1}))
+
+
+def test_rows_that_are_chosen_on_the_way_are_named_beside_the_adapter(job, tmp_path):
+    job = job.model_copy(update={"take": 10, "batch_rows": 2})
+    lines = run(job)
+    assert [lines[0]["rows"], lines[0]["steps"]] == [24, 5]
+    names = (job.out / TAKEN).read_text().split()
+    assert len(names) == len(set(names)) == 10
+    assert {*names} < {f"t{number}" for number in range(24)}
+    registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
 
 
 def test_the_learning_rate_climbs_and_falls(job):

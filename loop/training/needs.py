@@ -1,0 +1,157 @@
+"""Which rows come next: every other one by lot, the others by what the model still gets wrong of what it was shown.
+
+A round can train on a few hundred rows. By a third of them most requests are learned; a fit then spends its steps on
+what it knows, and fails in the end at ways to ask that it met once or twice: each fit at others, as its lots fall. But
+a row is new when its turn comes, so its loss says, for nothing, how well the model does at requests that are asked
+alike. From that, each turn of the rows that are left gets a need: the mean loss of the turns like it, late ones
+counting more. To choose by recent loss is known from prioritized replay (Schaul et al. 2016) and selective backprop
+(Jiang et al. 2019); here it is the loss of other rows: no row is computed in vain, and none comes twice.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from loop.student.spans import Span
+from loop.training.coverage import described
+from loop.training.job import Example
+from loop.training.masks import Row, RowTurn
+from loop.training.prefix_tree import Floats
+from loop.training.watch import Losses
+
+NEWS: Final = 0.4
+"""What the loss of a turn counts for one that is asked the same, beside all that was known of it."""
+FEAR: Final = 1.5
+"""How many times the average a turn is taken to lose that none like it was shown for: what is new comes first."""
+RECENT: Final = 0.02
+"""What a turn moves the average by."""
+
+
+class Sought:
+    """Steps that choose from the rows that are left. Seed and losses decide, so they can be gone through again."""
+
+    def __init__(self, rows: Sequence[Row], take: int, size: int, climb: Callable[[int], int], seed: int) -> None:
+        """Prepare to give `take` of the rows, `size` a step, two groups of rows in each.
+
+        Args:
+            rows: what to choose from; each with its turns.
+            take: how many rows the steps have together; fewer where there are fewer.
+            size: rows of a step.
+            climb: of all steps, those in which the learning rate climbs: their losses are of how a call is spelled.
+            seed: decides the lots.
+        """
+        self.rows, self.size = {row.id: row for row in rows}, size
+        self.count = max(1, round(min(take, len(rows)) / size))
+        self.climb = climb(self.count)
+        self.told: list[Losses] = []
+        self.taken: list[str] = []
+        self.average = 1.0
+        self.left: defaultdict[str, list[str]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: row.id):
+            self.left[row.group].append(row.id)
+        for group in sorted(self.left):
+            random.Random(f"{seed}/{group}").shuffle(self.left[group])
+        self.offered = {group: len(names) for group, names in sorted(self.left.items())}
+        self.fields = {group: _Field([self.rows[name] for name in names]) for group, names in self.left.items()}
+
+    def step(self, number: int) -> list[Row]:
+        """Take the rows of a step, counted from 0, out of those that are left."""
+        runs = min(2, sum(map(bool, self.left.values())))
+        names = [name for run in range(runs) for name in self._run(-(-(self.size - run) // runs), number)]
+        self.taken += names
+        return [self.rows[name] for name in names]
+
+    def learn(self, losses: Mapping[str, Floats]) -> None:
+        """Take in what each learned token of a step's rows lost before it; nothing where the engine does not tell."""
+        self._take_in({name: _by_turn(self.rows[name], found) for name, found in sorted(losses.items())})
+
+    def again(self, told: Sequence[Losses]) -> None:
+        """Go through steps that were taken before, whose losses are known."""
+        for number, losses in enumerate(told):
+            self.step(number)
+            self._take_in(losses)
+
+    def _run(self, size: int, number: int) -> list[str]:
+        """Take rows of the group of which most is left, so that the mix stays as it is; the first by lot."""
+        group = max(self.offered, key=lambda each: len(self.left[each]) / self.offered[each])
+        left, field = self.left[group], self.fields[group]
+        names: list[str] = []
+        while left and len(names) < size:
+            seek = len(names) % 2 == 1 and number >= self.climb
+            name = field.neediest(left, self.average) if seek else left[-1]
+            left.remove(name)
+            if number >= self.climb:
+                field.show(name)
+            names.append(name)
+        return names
+
+    def _take_in(self, losses: Losses) -> None:
+        self.told.append(losses)
+        if len(self.told) <= self.climb:
+            return
+        for name, found in losses.items():
+            self.fields[self.rows[name].group].lose(name, found)
+            for loss in found:
+                self.average += RECENT * (loss - self.average)
+
+
+class _Field:
+    """The turns of one group's rows: how alike they are asked, and what those like each have lost of late."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        ends = [*accumulate(len(row.turns) for row in rows)]
+        self.turns = {row.id: slice(end - len(row.turns), end) for row, end in zip(rows, ends, strict=True)}
+        self.cost = {row.id: len(row.tokens) for row in rows}
+        self.news = NEWS * _jaccard([turn.traits for row in rows for turn in row.turns]) ** 2
+        self.lost, self.unknown = np.zeros(len(self.news)), np.ones(len(self.news))
+
+    def neediest(self, names: Sequence[str], average: float) -> str:
+        """Name the row with the most need a token; the first of those that need alike."""
+        need = (self.lost + FEAR * average * self.unknown).round(3)
+        return max(names, key=lambda name: need[self.turns[name]].sum() / self.cost[name])
+
+    def show(self, name: str) -> None:
+        """Count a row as learned until its losses are known, so that a step does not take two of a kind."""
+        for news in self.news[self.turns[name]]:
+            self.lost *= 1 - news
+            self.unknown *= 1 - news
+
+    def lose(self, name: str, losses: Sequence[float]) -> None:
+        """Take in what the turns of a row that was shown have lost: a moving average, by how alike they are."""
+        self.lost += np.array(losses) @ self.news[self.turns[name]]
+
+
+def turns_of(example: Example, spans: Sequence[Span]) -> tuple[RowTurn, ...]:
+    """Describe the turns of a play that was rendered as these spans."""
+    users = [place for place, message in enumerate(example.messages) if message.role == "user"]
+    ends = [*users[1:], len(example.messages)]
+    return tuple(_turn(example, begin, end, spans) for begin, end in zip(users, ends, strict=True))
+
+
+def _turn(example: Example, begin: int, end: int, spans: Sequence[Span]) -> RowTurn:
+    calls = [call for message in example.messages[begin:end] for call in message.calls]
+    given = [value for call in calls for value in call.arguments.values()]
+    traits = described(example.messages[begin].content, [call.name for call in calls], given)
+    return RowTurn(traits, sum(len(span.tokens) for span in spans if span.loss and begin <= span.message < end))
+
+
+def _by_turn(row: Row, losses: Floats) -> tuple[float, ...]:
+    """Sum a row's losses over the learned tokens of each turn."""
+    ends = [*accumulate(turn.learned for turn in row.turns)]
+    return tuple(float(losses[end - turn.learned : end].sum()) for turn, end in zip(row.turns, ends, strict=True))
+
+
+def _jaccard(sets: Sequence[frozenset[int]]) -> npt.NDArray[np.float64]:
+    """Compare each with each: what two have in common of what they have together, in 0..1."""
+    numbers = {trait: place for place, trait in enumerate(sorted(frozenset().union(*sets)))}
+    table = np.zeros((len(sets), len(numbers)), np.float32)
+    for place, each in enumerate(sets):
+        table[place, [numbers[trait] for trait in each]] = 1
+    both = (table @ table.T).astype(np.float64)
+    sizes = np.diag(both)
+    return both / np.maximum(sizes[:, None] + sizes[None, :] - both, 1)
