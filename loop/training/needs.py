@@ -3,9 +3,10 @@
 A round can train on a few hundred rows. By a third of them most requests are learned; a fit then spends its steps on
 what it knows, and fails in the end at ways to ask that it met once or twice: each fit at others, as its lots fall. But
 a row is new when its turn comes, so its loss says, for nothing, how well the model does at requests that are asked
-alike. From that, each turn of the rows that are left gets a need: the mean loss of the turns like it, late ones
-counting more. To choose by recent loss is known from prioritized replay (Schaul et al. 2016) and selective backprop
-(Jiang et al. 2019); here it is the loss of other rows: no row is computed in vain, and none comes twice.
+alike. From that, each turn of the rows that are left gets a need: what the turns like it have lost of late, or, where
+none was like it, what turns lose at first sight. To choose by recent loss is known from prioritized replay (Schaul et
+al. 2016) and selective backprop (Jiang et al. 2019); here it is the loss of other rows: no row is computed in vain, and
+none comes twice.
 """
 
 import random
@@ -24,12 +25,14 @@ from loop.training.masks import Row, RowTurn
 from loop.training.prefix_tree import Floats
 from loop.training.watch import Losses
 
-NEWS: Final = 0.4
+Shares = npt.NDArray[np.float64]
+"""Numbers in 0..1."""
+NEWS: Final = 0.6
 """What the loss of a turn counts for one that is asked the same, beside all that was known of it."""
-FEAR: Final = 1.5
-"""How many times the average a turn is taken to lose that none like it was shown for: what is new comes first."""
-RECENT: Final = 0.02
-"""What a turn moves the average by."""
+LEFT: Final = 0.5
+"""Of what a turn lost, the share that is taken to be left once its step was taken: so what is new comes first."""
+RECENT: Final = 0.1
+"""What a turn like none before moves by what such turns are taken to lose."""
 
 
 class Sought:
@@ -50,7 +53,8 @@ class Sought:
         self.climb = climb(self.count)
         self.told: list[Losses] = []
         self.taken: list[str] = []
-        self.average = 1.0
+        self.at_first_sight = 1.0
+        self.new: dict[str, Shares] = {}
         self.left: defaultdict[str, list[str]] = defaultdict(list)
         for row in sorted(rows, key=lambda row: row.id):
             self.left[row.group].append(row.id)
@@ -83,10 +87,10 @@ class Sought:
         names: list[str] = []
         while left and len(names) < size:
             seek = len(names) % 2 == 1 and number >= self.climb
-            name = field.neediest(left, self.average) if seek else left[-1]
+            name = field.neediest(left, self.at_first_sight) if seek else left[-1]
             left.remove(name)
             if number >= self.climb:
-                field.show(name)
+                self.new[name] = field.show(name)
             names.append(name)
         return names
 
@@ -96,8 +100,8 @@ class Sought:
             return
         for name, found in losses.items():
             self.fields[self.rows[name].group].lose(name, found)
-            for loss in found:
-                self.average += RECENT * (loss - self.average)
+            for loss, new in zip(found, self.new.pop(name), strict=True):
+                self.at_first_sight += RECENT * new * (loss - self.at_first_sight)
 
 
 class _Field:
@@ -110,20 +114,25 @@ class _Field:
         self.news = NEWS * _jaccard([turn.traits for row in rows for turn in row.turns]) ** 2
         self.lost, self.unknown = np.zeros(len(self.news)), np.ones(len(self.news))
 
-    def neediest(self, names: Sequence[str], average: float) -> str:
+    def neediest(self, names: Sequence[str], at_first_sight: float) -> str:
         """Name the row with the most need a token; the first of those that need alike."""
-        need = (self.lost + FEAR * average * self.unknown).round(3)
+        need = (self.lost + at_first_sight * self.unknown).round(3)
         return max(names, key=lambda name: need[self.turns[name]].sum() / self.cost[name])
 
-    def show(self, name: str) -> None:
-        """Count a row as learned until its losses are known, so that a step does not take two of a kind."""
+    def show(self, name: str) -> Shares:
+        """Count a row as learned until its losses are known, so that a step does not take two of a kind.
+
+        Returns how new each of its turns was, in 0..1.
+        """
+        new: Shares = self.unknown[self.turns[name]].copy()
         for news in self.news[self.turns[name]]:
             self.lost *= 1 - news
             self.unknown *= 1 - news
+        return new
 
     def lose(self, name: str, losses: Sequence[float]) -> None:
         """Take in what the turns of a row that was shown have lost: a moving average, by how alike they are."""
-        self.lost += np.array(losses) @ self.news[self.turns[name]]
+        self.lost += LEFT * np.array(losses) @ self.news[self.turns[name]]
 
 
 def turns_of(example: Example, spans: Sequence[Span]) -> tuple[RowTurn, ...]:
@@ -146,7 +155,7 @@ def _by_turn(row: Row, losses: Floats) -> tuple[float, ...]:
     return tuple(float(losses[end - turn.learned : end].sum()) for turn, end in zip(row.turns, ends, strict=True))
 
 
-def _jaccard(sets: Sequence[frozenset[int]]) -> npt.NDArray[np.float64]:
+def _jaccard(sets: Sequence[frozenset[int]]) -> Shares:
     """Compare each with each: what two have in common of what they have together, in 0..1."""
     numbers = {trait: place for place, trait in enumerate(sorted(frozenset().union(*sets)))}
     table = np.zeros((len(sets), len(numbers)), np.float32)

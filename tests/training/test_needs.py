@@ -88,6 +88,20 @@ def test_what_was_learned_since_is_left_alone():
     assert late[5] <= 2 * sorted(late.values())[len(late) // 2]
 
 
+def test_what_was_never_shown_comes_before_what_is_known_to_be_right():
+    rows = [made(number, [number % 40 if number < 120 else 0]) for number in range(600)]
+    course, kinds, seen, wrong = Sought(rows, 160, 4, tenth, 1), {}, set(), []
+    for row in rows:
+        kinds[row.id] = min(row.turns[0].traits) // 10
+    for number in range(course.count):
+        step = course.step(number)
+        course.learn({row.id: np.full(3, 0.01 if kinds[row.id] in seen else 1.0) for row in step})
+        wrong.append(sum(kinds[row.id] not in seen for row in step))
+        seen |= {kinds[row.id] for row in step}
+    assert seen == set(range(40)), "a fifth of the rows shows them, and by lot half of them would be left"
+    assert sum(wrong[4:26]) >= 0.9 * sum(wrong[4:])
+
+
 def test_gone_through_again_it_goes_on_as_it_would_have():
     rng = random.Random(2)
     rows = [made(number, [rng.randrange(6), rng.randrange(6)], "ab"[number % 2]) for number in range(120)]
