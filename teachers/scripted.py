@@ -36,8 +36,8 @@ class Scripted(Teacher):
     vary_order: float = Field(default=0.0, ge=0, le=1)
     """Share of plays that make a turn's independent calls in another order."""
     say_plan: bool = False
-    """Name a turn's calls, in order, in its first message. What a turn needs is then decided while its request is read,
-    and each later step is copied from there, where a small model would stop early or take another tool."""
+    """Name a turn's calls, in order, in its first message: a student that learns it shows what it took a request for.
+    It wins no more plays by it (docs/experiments.md)."""
 
     @property
     def name(self) -> str:

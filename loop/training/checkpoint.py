@@ -15,12 +15,24 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.canonical import NotJson, parse
 from loop.registry import MANIFEST, sync
-from loop.training.watch import Reached
+from loop.training.masks import Losses
+from loop.training.watch import Watch
+from loop.types import Record
 
 ADAPTER: Final = "adapter.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
 PREFIX: Final = "step-"
 KEPT: Final = 2
+
+
+class Reached(Record):
+    """Where a training is: what a checkpoint holds beside weights and optimizer."""
+
+    step: int = 0
+    """Steps taken."""
+    watch: Watch = Watch()
+    told: tuple[Losses, ...] = ()
+    """Per step, what its rows lost; where rows are chosen by it, otherwise empty."""
 
 
 def save(scratch: Path, job: str, reached: Reached, model: Any, optimizer: Any) -> None:  # noqa: ANN401 - mlx-lm's objects

@@ -5,13 +5,15 @@ nothing is cut. A row that is too long is refused and counted, because what a cu
 and a student that never sees one never stops calling.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from loop.types import Catalogue, Message
 
 Weighing = Literal["trajectories", "tokens"]
+Losses = Mapping[str, tuple[float, ...]]
+"""Of each row of a step by id, what the answers of its turns lost before it, in nats."""
 
 
 class Span(Protocol):

@@ -21,9 +21,8 @@ import numpy.typing as npt
 from loop.student.spans import Span
 from loop.training.coverage import described
 from loop.training.job import Example
-from loop.training.masks import Row, RowTurn
+from loop.training.masks import Losses, Row, RowTurn
 from loop.training.prefix_tree import Floats
-from loop.training.watch import Losses
 
 Shares = npt.NDArray[np.float64]
 """Numbers in 0..1."""
@@ -32,7 +31,7 @@ NEWS: Final = 0.6
 LEFT: Final = 0.5
 """Of what a turn lost, the share that is taken to be left once its step was taken: so what is new comes first."""
 RECENT: Final = 0.1
-"""What a turn like none before moves by what such turns are taken to lose."""
+"""How far the loss of a turn like none before moves what such turns are taken to lose."""
 
 
 class Sought:
@@ -96,12 +95,13 @@ class Sought:
 
     def _take_in(self, losses: Losses) -> None:
         self.told.append(losses)
+        new, self.new = self.new, {}
         if len(self.told) <= self.climb:
             return
         for name, found in losses.items():
             self.fields[self.rows[name].group].lose(name, found)
-            for loss, new in zip(found, self.new.pop(name), strict=True):
-                self.at_first_sight += RECENT * new * (loss - self.at_first_sight)
+            for loss, share in zip(found, new[name], strict=True):
+                self.at_first_sight += RECENT * share * (loss - self.at_first_sight)
 
 
 class _Field:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Protocol
 
-from loop.training.masks import Row
+from loop.training.masks import Losses, Row
 from loop.training.prefix_tree import Floats, common
-from loop.training.watch import Losses
 
 
 def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> list[list[Row]]:

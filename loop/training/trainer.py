@@ -30,6 +30,7 @@ from loop.student.memory import keep_freed, one_arena
 from loop.student.render import Renderer
 from loop.student.sources import directory_digest
 from loop.training import checkpoint, lora
+from loop.training.checkpoint import Reached
 from loop.training.distributed import Ranks
 from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
@@ -37,7 +38,7 @@ from loop.training.masks import Refused, Row, learned, row
 from loop.training.memory import bound_cache
 from loop.training.needs import Sought, turns_of
 from loop.training.schedule import Course, Dealt, apart, steps
-from loop.training.watch import Reached, Watch
+from loop.training.watch import Watch
 
 TAKEN: Final = "rows.txt"
 """Beside an adapter: the ids of the rows that it was trained on, in order, where they were chosen on the way."""

@@ -11,7 +11,7 @@ import yaml
 from loop import cards, fitting, registry
 from loop.proposals import PLAN_THEN_ACT, Proposal
 from loop.testing import FakeGpu
-from loop.types import GateVerdict, Policy, Precision, Purpose, RoundState, Standing
+from loop.types import Dataset, GateVerdict, Policy, Precision, Purpose, RoundState, Standing
 
 FILES = {"README.md", "gate_report.json", "data_card.md", "train_config.json"}
 
@@ -23,6 +23,12 @@ def front(card):
 def table(card):
     rows = [line for line in card.splitlines() if line.startswith(("| depth", "| breadth"))]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_a_data_card_tells_that_a_training_chose_among_the_rows():
+    dataset = Dataset(id="d" * 64, rows=("a", "b", "c"), counts={}, rules={})
+    assert "At most 2 were trained on" in cards.data_card(dataset, 2)
+    assert "rows.txt" not in cards.data_card(dataset)
 
 
 def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_learned_from(rehearsal):

@@ -269,27 +269,38 @@ def test_two_ranks_take_the_same_steps_as_one(job, tmp_path):
     job = job.model_copy(update={"epochs": 1, "lanes": 1, "learning_rate": 1e-3, "heldout": 0.2})
     lines = run(job)
     split = job.model_copy(update={"out": tmp_path / "split", "scratch": tmp_path / "split-scratch"})
-    path = _written(tmp_path / "job.json", split.model_dump_json())
-    hosts = _written(tmp_path / "hosts.json", json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports()]))
-    arguments = [sys.executable, "-m", "loop.training.trainer", str(path)]
-    ranks = [
-        subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"MLX_RANK": str(rank), "MLX_HOSTFILE": str(hosts)},
-        )
-        for rank in (0, 1)
-    ]
-    told = [rank.communicate(timeout=120)[0] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0]
+    codes, told, _ = _on_two_ranks(split, tmp_path)
+    assert codes == [0, 0]
     assert told[1] == ""
     assert json.loads(told[0].splitlines()[0])["ranks"] == 2
     both = [json.loads(line) for line in told[0].splitlines()]
     assert [line["loss"] for line in both[1:-1]] == pytest.approx([line["loss"] for line in lines[1:-1]], rel=1e-4)
     one, two = weights(job), weights(split)
     assert all(mx.allclose(one[name], two[name], rtol=1e-3, atol=1e-4).item() for name in one)
+
+
+def test_two_ranks_do_not_choose_rows_as_they_train(job, tmp_path):
+    codes, _, errors = _on_two_ranks(job.model_copy(update={"take": 10}), tmp_path)
+    assert codes == [ConfigError.exit_code] * 2
+    assert all("Leave training.take out of the job" in error for error in errors)
+
+
+def _on_two_ranks(job, tmp_path):
+    path = _written(tmp_path / "job.json", job.model_dump_json())
+    hosts = _written(tmp_path / "hosts.json", json.dumps([[f"127.0.0.1:{port}"] for port in _free_ports()]))
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "loop.training.trainer", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"MLX_RANK": str(rank), "MLX_HOSTFILE": str(hosts)},
+        )
+        for rank in (0, 1)
+    ]
+    said = [rank.communicate(timeout=120) for rank in ranks]
+    return [rank.returncode for rank in ranks], *zip(*said, strict=True)
 
 
 def _free_ports():
