@@ -8,7 +8,7 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from datasketch import MinHash, MinHashLSH
 from pydantic import Field, JsonValue
@@ -28,6 +28,9 @@ class MixRules(Record):
 
     max_rows: int = Field(default=240, ge=1)
     """Rows in all: what a round has time to train on, or what it chooses from as it trains (`training.take`)."""
+    even: Literal["rows", "said"] = "rows"
+    """What backends get alike: rows, or what is said in them. Where every token weighs alike (`training.weigh`), rows
+    alike give the backends with long calls the most weight, and the time."""
     max_per_task: int = Field(default=4, ge=1)
     """Wins of one task: more only teach its literals by heart (RFT, Yuan et al. 2023, gains from distinct paths)."""
     near_duplicate: float = Field(default=0.9, gt=0, le=1)
@@ -120,6 +123,15 @@ def length(each: Accepted) -> int:
     return len(each.trajectory.calls) * 10_000 + min(said, 9_999)
 
 
+def spoken(each: Accepted) -> int:
+    """Count the characters that are learned from: the player's messages and calls."""
+    return sum(
+        len(message.content) + sum(len(canonical(call.model_dump(mode="json"))) for call in message.calls)
+        for message in each.trajectory.messages
+        if message.role == "assistant"
+    )
+
+
 def _trainable(accepted: Iterable[Accepted], rules: MixRules, counts: Counter[str]) -> list[Accepted]:
     """Leave out what no candidate may see."""
     everything = list(accepted)
@@ -187,6 +199,7 @@ class _Deal:
         self.own = {arm: self._queue([win for win in wins if own(win)], seed) for arm, wins in arms.items()}
         self.taught = {arm: self._queue([win for win in wins if not own(win)], seed) for arm, wins in arms.items()}
         self.chosen: list[Accepted] = []
+        self.had: Counter[str] = Counter()
         self.sketches: dict[ArmKey, MinHashLSH] = {}
 
     def run(self) -> list[Accepted]:
@@ -207,13 +220,17 @@ class _Deal:
             if self._seen(each):
                 self.counts["near_duplicate"] += 1
             else:
-                self.chosen.append(each)
-                self.coverage.add(each.id)
+                self._take(each)
+
+    def _take(self, each: Accepted) -> None:
+        self.chosen.append(each)
+        self.coverage.add(each.id)
+        for name in each.task.backends:
+            self.had[name] += spoken(each) if self.rules.even == "said" else 1
 
     def _next(self, arms: Sequence[ArmKey]) -> ArmKey:
-        """Pick the arm that is owed a place: of the backend with the fewest, of the kind that is owed a share."""
-        taken = Counter(name for each in self.chosen for name in each.task.backends)
-        backend = min(sorted({name for arm in arms for name in arm.backends}), key=lambda name: taken[name])
+        """Pick the arm that is owed a place: of the backend that had least, of the kind that is owed a share."""
+        backend = min(sorted({name for arm in arms for name in arm.backends}), key=lambda name: self.had[name])
         here = [each.task.arm for each in self.chosen if backend in each.task.backends]
         arms = [arm for arm in arms if backend in arm.backends]
         for share, kind in (

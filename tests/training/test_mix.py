@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.mix import MixRules, Skill, length, own, repaired, select
+from loop.training.mix import MixRules, Skill, length, own, repaired, select, spoken
 from loop.types import Accepted, Call, Catalogue, End, Message, Split, Task, Tier, Trajectory, Turn
 
 TIERS = list(Tier)
@@ -91,6 +91,17 @@ def test_backends_get_equal_places_however_much_they_have():
     _, counts = chosen(pool, max_rows=60)
     assert (counts["backend_Files"], counts["backend_Trading"]) == (45, 15)
     assert len(rows) == 30
+
+
+def test_backends_can_say_alike_instead():
+    long, short = 4, 1
+    pool = [win(0, task=task, calls=short) for task in range(60)]
+    pool += [win(0, backend="Travel", task=task, calls=long) for task in range(60)]
+    rows, _ = chosen(pool, max_rows=50, near_duplicate=1, even="said")
+    of = {name: [row for row in rows if name in row.task.backends] for name in ("Files", "Travel")}
+    said = {name: sum(map(spoken, each)) for name, each in of.items()}
+    assert len(of["Files"]) > 2 * len(of["Travel"])
+    assert abs(said["Files"] - said["Travel"]) <= max(map(spoken, rows))
 
 
 def test_own_wins_have_their_share_where_there_are_enough():
