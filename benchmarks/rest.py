@@ -1,14 +1,15 @@
 """Does the whole loop improve a model, and which of its parts does it owe that to? Rounds from the stock model.
 
-Five arms on equal budgets of tasks, plays, rows and gate samples, each in a home of its own:
+Five arms on equal budgets of tasks, plays, lessons and gate samples, each in a home of its own:
 the loop as it is; files only; gold calls cloned without interleaving; arms drawn alike instead of by the curriculum;
 and, from the loop's first champion on, two rounds with every teacher off. Resumable: the same command goes on where
 it stopped, and one that has finished only reports.
 
     python benchmarks/rest.py --out DIR [--rounds 4] [--arms loop files ...] [--quick]
 
-Prints a table, and writes rest.json and rest.svg into DIR. A round takes 8 to 14 minutes on two cores, so that all arms
-take some three and a half hours; `--quick` is a rehearsal on shipped fakes.
+Prints a table, and writes rest.json and rest.svg into DIR. A first round takes some ten minutes on two cores and each
+further one some five more, so four rounds of an arm take some 70 minutes; `--rounds 2` after `--arms` gives the others
+two of them. `--quick` is a rehearsal on shipped fakes.
 """
 
 import argparse
@@ -36,11 +37,14 @@ COMMON: Final[Mapping[str, str]] = {
     f'{{use = "breadth", settings = {{suite = "{GATES["breadth"]}", margin = 0.2, backend_margin = 0.9}}}}]',
     "LOOPD_GATING__MAX_SAMPLES": "1",
     "LOOPD_SAMPLING__TIERS": '["easy", "moderate"]',
-    "LOOPD_TRAINING__MIX": "{max_rows = 200}",
+    "LOOPD_SAMPLING__TEACHER_TASKS": "90",
+    "LOOPD_TRAINING__TAKE": "480",
+    "LOOPD_TRAINING__MIX": "{max_rows = 480}",
 }
-"""The quickstart's model and settings, but a family or two of every backend, two tiers, 200 rows, and one play a gate's
-task. 32 and 48 such plays can only exclude a loss of some 20 points, so that is the margin. Of a backend's six they
-exclude nothing once one was lost: such a candidate is refused, whatever it gains elsewhere.
+"""The quickstart's model and settings, but a family or two of every backend, two tiers, few lessons a round, and one
+play a gate's task. No round has more rows than a dataset holds, so each trains on all that was ever accepted. 32 and 48
+plays can only exclude a loss of some 20 points, so that is the margin. Of a backend's six they exclude nothing once one
+was lost: such a candidate is refused, whatever it gains elsewhere.
 """
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},
