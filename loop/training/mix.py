@@ -7,7 +7,7 @@ store. Each rule has a count, and the same records, rules and seed give the same
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from datasketch import MinHash, MinHashLSH
@@ -125,11 +125,7 @@ def length(each: Accepted) -> int:
 
 def spoken(each: Accepted) -> int:
     """Count the characters that are learned from: the player's messages and calls."""
-    return sum(
-        len(message.content) + sum(len(canonical(call.model_dump(mode="json"))) for call in message.calls)
-        for message in each.trajectory.messages
-        if message.role == "assistant"
-    )
+    return sum(map(len, _said(each, {"assistant"})))
 
 
 def _trainable(accepted: Iterable[Accepted], rules: MixRules, counts: Counter[str]) -> list[Accepted]:
@@ -297,16 +293,16 @@ class _Queue:
 
 
 def _sketch(each: Accepted) -> MinHash:
-    words = " ".join(_said(each)).split()
+    words = " ".join(_said(each, {"user", "assistant"})).split()
     shingles = [" ".join(words[start : start + SHINGLE]).encode() for start in range(max(1, len(words) - SHINGLE + 1))]
     sketch = MinHash(num_perm=PERMUTATIONS, seed=1)
     sketch.update_batch(shingles)
     return sketch
 
 
-def _said(each: Accepted) -> Iterator[str]:
+def _said(each: Accepted, roles: Collection[str]) -> Iterator[str]:
     for message in each.trajectory.messages:
-        if message.role in {"user", "assistant"}:
+        if message.role in roles:
             yield message.content
             yield from (canonical(call.model_dump(mode="json")) for call in message.calls)
 
