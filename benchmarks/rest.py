@@ -7,9 +7,9 @@ it stopped, and one that has finished only reports.
 
     python benchmarks/rest.py --out DIR [--rounds 4] [--arms loop files ...] [--quick]
 
-Prints a table, and writes rest.json and rest.svg into DIR. A first round takes some ten minutes on two cores and each
-further one some five more, so four rounds of an arm take some 70 minutes; `--rounds 2` after `--arms` gives the others
-two of them. `--quick` is a rehearsal on shipped fakes.
+Prints a table, and writes rest.json and rest.svg into DIR. A first round takes eight minutes on two cores; by its rows,
+four rounds of an arm should take some 70 (not yet run). `--rounds 2 --arms files cloned` gives these arms two rounds.
+`--quick` is a rehearsal on shipped fakes.
 """
 
 import argparse
@@ -42,9 +42,9 @@ COMMON: Final[Mapping[str, str]] = {
     "LOOPD_TRAINING__MIX": "{max_rows = 480}",
 }
 """The quickstart's model and settings, but a family or two of every backend, two tiers, few lessons a round, and one
-play a gate's task. No round has more rows than a dataset holds, so each trains on all that was ever accepted. 32 and 48
-plays can only exclude a loss of some 20 points, so that is the margin. Of a backend's six they exclude nothing once one
-was lost: such a candidate is refused, whatever it gains elsewhere.
+play a gate's task. Each round trains on all that was ever accepted, up to 480 rows. 32 and 48 plays can only exclude a
+loss of some 20 points, so that is the margin. Of a backend's six they exclude nothing once one was lost: such a
+candidate is refused, whatever it gains elsewhere.
 """
 ARMS: Final[Mapping[str, Mapping[str, str]]] = {
     "loop": {},
