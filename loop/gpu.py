@@ -40,6 +40,11 @@ PLACES: Final = (
 )
 
 
+WAIT: Final = {"OPENBLAS_THREAD_TIMEOUT": "20"}
+"""2^20 ticks, a third of a millisecond, for which a thread of OpenBLAS that has no work holds its core; 2^28 else, in
+which everything else that wants a core finds it taken."""
+
+
 class KeptPrefixes(Record):
     """Where a server may keep the prefixes that it computed, for the next server of the same policy."""
 
@@ -249,9 +254,9 @@ def preload() -> dict[str, str]:
     if found is None:
         return {}
     if not found.is_relative_to(_beside()):
-        return {"LD_PRELOAD": str(found)}
+        return {"LD_PRELOAD": str(found), **WAIT}
     needed = sorted({str(path.parent) for path in _beside().rglob("*.so*")})  # its Fortran runtime lies beside it
-    return {"LD_PRELOAD": str(found), "LD_LIBRARY_PATH": os.pathsep.join(needed)}
+    return {"LD_PRELOAD": str(found), "LD_LIBRARY_PATH": os.pathsep.join(needed), **WAIT}
 
 
 def _beside() -> Path:

@@ -8,6 +8,7 @@ Shapes: N tokens, H query heads, K key/value heads, G = H/K, D the head's size, 
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -15,8 +16,10 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from loop.student.layout import PIECE, Chunk, Group, Pass, causal
+from loop.student.cores import shared_among
+from loop.student.layout import PIECE, Group, Pass, Run, Share, causal
 from loop.training.elementwise import exp, row_max, row_sum, slow_exp, swiglu
+from loop.training.pieces import Pieces, abreast, whole
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
 """Modules of mlx_lm.models whose attention is known to go through one function, with a cache that may step in."""
@@ -46,9 +49,10 @@ class Shelf:
 class Layer:
     """One layer's keys and values. It takes the place of mlx-lm's cache in a model's forward pass."""
 
-    def __init__(self, index: int, heads: int, size: int, dtype: mx.Dtype) -> None:
+    def __init__(self, index: int, heads: int, size: int, dtype: mx.Dtype, streams: Sequence[mx.Stream] = ()) -> None:
+        """Begin without any places; attention is shared out over the streams."""
         empty = mx.zeros((0, heads, 0, size), dtype)
-        self.index, self.tails = index, Shelf(empty, empty)
+        self.index, self.tails, self.streams = index, Shelf(empty, empty), streams
         self.now: Pass | None = None
 
     @property
@@ -73,47 +77,57 @@ class Layer:
         assert now is not None
         count, heads, _, size = queries.shape
         grouped = (queries * scale).reshape(count, self.tails.keys.shape[1], -1, size)
-        parts = [self._singles(grouped[: now.singles], now)] if now.singles else []
-        parts += [self._chunk(grouped[chunk.first : chunk.first + chunk.length], chunk) for chunk in now.chunks]
-        return _together(parts).reshape(count, heads, 1, size)
+        shares = [self._of_share(grouped[share.first : share.first + share.count], share) for share in now.shares]
+        output = whole(shares[0]) if len(shares) == 1 else self._side_by_side(shares, grouped)
+        return output.reshape(count, heads, 1, size)
 
-    def _singles(self, queries: mx.array, now: Pass) -> mx.array:
-        """One token a row, all rows at once: [n, K, G, D]."""
-        own = self._own(queries, now)
-        if not now.groups:
-            return own[0]
-        alone = now.groups[0].first
-        parts = [own[0][:alone]] if alone else []
-        parts += [self._behind(queries, own, group) for group in now.groups]
+    def _side_by_side(self, shares: Sequence[Pieces[mx.array]], queries: mx.array) -> mx.array:
+        """Attend with all shares at once, a core each; what comes before has the matrix library's cores for itself."""
+        mx.eval(queries, self.tails.keys, self.tails.values)
+        with shared_among(self.streams):
+            parts = abreast(list(zip(shares, self.streams, strict=False)))
+            mx.eval(parts)
+        return mx.concatenate(parts)
+
+    def _of_share(self, queries: mx.array, share: Share) -> Pieces[mx.array]:
+        """Attend with some tokens of the pass: [n, K, G, D]."""
+        output, weight = yield from self._own(queries, share)
+        alone = share.groups[0].first if share.groups else share.count
+        parts = [output[:alone]] if alone else []
+        for group in share.groups:
+            mine = slice(group.first, group.first + group.count)
+            parts.append(_join((output[mine], weight[mine]), self._behind(queries[mine], group)))
+            yield (parts[-1],)
         return _together(parts)
 
-    def _own(self, queries: mx.array, now: Pass) -> tuple[mx.array, mx.array]:
-        """Attend with each row's token to its own tail."""
+    def _own(self, queries: mx.array, share: Share) -> Pieces[tuple[mx.array, mx.array]]:
+        """Attend with each token to its own row's tail: [n, K, G, D], and the log-sum-exp [n, K, G, 1]."""
         outputs, weights = [], []
-        for run in now.runs:
-            keys, values = self.tails.part(run.low, run.high, run.reach)
-            output, weight = _pieces(_taken(queries, run.of_slot), keys, values, run.mask)
+        for run in share.runs:
+            output, weight = self._of_run(_taken(queries, run.of_slot), run)
+            yield output, weight
             outputs.append(output)
             weights.append(weight)
-        return _taken(_together(outputs), now.of_run), _taken(_together(weights), now.of_run)
+        return _taken(_together(outputs), share.of_run), _taken(_together(weights), share.of_run)
 
-    def _behind(self, queries: mx.array, own: tuple[mx.array, mx.array], group: Group) -> mx.array:
-        """Join what rows saw of themselves with the prefix that they share: one matrix product for all of them."""
-        mine = slice(group.first, group.first + group.count)
-        folded = queries[mine].swapaxes(0, 1)
-        heads, rows, each, size = folded.shape
-        output, weight = _softmax(folded.reshape(heads, rows * each, size), *group.prefix[self.index], None)
-        behind = (part.reshape(heads, rows, each, -1).swapaxes(0, 1) for part in (output, weight))
-        return _join((own[0][mine], own[1][mine]), (next(behind), next(behind)))
+    def _of_run(self, queries: mx.array, run: Run) -> tuple[mx.array, mx.array]:
+        """Attend with as many tokens of each of S slots: [S * width, K, G, D]."""
+        keys, values = self.tails.part(run.low, run.high, run.reach)
+        slots, heads, _, size = keys.shape
+        each = queries.shape[2]
+        by_head = queries.reshape(slots, -1, heads, each, size).swapaxes(1, 2)
+        output, weight = _pieces(by_head.reshape(slots, heads, -1, size), keys, values, run.mask)
+        apart = (part.reshape(slots, heads, -1, each, part.shape[-1]).swapaxes(1, 2) for part in (output, weight))
+        output, weight = (part.reshape(-1, heads, each, part.shape[-1]) for part in apart)
+        return output, weight
 
-    def _chunk(self, queries: mx.array, chunk: Chunk) -> mx.array:
-        """Many tokens of one row: [n, K, G, D]."""
-        mine = queries.transpose(1, 2, 0, 3)
-        joined = _softmax(mine, *_by_head(*self.tails.one(chunk.slot, chunk.start + chunk.length)), chunk.mask)
-        output = joined[0]
-        if chunk.prefix is not None:
-            output = _join(joined, _softmax(mine, *_by_head(*chunk.prefix[self.index]), None))
-        return output.transpose(2, 0, 1, 3)
+    def _behind(self, queries: mx.array, group: Group) -> tuple[mx.array, mx.array]:
+        """Attend with tokens of many rows, [n, K, G, D], to the prefix that they share: one product for all of them."""
+        folded = queries.swapaxes(0, 1)
+        heads, tokens, each, size = folded.shape
+        parts = _softmax(folded.reshape(heads, tokens * each, size), *group.prefix[self.index], None)
+        output, weight = (part.reshape(heads, tokens, each, -1).swapaxes(0, 1) for part in parts)
+        return output, weight
 
 
 class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
@@ -124,9 +138,10 @@ class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
         if not slow_exp():
             return mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask="causal")
         _, heads, count, size = queries.shape
-        grouped = (queries[0] * scale).reshape(keys.shape[1], -1, count, size)
+        grouped = (queries[0] * scale).reshape(keys.shape[1], -1, count, size).swapaxes(1, 2)
         mask = causal(keys.shape[2] - count, count)
-        return _softmax(grouped, *_by_head(keys[0], values[0]), mask)[0].reshape(1, heads, count, size)
+        output, _ = _softmax(grouped.reshape(keys.shape[1], -1, size), keys[0], values[0], mask[:, None])
+        return output.reshape(keys.shape[1], count, -1, size).swapaxes(1, 2).reshape(1, heads, count, size)
 
 
 def _together(parts: list[mx.array]) -> mx.array:
@@ -137,20 +152,21 @@ def _taken(array: mx.array, places: mx.array | None) -> mx.array:
     return array if places is None else array[places]
 
 
-def _by_head(keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-    """Let the query heads of a group, [K, G, ...], meet the same keys and values, [K, T, D]."""
-    return keys[:, None], values[:, None]
-
-
 def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array]:
     """Attend, and give the log-sum-exp of the scores beside it: [..., n, D] and [..., n, 1]."""
     scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32)
     if mask is not None:
-        scores = scores + mask
+        scores = _masked(scores, mask)
     highest = row_max(scores)
     weights = exp(scores - highest)
     total = row_sum(weights)
     return (weights.astype(values.dtype) @ values) / total.astype(values.dtype), highest + mx.log(total)
+
+
+def _masked(scores: mx.array, mask: mx.array) -> mx.array:
+    """Add a mask, [..., n, 1, T], to the scores of all heads that meet the same keys, [..., n * G, T]."""
+    *outer, _, places = scores.shape
+    return (scores.reshape(*outer, mask.shape[-3], -1, places) + mask).reshape(scores.shape)
 
 
 def _pieces(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array) -> tuple[mx.array, mx.array]:
@@ -159,10 +175,10 @@ def _pieces(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array)
     OpenBLAS multiplies three queries by 512 keys in three times the time that it takes for four times 128.
     """
     slots, heads, places, size = keys.shape
-    if places == PIECE or not slow_exp():
+    if places == PIECE or mask.shape[-3] > 1 or not slow_exp():
         return _softmax(queries, keys, values, mask)
     cut = (slots, heads, places // PIECE, PIECE, size)
-    each = mask.reshape(slots, 1, -1, 1, PIECE)
+    each = mask.reshape(slots, 1, -1, 1, 1, PIECE)
     outputs, weights = _softmax(queries[:, :, None], keys.reshape(cut), values.reshape(cut), each)
     highest = weights.max(axis=2)
     shares = exp(weights - highest[:, :, None])

@@ -19,6 +19,7 @@ from loop.student import attention
 from loop.student.attention import Layer
 from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
+from loop.student.cores import streams
 from loop.student.layout import lay_out
 from loop.student.prefixes import Prefix, Prefixes
 from loop.student.rack import Rack
@@ -252,12 +253,12 @@ class Engine:
         order: dict[Prefix | None, int] = {None: 0}
         for row, _ in work:
             order.setdefault(row.prefix, len(order))
-        return sorted(work, key=lambda item: (item[1] > 1, order[item[0].prefix]))
+        return sorted(work, key=lambda item: (order[item[0].prefix], item[0].slot))
 
     def _forward(self, work: Sequence[tuple[Row, int]]) -> mx.array:
         longest = max(len(row.held) + count for row, count in work)
         self.talks.rack.reserve(1 + max(row.slot for row, _ in work), longest)
-        now = lay_out([row.work(count) for row, count in work])
+        now = lay_out([row.work(count) for row, count in work], len(self.layers[0].streams))
         for layer in self.layers:
             layer.now = now
         tokens = [token for row, count in work for token in row.pending[:count]]
@@ -335,5 +336,6 @@ def _layers(model: Any) -> tuple[list[Layer], int]:  # noqa: ANN401 - any mlx-lm
     model.model(mx.array([[0]]), cache=caches)
     heads, _, size = caches[0].keys.shape[1:]
     dtype: mx.Dtype = caches[0].keys.dtype
-    layers = [Layer(index, heads, size, dtype) for index in range(len(model.layers))]
+    lanes = streams()
+    layers = [Layer(index, heads, size, dtype, lanes) for index in range(len(model.layers))]
     return layers, 2 * len(layers) * heads * size * dtype.size

@@ -1,8 +1,8 @@
 """Where each token of one forward pass is: worked out once, used by every layer."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from typing import Final
 
 import mlx.core as mx
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 NOTHING: Final = -1e30
 """Added to a score that must not count."""
 RUN: Final = 2048
-"""Places that one more run of slots may cost: what its operations take would read so many."""
+"""Scores that one more run of slots may cost: what its operations take would compute so many, a head."""
+WORTH: Final = 65536
+"""Scores of a pass, a head, from which it is worth to attend on several cores."""
 PIECE: Final = 128
 """Places of a tail that are read at a time; a slot has room for a multiple of it."""
 Saved = tuple[tuple[mx.array, mx.array], ...]
@@ -32,21 +34,22 @@ class Work:
 
 @dataclass(frozen=True)
 class Run:
-    """Neighbouring slots whose tails the singles read as one."""
+    """Neighbouring slots whose tails are read as one, by as many tokens each as the slot with most of them has."""
 
     low: int
     high: int
     reach: int
-    """How far the longest of them reaches, in whole pieces."""
+    """How far the longest of them reaches; in whole pieces, where each has one token."""
     of_slot: mx.array | None
-    """[high - low] which single each slot's query comes from; any, where the slot has none. None: all, in order."""
+    """[(high - low) * width] which of the share's tokens asks there; any, where the slot has fewer. None: all of them,
+    in order."""
     mask: mx.array
-    """[high - low, 1, 1, reach] added to the scores."""
+    """[high - low, 1, width, 1, reach] added to the scores."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Singles behind one prefix: they follow each other in the flat batch."""
+    """Tokens behind one prefix: they follow each other in the share."""
 
     first: int
     count: int
@@ -54,22 +57,21 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """New tokens of one row that are computed together: places `start` to `start + length` of its tail."""
+class Share:
+    """What one core attends for: tokens `first` to `first + count` of the flat batch."""
 
     first: int
-    """Index of the chunk's first token in the flat batch."""
-    length: int
-    slot: int
-    start: int
-    prefix: Saved | None
-    mask: mx.array
-    """[length, start + length] added to its scores against its own tail."""
+    count: int
+    runs: tuple[Run, ...]
+    of_run: mx.array | None
+    """[count] where each token is among those of the runs, one run behind the other. None: there, in order."""
+    groups: tuple[Group, ...]
+    """Tokens outside every group have no prefix, and come before the others."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass of N tokens: the first `singles` are one a row, the rest are chunks."""
+    """One forward pass of N tokens: each row's follow each other, and rows behind one prefix stand together."""
 
     positions: mx.array
     """[N] positions in the conversation, for the rotary embedding."""
@@ -77,89 +79,126 @@ class Pass:
     """[N] the token's row."""
     places: mx.array
     """[N] its place in the row's tail."""
-    singles: int
-    chunks: tuple[Chunk, ...]
-    runs: tuple[Run, ...]
-    of_run: mx.array | None
-    """[singles] where each single is among the runs' slots, one run behind the other. None: there, in order."""
-    groups: tuple[Group, ...]
-    """Singles outside every group have no prefix, and come before the others."""
+    shares: tuple[Share, ...]
 
 
-def lay_out(work: Sequence[Work]) -> Pass:
-    """Lay a pass out. Rows with one token come first, and among them those behind one prefix beside each other."""
-    singles = [item for item in work if item.count == 1]
+def lay_out(work: Sequence[Work], cores: int = 1) -> Pass:
+    """Lay a pass out. Rows without a prefix come first, those behind one prefix beside each other."""
     places = [item.start + index for item in work for index in range(item.count)]
     before = [item.prefix_length for item in work for _ in range(item.count)]
     slots = [item.slot for item in work for _ in range(item.count)]
-    cuts = _cuts({item.slot: item.start + 1 for item in singles})
-    return Pass(
-        positions=mx.array(np.add(before, places)),
-        slots=mx.array(slots),
-        places=mx.array(places),
-        singles=len(singles),
-        chunks=tuple(_chunks(work)),
-        runs=tuple(_run(singles, low, high) for low, high in cuts),
-        of_run=_moved(_found([item.slot for item in singles], cuts), sum(high - low for low, high in cuts)),
-        groups=tuple(_groups(singles)),
-    )
+    positions = np.add(before, places)
+    return Pass(mx.array(positions), mx.array(slots), mx.array(places), tuple(_shares(work, positions, cores)))
 
 
-def _groups(singles: Sequence[Work]) -> Iterator[Group]:
-    first = 0
-    for _, behind in groupby(singles, lambda item: id(item.prefix)):
-        rows = list(behind)
-        if rows[0].prefix is not None:
-            yield Group(first, len(rows), rows[0].prefix)
-        first += len(rows)
+def _shares(work: Sequence[Work], positions: NDArray[np.int64], cores: int) -> Iterator[Share]:
+    """Cut the tokens into shares with as many scores each, where there are enough of them."""
+    scores = np.cumsum(positions + 1)
+    parts = cores if scores[-1] >= WORTH else 1
+    bounds = [0, *np.searchsorted(scores, scores[-1] * np.arange(1, parts) / parts), len(positions)]
+    for low, high in pairwise(map(int, bounds)):
+        if low < high:
+            yield _share(list(_between(work, low, high)), low)
 
 
-def _chunks(work: Sequence[Work]) -> Iterator[Chunk]:
+def _between(work: Sequence[Work], low: int, high: int) -> Iterator[Work]:
+    """Give what the tokens from `low` to `high` are of each row's work."""
     first = 0
     for item in work:
-        if item.count > 1:
-            yield Chunk(first, item.count, item.slot, item.start, item.prefix, causal(item.start, item.count))
+        begin, end = max(low - first, 0), min(high - first, item.count)
+        if begin < end:
+            yield replace(item, start=item.start + begin, count=end - begin)
         first += item.count
 
 
-def _cuts(lengths: Mapping[int, int]) -> list[tuple[int, int]]:
-    """Cut the slots in use, each with its length, into the runs that cost least: places read, and `RUN` for each."""
-    slots = sorted(lengths)
+def _share(work: Sequence[Work], first: int) -> Share:
+    seats = sorted(_seats(work), key=lambda seat: seat.slot)
+    count = sum(item.count for item in work)
+    cuts = _cuts(seats)
+    runs = tuple(_run(seats[low:high], count) for low, high in cuts)
+    return Share(first, count, runs, _moved(*_found(seats, cuts)), tuple(_groups(work)))
+
+
+def _groups(work: Sequence[Work]) -> Iterator[Group]:
+    first = 0
+    for _, behind in groupby(work, lambda item: id(item.prefix)):
+        rows = list(behind)
+        count = sum(row.count for row in rows)
+        if rows[0].prefix is not None:
+            yield Group(first, count, rows[0].prefix)
+        first += count
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A slot's part of a share: its tokens `first` to `first + count`, the first of them at place `start`."""
+
+    slot: int
+    start: int
+    count: int
+    first: int
+
+
+def _seats(work: Sequence[Work]) -> Iterator[Seat]:
+    first = 0
+    for item in work:
+        yield Seat(item.slot, item.start, item.count, first)
+        first += item.count
+
+
+def _cuts(seats: Sequence[Seat]) -> list[tuple[int, int]]:
+    """Cut the seats, in the order of their slots, into the runs that cost least: scores, and `RUN` for each run."""
     best: list[tuple[int, list[tuple[int, int]]]] = [(0, [])]
-    for upto, last in enumerate(slots):
+    for upto, last in enumerate(seats):
         options = []
-        reach = 0
+        reach = width = 0
         for first in reversed(range(upto + 1)):
-            reach = max(reach, whole(lengths[slots[first]]))
+            reach = max(reach, seats[first].start + seats[first].count)
+            width = max(width, seats[first].count)
             cost, cuts = best[first]
-            options.append((cost + RUN + reach * (last + 1 - slots[first]), [*cuts, (slots[first], last + 1)]))
+            scores = _read(reach, width) * width * (last.slot + 1 - seats[first].slot)
+            options.append((cost + RUN + scores, [*cuts, (first, upto + 1)]))
         best.append(min(options))
     return best[-1][1]
 
 
-def _found(slots: Sequence[int], cuts: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
-    starts = np.cumsum([0, *(high - low for low, high in cuts)])
-    place = {
-        slot: start + slot - low
-        for start, (low, high) in zip(starts[:-1], cuts, strict=True)
-        for slot in range(low, high)
-    }
-    return np.array([place[slot] for slot in slots], dtype=np.int32)
+def _found(seats: Sequence[Seat], cuts: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int32], int]:
+    """Say where each token of the share is among the runs' places, and how many of these there are."""
+    place = np.zeros(sum(seat.count for seat in seats), dtype=np.int32)
+    before = 0
+    for low, high in cuts:
+        inside = seats[low:high]
+        width = max(seat.count for seat in inside)
+        for seat in inside:
+            begin = before + (seat.slot - inside[0].slot) * width
+            place[seat.first : seat.first + seat.count] = np.arange(begin, begin + seat.count)
+        before += (inside[-1].slot + 1 - inside[0].slot) * width
+    return place, before
 
 
-def _run(singles: Sequence[Work], low: int, high: int) -> Run:
-    of_slot, lengths = np.zeros(high - low, dtype=np.int32), np.zeros(high - low, dtype=np.int32)
-    for index, item in enumerate(singles):
-        if low <= item.slot < high:
-            of_slot[item.slot - low], lengths[item.slot - low] = index, item.start + 1
-    reach = whole(int(lengths.max()))
-    mask = np.where(np.arange(reach)[None] < lengths[:, None], 0.0, NOTHING).astype(np.float32)
-    return Run(low, high, reach, _moved(of_slot, len(singles)), mx.array(mask[:, None, None]))
+def _run(seats: Sequence[Seat], among: int) -> Run:
+    low, high, width = seats[0].slot, seats[-1].slot + 1, max(seat.count for seat in seats)
+    asking, start = np.zeros((high - low, width), dtype=np.int32), np.zeros(high - low, dtype=np.int32)
+    for seat in seats:
+        asking[seat.slot - low, : seat.count] = np.arange(seat.first, seat.first + seat.count)
+        start[seat.slot - low] = seat.start
+    reach = _read(max(seat.start + seat.count for seat in seats), width)
+    seen = np.arange(reach) <= (start[:, None] + np.arange(width))[..., None]
+    return Run(low, high, reach, _moved(asking.reshape(-1), among), _mask(seen)[:, None, :, None])
+
+
+def _read(reach: int, width: int) -> int:
+    """Say how many places are read: by single tokens in whole pieces."""
+    return whole(reach) if width == 1 else reach
 
 
 def _moved(places: NDArray[np.int32], among: int) -> mx.array | None:
     """Give the places for a gather, or None where it would give all that there is, as it is."""
     return None if np.array_equal(places, np.arange(among)) else mx.array(places)
+
+
+def _mask(seen: NDArray[np.bool_]) -> mx.array:
+    return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
 
 
 def whole(places: int) -> int:
@@ -170,5 +209,4 @@ def whole(places: int) -> int:
 def causal(start: int, count: int) -> mx.array:
     """Let each of `count` tokens from place `start` on see those before it, and itself: [count, start + count]."""
     end = start + count
-    seen = np.arange(start, end)[:, None] >= np.arange(end)[None]
-    return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
+    return _mask(np.arange(start, end)[:, None] >= np.arange(end)[None])

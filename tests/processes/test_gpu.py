@@ -165,7 +165,7 @@ def test_openblas_named_by_the_operator_is_what_the_child_loads(tmp_path, monkey
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("LOOPD_OPENBLAS", str(library))
     assert find_openblas() == library
-    assert preload() == {"LD_PRELOAD": str(library)}
+    assert preload() == {"LD_PRELOAD": str(library), "OPENBLAS_THREAD_TIMEOUT": "20"}
 
 
 def test_openblas_beside_the_interpreter_is_found_with_what_it_needs(tmp_path, monkeypatch):
@@ -177,7 +177,8 @@ def test_openblas_beside_the_interpreter_is_found_with_what_it_needs(tmp_path, m
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.delenv("LOOPD_OPENBLAS", raising=False)
-    assert preload() == {"LD_PRELOAD": str(library), "LD_LIBRARY_PATH": f"{runtime.parent}:{library.parent}"}
+    places = f"{runtime.parent}:{library.parent}"
+    assert preload() == {"LD_PRELOAD": str(library), "LD_LIBRARY_PATH": places, "OPENBLAS_THREAD_TIMEOUT": "20"}
 
 
 def test_a_mac_needs_no_openblas(monkeypatch):
