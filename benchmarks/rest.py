@@ -26,6 +26,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from checkers.dataflow import Dataflow
+from loop.store import Store
 from task_generators.suites import FEW
 
 GATES: Final = {"depth": "small-depth", "breadth": "small-breadth"}
@@ -173,6 +175,7 @@ def history(home: Path) -> list[dict[str, Any]]:
         {
             "round": number, "decision": decision, "rows": rows, "own_plays": plays, "own_accepted": own,
             "taught": taught, "suites": {gate: _scored(scores, policy, suite) for gate, suite in GATES.items()},
+            "invented": invented(home, policy),
         }
         for number, decision, rows, plays, own, taught, policy in asked(home, ROUNDS)
     ]  # fmt: skip
@@ -190,11 +193,20 @@ def _scored(scores: Sequence[tuple[Any, ...]], policy: str, suite: str) -> dict[
     return {"tasks": len(mine), "rate": float(rates.mean()), "low": float(low), "high": float(high), "tiers": tiers}
 
 
+def invented(home: Path, policy: str | None) -> int:
+    """Count a candidate's plays outside files that use a value from nowhere, or before a result supplied it."""
+    mine = f"purpose = 'gate' and sample = 0 and suite = '{GATES['breadth']}' and policy = '{policy}'"
+    ids = [found for (found,) in asked(home, f"select trajectory from v_trajectories where {mine}")]  # noqa: S608 - our own words
+    store = Store.open(f"sqlite:///{home / 'data' / 'loopd.db'}")
+    plays = (store.trajectory(each) for each in ids)
+    return sum(not Dataflow().check(play.task, play.trajectory).passed for play in plays)
+
+
 def table(report: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Tabulate, in Markdown."""
     lines = [
-        "| arm | round | rows | own wins / plays | taught | depth | breadth | decision |",
-        "|---|---|---|---|---|---|---|---|",
+        "| arm | round | rows | own wins / plays | taught | depth | breadth | values made up | decision |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for arm, rounds in report.items():
         for each in rounds:
@@ -202,7 +214,7 @@ def table(report: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             own = f"{each['own_accepted']} / {each['own_plays']}"
             lines.append(
                 f"| {arm} | {each['round']} | {each['rows'] or 0} | {own} | {each['taught']} | {depth} | {breadth} "
-                f"| {each['decision'] or 'no candidate'} |"
+                f"| {each['invented']} | {each['decision'] or 'no candidate'} |"
             )
     return "\n".join(lines)
 

@@ -83,7 +83,7 @@ class Pass:
 
 
 def lay_out(work: Sequence[Work], cores: int = 1) -> Pass:
-    """Lay a pass out. Rows without a prefix come first, those behind one prefix beside each other."""
+    """Lay a pass out for so many cores. Rows without a prefix come first, those behind one prefix beside each other."""
     places = [item.start + index for item in work for index in range(item.count)]
     before = [item.prefix_length for item in work for _ in range(item.count)]
     slots = [item.slot for item in work for _ in range(item.count)]
