@@ -5,11 +5,11 @@ the loop as it is; files only; gold calls cloned without interleaving; arms draw
 and, from the loop's first champion on, two rounds with every teacher off. Resumable: the same command goes on where
 it stopped, and one that has finished only reports.
 
-    python benchmarks/rest.py --out DIR [--rounds 4] [--arms loop files ...] [--quick]
+    python benchmarks/rest.py --out DIR [--rounds N] [--arms loop files ...] [--quick]
 
-Prints a table, and writes rest.json and rest.svg into DIR. A first round takes eight minutes on two cores; by its rows,
-four rounds of an arm should take some 70 (not yet run). `--rounds 2 --arms files cloned` gives these arms two rounds.
-`--quick` is a rehearsal on shipped fakes.
+Prints a table, and writes rest.json and rest.svg into DIR. Four rounds of the loop and two of each other arm take about
+two hours and twenty minutes on two cores. `--rounds` gives every arm but `alone` so many. `--quick` is a rehearsal on
+shipped fakes.
 """
 
 import argparse
@@ -68,8 +68,8 @@ QUICK: Final[Mapping[str, str]] = {
     "LOOPD_TRAINING__MIX": "{max_rows = 32}",
     "LOOPD_PLAYS__POOL": '"local"',
 }
-ALONE: Final = 2
-"""Rounds with every teacher off."""
+ROUNDS: Final[Mapping[str, int]] = {"loop": 4, "files": 2, "cloned": 2, "uniform": 2, "alone": 2}
+"""Rounds of each arm; of `alone`, those with every teacher off."""
 BOOTSTRAP: Final = 2000
 COLOURS: Final = ("#1f6feb", "#d1242f", "#9a6700", "#1a7f37", "#8250df")
 
@@ -90,7 +90,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where homes and results go, and are found again")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, help="of every arm but `alone`; by itself four of loop, two of others")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--quick", action="store_true", help="a rehearsal on shipped fakes")
     return parser.parse_args()
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
 
 def run_arm(arm: str, options: argparse.Namespace) -> None:
     """Bring an arm to its number of rounds, one at a time, so that the first champion can be branched off."""
-    home, rounds = options.out / arm, options.rounds
+    home, rounds = options.out / arm, options.rounds or ROUNDS[arm]
     if arm == "alone":
         branch = options.out / "first-champion"
         if not branch.exists():
@@ -106,7 +106,7 @@ def run_arm(arm: str, options: argparse.Namespace) -> None:
             return
         if not home.exists():
             branch_off(branch, home)
-        rounds = ended(branch) + ALONE
+        rounds = ended(branch) + ROUNDS[arm]
     while ended(home) < rounds:
         one_round(arm, home, options)
         if arm == "loop" and promoted(home) and not (options.out / "first-champion").exists():
@@ -158,7 +158,7 @@ def promoted(home: Path) -> bool:
     return bool(asked(home, "select 1 from v_rounds where decision = 'promoted'"))
 
 
-ROUNDS: Final = """
+ENDED: Final = """
     select round, decision, dataset_rows, student_plays, student_accepted, teacher_accepted, candidate
     from v_rounds where state in ('done', 'failed') order by round
 """
@@ -177,7 +177,7 @@ def history(home: Path) -> list[dict[str, Any]]:
             "taught": taught, "suites": {gate: _scored(scores, policy, suite) for gate, suite in GATES.items()},
             "invented": invented(home, policy),
         }
-        for number, decision, rows, plays, own, taught, policy in asked(home, ROUNDS)
+        for number, decision, rows, plays, own, taught, policy in asked(home, ENDED)
     ]  # fmt: skip
 
 
