@@ -98,7 +98,8 @@ def _options() -> argparse.Namespace:
 
 def run_arm(arm: str, options: argparse.Namespace) -> None:
     """Bring an arm to its number of rounds, one at a time, so that the first champion can be branched off."""
-    home, rounds = options.out / arm, options.rounds or ROUNDS[arm]
+    home = options.out / arm
+    rounds = ROUNDS[arm] if options.rounds is None else options.rounds  # 0: only report
     if arm == "alone":
         branch = options.out / "first-champion"
         if not branch.exists():

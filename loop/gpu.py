@@ -38,8 +38,6 @@ PLACES: Final = (
     *("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/openblas-pthread"),
     *("usr/lib64", "lib64", "usr/lib", "usr/local/lib"),
 )
-
-
 WAIT: Final = {"OPENBLAS_THREAD_TIMEOUT": "20"}
 """2^20 ticks, a third of a millisecond, for which a thread of OpenBLAS that has no work holds its core; 2^28 else, in
 which everything else that wants a core finds it taken."""
@@ -253,10 +251,11 @@ def preload() -> dict[str, str]:
     found = find_openblas()
     if found is None:
         return {}
+    loaded = {"LD_PRELOAD": str(found), **WAIT}
     if not found.is_relative_to(_beside()):
-        return {"LD_PRELOAD": str(found), **WAIT}
+        return loaded
     needed = sorted({str(path.parent) for path in _beside().rglob("*.so*")})  # its Fortran runtime lies beside it
-    return {"LD_PRELOAD": str(found), "LD_LIBRARY_PATH": os.pathsep.join(needed), **WAIT}
+    return {**loaded, "LD_LIBRARY_PATH": os.pathsep.join(needed)}
 
 
 def _beside() -> Path:

@@ -96,7 +96,7 @@ def test_little_stays_with_one_core_and_much_is_shared_out_by_scores():
 
 def plainly(queries, keys, values):
     """Attention of one token, [K, G, D], to all of the keys, [K, T, D], in float64."""
-    scores = np.einsum("kgd,ktd->kgt", queries, keys)
+    scores = np.einsum("kgd,ktd->kgt", queries.astype(np.float64), keys)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.einsum("kgt,ktd->kgd", weights / weights.sum(axis=-1, keepdims=True), values)
 
