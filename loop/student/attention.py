@@ -18,6 +18,7 @@ from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from loop.student.cores import shared_among
 from loop.student.layout import PIECE, Group, Pass, Run, Share, causal
+from loop.student.rotary import Turns
 from loop.training.elementwise import exp, row_max, row_sum, slow_exp, swiglu
 from loop.training.pieces import Pieces, abreast, whole
 
@@ -54,12 +55,11 @@ class Layer:
         empty = mx.zeros((0, heads, 0, size), dtype)
         self.index, self.tails, self.streams = index, Shelf(empty, empty), streams
         self.now: Pass | None = None
+        self.offset: mx.array | Turns | None = None
 
-    @property
-    def offset(self) -> mx.array:
-        """Positions of the pass's tokens, [N], as the rotary embedding wants them."""
-        assert self.now is not None
-        return self.now.positions
+    def enter(self, now: Pass, offset: mx.array | Turns) -> None:
+        """Begin a pass. mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them."""
+        self.now, self.offset = now, offset
 
     def make_mask(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - mlx-lm's signature
         """Say that the model need not make a mask: the pass knows what each token may see."""

@@ -2,8 +2,8 @@
 
 There `mx.exp` calls the C library once per element: 0.08 G elements/s on one core, measured, where an addition runs at
 3, and a row's sum and maximum run at 1. Three quarters of a training step went into sigmoid and softmax. The same
-function written out in additions, multiplications and a shift is compiled to vector code and is both seven times faster
-and closer to the true value (8e-8 relative against 1.6e-6). On Metal, and on a Mac's CPU, MLX's own is fast and used.
+function written out in additions, multiplications and a shift is compiled to vector code and is both eight times faster
+and closer to the true value (1.2e-7 relative against 1.6e-6). On Metal, and on a Mac's CPU, MLX's own is fast and used.
 """
 
 import sys
@@ -23,6 +23,7 @@ LOWEST = -87.0
 """Below, float32 has no normal numbers: exp(LOWEST) is 1.6e-38."""
 
 HIGHEST = 88.0
+"""Above, float32 is at its end: exp(HIGHEST) is 1.7e38."""
 WIDE = 512
 """Elements of a row up to which halving it does not pay."""
 
@@ -35,21 +36,23 @@ def slow_exp() -> bool:
 
 
 def _exp(x: Array) -> Array:
-    """Exponentiate float32; what is beyond `LOWEST` or `HIGHEST` counts as these."""
-    x = mx.minimum(mx.maximum(x, LOWEST), HIGHEST)
-    shifted = x * LOG2E + ROUND
-    whole = shifted - ROUND
+    """Exponentiate float32 up to `HIGHEST`; what is below `LOWEST` counts as that.
+
+    `mx.compile` makes a kernel of what nothing else uses, at most eleven operations deep, and the system's compiler
+    makes vector code of it unless a maximum stands before other operations. So the maximum has a kernel, all of the
+    polynomial another, and the whole part, written a second way, is computed again for the third.
+    """
+    x = mx.maximum(x, LOWEST)
+    whole = (x * LOG2E + ROUND) - ROUND
     r = (x - whole * LN2_HIGH) - whole * LN2_LOW
-    p = r * POLYNOMIAL[0] + POLYNOMIAL[1]
-    for coefficient in POLYNOMIAL[2:]:
-        p = p * r + coefficient
-    p = p * (r * r) + r + 1.0
-    exponent = mx.left_shift(mx.view(shifted, mx.int32), mx.array(23, mx.int32))
-    return mx.view(mx.view(p, mx.int32) + exponent, mx.float32)
+    c, r2 = POLYNOMIAL, r * r
+    p = (r + 1.0) + r2 * (((r * c[4] + c[5]) + r2 * (r * c[2] + c[3])) + (r2 * r2) * (r * c[0] + c[1]))
+    exponent = mx.left_shift(mx.view(ROUND + LOG2E * x, mx.int32), mx.array(23, mx.int32))
+    return mx.view(exponent + mx.view(p, mx.int32), mx.float32)
 
 
 def exp(x: Array) -> Array:
-    """Exponentiate; no gradient flows through it, its users bring their own."""
+    """Exponentiate what is not above `HIGHEST`; no gradient flows through it, its users bring their own."""
     return _compiled_exp(x) if x.dtype == mx.float32 and slow_exp() else mx.exp(x)
 
 
@@ -72,6 +75,11 @@ def row_max(x: Array) -> Array:
 
 
 @mx.compile
+def _negated(gate: Array) -> Array:
+    return mx.minimum(-gate, HIGHEST)
+
+
+@mx.compile
 def _gate(e: Array, gate: Array, up: Array) -> Array:
     return gate / (1.0 + e) * up
 
@@ -85,12 +93,12 @@ def _gate_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, A
 
 def swiglu(gate: Array, up: Array) -> Array:
     """silu(gate) * up."""
-    return _gate(exp(-gate), gate, up)
+    return _gate(exp(_negated(gate)), gate, up)
 
 
 def swiglu_gradient(gate: Array, up: Array, gradient: Array) -> tuple[Array, Array]:
     """Give the gradients of gate and up."""
-    return _gate_gradient(exp(-gate), gate, up, gradient)
+    return _gate_gradient(exp(_negated(gate)), gate, up, gradient)
 
 
 def traced_swiglu(gate: Array, up: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import mlx.core as mx
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,10 +17,18 @@ def test_exp_is_right_to_float32(values):
     np.testing.assert_allclose(ours, np.exp(x.astype(np.float64)), rtol=3e-7)
 
 
-def test_beyond_the_range_it_stays_at_its_ends():
-    ours = elementwise._compiled_exp(mx.array([-1e30, -88.0, 1e30]))
-    assert 0 < ours[0].item() == ours[1].item() < 1e-37
-    assert np.isfinite(ours[2].item())
+def test_below_the_range_it_stays_at_its_end():
+    ours = elementwise._compiled_exp(mx.array([-np.inf, -1e30, -88.0]))
+    assert 0 < ours[0].item() == ours[1].item() == ours[2].item() < 1e-37
+
+
+@pytest.mark.parametrize("gate", [-1e30, -200.0, -88.5, 200.0, 1e30])
+def test_swiglu_of_a_gate_beyond_the_range_is_that_of_its_limit(gate):
+    x = mx.array([gate])
+    expected = gate if gate > 0 else 0.0
+    assert elementwise.swiglu(x, mx.ones(1)).item() == pytest.approx(expected, abs=1e-7 * abs(gate))
+    gradients = elementwise.swiglu_gradient(x, mx.ones(1), mx.ones(1))
+    assert [part.item() for part in gradients] == pytest.approx([float(gate > 0), expected], abs=1e-7 * abs(gate))
 
 
 def test_swiglu_gradient_is_that_of_automatic_differentiation():
