@@ -23,7 +23,7 @@ from loop.student.cores import streams
 from loop.student.layout import lay_out
 from loop.student.prefixes import Prefix, Prefixes
 from loop.student.rack import Rack
-from loop.student.rotary import share_turns
+from loop.student.rotary import offset, share_turns
 from loop.student.sampling import choose
 from loop.student.stored import Place, StoredPrefixes
 from loop.types import Record
@@ -126,11 +126,10 @@ class Engine:
         if not attention.known(model):
             raise ConfigError(f"The engine does not know the family '{model.model_type}'.")
         attention.install(model)
+        share_turns(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
         self.live = kv_bytes - kv_bytes // 4
         self.layers, token_bytes = _layers(model)
-        keys = self.layers[0].tails.keys
-        self.rotary = share_turns(model, keys.shape[-1], keys.dtype)
         self.prefixes = Prefixes(model, token_bytes, self.live, self._stored(stored))
         tails = Rack([layer.tails for layer in self.layers], token_bytes, self.live)
         self.talks = Conversations(tails, max_rows, kv_bytes // 4)
@@ -262,9 +261,9 @@ class Engine:
         longest = max(len(row.held) + count for row, count in work)
         self.talks.rack.reserve(1 + max(row.slot for row, _ in work), longest)
         now = lay_out([row.work(count) for row, count in work], len(self.layers[0].streams))
-        offset = self.rotary.turns(now.positions) if self.rotary else now.positions
+        turns = offset(self.model, now.positions)
         for layer in self.layers:
-            layer.enter(now, offset)
+            layer.enter(now, turns)
         tokens = [token for row, count in work for token in row.pending[:count]]
         hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden

@@ -49,17 +49,21 @@ def _turned(first: mx.array, second: mx.array, cos: mx.array, sin: mx.array) -> 
     return [first * cos - second * sin, first * sin + second * cos]
 
 
-def share_turns(model: Any, size: int, dtype: mx.Dtype) -> Rotary | None:  # noqa: ANN401 - any mlx-lm model
-    """Let all layers of a model share one embedding, where MLX's own is slow and ours gives the same; else None."""
-    layers = [layer.self_attn for layer in model.layers]
-    if not slow_exp() or dtype != mx.float32:
-        return None
-    own = layers[0].rope
-    shared = own if isinstance(own, Rotary) else Rotary(own, size)
+def share_turns(model: Any) -> None:  # noqa: ANN401 - a model of mlx-lm's llama, qwen2 or qwen3
+    """Let all layers of a model share one embedding, where MLX's own is slow and ours gives the same."""
+    args, layers = model.args, [layer.self_attn for layer in model.layers]
+    if not slow_exp() or model.model.norm.weight.dtype != mx.float32 or isinstance(layers[0].rope, Rotary):
+        return
+    size = getattr(args, "head_dim", None) or args.hidden_size // args.num_attention_heads
+    shared = Rotary(layers[0].rope, size)
     x, positions = mx.random.normal((len(PROBED), 1, 1, size), key=mx.random.key(0)), mx.array(PROBED)
     ours = shared(x, shared.turns(positions))
-    if not all(mx.allclose(layer.rope(x, offset=positions), ours, atol=1e-6).item() for layer in layers):
-        return None
-    for layer in layers:
-        layer.rope = shared
-    return shared
+    if all(mx.allclose(layer.rope(x, offset=positions), ours, atol=1e-6).item() for layer in layers):
+        for layer in layers:
+            layer.rope = shared
+
+
+def offset(model: Any, positions: mx.array) -> mx.array | Turns:  # noqa: ANN401 - as above
+    """Give what a pass through the model hands to its embeddings: positions, [N], or what they share of them."""
+    rope = model.layers[0].self_attn.rope
+    return rope.turns(positions) if isinstance(rope, Rotary) else positions

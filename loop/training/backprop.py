@@ -14,8 +14,9 @@ from typing import Any
 
 import mlx.core as mx
 
+from loop.student.rotary import Turns, offset
 from loop.training.attention import Forest
-from loop.training.elementwise import swiglu, swiglu_gradient
+from loop.training.elementwise import closing, gated, gated_gradient, swiglu
 from loop.training.pieces import Pieces, abreast
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
@@ -59,7 +60,7 @@ class Block:
         self.qkv, self.out = Projection(block.self_attn, QKV), Projection(block.self_attn, OUT)
         self.gate_up, self.down = Projection(block.mlp, GATE_UP), Projection(block.mlp, DOWN)
 
-    def heads(self, offset: Array) -> Any:  # noqa: ANN401 - a function of three arrays
+    def heads(self, offset: Array | Turns) -> Any:  # noqa: ANN401 - a function of three arrays
         """Make the function from projections to what attention reads: split into heads, normed, rotated, grouped."""
         attention = self.attention
         kv_heads = attention.n_kv_heads
@@ -89,7 +90,7 @@ class Pass:
         """Begin at the embedding."""
         self.model, self.packed, self.recompute = model, packed, recompute
         self.forest = Forest(packed.segments)
-        self.offset = mx.array(packed.positions)
+        self.offset = offset(model, mx.array(packed.positions))
         self.hidden: Array = model.model.embed_tokens(mx.array(packed.tokens))
         self.kept: list[tuple[Array, ...]] = []
 
@@ -132,10 +133,11 @@ class Pass:
         d = self.hidden
         begin, *kept = self.kept.pop()
         q, k, v, *seen, attended, top, total, middle, gate, up = kept or (yield from self._through(block, begin))
-        product = swiglu(gate, up)
-        yield (product,)
+        e = closing(gate)
+        product = gated(e, gate, up)
+        yield e, product
         d_product, found = yield from block.down.backward(product, [d])
-        d_gate, d_up = swiglu_gradient(gate, up, d_product)
+        d_gate, d_up = gated_gradient(e, gate, up, d_product)
         yield d_gate, d_up
         d_normed, more = yield from block.gate_up.backward(block.norms[1](middle), [d_gate, d_up])
         gradients = _named("mlp", found | more)

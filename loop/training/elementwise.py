@@ -79,13 +79,20 @@ def _negated(gate: Array) -> Array:
     return mx.minimum(-gate, HIGHEST)
 
 
+def closing(gate: Array) -> Array:
+    """exp(-gate), which gating and its gradient have in common."""
+    return exp(_negated(gate))
+
+
 @mx.compile
-def _gate(e: Array, gate: Array, up: Array) -> Array:
+def gated(e: Array, gate: Array, up: Array) -> Array:
+    """silu(gate) * up, with e = `closing(gate)`."""
     return gate / (1.0 + e) * up
 
 
 @mx.compile
-def _gate_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, Array]:
+def gated_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, Array]:
+    """Give the gradients of gate and up, with e = `closing(gate)`."""
     s = 1.0 / (1.0 + e)
     ds = d * s
     return ds * up * (1.0 + gate * (1.0 - s)), ds * gate
@@ -93,17 +100,12 @@ def _gate_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, A
 
 def swiglu(gate: Array, up: Array) -> Array:
     """silu(gate) * up."""
-    return _gate(exp(_negated(gate)), gate, up)
-
-
-def swiglu_gradient(gate: Array, up: Array, gradient: Array) -> tuple[Array, Array]:
-    """Give the gradients of gate and up."""
-    return _gate_gradient(exp(_negated(gate)), gate, up, gradient)
+    return gated(closing(gate), gate, up)
 
 
 def traced_swiglu(gate: Array, up: Array) -> Array:
     """silu(gate) * up under automatic differentiation."""
     function: Any = mx.custom_function(swiglu)
-    function.vjp(lambda primals, gradient, _: swiglu_gradient(primals[0], primals[1], gradient))
+    function.vjp(lambda seen, gradient, _: gated_gradient(closing(seen[0]), seen[0], seen[1], gradient))
     product: Array = function(gate, up)
     return product

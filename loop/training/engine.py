@@ -11,6 +11,7 @@ from typing import Any, Literal
 import mlx.core as mx
 import numpy as np
 
+from loop.student.rotary import share_turns
 from loop.training import backprop, memory, plain, shared_prefix
 from loop.training.job import Job
 from loop.training.lanes import Lanes
@@ -33,6 +34,8 @@ class Engine:
         self.model = model
         self.lanes = Lanes(job.lanes, recompute=job.gradient_checkpointing)
         self.name: Name = _choose(model)
+        if self.name == "layers":
+            share_turns(model)
         self.at_once = job.batch_tokens
         self.told: dict[str, Floats] = {}
         """Of the last step's rows by id, the loss of each learned token, where it is computed (`layers`)."""

@@ -8,7 +8,7 @@ from mlx import nn
 from mlx_lm.models.rope_utils import initialize_rope
 
 from loop.student import rotary
-from loop.student.rotary import Rotary, share_turns
+from loop.student.rotary import Rotary, offset, share_turns
 
 SIZE = 16
 LLAMA3 = {
@@ -27,7 +27,9 @@ def cpu_of_linux(monkeypatch):
 
 
 def model_with(*ropes):
-    return SimpleNamespace(model=None, layers=[SimpleNamespace(self_attn=SimpleNamespace(rope=rope)) for rope in ropes])
+    layers = [SimpleNamespace(self_attn=SimpleNamespace(rope=rope)) for rope in ropes]
+    args = SimpleNamespace(hidden_size=4 * SIZE, num_attention_heads=4)
+    return SimpleNamespace(args=args, layers=layers, model=SimpleNamespace(norm=nn.RMSNorm(4 * SIZE)))
 
 
 def embeddings_of(model):
@@ -38,24 +40,40 @@ def embeddings_of(model):
 def test_every_kind_turns_queries_as_its_own_does(scaling):
     own = initialize_rope(SIZE, 10000.0, False, scaling, 512)
     model = model_with(own, initialize_rope(SIZE, 10000.0, False, scaling, 512))
-    shared = share_turns(model, SIZE, mx.float32)
-    assert embeddings_of(model) == [shared, shared]
+    share_turns(model)
+    shared, same = embeddings_of(model)
+    assert isinstance(shared, Rotary)
+    assert shared is same
     for positions in (mx.array([0, 5, 400]), mx.array([7, 7, 8])):
         for heads in (1, 3):
             x = mx.random.normal((3, heads, 1, SIZE), key=mx.random.key(heads))
-            assert mx.allclose(shared(x, shared.turns(positions)), own(x, offset=positions), atol=1e-6)
+            assert mx.allclose(shared(x, offset(model, positions)), own(x, offset=positions), atol=1e-6)
 
 
 def test_a_second_engine_finds_it_shared():
     model = model_with(nn.RoPE(SIZE))
-    assert share_turns(model, SIZE, mx.float32) is share_turns(model, SIZE, mx.float32) is not None
+    share_turns(model)
+    [shared] = embeddings_of(model)
+    share_turns(model)
+    assert embeddings_of(model) == [shared]
 
 
-@pytest.mark.parametrize("offset", [0, 4, mx.array([3, 9])])
-def test_what_comes_without_turns_goes_the_models_own_way(offset):
+def test_its_gradient_is_that_of_the_models_own():
+    model = model_with(own := nn.RoPE(SIZE))
+    share_turns(model)
+    [shared] = embeddings_of(model)
+    positions = mx.array([3, 0, 90])
+    x, d = (mx.random.normal((3, 2, 1, SIZE), key=mx.random.key(seed)) for seed in range(2))
+    _, [theirs] = mx.vjp(lambda x: own(x, offset=positions), [x], [d])
+    _, [ours] = mx.vjp(lambda x: shared(x, offset(model, positions)), [x], [d])
+    assert mx.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0, 4, mx.array([3, 9])])
+def test_what_comes_without_turns_goes_the_models_own_way(start):
     own = nn.RoPE(SIZE)
     x = mx.random.normal((2, 2, 9, SIZE))
-    assert mx.array_equal(Rotary(own, SIZE)(x, offset=offset), own(x, offset=offset))
+    assert mx.array_equal(Rotary(own, SIZE)(x, offset=start), own(x, offset=start))
 
 
 @pytest.mark.parametrize(
@@ -69,13 +87,16 @@ def test_what_comes_without_turns_goes_the_models_own_way(offset):
 )
 def test_embeddings_of_another_shape_are_left_as_they_are(ropes):
     model = model_with(*ropes)
-    assert share_turns(model, SIZE, mx.float32) is None
+    share_turns(model)
     assert embeddings_of(model) == list(ropes)
+    assert offset(model, positions := mx.array([1, 2])) is positions
 
 
 def test_where_the_own_is_fast_or_rounds_it_stays(monkeypatch):
     model = model_with(own := nn.RoPE(SIZE))
-    assert share_turns(model, SIZE, mx.bfloat16) is None
+    model.model.norm.set_dtype(mx.bfloat16)
+    share_turns(model)
+    model.model.norm.set_dtype(mx.float32)
     monkeypatch.setattr(rotary, "slow_exp", lambda: False)
-    assert share_turns(model, SIZE, mx.float32) is None
+    share_turns(model)
     assert embeddings_of(model) == [own]
