@@ -16,7 +16,7 @@ import mlx.core as mx
 
 from loop.student.rotary import Turns, offset
 from loop.training.attention import Forest
-from loop.training.elementwise import closing, gated, gated_gradient, swiglu
+from loop.training.elementwise import exp_negative, gated, gated_gradient, swiglu
 from loop.training.pieces import Pieces, abreast
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
@@ -133,7 +133,7 @@ class Pass:
         d = self.hidden
         begin, *kept = self.kept.pop()
         q, k, v, *seen, attended, top, total, middle, gate, up = kept or (yield from self._through(block, begin))
-        e = closing(gate)
+        e = exp_negative(gate)
         product = gated(e, gate, up)
         yield e, product
         d_product, found = yield from block.down.backward(product, [d])

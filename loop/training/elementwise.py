@@ -79,20 +79,20 @@ def _negated(gate: Array) -> Array:
     return mx.minimum(-gate, HIGHEST)
 
 
-def closing(gate: Array) -> Array:
+def exp_negative(gate: Array) -> Array:
     """exp(-gate), which gating and its gradient have in common."""
     return exp(_negated(gate))
 
 
 @mx.compile
 def gated(e: Array, gate: Array, up: Array) -> Array:
-    """silu(gate) * up, with e = `closing(gate)`."""
+    """silu(gate) * up, with e = `exp_negative(gate)`."""
     return gate / (1.0 + e) * up
 
 
 @mx.compile
 def gated_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, Array]:
-    """Give the gradients of gate and up, with e = `closing(gate)`."""
+    """Give the gradients of gate and up, with e = `exp_negative(gate)`."""
     s = 1.0 / (1.0 + e)
     ds = d * s
     return ds * up * (1.0 + gate * (1.0 - s)), ds * gate
@@ -100,12 +100,12 @@ def gated_gradient(e: Array, gate: Array, up: Array, d: Array) -> tuple[Array, A
 
 def swiglu(gate: Array, up: Array) -> Array:
     """silu(gate) * up."""
-    return gated(closing(gate), gate, up)
+    return gated(exp_negative(gate), gate, up)
 
 
 def traced_swiglu(gate: Array, up: Array) -> Array:
     """silu(gate) * up under automatic differentiation."""
     function: Any = mx.custom_function(swiglu)
-    function.vjp(lambda seen, gradient, _: gated_gradient(closing(seen[0]), seen[0], seen[1], gradient))
+    function.vjp(lambda seen, gradient, _: gated_gradient(exp_negative(seen[0]), seen[0], seen[1], gradient))
     product: Array = function(gate, up)
     return product
