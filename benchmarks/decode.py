@@ -6,6 +6,8 @@
 - overhead: `Engine.step` beside the bare model call, at the same batch sizes;
 - alone: one request beside `mlx_lm.generate`.
 
+In the first two every row says one token a step; the request that is alone is served as any other, guesses included.
+
 Each pair first gives the same tokens, untimed; then the two take turns, and medians are compared.
 """
 
@@ -119,6 +121,7 @@ class Copies:
 def seated(model: Any, prefix: Sequence[int], tails: Sequence[Sequence[int]], steps: int) -> Engine:  # noqa: ANN401 - mlx-lm's
     """Build an engine whose rows have all said their first token."""
     engine = Engine(model, max_rows=len(tails), kv_bytes=8 * GIB)
+    engine.guesses = 0  # a step is one token of each row here
     for tail in tails:
         engine.submit(Request(tokens=(*prefix, *tail), prefix=len(prefix), max_tokens=steps))
     while engine.waiting or any(not row.spoken for row in engine.talks.rows.values()):

@@ -69,6 +69,8 @@ class Outcome(NamedTuple):
     """Bytes of keys and values at the end, where the arm tells."""
     stepping: float = 0.0
     """Seconds inside the engine's steps, where the arm tells."""
+    guessed: float = 0.0
+    """Share of the said tokens that had been guessed, where the arm guesses."""
 
 
 def ours(bench: Bench) -> tuple[Outcome, list[list[Message]]]:
@@ -92,9 +94,15 @@ def ours(bench: Bench) -> tuple[Outcome, list[list[Message]]]:
                     lambda play, said: chats[play].reply(said, bench.offered(play)).message
                 )
                 after = httpx2.get(f"{url}/v1/stats", headers=headers).json()
-            read, stepping = after["read"] - before["read"], after["seconds"] - before["seconds"]
+            more = {name: after[name] - before[name] for name in ("read", "seconds", "spoken", "right")}
             outcome = Outcome(
-                seconds, answers(found), read, _peak(child.pid), kept=after["kv_bytes"], stepping=stepping
+                seconds,
+                answers(found),
+                more["read"],
+                _peak(child.pid),
+                kept=after["kv_bytes"],
+                stepping=more["seconds"],
+                guessed=more["right"] / more["spoken"],
             )
     return outcome, found
 
@@ -308,6 +316,7 @@ def _ours_alone(done: list[Outcome], least: int, needed: int) -> dict[str, float
         "read_over_least": max(outcome.read for outcome in done) / least,
         "kv_over_least": max(outcome.kept for outcome in done) / needed,
         "seconds_over_steps": statistics.median(outcome.seconds / outcome.stepping for outcome in done),
+        "guessed": statistics.median(outcome.guessed for outcome in done),
     }
 
 
@@ -328,7 +337,8 @@ def show(report: dict[str, Any]) -> None:
     own = report["loopd"]
     print(
         f"loopd: reads {own['read_over_least']:.3f} of the least; keys and values {own['kv_over_least']:.2f} of the "
-        f"least; wall time {own['seconds_over_steps']:.3f} of the engine's steps\n"
+        f"least; wall time {own['seconds_over_steps']:.3f} of the engine's steps; {own['guessed']:.0%} of what was "
+        f"said had been guessed\n"
     )
 
 

@@ -1,13 +1,14 @@
 """Conversations in slots: which tokens each holds, and where a new request can take over or copy from another."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from loop.student.constraint import Matcher
+from loop.student.drafts import LENGTHS
 from loop.student.layout import Saved, Work
 from loop.student.prefixes import Prefix, common
 from loop.student.rack import Rack
@@ -60,12 +61,17 @@ class Row:
     """Tokens of the prompt that were there before."""
     matcher: Matcher | None = None
     """Holds its calls to the tools on offer."""
+    text: list[int] = field(init=False)
+    """What drafts are looked up by: the end of what was there before, what it reads, and what it says."""
+    _numbers: list[float] = field(default_factory=list)
+    """One for each token that it said or may say, from its source of chance."""
 
     def __post_init__(self) -> None:
         """Start its source of chance, and note what it need not compute."""
         if self.request.sampling.temperature > 0:
             self.chance = generator(self.request.sampling)
         self.cached = len(self.held) + self.request.shared
+        self.text = self.held[-max(LENGTHS) :] + self.pending
 
     def work(self, count: int) -> Work:
         """Say where its next tokens go."""
@@ -76,6 +82,22 @@ class Row:
         """Note that its next tokens were computed."""
         self.held += self.pending[:count]
         del self.pending[:count]
+
+    def say(self, said: Sequence[tuple[int, float]]) -> None:
+        """Note what it said, tokens and log-probabilities. All but the last were computed in the same pass."""
+        tokens = [token for token, _ in said]
+        self.held += tokens[:-1]
+        self.spoken += tokens
+        self.text += tokens
+        self.logprobs += [logprob for _, logprob in said]
+
+    def chances(self, count: int) -> list[float]:
+        """Give the numbers of its next tokens; those of tokens that it does not come to say are given again."""
+        if self.chance is None:
+            return [0.0] * count
+        upto = len(self.spoken) + count
+        self._numbers += self.chance.random(max(upto - len(self._numbers), 0)).tolist()
+        return self._numbers[len(self.spoken) : upto]
 
 
 @dataclass(eq=False)

@@ -1,13 +1,16 @@
 """Continuous batching over shared prefixes: many short conversations, each token computed once.
 
-Every step takes what is there: the next token of each row that speaks, and up to `BUDGET` tokens that rows still have
-to read. A row's keys and values stay when its answer is done, so a play's next request computes only what is new; a
-request that begins like another row copies that part. Greedy tokens are those of mlx-lm's own `generate` (rule 9).
+Every step takes what is there: the next token of each row that speaks, with guesses at those behind it, and up to
+`BUDGET` tokens that rows still have to read. A guess counts where the model says the same. A row's keys and values stay
+when its answer is done, so a play's next request computes only what is new; a request that begins like another row
+copies that part. Greedy tokens are those of mlx-lm's own `generate` (rule 9).
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any, Final, Literal, Protocol
 
 import mlx.core as mx
@@ -20,6 +23,7 @@ from loop.student.attention import Layer
 from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
 from loop.student.cores import streams
+from loop.student.drafts import Drafts
 from loop.student.layout import lay_out
 from loop.student.prefixes import Prefix, Prefixes
 from loop.student.rack import Rack
@@ -30,6 +34,8 @@ from loop.types import Record
 
 BUDGET: Final = 512
 """Tokens that one step reads, over all rows, beside those that it speaks."""
+GUESSES: Final = 128
+"""Tokens that one step guesses at most, in equal parts for all rows."""
 CONTEXT: Final = 8192
 """Where the model does not say how long a conversation may be."""
 GIB: Final = 2**30
@@ -56,6 +62,10 @@ class Stats(Record):
     read: int = 0
     """Tokens of prompts that went through the model, prefixes included."""
     spoken: int = 0
+    guessed: int = 0
+    """Tokens that went through the model before they were said."""
+    right: int = 0
+    """Those of them that then were."""
     steps: int = 0
     seconds: float = 0.0
     """Spent inside steps."""
@@ -65,6 +75,21 @@ class Stats(Record):
     rows: int = 0
     waiting: int = 0
     kv_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a row does in a step: computes these tokens, and speaks after each of the last ones."""
+
+    row: Row
+    tokens: list[int]
+    speaks: int
+    """0 where it has more to read; else 1, and one more for each guess among the tokens."""
+
+    @property
+    def guesses(self) -> list[int]:
+        """Give the tokens that were not said yet."""
+        return self.tokens[len(self.tokens) - self.speaks + 1 :] if self.speaks else []
 
 
 class Batching(Protocol):
@@ -136,7 +161,10 @@ class Engine:
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self.constraint = constraint
-        self._next = self._read = self._spoken = self._steps = 0
+        self.drafts = Drafts()
+        self.guesses = GUESSES
+        """At most so many a step; with 0 each row says one token a step."""
+        self._next = self._read = self._spoken = self._guessed = self._right = self._steps = 0
         self._seconds = 0.0
 
     def _stored(self, place: Place | None) -> StoredPrefixes | None:
@@ -179,6 +207,8 @@ class Engine:
         return Stats(
             read=self._read + self.prefixes.computed,
             spoken=self._spoken,
+            guessed=self._guessed,
+            right=self._right,
             steps=self._steps,
             seconds=self._seconds,
             prefix_hits=self.prefixes.hits,
@@ -202,11 +232,10 @@ class Engine:
         if not work:
             return []
         self._steps += 1
-        speaking = [index for index, (row, count) in enumerate(work) if count == len(row.pending)]
-        logits = self._logits(self._forward(work), [count for _, count in work], speaking)
-        for row, count in work:
-            row.advance(count)
-        return self._speak([work[index][0] for index in speaking], logits)
+        logits = self._logits(self._forward(work), work)
+        for part in work:
+            part.row.advance(len(part.tokens))
+        return self._speak([part for part in work if part.speaks], logits)
 
     def _admit(self) -> None:
         for identity, request in list(self.waiting.items()):
@@ -215,6 +244,7 @@ class Engine:
             prefix = self.prefixes.get(request.tokens[: request.shared]) if request.shared else None
             if row := self.talks.seat(identity, request, prefix):
                 row.matcher = matching(self.constraint, request)
+                self.drafts.heard(row.text, len(row.text) - len(row.pending))
                 del self.waiting[identity]
                 if prefix:
                     prefix.users += 1
@@ -240,66 +270,85 @@ class Engine:
     def _longest(self, request: Request) -> int:
         return max([request.reach, *(row.request.reach for row in self.talks.rows.values())])
 
-    def _work(self) -> list[tuple[Row, int]]:
-        """Choose how many tokens each row computes: those that speak first, then readers while the budget lasts.
+    def _work(self) -> list[Part]:
+        """Choose what each row computes: all that speak go on, readers while the budget lasts.
 
-        Those that speak behind one prefix come together, and those without one before the others.
+        Those behind one prefix come together, and those without one before the others.
         """
         left, work = BUDGET, []
         for row in self.talks.rows.values():
             count = 1 if len(row.pending) == 1 else min(len(row.pending), left)
             left -= count if len(row.pending) > 1 else 0
             if count:
-                work.append((row, count))
+                work.append(self._part(row, count))
         self._read += BUDGET - left
         order: dict[Prefix | None, int] = {None: 0}
-        for row, _ in work:
-            order.setdefault(row.prefix, len(order))
-        return sorted(work, key=lambda item: (order[item[0].prefix], item[0].slot))
+        for part in work:
+            order.setdefault(part.row.prefix, len(order))
+        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.slot))
 
-    def _forward(self, work: Sequence[tuple[Row, int]]) -> mx.array:
-        longest = max(len(row.held) + count for row, count in work)
-        self.talks.rack.reserve(1 + max(row.slot for row, _ in work), longest)
-        now = lay_out([row.work(count) for row, count in work], len(self.layers[0].streams))
+    def _part(self, row: Row, count: int) -> Part:
+        if count < len(row.pending):
+            return Part(row, row.pending[:count], 0)
+        draft = self._draft(row)
+        self._guessed += len(draft)
+        return Part(row, row.pending + draft, 1 + len(draft))
+
+    def _draft(self, row: Row) -> list[int]:
+        """Guess what a row says behind its next token; nothing where each token decides what may come next."""
+        if row.matcher:
+            return []
+        room = row.request.max_tokens - len(row.spoken) - 1
+        draft = self.drafts.after(row.text, min(room, self.guesses // len(self.talks.rows)))
+        return list(takewhile(lambda token: token not in row.request.ends, draft))
+
+    def _forward(self, work: Sequence[Part]) -> mx.array:
+        longest = max(len(part.row.held) + len(part.tokens) for part in work)
+        self.talks.rack.reserve(1 + max(part.row.slot for part in work), longest)
+        now = lay_out([part.row.work(len(part.tokens)) for part in work], len(self.layers[0].streams))
         turns = offset(self.model, now.positions)
         for layer in self.layers:
             layer.enter(now, turns)
-        tokens = [token for row, count in work for token in row.pending[:count]]
+        tokens = [token for part in work for token in part.tokens]
         hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden
 
-    def _logits(self, hidden: mx.array, counts: Sequence[int], speaking: Sequence[int]) -> mx.array | None:
-        """Give the logits of the rows that have read everything: the head is for them alone."""
-        if not speaking:
+    def _logits(self, hidden: mx.array, work: Sequence[Part]) -> mx.array | None:
+        """Give the logits of each part's last tokens, as many as it speaks: the head is for them alone."""
+        ends = np.cumsum([len(part.tokens) for part in work])
+        wanted = [place for end, part in zip(ends, work, strict=True) for place in range(end - part.speaks, end)]
+        if not wanted:
             mx.eval(hidden)
             return None
-        last = np.cumsum(counts)[list(speaking)] - 1
-        wanted = hidden[mx.array(last), 0]
         tied = self.model.args.tie_word_embeddings
         head = self.model.model.embed_tokens.as_linear if tied else self.model.lm_head
-        logits: mx.array = head(wanted)
+        logits: mx.array = head(hidden[mx.array(wanted), 0])
         return logits
 
-    def _speak(self, rows: Sequence[Row], logits: mx.array | None) -> list[Answer]:
+    def _speak(self, parts: Sequence[Part], logits: mx.array | None) -> list[Answer]:
         if logits is None:
             return []
-        chances = [float(row.chance.random()) if row.chance else 0.0 for row in rows]
+        rows = [part.row for part in parts for _ in range(part.speaks)]
+        chances = [chance for part in parts for chance in part.row.chances(part.speaks)]
         logits = masked(logits, [row.matcher for row in rows])
         tokens, logprobs = choose(logits, [row.request.sampling for row in rows], chances)
         for index, row in enumerate(rows):
             if row.matcher:
                 tokens[index] = settled(logits[index], tokens[index], row.matcher)
-        self._spoken += len(rows)
-        spoken = zip(rows, tokens, logprobs, strict=True)
-        answers = [answer for row, token, logprob in spoken if (answer := self._said(row, token, logprob))]
-        return sorted(answers, key=lambda answer: answer.id)
+        spoken = zip(tokens, logprobs, strict=True)
+        answers = [self._said(part, list(islice(spoken, part.speaks))) for part in parts]
+        return sorted((answer for answer in answers if answer), key=lambda answer: answer.id)
 
-    def _said(self, row: Row, token: int, logprob: float) -> Answer | None:
-        row.spoken.append(token)
-        row.logprobs.append(logprob)
-        stop = token in row.request.ends
+    def _said(self, part: Part, spoken: Sequence[tuple[int, float]]) -> Answer | None:
+        """Let a row say its tokens up to the first that was guessed otherwise: those behind it have another past."""
+        row, right = part.row, _right(part.guesses, [token for token, _ in spoken])
+        row.say(spoken[: right + 1])
+        self.drafts.heard(row.text, len(row.text) - right - 1)
+        self._spoken += right + 1
+        self._right += right
+        stop = row.spoken[-1] in row.request.ends
         if not stop and len(row.spoken) < row.request.max_tokens:
-            row.pending.append(token)
+            row.pending.append(row.spoken[-1])
             return None
         self._release(row)
         logprobs = tuple(row.logprobs) if row.request.sampling.logprobs else None
@@ -310,6 +359,11 @@ class Engine:
         self.talks.release(row)
         if row.prefix:
             row.prefix.users -= 1  # it stays as long as nobody needs its room
+
+
+def _right(guesses: Sequence[int], tokens: Sequence[int]) -> int:
+    """Count the guesses up to the first wrong one."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(guesses, tokens, strict=False))))
 
 
 def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model

@@ -96,6 +96,7 @@ def test_greedy_tokens_are_those_of_plain_generate_in_any_batch(model):
     engine = Engine(model, max_rows=5)
     assert check_plays(model, engine, rng, count=14, steps=3) == 42
     assert not engine.stats.rows
+    assert 0 < engine.stats.right < engine.stats.guessed  # both ends of a guess were tried
 
 
 def spoken_plays(renderer, count):
@@ -178,6 +179,7 @@ def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     rng = random.Random(6)
     token_bytes = Engine(model).talks.rack.token_bytes
     engine = Engine(model, max_rows=16, kv_bytes=4 * (128 + 10) * token_bytes)  # three such, and one outside
+    engine.guesses = 0  # so that answers of equal length take equally long
     requests = [Request(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
     ids = [engine.submit(request) for request in requests]
     finished, most = [], 0
@@ -282,6 +284,44 @@ def test_sampling_depends_on_the_seed_and_not_on_the_batch(model):
     together = answers(Engine(model, max_rows=8), [*others, *map(asked, range(4))])
     assert [answer.tokens for answer in together[4:]] == alone
     assert len(set(alone)) == 4
+
+
+def test_guesses_change_no_token_and_save_steps(model):
+    rng = random.Random(12)
+    prefix, task = drawn(rng, 40, 40), drawn(rng, 10, 20)
+    samplings = [Sampling(), *(Sampling(temperature=0.3, top_p=0.95, seed=seed, logprobs=True) for seed in range(5))]
+    asked = [
+        Request(tokens=prefix + task, prefix=40, max_tokens=24, ends=(VOCABULARY[-1],), sampling=one)
+        for one in samplings * 2
+    ]
+    guessing, plodding = Engine(model, max_rows=4), Engine(model, max_rows=4)
+    plodding.guesses = 0
+    with_guesses, without = answers(guessing, asked), answers(plodding, asked)
+    assert [one.tokens for one in with_guesses] == [one.tokens for one in without]
+    assert [one.finish for one in with_guesses] == [one.finish for one in without]
+    for one, other in zip(with_guesses, without, strict=True):
+        assert one.logprobs == (other.logprobs and pytest.approx(other.logprobs, abs=1e-4))
+    assert guessing.stats.spoken == plodding.stats.spoken
+    assert guessing.stats.right > guessing.stats.spoken // 4
+    assert guessing.stats.steps < plodding.stats.steps
+    assert plodding.stats.guessed == 0
+
+
+def test_an_answer_that_was_heard_is_said_in_few_steps_and_ends_where_it_should(model):
+    prompt = drawn(random.Random(13), 20, 20)
+    free = plain(model, prompt, 33)
+    engine = Engine(model)
+    for end, most in ((free[20], 33), (VOCABULARY[-1], 33), (VOCABULARY[-1], 12)):
+        [answer] = answers(engine, [Request(tokens=prompt, max_tokens=most, ends=(end,))])
+        length = min(most, free.index(end) + 1 if end in free else most)
+        assert answer.tokens == free[:length]
+        assert answer.finish == ("stop" if end in free[:most] else "length")
+    before = engine.stats.steps
+    answers(engine, [Request(tokens=prompt, max_tokens=33)])
+    assert engine.stats.steps - before <= 5  # up to 16 guesses and one more each
+    [going_on] = answers(engine, [Request(tokens=(*prompt, *free, 7, 8), max_tokens=5)])
+    assert going_on.cached >= 20 + 32
+    assert going_on.tokens == plain(model, (*prompt, *free, 7, 8), 5)
 
 
 def test_logprobs_are_those_of_the_model(model):
