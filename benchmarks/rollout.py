@@ -286,17 +286,31 @@ def measure(bench: Bench) -> dict[str, Any]:
         least, kept = bench.least(found)
         runs["loopd"].append(outcome)
         for name, arm in ARMS.items():
-            runs[name].append(arm(bench))
-        seconds = {name: round(done[-1].seconds, 1) for name, done in runs.items()}
+            runs[name] += finished(name, arm, bench)
+        seconds = {name: [round(outcome.seconds, 1) for outcome in done] for name, done in runs.items()}
         print(f"run {number + 1} of {bench.size.runs}: {seconds}", file=sys.stderr, flush=True)
     return {
         "size": bench.size._asdict(),
         "prefixes": [bench.prefix(offered) for offered in bench.catalogues],
         "checked": checked,
         "least_read": least,
-        "arms": {name: _summary(runs["loopd"], done, bench.size) for name, done in runs.items()},
+        "arms": {name: _summary(runs["loopd"], done, bench.size) for name, done in runs.items() if _whole(done, bench)},
+        "unfinished": [name for name, done in runs.items() if not _whole(done, bench)],
         "loopd": _ours_alone(runs["loopd"], least, kept * _token_bytes(bench.base)),
     }
+
+
+def finished(name: str, arm: Callable[[Bench], Outcome], bench: Bench) -> list[Outcome]:
+    """Run an arm. One whose process ends, for want of memory say, has no figures; the others have theirs."""
+    try:
+        return [arm(bench)]
+    except (httpx2.TransportError, BrokenPipeError, json.JSONDecodeError) as error:
+        print(f"{name} did not finish: {error!r}", file=sys.stderr, flush=True)
+        return []
+
+
+def _whole(done: list[Outcome], bench: Bench) -> bool:
+    return len(done) == bench.size.runs
 
 
 def _summary(mine: list[Outcome], done: list[Outcome], size: Size) -> dict[str, Any]:
@@ -334,6 +348,8 @@ def show(report: dict[str, Any]) -> None:
     for name, row in report["arms"].items():
         numbers = f"{row['plays_per_minute']:>10.1f}{row['times_slower']:>8.2f}{row['same_answers']:>7.0%}"
         print(f"{name:24}{numbers}{row['tokens_read']:>9}{row['peak_gb']:>9.2f}")
+    for name in report["unfinished"]:
+        print(f"{name:24}did not finish")
     own = report["loopd"]
     print(
         f"loopd: reads {own['read_over_least']:.3f} of the least; keys and values {own['kv_over_least']:.2f} of the "

@@ -9,7 +9,7 @@ others'; then arms run in turn, each in a fresh process, its first step timed. T
 tokens and gives medians of three runs; `--full` shows the whole catalogue once; `--quick` cuts it to 300.
 
 mlx_lm takes the largest micro-batch that fits 24 GiB, and accumulates: 2 rows of 1,130 tokens as they are, 1 row of
-3,400 with gradient checkpointing. `foreseen_gb` is what its 8 rows at once would take, by a line through what one row
+2,800 with gradient checkpointing. `foreseen_gb` is what its 8 rows at once would take, by a line through what one row
 and two rows took. A last part gives a random model of Qwen3's shape 32k and 151k words: what grows is the cliff.
 """
 
@@ -102,7 +102,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a catalogue of 300 tokens: ends within five minutes")
-    parser.add_argument("--full", action="store_true", help="the whole catalogue, one run: about an hour on two cores")
+    parser.add_argument(
+        "--full", action="store_true", help="the whole catalogue, one run: about half an hour on two cores"
+    )
     parser.add_argument("--base", type=Path, help="model directory; default: the embedded model")
     parser.add_argument("--json", type=Path, help="file to write")
     parser.add_argument("--child", help=argparse.SUPPRESS)
