@@ -1,9 +1,9 @@
 """Guesses at what a conversation says next, looked up in what was read and said before.
 
 Plays repeat: names that a result gave are argued with in the next call, samples of one task and tasks of one backend
-make the same calls. A guess costs nothing but its place in the forward pass that would have computed one token anyway,
-and is kept only where the model says the same, so it changes no answer. No second model is needed (prompt lookup;
-SuffixDecoding, arXiv 2411.04975, which looks in other conversations too).
+make the same calls. A guess costs its place in a forward pass that computes one token of the row anyway, and is kept
+only where the model says the same, so it changes an answer no more than other rows of the batch do. No second model is
+needed (prompt lookup; SuffixDecoding, arXiv 2411.04975, which looks in other conversations too).
 """
 
 from collections import OrderedDict

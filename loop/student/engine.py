@@ -25,7 +25,7 @@ from loop.student.conversations import Conversations, Request, Row
 from loop.student.cores import streams
 from loop.student.drafts import Drafts
 from loop.student.layout import lay_out
-from loop.student.prefixes import Prefix, Prefixes
+from loop.student.prefixes import Prefix, Prefixes, common
 from loop.student.rack import Rack
 from loop.student.rotary import offset, share_turns
 from loop.student.sampling import choose
@@ -89,7 +89,7 @@ class Part:
     @property
     def guesses(self) -> list[int]:
         """Give the tokens that were not said yet."""
-        return self.tokens[len(self.tokens) - self.speaks + 1 :] if self.speaks else []
+        return self.tokens[len(self.tokens) - self.speaks + 1 :]
 
 
 class Batching(Protocol):
@@ -341,7 +341,7 @@ class Engine:
 
     def _said(self, part: Part, spoken: Sequence[tuple[int, float]]) -> Answer | None:
         """Let a row say its tokens up to the first that was guessed otherwise: those behind it have another past."""
-        row, right = part.row, _right(part.guesses, [token for token, _ in spoken])
+        row, right = part.row, common(part.guesses, [token for token, _ in spoken])
         row.say(spoken[: right + 1])
         self.drafts.heard(row.text, len(row.text) - right - 1)
         self._spoken += right + 1
@@ -359,11 +359,6 @@ class Engine:
         self.talks.release(row)
         if row.prefix:
             row.prefix.users -= 1  # it stays as long as nobody needs its room
-
-
-def _right(guesses: Sequence[int], tokens: Sequence[int]) -> int:
-    """Count the guesses up to the first wrong one."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(guesses, tokens, strict=False))))
 
 
 def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
