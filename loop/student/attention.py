@@ -16,6 +16,7 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
+from loop.student import blocks
 from loop.student.cores import shared_among
 from loop.student.layout import PIECE, Group, Pass, Run, Share, causal
 from loop.student.rotary import Turns
@@ -54,12 +55,16 @@ class Layer:
         """Begin without any places; attention is shared out over the streams."""
         empty = mx.zeros((0, heads, 0, size), dtype)
         self.index, self.tails, self.streams = index, Shelf(empty, empty), streams
+        self.shifted = False
+        """Whether scores of a prefix need not be near enough to nought for their exponentials."""
+        self.logarithms: list[mx.array] = []
+        """Of the sums of exponentials in this pass, where that matters."""
         self.now: Pass | None = None
         self.offset: mx.array | Turns | None = None
 
     def enter(self, now: Pass, offset: mx.array | Turns) -> None:
         """Begin a pass. mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them."""
-        self.now, self.offset = now, offset
+        self.now, self.offset, self.logarithms = now, offset, []
 
     def make_mask(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - mlx-lm's signature
         """Say that the model need not make a mask: the pass knows what each token may see."""
@@ -125,8 +130,19 @@ class Layer:
         """Attend with tokens of many rows, [n, K, G, D], to the prefix that they share: one product for all of them."""
         folded = queries.swapaxes(0, 1)
         heads, tokens, each, size = folded.shape
-        parts = _softmax(folded.reshape(heads, tokens * each, size), *group.prefix[self.index], None)
+        parts = self._to_prefix(folded.reshape(heads, tokens * each, size), *group.prefix[self.index])
         output, weight = (part.reshape(heads, tokens, each, -1).swapaxes(0, 1) for part in parts)
+        return output, weight
+
+    def _to_prefix(self, queries: mx.array, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """Attend with [K, n, D] to a prefix as `prefixes.py` lays it out: [K, n, D] and [K, n, 1]."""
+        if not blocks.of_use(keys.dtype):
+            return _softmax(queries, keys, values, None)
+        if self.shifted:
+            return blocks.attend_shifted(queries, keys, values)
+        assert self.now is not None
+        output, weight = blocks.attend(queries, keys, values, self.streams if len(self.now.shares) == 1 else ())
+        self.logarithms.append(weight)
         return output, weight
 
 
@@ -142,6 +158,14 @@ class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
         mask = causal(keys.shape[2] - count, count)
         output, _ = _softmax(grouped.reshape(keys.shape[1], -1, size), keys[0], values[0], mask[:, None])
         return output.reshape(keys.shape[1], count, -1, size).swapaxes(1, 2).reshape(1, heads, count, size)
+
+
+def in_range(layers: Sequence[Layer], logits: mx.array | None) -> bool:
+    """Whether every score of a pass was near enough to nought. Computes the pass, logits too, at once."""
+    logarithms = [part for layer in layers for part in layer.logarithms]
+    found = blocks.in_range(logarithms) if logarithms else mx.array(True)
+    mx.eval([found] if logits is None else [found, logits])
+    return bool(found.item())
 
 
 def _together(parts: list[mx.array]) -> mx.array:

@@ -9,7 +9,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import mlx.core as mx
@@ -28,6 +28,11 @@ def streams(count: int | None = None) -> list[mx.Stream]:
     device = mx.default_device()
     wanted = (count or min(cores(), MOST)) if device.type == mx.DeviceType.cpu else 1
     return [mx.new_stream(device) for _ in range(wanted)] if wanted > 1 else [mx.default_stream(device)]
+
+
+def on(stream: mx.Stream | None) -> AbstractContextManager[object]:
+    """Describe what follows for a stream; None leaves it where it is."""
+    return mx.stream(stream) if stream else nullcontext()
 
 
 def blas_threads() -> int | None:

@@ -24,7 +24,7 @@ from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
 from loop.student.cores import streams
 from loop.student.drafts import Drafts
-from loop.student.layout import lay_out
+from loop.student.layout import Shape, lay_out
 from loop.student.prefixes import Prefix, Prefixes, common
 from loop.student.rack import Rack
 from loop.student.rotary import offset, share_turns
@@ -154,9 +154,9 @@ class Engine:
         share_turns(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
         self.live = kv_bytes - kv_bytes // 4
-        self.layers, token_bytes = _layers(model)
-        self.prefixes = Prefixes(model, token_bytes, self.live, self._stored(stored))
-        tails = Rack([layer.tails for layer in self.layers], token_bytes, self.live)
+        self.layers, shape = _layers(model)
+        self.prefixes = Prefixes(model, shape, self.live, _stored(stored, shape))
+        tails = Rack([layer.tails for layer in self.layers], shape.token_bytes, self.live)
         self.talks = Conversations(tails, max_rows, kv_bytes // 4)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
@@ -166,10 +166,6 @@ class Engine:
         """At most so many a step; with 0 each row says one token a step."""
         self._next = self._read = self._spoken = self._guessed = self._right = self._steps = 0
         self._seconds = 0.0
-
-    def _stored(self, place: Place | None) -> StoredPrefixes | None:
-        keys = self.layers[0].tails.keys
-        return StoredPrefixes(place, (len(self.layers), keys.shape[1], keys.shape[3]), keys.dtype) if place else None
 
     def submit(self, request: Request) -> int:
         """Queue a request and give its id.
@@ -232,7 +228,7 @@ class Engine:
         if not work:
             return []
         self._steps += 1
-        logits = self._logits(self._forward(work), work)
+        logits = self._computed(work)
         for part in work:
             part.row.advance(len(part.tokens))
         return self._speak([part for part in work if part.speaks], logits)
@@ -301,6 +297,15 @@ class Engine:
         room = row.request.max_tokens - len(row.spoken) - 1
         draft = self.drafts.after(row.text, min(room, self.guesses // len(self.talks.rows)))
         return list(takewhile(lambda token: token not in row.request.ends, draft))
+
+    def _computed(self, work: Sequence[Part]) -> mx.array | None:
+        """Compute the step; once more, and from then on the slower way, where a score was too far from nought."""
+        logits = self._logits(self._forward(work), work)
+        if attention.in_range(self.layers, logits):
+            return logits
+        for layer in self.layers:
+            layer.shifted = True
+        return self._logits(self._forward(work), work)
 
     def _forward(self, work: Sequence[Part]) -> mx.array:
         longest = max(len(part.row.held) + len(part.tokens) for part in work)
@@ -382,12 +387,15 @@ def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
         raise Refused(str(error)) from error
 
 
-def _layers(model: Any) -> tuple[list[Layer], int]:  # noqa: ANN401 - any mlx-lm model
-    """Learn the shape [K, _, D] and type of keys from the model itself; also the bytes of a token's keys and values."""
+def _stored(place: Place | None, shape: Shape) -> StoredPrefixes | None:
+    return StoredPrefixes(place, (shape.layers, shape.heads, shape.size), shape.dtype) if place else None
+
+
+def _layers(model: Any) -> tuple[list[Layer], Shape]:  # noqa: ANN401 - any mlx-lm model
+    """Learn from the model itself what it keeps of a token."""
     caches = make_prompt_cache(model)
     model.model(mx.array([[0]]), cache=caches)
     heads, _, size = caches[0].keys.shape[1:]
-    dtype: mx.Dtype = caches[0].keys.dtype
+    shape = Shape(len(model.layers), heads, size, caches[0].keys.dtype)
     lanes = streams()
-    layers = [Layer(index, heads, size, dtype, lanes) for index in range(len(model.layers))]
-    return layers, 2 * len(layers) * heads * size * dtype.size
+    return [Layer(index, heads, size, shape.dtype, lanes) for index in range(shape.layers)], shape

@@ -18,7 +18,22 @@ WORTH: Final = 65536
 PIECE: Final = 128
 """Places of a tail that are read at a time; a slot has room for a multiple of it."""
 Saved = tuple[tuple[mx.array, mx.array], ...]
-"""Keys and values of one sequence, [K, n, D] a layer."""
+"""Keys and values of one sequence, [K, n, D] a layer; of a prefix, where `blocks.py` is of use, in its blocks."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model keeps of a token: a key and a value of `size` numbers for each of its key/value heads and layers."""
+
+    layers: int
+    heads: int
+    size: int
+    dtype: mx.Dtype
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of a token's keys and values."""
+        return 2 * self.layers * self.heads * self.size * self.dtype.size
 
 
 @dataclass(frozen=True)

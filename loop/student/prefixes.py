@@ -1,7 +1,7 @@
 """Prefixes: the system prompt and catalogue that many conversations share, computed once and kept in one copy.
 
-Each has its own arrays, exactly as long as it is, and attention reads them where they lie. The least recently used go
-when others need their room.
+Each has its own arrays, and attention reads them where they lie: in blocks where `blocks.py` is faster, else exactly as
+long as it is. The least recently used go when others need their room.
 """
 
 import time
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import mlx.core as mx
 
+from loop.student import blocks
 from loop.student.abreast import Reader
 from loop.student.attention import Reading
-from loop.student.layout import Saved
+from loop.student.layout import Saved, Shape
 from loop.student.stored import StoredPrefixes
 
 WORTH: Final = 16
@@ -37,7 +38,7 @@ class Prefixes:
 
     Args:
         model: an mlx-lm model.
-        token_bytes: what the keys and values of a token take.
+        shape: of what it keeps of a token.
         budget: bytes of all prefixes, to begin with.
         stored: those on disk, if any are kept there.
     """
@@ -45,12 +46,13 @@ class Prefixes:
     def __init__(
         self,
         model: Any,  # noqa: ANN401 - mlx-lm's
-        token_bytes: int,
+        shape: Shape,
         budget: int,
         stored: StoredPrefixes | None = None,
     ) -> None:
         self.reader = Reader(model)
-        self.token_bytes, self.budget, self.stored = token_bytes, budget, stored
+        self.shape, self.budget, self.stored = shape, budget, stored
+        self.in_blocks = blocks.of_use(shape.dtype)
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
@@ -63,7 +65,7 @@ class Prefixes:
 
     def nbytes_of(self, length: int) -> int:
         """Bytes of a prefix of so many tokens."""
-        return length * self.token_bytes
+        return blocks.nbytes_of(length, self.shape) if self.in_blocks else length * self.shape.token_bytes
 
     def needed(self, tokens: tuple[int, ...]) -> int:
         """Bytes of the prefix and of those that rows stand behind."""
@@ -88,7 +90,7 @@ class Prefixes:
 
     def _stored(self, tokens: tuple[int, ...]) -> Prefix | None:
         saved = self.stored.load(tokens) if self.stored else None
-        return None if saved is None else Prefix(tokens, _across(saved))
+        return None if saved is None else Prefix(tokens, self._laid_out(saved))
 
     def _compute(self, tokens: tuple[int, ...]) -> Prefix:
         began = time.perf_counter()
@@ -99,7 +101,7 @@ class Prefixes:
         mx.eval(saved)
         if self.stored:
             self.stored.store(tokens, saved, (time.perf_counter() - began) * len(tokens) / (len(tokens) - start))
-        return Prefix(tokens, _across(saved))
+        return Prefix(tokens, self._laid_out(saved))
 
     def _begin(self, tokens: tuple[int, ...]) -> tuple[list[Reading], int]:
         caches = [Reading() for _ in self.reader.model.layers]
@@ -108,12 +110,19 @@ class Prefixes:
         if nearest is None or shared < WORTH:
             return caches, 0
         assert nearest.layers is not None
-        for cache, (keys, values) in zip(caches, nearest.layers, strict=True):
+        for cache, layer in zip(caches, nearest.layers, strict=True):
+            keys, values = blocks.beginning(*layer, shared) if self.in_blocks else layer
             cache.update_and_fetch(keys[None, :, :shared], values[None, :, :shared])
         return caches, shared
 
+    def _laid_out(self, saved: Saved) -> Saved:
+        """Lay keys and values out as a decoding step reads them."""
+        laid = tuple(blocks.laid_out(*layer) for layer in saved) if self.in_blocks else saved
+        mx.eval(laid)
+        return laid
+
     def _bytes(self, prefixes: Iterable[tuple[int, ...]]) -> int:
-        return sum(map(len, prefixes)) * self.token_bytes
+        return sum(self.nbytes_of(len(tokens)) for tokens in prefixes)
 
     def _drop(self, room: int) -> None:
         for tokens, prefix in list(self._kept.items()):
@@ -127,13 +136,6 @@ class Prefixes:
 def _own(cache: Reading, length: int) -> tuple[mx.array, mx.array]:
     # Contiguous: the cache's arrays are longer than what they hold.
     return mx.contiguous(cache.keys[0, :, :length]), mx.contiguous(cache.values[0, :, :length])
-
-
-def _across(saved: Saved) -> Saved:
-    """Lay keys out as a decoding step reads them, a token a column: OpenBLAS then multiplies 1.6 times as fast."""
-    laid = tuple((mx.contiguous(keys.swapaxes(1, 2)).swapaxes(1, 2), values) for keys, values in saved)
-    mx.eval(laid)
-    return laid
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:

@@ -1,3 +1,4 @@
+import math
 import random
 
 import mlx.core as mx
@@ -7,7 +8,7 @@ from mlx_lm.generate import generate_step
 from mlx_lm.models import llama, qwen3
 
 from loop.errors import ConfigError
-from loop.student import loading
+from loop.student import blocks, loading
 from loop.student.conversations import Request
 from loop.student.engine import Engine, Refused
 from loop.student.loading import load
@@ -99,6 +100,25 @@ def test_greedy_tokens_are_those_of_plain_generate_in_any_batch(model):
     assert 0 < engine.stats.right < engine.stats.guessed  # both ends of a guess were tried
 
 
+def test_a_prefix_that_is_not_in_blocks_gives_the_same_tokens(model, monkeypatch):
+    monkeypatch.setattr(blocks, "slow_exp", lambda: False)
+    engine = Engine(model, max_rows=5)
+    check_plays(model, engine, random.Random(4), count=6, steps=2)
+    assert not engine.prefixes.in_blocks
+
+
+def test_scores_too_far_from_nought_are_noticed_and_the_step_is_computed_again(model, monkeypatch):
+    rng = random.Random(5)
+    engine = Engine(model, max_rows=5)
+    check_plays(model, engine, rng, count=6, steps=1)
+    assert not any(layer.shifted for layer in engine.layers)
+    for layer in model.layers[-1:]:
+        monkeypatch.setattr(layer.self_attn, "scale", 3000 * layer.self_attn.scale)
+    engine = Engine(model, max_rows=5)
+    check_plays(model, engine, rng, count=6, steps=2)
+    assert all(layer.shifted for layer in engine.layers)
+
+
 def spoken_plays(renderer, count):
     """The first messages of plays over four backends, two samples of each task, in text that people would write."""
     for number in range(count):
@@ -175,10 +195,15 @@ def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
     assert engine.stats.read <= 52 + 2 * 2 + 3 * 2
 
 
+def room(model, *, prefix, tails):
+    """Bytes of a prefix of such a length, and of so many tails of up to 128 places."""
+    engine = Engine(model)
+    return engine.prefixes.nbytes_of(prefix) + engine.talks.rack.nbytes_of(tails, 128)
+
+
 def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     rng = random.Random(6)
-    token_bytes = Engine(model).talks.rack.token_bytes
-    engine = Engine(model, max_rows=16, kv_bytes=4 * (128 + 10) * token_bytes)  # three such, and one outside
+    engine = Engine(model, max_rows=16, kv_bytes=4 * room(model, prefix=10, tails=1))  # three such, and one outside
     engine.guesses = 0  # so that answers of equal length take equally long
     requests = [Request(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
     ids = [engine.submit(request) for request in requests]
@@ -213,8 +238,7 @@ def test_prefixes_and_tails_of_any_length_share_the_memory(model, seed):
 
 def test_conversations_behind_one_prefix_need_room_for_it_once(model):
     rng = random.Random(10)
-    token_bytes = Engine(model).talks.rack.token_bytes
-    engine = Engine(model, max_rows=6, kv_bytes=4 * (2 * 128 + 100) * token_bytes)  # six tails, one prefix of 300
+    engine = Engine(model, max_rows=6, kv_bytes=math.ceil(room(model, prefix=300, tails=6) * 4 / 3))
     prefix = drawn(rng, 300, 300)
     requests = [Request(tokens=prefix + drawn(rng, 20, 30), prefix=300, max_tokens=8) for _ in range(6)]
     for request in requests:

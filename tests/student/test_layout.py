@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loop.student import attention, layout
+from loop.student import attention, blocks, layout
 from loop.student.cores import streams
 from loop.student.layout import RUN, Seat, Work, _cuts, _read, lay_out, whole
 
@@ -106,22 +106,29 @@ def drawn(*shape):
 
 
 @pytest.mark.parametrize("worth", [0, 10**9], ids=["side by side", "one core"])
+@pytest.mark.parametrize("way", ["in blocks", "in blocks, shifted", "as a whole"])
 @given(work=works, behind=st.lists(st.integers(0, 2), min_size=8, max_size=8))
-def test_attention_is_that_of_each_token_to_its_prefix_and_its_row_up_to_itself(worth, work, behind):
-    prefixes = [None, *((((mx.array(drawn(K, n, D)), mx.array(drawn(K, n + 1, D)[:, :n])),)) for n in (5, 140))]
+def test_attention_is_that_of_each_token_to_its_prefix_and_its_row_up_to_itself(worth, way, work, behind):
+    plain = {n: (mx.array(drawn(K, n, D)), mx.array(drawn(K, n + 1, D)[:, :n])) for n in (5, 140)}
+    laid = plain if way == "as a whole" else {n: blocks.laid_out(*pair) for n, pair in plain.items()}
+    prefixes = [None, (laid[5],), (laid[140],)]
     chosen = sorted(zip(behind, work.items(), strict=False), key=lambda item: (item[0], item[1][0]))
     tasks = [Work(slot, *part, prefixes[which], (0, 5, 140)[which]) for which, (slot, part) in chosen]
     layer = attention.Layer(0, K, D, mx.float32, streams(2))
+    layer.shifted = way == "in blocks, shifted"
     layer.tails.reserve(1 + max(work), whole(340))
     layer.tails.keys, layer.tails.values = mx.array(drawn(1 + max(work), K, 384, D)), mx.array(drawn(21, K, 384, D))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "WORTH", worth)
-        layer.now = lay_out(tasks, 2)
     queries = drawn(sum(task.count for task in tasks), K * G, 1, D)
-    found = np.array(layer.attend(mx.array(queries), 0.5)).reshape(-1, K, G, D)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "slow_exp", lambda: way != "as a whole")
+        patch.setattr(blocks, "WORTH", worth)
+        patch.setattr(layout, "WORTH", worth)
+        layer.enter(lay_out(tasks, 2), mx.zeros(1))
+        found = np.array(layer.attend(mx.array(queries), 0.5)).reshape(-1, K, G, D)
+    assert attention.in_range([layer], None)
     asked = iter(zip(queries.reshape(-1, K, G, D) * 0.5, found, strict=True))
     for task in tasks:
-        before = [np.array(part) for part in task.prefix[0]] if task.prefix else [np.zeros((K, 0, D))] * 2
+        before = [np.array(part) for part in plain[task.prefix_length]] if task.prefix else [np.zeros((K, 0, D))] * 2
         own = [np.array(part[task.slot]) for part in (layer.tails.keys, layer.tails.values)]
         for index in range(task.count):
             seen = [
