@@ -39,6 +39,16 @@ class Shelf:
         self.keys, self.values = _padded(self.keys, slots, places), _padded(self.values, slots, places)
         mx.eval(self.keys, self.values)
 
+    def spots(self, now: Pass) -> mx.array:
+        """Say where each token of a pass goes, a head: [N * K] places in all that there are, one behind the other."""
+        heads, length = self.keys.shape[1:3]
+        found: mx.array = (now.slots[:, None] * heads + mx.arange(heads)) * length + now.places[:, None]
+        return found.reshape(-1)
+
+    def write(self, spots: mx.array, keys: mx.array, values: mx.array) -> None:
+        """Put keys and values, [N, K, 1, D], there. In place: nobody else holds these arrays."""
+        self.keys, self.values = _written(self.keys, spots, keys), _written(self.values, spots, values)
+
     def part(self, low: int, high: int, places: int) -> tuple[mx.array, mx.array]:
         """Look at the first places of some slots: [high - low, K, places, D]."""
         return self.keys[low:high, :, :places], self.values[low:high, :, :places]
@@ -60,20 +70,23 @@ class Layer:
         self.logarithms: list[mx.array] = []
         """Of the sums of exponentials in this pass, where that matters."""
         self.now: Pass | None = None
+        self.spots: mx.array | None = None
         self.offset: mx.array | Turns | None = None
 
-    def enter(self, now: Pass, offset: mx.array | Turns) -> None:
-        """Begin a pass. mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them."""
-        self.now, self.offset, self.logarithms = now, offset, []
+    def enter(self, now: Pass, spots: mx.array, offset: mx.array | Turns) -> None:
+        """Begin a pass that writes to these spots of the tails.
+
+        mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them.
+        """
+        self.now, self.spots, self.offset, self.logarithms = now, spots, offset, []
 
     def make_mask(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - mlx-lm's signature
         """Say that the model need not make a mask: the pass knows what each token may see."""
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Write the new tokens' keys and values, [N, K, 1, D], into their slots. In place: nobody else holds these."""
-        assert self.now is not None
-        self.tails.keys[self.now.slots, :, self.now.places] = keys[:, :, 0]
-        self.tails.values[self.now.slots, :, self.now.places] = values[:, :, 0]
+        """Write the new tokens' keys and values, [N, K, 1, D], into their slots."""
+        assert self.spots is not None
+        self.tails.write(self.spots, keys, values)
         return keys, values
 
     def attend(self, queries: mx.array, scale: float) -> mx.array:
@@ -214,6 +227,12 @@ def _join(one: tuple[mx.array, mx.array], other: tuple[mx.array, mx.array]) -> m
     """Join what two parts of the keys gave, each in proportion to the exponentials that it summed."""
     share = mx.sigmoid(other[1] - one[1]).astype(one[0].dtype)
     return one[0] + (other[0] - one[0]) * share
+
+
+def _written(array: mx.array, spots: mx.array, new: mx.array) -> mx.array:
+    flat = array.reshape(-1, array.shape[-1])
+    flat[spots] = new.reshape(-1, new.shape[-1])
+    return flat.reshape(array.shape)
 
 
 def _padded(array: mx.array, slots: int, places: int) -> mx.array:

@@ -311,9 +311,9 @@ class Engine:
         longest = max(len(part.row.held) + len(part.tokens) for part in work)
         self.talks.rack.reserve(1 + max(part.row.slot for part in work), longest)
         now = lay_out([part.row.work(len(part.tokens)) for part in work], len(self.layers[0].streams))
-        turns = offset(self.model, now.positions)
+        spots, turns = self.layers[0].tails.spots(now), offset(self.model, now.positions)
         for layer in self.layers:
-            layer.enter(now, turns)
+            layer.enter(now, spots, turns)
         tokens = [token for part in work for token in part.tokens]
         hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden

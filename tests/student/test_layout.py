@@ -123,7 +123,7 @@ def test_attention_is_that_of_each_token_to_its_prefix_and_its_row_up_to_itself(
         patch.setattr(blocks, "slow_exp", lambda: way != "as a whole")
         patch.setattr(blocks, "WORTH", worth)
         patch.setattr(layout, "WORTH", worth)
-        layer.enter(lay_out(tasks, 2), mx.zeros(1))
+        layer.enter(lay_out(tasks, 2), mx.zeros(1), mx.zeros(1))
         found = np.array(layer.attend(mx.array(queries), 0.5)).reshape(-1, K, G, D)
     assert attention.in_range([layer], None)
     asked = iter(zip(queries.reshape(-1, K, G, D) * 0.5, found, strict=True))
