@@ -18,7 +18,7 @@ import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
 
 from loop.errors import ConfigError, LoopdError
-from loop.student import attention
+from loop.student import attention, parallel
 from loop.student.attention import Layer
 from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
@@ -155,6 +155,8 @@ class Engine:
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
         self.live = kv_bytes - kv_bytes // 4
         self.layers, shape = _layers(model)
+        self.cores = parallel.install(model, self.layers[0].streams)
+        self.head = parallel.head(model, self.cores)
         self.prefixes = Prefixes(model, shape, self.live, _stored(stored, shape))
         tails = Rack([layer.tails for layer in self.layers], shape.token_bytes, self.live)
         self.talks = Conversations(tails, max_rows, kv_bytes // 4)
@@ -315,7 +317,8 @@ class Engine:
         for layer in self.layers:
             layer.enter(now, spots, turns)
         tokens = [token for part in work for token in part.tokens]
-        hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
+        with self.cores.taken():
+            hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden
 
     def _logits(self, hidden: mx.array, work: Sequence[Part]) -> mx.array | None:
@@ -325,10 +328,8 @@ class Engine:
         if not wanted:
             mx.eval(hidden)
             return None
-        tied = self.model.args.tie_word_embeddings
-        head = self.model.model.embed_tokens.as_linear if tied else self.model.lm_head
-        logits: mx.array = head(hidden[mx.array(wanted), 0])
-        return logits
+        with self.cores.taken():
+            return self.head(hidden[mx.array(wanted), 0])
 
     def _speak(self, parts: Sequence[Part], logits: mx.array | None) -> list[Answer]:
         if logits is None:

@@ -13,8 +13,8 @@ NOTHING: Final = -1e30
 """Added to a score that must not count."""
 RUN: Final = 2048
 """Scores that one more run of slots may cost: what its operations take would compute so many, a head."""
-WORTH: Final = 65536
-"""Scores of a pass, a head, from which it is worth to attend on several cores."""
+WORTH: Final = 98304
+"""Scores of a pass with its tails, a head, from which each core attends for a share of the tokens."""
 PIECE: Final = 128
 """Places of a tail that are read at a time; a slot has room for a multiple of it."""
 Saved = tuple[tuple[mx.array, mx.array], ...]
@@ -103,13 +103,13 @@ def lay_out(work: Sequence[Work], cores: int = 1) -> Pass:
     before = [item.prefix_length for item in work for _ in range(item.count)]
     slots = [item.slot for item in work for _ in range(item.count)]
     positions = np.add(before, places)
-    return Pass(mx.array(positions), mx.array(slots), mx.array(places), tuple(_shares(work, positions, cores)))
+    shares = _shares(work, positions, cores if sum(places) >= WORTH else 1)
+    return Pass(mx.array(positions), mx.array(slots), mx.array(places), tuple(shares))
 
 
-def _shares(work: Sequence[Work], positions: NDArray[np.int64], cores: int) -> Iterator[Share]:
-    """Cut the tokens into shares with as many scores each, where there are enough of them."""
+def _shares(work: Sequence[Work], positions: NDArray[np.int64], parts: int) -> Iterator[Share]:
+    """Cut the tokens into shares with as many scores each, those with prefixes included."""
     scores = np.cumsum(positions + 1)
-    parts = cores if scores[-1] >= WORTH else 1
     bounds = [0, *np.searchsorted(scores, scores[-1] * np.arange(1, parts) / parts), len(positions)]
     for low, high in pairwise(map(int, bounds)):
         if low < high:

@@ -69,6 +69,12 @@ def test_each_token_finds_itself_among_the_runs_and_sees_its_row_up_to_itself(wo
     ]
 
 
+def test_cores_take_shares_for_the_sake_of_tails_alone():
+    behind = [Work(slot, 100, 1, (), 1_000_000) for slot in range(16)]
+    assert len(lay_out(behind, 2).shares) == 1
+    assert len(lay_out([*behind, Work(16, layout.WORTH // 100, 100, None, 0)], 2).shares) == 2
+
+
 def test_tokens_that_stand_in_order_need_no_gather():
     in_order, swapped, apart = (
         lay_out([Work(slot, 3, 1, None, 0) for slot in slots]).shares[0] for slots in ((4, 5), (5, 4), (4, 6))
