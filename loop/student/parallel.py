@@ -84,9 +84,9 @@ class ColumnParallel(nn.Linear):  # type: ignore[misc]  # MLX has no types
         wide = width(outputs, inputs)
         bounds = np.linspace(0, outputs // wide, len(streams) + 1).astype(int) * wide
         for stream, (low, high) in zip(streams, pairwise(bounds.tolist()), strict=True):
-            blocks = self.weight[low:high].reshape(-1, wide, inputs).swapaxes(1, 2)
-            mx.eval(blocks)  # once: a step does not look for them again
             if low < high:
+                blocks = self.weight[low:high].reshape(-1, wide, inputs).swapaxes(1, 2)
+                mx.eval(blocks)  # once: a step does not look for them again
                 yield Part(stream, blocks, self.bias[low:high] if "bias" in self else None)
 
     def __call__(self, x: mx.array) -> mx.array:

@@ -3,7 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from mlx import nn
 from mlx.utils import tree_flatten
@@ -43,6 +43,7 @@ def drawn(shape, size):
     return mx.random.normal((*shape, size) if isinstance(shape, tuple) else (shape, 1, size), key=mx.random.key(3))
 
 
+@example(size=(8, 64), shape=3, bias=True, count=3)  # one block, and three that could take it
 @given(size=st.tuples(sizes, sizes), shape=rows, bias=st.booleans(), count=st.integers(1, 3))
 def test_a_layer_in_parts_is_the_layer(size, shape, bias, count, lanes):
     assume(width(*size))
