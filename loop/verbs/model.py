@@ -1,5 +1,6 @@
 """`loopd model`: the policies; compare, propose, promote, roll back; check them, take them elsewhere, talk to them."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from rich.console import Console
 from loop import cards, config, gpu, lock, parts, paths, plugins, reading, registry, reporting
 from loop.children import scrubbed
 from loop.conversation import conversation
-from loop.errors import LoopdError, NotFound
+from loop.errors import CannotCreate, LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
 from loop.gates.judging import OVERALL
 from loop.gates.pairing import Paired, by_backend, pair
@@ -28,19 +29,31 @@ from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 
 app = typer.Typer(
-    help="Policies: list, diff, card, propose, promote, roll back, verify, export, chat.", no_args_is_help=True
+    help="Policies: list, show, diff, card, propose, promote, roll back, verify, export, chat.", no_args_is_help=True
 )
 Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
 System = Annotated[Path | None, typer.Option(help="A file with the whole new system prompt.")]
 Prompt = Annotated[str | None, typer.Option(help=f"Put behind its own prompt: {', '.join(PROMPTS)}.")]
 Rounded = Annotated[Precision | None, typer.Option(help="What the served weights are rounded to.")]
 Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
+Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or export the adapter alone.")]
 
 
 @app.command("list")
 def list_(*, as_json: Json = False) -> None:
     """Every policy with its place."""
     show_query("select * from v_policies", as_json=as_json)
+
+
+@app.command("show")
+def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
+    """What a policy is made of, its place, and where its adapter lies."""
+    with store() as opened:
+        found = _named(opened, policy)
+        standing = next(standing for each, standing in opened.policies() if each.id == found.id)
+    told = {"id": found.id, "standing": standing, **found.model_dump(mode="json"), "parent": found.parent}
+    told["directory"] = paths.find().adapter(found)
+    show([{"what": name, "value": value} for name, value in told.items()], as_json=as_json)
 
 
 @app.command()
@@ -56,24 +69,44 @@ def verify(policy: Begins = "champion") -> None:
 
 
 @app.command()
-def export(out: Out, policy: Begins = "champion") -> None:
+def export(out: Out, policy: Begins = "champion", *, fuse: Fuse = True) -> None:
     """Merge a policy's adapter into the base model, rounded as it is served: a directory for mlx-lm and others."""
     found = _find(policy)
-    adapter = paths.find().adapter(found)
-    if adapter is None and found.precision is Precision.BASE:
+    what = _fused(found, out.absolute()) if fuse else _adapter_alone(found, out)
+    for name, text in cards.files(_report(found.id)).items():
+        (out / name).write_text(text, encoding="utf-8")
+    typer.echo(f"{out}: {what}, with the policy's cards. It was measured with the system prompt that")
+    typer.echo(f"{cards.README} names: give it the same one.")
+
+
+def _fused(policy: Policy, out: Path) -> str:
+    adapter = paths.find().adapter(policy)
+    if adapter is None and policy.precision is Precision.BASE:
         raise NotFound("This policy has the stock model's weights; copy its directory from data/models.")
-    places = {"--base": _base(found), "--adapter": adapter, "--precision": found.precision, "--out": out.absolute()}
+    places = {"--base": _base(policy), "--adapter": adapter, "--precision": policy.precision, "--out": out}
     words = [str(word) for pair in places.items() if pair[1] is not None for word in pair]
     arguments = [sys.executable, "-m", "loop.student.export", *words]
     done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=scrubbed(gpu.preload()))
     if done.returncode:
         raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
-    for name, text in cards.files(_report(found.id)).items():
-        (out / name).write_text(text, encoding="utf-8")
-    typer.echo(
-        f"{out}: weights in mlx-lm's layout, with the policy's cards. It was measured with the system prompt that"
-    )
-    typer.echo(f"{cards.README} names: give it the same one.")
+    return "weights in mlx-lm's layout"
+
+
+def _adapter_alone(policy: Policy, out: Path) -> str:
+    adapter = paths.find().adapter(policy)
+    if adapter is None:
+        raise NotFound("The stock model has no adapter.")
+    if out.exists():
+        raise CannotCreate(f"{out} exists. Name a directory that does not.")
+    manifest = registry.verify(adapter, policy.base)
+    try:
+        out.mkdir(parents=True)
+        for name in manifest.files:
+            shutil.copyfile(adapter / name, out / name)
+    except OSError as error:
+        shutil.rmtree(out, ignore_errors=True)
+        raise CannotCreate(f"{out} cannot be written: {error}") from error
+    return f"the adapter in mlx-lm's layout, made for base {policy.base[:16]}"
 
 
 @app.command()

@@ -75,6 +75,28 @@ def test_a_directory_is_made_anew_at_any_time(rehearsal):
     assert (rehearsal.places.policies / stock.id / "gate_report.json").is_file()
 
 
+def test_a_policy_is_shown_and_its_adapter_can_be_taken_elsewhere(rehearsal, tmp_path):
+    rehearsal.live()
+    with rehearsal.store() as store:
+        champion, stock = store.champion(), store.policies()[0][0]
+    told = {row["what"]: row["value"] for row in rehearsal.json("model", "show")["rows"]}
+    adapter = rehearsal.places.adapter(champion)
+    assert told == champion.model_dump(mode="json") | {
+        "id": champion.id, "standing": "champion", "parent": stock.id, "directory": str(adapter),
+    }  # fmt: skip
+    assert "retired" in rehearsal.loopd("model", "show", stock.id[:12])
+    out = tmp_path / "taken" / "along"
+    assert "the adapter in mlx-lm's layout" in rehearsal.loopd("model", "export", str(out), "--no-fuse")
+    files = registry.verify(adapter, base=champion.base).files
+    assert {name: (out / name).read_bytes() for name in files} == {
+        name: (adapter / name).read_bytes() for name in files
+    }
+    assert "# Policy" in (out / cards.README).read_text()
+    assert "exists" in rehearsal.loopd("model", "export", str(out), "--no-fuse", code=1)
+    assert "no adapter" in rehearsal.loopd("model", "export", str(out / "x"), stock.id, "--no-fuse", code=1)
+    assert "cannot be written" in rehearsal.loopd("model", "export", str(out / "README.md" / "x"), "--no-fuse", code=1)
+
+
 def test_a_specialist_is_marked_and_shows_what_it_lost(make_report):
     card = cards.model_card(make_report(Standing.SPECIALIST))
     assert "Specialist: routed-only" in card
