@@ -56,6 +56,13 @@ class Answer(Record):
     logprobs: tuple[float, ...] | None = None
 
 
+class Queue(Record):
+    """Requests that wait, in order, and what for: one of the rows, or keys and values."""
+
+    ids: tuple[int, ...] = ()
+    reason: Literal["rows", "memory"] | None = None
+
+
 class Stats(Record):
     """Counters since the start, and how full it is now."""
 
@@ -74,6 +81,7 @@ class Stats(Record):
     """Prefixes that were read from disk."""
     rows: int = 0
     waiting: int = 0
+    waiting_for: Literal["rows", "memory"] | None = None
     kv_bytes: int = 0
 
 
@@ -104,6 +112,11 @@ class Batching(Protocol):
 
     def cancel(self, identity: int) -> None:
         """Forget a request: nobody waits for the answer."""
+        ...
+
+    @property
+    def queue(self) -> Queue:
+        """Those for whom the last step had no room."""
         ...
 
     @property
@@ -162,6 +175,7 @@ class Engine:
         self.talks = Conversations(tails, max_rows, kv_bytes // 4)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
+        self.queue = Queue()
         self.constraint = constraint
         self.drafts = Drafts()
         self.guesses = GUESSES
@@ -213,6 +227,7 @@ class Engine:
             prefix_loads=self.prefixes.stored.loaded if self.prefixes.stored else 0,
             rows=len(self.talks.rows),
             waiting=len(self.waiting),
+            waiting_for=self.queue.reason,
             kv_bytes=self.talks.nbytes + self.prefixes.nbytes,
         )
 
@@ -236,8 +251,10 @@ class Engine:
         return self._speak([part for part in work if part.speaks], logits)
 
     def _admit(self) -> None:
+        self.queue = Queue()
         for identity, request in list(self.waiting.items()):
-            if len(self.talks.rows) >= self.max_rows or not self._fits(request):
+            if reason := self._short(request):
+                self.queue = Queue(ids=tuple(each for each in self.waiting if each >= identity), reason=reason)
                 return  # in order: nobody overtakes because he is smaller
             prefix = self.prefixes.get(request.tokens[: request.shared]) if request.shared else None
             if row := self.talks.seat(identity, request, prefix):
@@ -247,6 +264,12 @@ class Engine:
                 if prefix:
                     prefix.users += 1
                 self._share(row.slot + 1, request)
+
+    def _short(self, request: Request) -> Literal["rows", "memory"] | None:
+        """Say what there is too little of for the request, if anything."""
+        if len(self.talks.rows) >= self.max_rows:
+            return "rows"
+        return None if self._fits(request) else "memory"
 
     def _fits(self, request: Request) -> bool:
         """Whether there is room for the request at its longest; where nobody speaks, the tails are laid out anew."""

@@ -12,7 +12,7 @@ from mlx_lm.generate import BatchGenerator, StopSequences
 
 from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Refused, Stats, context, matching
+from loop.student.engine import Answer, Queue, Refused, Stats, context, matching
 from loop.student.sampling import Sampling, generator, sampled
 
 
@@ -30,6 +30,8 @@ class PlainEngine:
     """Serves any model that mlx-lm loads. Use it from one thread."""
 
     kind = "mlx-lm"
+    queue = Queue()
+    """Nobody is known to wait: mlx-lm's batching keeps its own order."""
 
     def __init__(
         self,

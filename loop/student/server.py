@@ -14,8 +14,10 @@ import json
 import os
 import socket
 import sys
+import time
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import mlx.core as mx
 import structlog
@@ -39,7 +41,7 @@ from loop.student.memory import keep_freed, one_arena
 from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
 from loop.student.sampling import Sampling
-from loop.student.service import Service
+from loop.student.service import Queued, Service
 from loop.student.stored import Place
 from loop.student.wire import Ask, wire_answer
 from loop.training import memory
@@ -76,15 +78,20 @@ class Endpoint:
             request = self._request(ask)
         except (ValidationError, ValueError, LoopdError) as error:
             return _refusal(400, str(error))
-        answering = asyncio.create_task(self.service.ask(request))
+        queued: asyncio.Future[Queued] = asyncio.get_running_loop().create_future()
+        answering = asyncio.create_task(self._answered(ask, request, queued))
         leaving = asyncio.create_task(_left(http))
-        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if not answering.done():
-            answering.cancel()
-            return Response(status_code=GONE)
+        news: set[asyncio.Future[Any]] = {answering, leaving, queued}
+        await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+        answer = _unless_left(answering, leaving)
+        return Later(queued.result(), answer) if queued.done() and not answering.done() else await answer
+
+    async def _answered(self, ask: Ask, request: Request, queued: "asyncio.Future[Queued]") -> Response:
+        def tell(place: Queued) -> None:
+            queued.get_loop().call_soon_threadsafe(queued.set_result, place)
+
         try:
-            return JSONResponse(self._completion(ask, request, answering.result()))
+            return JSONResponse(self._completion(ask, request, await self.service.ask(request, tell)))
         except Refused as error:
             return _refusal(400, str(error))
 
@@ -117,7 +124,23 @@ class Endpoint:
             "total_tokens": len(request.tokens) + len(answer.tokens),
         }
         choice: JsonValue = {"index": 0, "message": message, "finish_reason": finish, "logprobs": scores}
-        return {"object": "chat.completion", "model": ask.model, "choices": [choice], "usage": usage}
+        named: dict[str, JsonValue] = {"id": f"chatcmpl-{answer.id}", "created": int(time.time()), "model": ask.model}
+        return {"object": "chat.completion", **named, "choices": [choice], "usage": usage}
+
+
+class Later(Response):
+    """Says at once that a request waits, what for and behind how many, and its answer when it is there."""
+
+    def __init__(self, queued: Queued, answer: Awaitable[Response]) -> None:
+        words = f"{queued.reason}; ahead={queued.ahead}"
+        super().__init__(headers={"loopd-queued": words}, media_type="application/json")
+        del self.headers["content-length"]
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send the head, wait, and send the body."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": (await self.answer).body})
 
 
 class Guard:
@@ -141,6 +164,16 @@ async def _body(http: HttpRequest) -> bytes:
             raise ValueError(f"a request longer than {MAX_BODY} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+async def _unless_left(answering: "asyncio.Task[Response]", leaving: "asyncio.Task[None]") -> Response:
+    """Give the answer. Where the client goes away before, its row is freed, and nobody reads what is given."""
+    await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if answering.done():
+        return answering.result()
+    answering.cancel()
+    return Response(status_code=GONE)
 
 
 async def _left(http: HttpRequest) -> None:

@@ -5,17 +5,25 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
 from loop.student.conversations import Request
-from loop.student.engine import Answer, Batching, Refused, Stats
+from loop.student.engine import Answer, Batching, Queue, Refused, Stats
 from loop.student.threads import Threads
+from loop.types import Record
 
 log = structlog.get_logger()
 PATIENCE: Final = 5.0
 """Seconds to wait for the thread at the end."""
+
+
+class Queued(Record):
+    """Told to who has to wait: what for, and how many wait in front of him."""
+
+    reason: Literal["rows", "memory"]
+    ahead: int
 
 
 class Service:
@@ -31,6 +39,8 @@ class Service:
         self._build, self._failed = build, failed
         self._inbox: SimpleQueue[Callable[[Batching], None]] = SimpleQueue()
         self._waiting: dict[int, Future[Answer]] = {}
+        self._untold: dict[int, Callable[[Queued], None]] = {}
+        self._short: str | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.ready: Future[Batching] = Future()
@@ -46,14 +56,18 @@ class Service:
         self._inbox.put(lambda _: None)
         self._thread.join(PATIENCE)
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request, queued: Callable[[Queued], None]) -> Answer:
         """Wait for a request's answer. Cancelling frees its row.
+
+        Args:
+            request: what to answer.
+            queued: called once, in the engine's thread, where the request has to wait for room.
 
         Raises:
             Refused: it can never be served.
         """
         future: Future[Answer] = Future()
-        self._inbox.put(lambda engine: self._submit(engine, request, future))
+        self._inbox.put(lambda engine: self._submit(engine, request, future, queued))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -66,17 +80,22 @@ class Service:
         self._inbox.put(lambda engine: future.set_result(engine.stats))
         return await asyncio.wrap_future(future)
 
-    def _submit(self, engine: Batching, request: Request, future: Future[Answer]) -> None:
+    def _submit(
+        self, engine: Batching, request: Request, future: Future[Answer], queued: Callable[[Queued], None]
+    ) -> None:
         if future.cancelled():
             return
         try:
-            self._waiting[engine.submit(request)] = future
+            identity = engine.submit(request)
         except Refused as error:
             future.set_exception(error)
+        else:
+            self._waiting[identity], self._untold[identity] = future, queued
 
     def _forget(self, engine: Batching, future: Future[Answer]) -> None:
         for identity in [identity for identity, waiting in self._waiting.items() if waiting is future]:
             del self._waiting[identity]
+            self._untold.pop(identity, None)
             engine.cancel(identity)
 
     def _run(self) -> None:
@@ -91,7 +110,9 @@ class Service:
             while not self._ending.is_set():
                 self._take(engine)
                 threads.settle()
-                for answer in engine.step():
+                answers = engine.step()
+                self._tell(engine.queue)
+                for answer in answers:
                     self._deliver(answer)
         except Exception:
             log.exception("engine_broken")
@@ -107,7 +128,17 @@ class Service:
             except Empty:
                 return
 
+    def _tell(self, queue: Queue) -> None:
+        """Tell each that has to wait, once, and the log when it begins to be for memory."""
+        if queue.reason == "memory" != self._short:
+            log.warning("requests_wait_for_memory", waiting=len(queue.ids))
+        self._short = queue.reason
+        for ahead, identity in enumerate(queue.ids):
+            if queue.reason and (queued := self._untold.pop(identity, None)):
+                queued(Queued(reason=queue.reason, ahead=ahead))
+
     def _deliver(self, answer: Answer) -> None:
+        self._untold.pop(answer.id, None)
         future = self._waiting.pop(answer.id, None)
         if future is not None and future.set_running_or_notify_cancel():
             future.set_result(answer)

@@ -7,7 +7,7 @@ the names of tools that became available with it.
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
 
 from loop.canonical import NotJson
 from loop.canonical import parse as parse_json
@@ -82,7 +82,7 @@ class WireTool(_Wire):
 
 
 class Ask(_Wire):
-    """The body of `POST /v1/chat/completions`."""
+    """The body of `POST /v1/chat/completions`. What would change the answer, and cannot be had, is refused."""
 
     model: str = ""
     messages: tuple[WireMessage, ...] = Field(min_length=1)
@@ -90,10 +90,16 @@ class Ask(_Wire):
     temperature: float = Field(default=0.0, ge=0, le=5)
     top_p: float = Field(default=1.0, gt=0, le=1)
     seed: int = 0
-    max_tokens: int = Field(default=MAX_TOKENS, ge=1)
+    max_tokens: int = Field(
+        default=MAX_TOKENS, ge=1, validation_alias=AliasChoices("max_tokens", "max_completion_tokens")
+    )
     logprobs: bool = False
     constrained: bool = False
     """Whether calls are held to the tools on offer, token by token."""
+    stream: Literal[False] | None = None
+    n: Literal[1] | None = None
+    stop: None = None
+    tool_choice: Literal["auto"] | None = None
 
     @property
     def catalogue(self) -> Catalogue:

@@ -10,7 +10,7 @@ from mlx_lm.models import llama, qwen3
 from loop.errors import ConfigError
 from loop.student import blocks, loading
 from loop.student.conversations import Request
-from loop.student.engine import Engine, Refused
+from loop.student.engine import Engine, Queue, Refused
 from loop.student.loading import load
 from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
@@ -210,6 +210,10 @@ def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     finished, most = [], 0
     while engine.busy:
         finished += [answer.id for answer in engine.step()]
+        assert (engine.queue.reason, list(engine.queue.ids)) == (
+            "memory" if engine.waiting else None,
+            [*engine.waiting],
+        )
         most = max(most, engine.stats.rows)
         assert engine.stats.kv_bytes <= engine.kv_bytes
     assert most == 3
@@ -234,6 +238,19 @@ def test_prefixes_and_tails_of_any_length_share_the_memory(model, seed):
         assert engine.stats.kv_bytes <= engine.kv_bytes
     for name in ids[::6]:
         assert found[name] == plain(model, requests[name - 1].tokens, 3)
+
+
+def test_who_waits_for_a_row_is_told_so_and_so_are_those_behind(model):
+    rng = random.Random(12)
+    engine = Engine(model, max_rows=2)
+    ids = [engine.submit(Request(tokens=drawn(rng, 30, 60), max_tokens=8)) for _ in range(5)]
+    engine.step()
+    assert engine.queue == Queue(ids=tuple(ids[2:]), reason="rows")
+    assert engine.stats.waiting_for == "rows"
+    while engine.busy:
+        engine.step()
+    assert engine.queue == Queue()
+    assert engine.stats.waiting_for is None
 
 
 def test_conversations_behind_one_prefix_need_room_for_it_once(model):

@@ -126,6 +126,29 @@ def test_a_client_that_goes_away_frees_its_row(base, token_file):
         child.stdin.close()
 
 
+def test_a_request_that_has_to_wait_is_told_so_before_its_answer_comes(base, token_file):
+    child, ready = serve(tiny(base.parent, stops=False), token_file, "--max-rows", "1")
+    url = f"http://127.0.0.1:{ready['port']}"
+    body = {"messages": [{"role": "user", "content": "go"}]}
+
+    def talk_on():
+        with pytest.raises(httpx2.TimeoutException):
+            httpx2.post(f"{url}/v1/chat/completions", json=body | {"max_tokens": 8000}, headers=http.headers, timeout=3)
+
+    with child, httpx2.Client(headers={"Authorization": "Bearer secret"}, timeout=20) as http:
+        first = threading.Thread(target=talk_on)
+        first.start()
+        while not http.get(f"{url}/v1/stats").json()["rows"]:
+            time.sleep(0.02)
+        with http.stream("POST", f"{url}/v1/chat/completions", json=body | {"max_tokens": 4}) as second:
+            assert second.headers["loopd-queued"] == "rows; ahead=0"
+            assert first.is_alive()
+            assert http.get(f"{url}/v1/stats").json()["waiting_for"] == "rows"
+            assert json.loads(second.read())["usage"]["completion_tokens"] == 4
+        first.join()
+        child.stdin.close()
+
+
 def test_a_client_may_have_its_calls_held_to_the_tools(student):
     # A random model says no marker: what is shown here is that the wish arrives and changes nothing before one.
     held = student.model_copy(update={"constrained": True})
@@ -147,6 +170,10 @@ def test_nobody_without_the_token_gets_in(server):
         {"messages": [{"role": "user", "content": "x" * 100_000}]},
         {"max_tokens": 0},
         {"temperature": -1},
+        {"stream": True},
+        {"n": 2},
+        {"stop": ["x"]},
+        {"tool_choice": "required"},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "[1]"}}]}]},
     ],
 )
