@@ -10,6 +10,7 @@ from mlx import nn
 from mlx.utils import tree_flatten
 from mlx_lm.models import cohere, granite, qwen3
 
+from loop.student.export import fuse
 from loop.student.loading import load
 from loop.student.sources import embedded
 from loop.student.tiny import tiny
@@ -21,6 +22,7 @@ from loop.training.masks import Row, learned
 from loop.training.pieces import whole
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
+from loop.types import Precision
 
 
 def forest(count, vocabulary, seed):
@@ -94,6 +96,17 @@ def test_gradient_equals_the_plain_one_on_every_tensor(family, lanes, budget, wr
     rows = forest(7, model.args.vocab_size, seed=lanes)
     loss, gradient = nn.value_and_grad(model, plain)(model, rows)
     ours, our_gradient = shared(model, rows, Lanes(lanes), budget, least=16, block=24)
+    assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
+    assert distance(gradient, our_gradient) < 1e-4
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+@pytest.mark.parametrize("precision", [Precision.EIGHT, Precision.FOUR])
+def test_gradient_of_an_adapter_on_quantized_weights_is_the_plain_one(family, precision, tmp_path):
+    model = adapted(fuse(tiny(tmp_path, family), None, tmp_path / "rounded", precision), tmp_path)
+    rows = forest(7, model.args.vocab_size, seed=3)
+    loss, gradient = nn.value_and_grad(model, plain)(model, rows)
+    ours, our_gradient = shared(model, rows, Lanes(2), 200, least=16)
     assert ours.item() == pytest.approx(loss.item(), rel=1e-5)
     assert distance(gradient, our_gradient) < 1e-4
 

@@ -6,21 +6,26 @@ import random
 import socket
 import subprocess
 import sys
+from itertools import islice
 
 import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
+from mlx_lm.generate import generate_step
 
 from loop import registry
 from loop.errors import ConfigError
 from loop.registry import WEIGHTS
+from loop.student.conversations import Request
+from loop.student.engine import Engine
+from loop.student.export import fuse
 from loop.student.loading import load
 from loop.student.sources import directory_digest
 from loop.student.tiny import tiny
 from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import Job, read_examples, read_job
 from loop.training.trainer import TAKEN, learning_rate, read_rows, train
-from loop.types import Call, Catalogue, Message, Tool
+from loop.types import Call, Catalogue, Message, Precision, Tool
 
 CATALOGUE = Catalogue(
     tools=(Tool(name="mkdir", description="Create.", parameters={"type": "object", "properties": {}}),)
@@ -81,6 +86,21 @@ def test_it_learns_tells_and_writes_what_serving_loads(job, tmp_path):
     before, after = dict(tree_flatten(plain.parameters())), dict(tree_flatten(tuned.parameters()))
     changed = {name for name in before if not mx.array_equal(before[name], after[name])}
     assert changed == {name for name in before if name.endswith("proj.weight")}
+
+
+def test_a_quantized_base_learns_by_an_adapter_that_is_served_beside_it(job, tmp_path):
+    job = job.model_copy(update={"base": fuse(job.base, None, tmp_path / "rounded", Precision.FOUR)})
+    lines = run(job)
+    assert lines[-2]["loss"] < lines[1]["loss"] - 0.5
+    published = registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
+    tuned, tokens = load(job.base, published.path), tuple(range(5, 30))
+    engine = Engine(tuned)
+    engine.submit(Request(tokens=tokens, prefix=10, max_tokens=12))
+    while not (said := engine.step()):
+        pass
+    assert said[0].tokens == tuple(token for token, _ in islice(generate_step(mx.array(tokens), tuned), 12))
+    with pytest.raises(ConfigError, match="quantized"):
+        train(job.model_copy(update={"fine_tune": "full", "scratch": tmp_path / "full"}), lines.append)
 
 
 def test_the_same_seed_gives_the_same_adapter_and_another_one_does_not(job, tmp_path):
