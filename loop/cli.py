@@ -88,10 +88,11 @@ def _run(places: paths.Paths, settings: config.Config) -> int:
         try:
             with view.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
+                config.remember(places, settings)
                 with control.serving(places.run, shown, loop.store):
                     daemon.run(loop)
         except Stopped as stopped:
-            console.print(_farewell(shown.now, settings))
+            console.print(_farewell(shown.now))
             return stopped.exit_code
         except Exception as error:
             raise _told(error, places) from error
@@ -114,8 +115,8 @@ def _told(error: Exception, places: paths.Paths) -> LoopdError:
     return LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}")
 
 
-def _farewell(now: board.Progress, settings: config.Config) -> str:
-    command = "make start" if settings.profile == "quickstart" else f"loopd start --profile {settings.profile}"
+def _farewell(now: board.Progress) -> str:
+    command = "make start" if "MAKELEVEL" in os.environ else "loopd start"
     return f"Stopped in round {now.round}, stage {now.stage}. Nothing is lost; go on with: {command}"
 
 

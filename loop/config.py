@@ -175,18 +175,33 @@ def profiles() -> list[str]:
 
 
 def load(paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Config:
-    """Put the tree together.
+    """Put the tree together. The profile is the one named, or else the one that this home was last started with.
 
     Raises:
         ConfigError: a file is no TOML, or a word or value is not one of ours; names the place and the nearest word.
     """
     sources = [*_files(paths), ("the environment", _from_environment(environ)), ("the flags", dict(flags))]
-    name = profile or next((str(tree["profile"]) for _, tree in reversed(sources) if "profile" in tree), "quickstart")
+    named = (str(tree["profile"]) for _, tree in reversed(sources) if "profile" in tree)
+    name = profile or next(named, None) or _remembered(paths)
     merged = _profile(name)
     for place, tree in sources:
         _check_words(tree, Config, place)
         merged = _merge(merged, tree)
     return _validate({**merged, "profile": name})
+
+
+def remember(paths: Paths, settings: Config) -> None:
+    """Note the profile, so that later commands mean the same one without naming it."""
+    _note(paths).write_text(f"{settings.profile}\n", encoding="utf-8")
+
+
+def _remembered(paths: Paths) -> str:
+    note = _note(paths)
+    return note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "quickstart"
+
+
+def _note(paths: Paths) -> Path:
+    return paths.data / "profile"
 
 
 def _profile(name: str) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def test_a_daemon_in_the_background_is_watched_asked_and_stopped(loopd, tmp_path
     assert asked[0]["round"] == 1
     told = json.loads(loopd("status", "--json").stdout)
     assert told["running"] is True
+    assert (tmp_path / "home" / "data" / "profile").read_text() == "quickstart\n"
     assert "Paused" in loopd("gate", "pause", "depth", "--reason", "a test").stdout
     assert ask_until(loopd, "select trajectory from v_trajectories limit 1", lambda rows: rows)
     stopped = loopd("stop")

@@ -71,6 +71,22 @@ def test_junk_in_the_environment_is_named(places):
         config.load(places, "quickstart", {}, {"LOOPD_SEED": "1", "LOOPD_SEED__X": "2"})
 
 
+def test_a_home_goes_on_with_its_profile_until_another_is_named(places):
+    places.create()
+    assert config.load(places, None, {}, {}).profile == "quickstart"
+    config.remember(places, config.load(places, "mac-studio", {}, {}))
+    assert config.load(places, None, {}, {}).profile == "mac-studio"
+    assert config.load(places, "quickstart", {}, {}).profile == "quickstart"
+    (places.config / "loopd.toml").write_text('profile = "quickstart"\n')
+    assert config.load(places, None, {}, {}).profile == "quickstart"
+
+
+def test_a_note_of_the_profile_that_was_harmed_is_named(places):
+    (places.create().data / "profile").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="no profile"):
+        config.load(places, None, {}, {})
+
+
 def test_an_unknown_profile_lists_the_known_ones(places):
     with pytest.raises(ConfigError, match=r"'quikstart'\. Did you mean 'quickstart'\?"):
         config.load(places, "quikstart", {}, {})
