@@ -17,6 +17,16 @@ def test_exp_is_right_to_float32(values):
     np.testing.assert_allclose(ours, np.exp(x.astype(np.float64)), rtol=3e-7)
 
 
+def test_shapes_that_it_has_seen_are_forgotten_before_they_are_too_many():
+    compiled = elementwise.Compiled(lambda x: x + 1)
+    for count in [*range(1, elementwise.SHAPES + 40), 3, 500]:
+        assert compiled(mx.zeros(count)).tolist() == [1.0] * count
+        assert len(compiled.shapes) <= elementwise.SHAPES
+    before = compiled.compiled
+    compiled(mx.zeros(500))
+    assert compiled.compiled is before
+
+
 def test_below_the_range_it_stays_at_its_end():
     ours = elementwise._compiled_exp(mx.array([-np.inf, -1e30, -88.0]))
     assert 0 < ours[0].item() == ours[1].item() == ours[2].item() < 1e-37
