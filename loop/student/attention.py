@@ -4,7 +4,7 @@ A forward pass takes N tokens of many conversations as N batch rows of length on
 A token attends to the one copy of its conversation's prefix and to its own row's tail; the two partial results are
 joined by their log-sum-exp, which is exact (Hydragen, arXiv 2402.05099; cascade inference, FlashInfer).
 
-Shapes: N tokens, H query heads, K key/value heads, G = H/K, D the head's size, S slots, T places in a slot.
+Shapes: N tokens, H query heads, K key/value heads, G = H/K, D the head's size, P pages of PAGE tokens, R rows.
 """
 
 import sys
@@ -16,9 +16,9 @@ from typing import Any, Final
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from loop.student import blocks
+from loop.student import blocks, tails
 from loop.student.cores import shared_among
-from loop.student.layout import PIECE, Group, Pass, Run, Share, causal
+from loop.student.layout import PAGE, Group, Pass, Run, Share, causal
 from loop.student.rotary import Turns
 from loop.training.elementwise import exp, row_max, row_sum, slow_exp, swiglu
 from loop.training.pieces import Pieces, abreast, whole
@@ -29,33 +29,36 @@ FAMILIES: Final = ("llama", "qwen2", "qwen3")
 
 @dataclass(eq=False)
 class Shelf:
-    """Keys and values of many sequences: [S, K, T, D] each."""
+    """Keys and values of many tails, in pages: [P, K, PAGE, D] each."""
 
     keys: mx.array
     values: mx.array
 
-    def reserve(self, slots: int, places: int) -> None:
-        """Make room for so many sequences of so many tokens. Costs a copy."""
-        self.keys, self.values = _padded(self.keys, slots, places), _padded(self.values, slots, places)
+    def grow(self, pages: int) -> None:
+        """Have so many pages. Costs a copy."""
+        self.keys, self.values = _padded(self.keys, pages), _padded(self.values, pages)
         mx.eval(self.keys, self.values)
 
-    def spots(self, now: Pass) -> mx.array:
-        """Say where each token of a pass goes, a head: [N * K] places in all that there are, one behind the other."""
-        heads, length = self.keys.shape[1:3]
-        found: mx.array = (now.slots[:, None] * heads + mx.arange(heads)) * length + now.places[:, None]
-        return found.reshape(-1)
+    def choose(self, pages: Sequence[int]) -> None:
+        """Have these pages alone, in this order. Costs a copy."""
+        chosen = mx.array(list(pages), dtype=mx.uint32)
+        self.keys, self.values = self.keys[chosen], self.values[chosen]
+        mx.eval(self.keys, self.values)
+
+    def copy(self, page: int, other: int) -> None:
+        """Copy what a page holds to another."""
+        one = mx.array([page])  # chosen by an array: a slice would be a view, and writing beside it copy everything
+        held = self.keys[one][0], self.values[one][0]
+        mx.eval(held)
+        self.keys[other], self.values[other] = held
 
     def write(self, spots: mx.array, keys: mx.array, values: mx.array) -> None:
         """Put keys and values, [N, K, 1, D], there. In place: nobody else holds these arrays."""
         self.keys, self.values = _written(self.keys, spots, keys), _written(self.values, spots, values)
 
-    def part(self, low: int, high: int, places: int) -> tuple[mx.array, mx.array]:
-        """Look at the first places of some slots: [high - low, K, places, D]."""
-        return self.keys[low:high, :, :places], self.values[low:high, :, :places]
-
-    def one(self, slot: int, places: int) -> tuple[mx.array, mx.array]:
-        """Look at the beginning of one slot: [K, places, D]."""
-        return self.keys[slot, :, :places], self.values[slot, :, :places]
+    def by_head(self) -> tuple[mx.array, mx.array]:
+        """Look at the heads of all pages, one behind the other: [P * K, PAGE, D]."""
+        return self.keys.reshape(-1, *self.keys.shape[2:]), self.values.reshape(-1, *self.values.shape[2:])
 
 
 class Layer:
@@ -63,30 +66,26 @@ class Layer:
 
     def __init__(self, index: int, heads: int, size: int, dtype: mx.Dtype, streams: Sequence[mx.Stream] = ()) -> None:
         """Begin without any places; attention is shared out over the streams."""
-        empty = mx.zeros((0, heads, 0, size), dtype)
+        empty = mx.zeros((0, heads, PAGE, size), dtype)
         self.index, self.tails, self.streams = index, Shelf(empty, empty), streams
-        self.shifted = False
-        """Whether scores of a prefix need not be near enough to nought for their exponentials."""
+        self.shifted = not blocks.of_use(dtype)
+        """Whether scores need not be near enough to nought for their exponentials."""
         self.logarithms: list[mx.array] = []
-        """Of the sums of exponentials in this pass, where that matters."""
+        """Of the sums of exponentials in this pass, [n, K, G, 1] each."""
         self.now: Pass | None = None
-        self.spots: mx.array | None = None
         self.offset: mx.array | Turns | None = None
 
-    def enter(self, now: Pass, spots: mx.array, offset: mx.array | Turns) -> None:
-        """Begin a pass that writes to these spots of the tails.
-
-        mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them.
-        """
-        self.now, self.spots, self.offset, self.logarithms = now, spots, offset, []
+    def enter(self, now: Pass, offset: mx.array | Turns) -> None:
+        """Begin a pass. mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them."""
+        self.now, self.offset, self.logarithms = now, offset, []
 
     def make_mask(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - mlx-lm's signature
         """Say that the model need not make a mask: the pass knows what each token may see."""
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Write the new tokens' keys and values, [N, K, 1, D], into their slots."""
-        assert self.spots is not None
-        self.tails.write(self.spots, keys, values)
+        """Write the new tokens' keys and values, [N, K, 1, D], into their rows' pages."""
+        assert self.now is not None
+        self.tails.write(self.now.spots, keys, values)
         return keys, values
 
     def attend(self, queries: mx.array, scale: float) -> mx.array:
@@ -110,11 +109,14 @@ class Layer:
     def _of_share(self, queries: mx.array, share: Share) -> Pieces[mx.array]:
         """Attend with some tokens of the pass: [n, K, G, D]."""
         output, weight = yield from self._own(queries, share)
+        self.logarithms.append(weight)
         alone = share.groups[0].first if share.groups else share.count
         parts = [output[:alone]] if alone else []
         for group in share.groups:
             mine = slice(group.first, group.first + group.count)
-            parts.append(_join((output[mine], weight[mine]), self._behind(queries[mine], group)))
+            behind = self._behind(queries[mine], group)
+            self.logarithms.append(behind[1])
+            parts.append(_join((output[mine], weight[mine]), behind))
             yield (parts[-1],)
         return _together(parts)
 
@@ -122,20 +124,20 @@ class Layer:
         """Attend with each token to its own row's tail: [n, K, G, D], and the log-sum-exp [n, K, G, 1]."""
         outputs, weights = [], []
         for run in share.runs:
-            output, weight = self._of_run(_taken(queries, run.of_slot), run)
+            output, weight = self._of_run(_taken(queries, run.asking), run)
             yield output, weight
             outputs.append(output)
             weights.append(weight)
         return _taken(_together(outputs), share.of_run), _taken(_together(weights), share.of_run)
 
     def _of_run(self, queries: mx.array, run: Run) -> tuple[mx.array, mx.array]:
-        """Attend with as many tokens of each of S slots: [S * width, K, G, D]."""
-        keys, values = self.tails.part(run.low, run.high, run.reach)
-        slots, heads, _, size = keys.shape
-        each = queries.shape[2]
-        by_head = queries.reshape(slots, -1, heads, each, size).swapaxes(1, 2)
-        output, weight = _pieces(by_head.reshape(slots, heads, -1, size), keys, values, run.mask)
-        apart = (part.reshape(slots, heads, -1, each, part.shape[-1]).swapaxes(1, 2) for part in (output, weight))
+        """Attend with as many tokens of each of R rows: [R * width, K, G, D]."""
+        count, heads, each, size = queries.shape
+        if count == run.rows:
+            return tails.attend(queries, *self.tails.by_head(), run, shifted=self.shifted)
+        by_head = queries.reshape(run.rows, -1, heads, each, size).swapaxes(1, 2).reshape(run.rows, heads, -1, size)
+        parts = tails.attend(by_head, *self.tails.by_head(), run, shifted=self.shifted)
+        apart = (part.reshape(run.rows, heads, -1, each, part.shape[-1]).swapaxes(1, 2) for part in parts)
         output, weight = (part.reshape(-1, heads, each, part.shape[-1]) for part in apart)
         return output, weight
 
@@ -154,9 +156,7 @@ class Layer:
         if self.shifted:
             return blocks.attend_shifted(queries, keys, values)
         assert self.now is not None
-        output, weight = blocks.attend(queries, keys, values, self.streams if len(self.now.shares) == 1 else ())
-        self.logarithms.append(weight)
-        return output, weight
+        return blocks.attend(queries, keys, values, self.streams if len(self.now.shares) == 1 else ())
 
 
 class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
@@ -175,7 +175,7 @@ class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
 
 def in_range(layers: Sequence[Layer], logits: mx.array | None) -> bool:
     """Whether every score of a pass was near enough to nought. Computes the pass, logits too, at once."""
-    logarithms = [part for layer in layers for part in layer.logarithms]
+    logarithms = [part for layer in layers for part in layer.logarithms if not layer.shifted]
     found = blocks.in_range(logarithms) if logarithms else mx.array(True)
     mx.eval([found] if logits is None else [found, logits])
     return bool(found.item())
@@ -187,40 +187,6 @@ def _together(parts: list[mx.array]) -> mx.array:
 
 def _taken(array: mx.array, places: mx.array | None) -> mx.array:
     return array if places is None else array[places]
-
-
-def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array]:
-    """Attend, and give the log-sum-exp of the scores beside it: [..., n, D] and [..., n, 1]."""
-    scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32)
-    if mask is not None:
-        scores = _masked(scores, mask)
-    highest = row_max(scores)
-    weights = exp(scores - highest)
-    total = row_sum(weights)
-    return (weights.astype(values.dtype) @ values) / total.astype(values.dtype), highest + mx.log(total)
-
-
-def _masked(scores: mx.array, mask: mx.array) -> mx.array:
-    """Add a mask, [..., n, 1, T], to the scores of all heads that meet the same keys, [..., n * G, T]."""
-    *outer, _, places = scores.shape
-    return (scores.reshape(*outer, mask.shape[-3], -1, places) + mask).reshape(scores.shape)
-
-
-def _pieces(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array) -> tuple[mx.array, mx.array]:
-    """Attend with [S, K, G, D] to [S, K, T, D], T in whole pieces, each piece for itself where that is faster.
-
-    OpenBLAS multiplies three queries by 512 keys in three times the time that it takes for four times 128.
-    """
-    slots, heads, places, size = keys.shape
-    if places == PIECE or mask.shape[-3] > 1 or not slow_exp():
-        return _softmax(queries, keys, values, mask)
-    cut = (slots, heads, places // PIECE, PIECE, size)
-    each = mask.reshape(slots, 1, -1, 1, 1, PIECE)
-    outputs, weights = _softmax(queries[:, :, None], keys.reshape(cut), values.reshape(cut), each)
-    highest = weights.max(axis=2)
-    shares = exp(weights - highest[:, :, None])
-    total = shares.sum(axis=2)
-    return (outputs * shares).sum(axis=2) / total, highest + mx.log(total)
 
 
 def _join(one: tuple[mx.array, mx.array], other: tuple[mx.array, mx.array]) -> mx.array:
@@ -235,12 +201,20 @@ def _written(array: mx.array, spots: mx.array, new: mx.array) -> mx.array:
     return flat.reshape(array.shape)
 
 
-def _padded(array: mx.array, slots: int, places: int) -> mx.array:
-    have, heads, length, size = array.shape
-    wider = mx.zeros((max(slots, have), heads, max(places, length), size), array.dtype)
-    if have and length:
-        wider[:have, :, :length] = array
-    return wider
+def _padded(array: mx.array, pages: int) -> mx.array:
+    more = mx.zeros((pages - array.shape[0], *array.shape[1:]), array.dtype)
+    return mx.concatenate([array, more])
+
+
+def _softmax(queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array | None) -> tuple[mx.array, mx.array]:
+    """Attend, and give the log-sum-exp of the scores beside it: [..., n, D] and [..., n, 1]."""
+    scores = (queries @ keys.swapaxes(-1, -2)).astype(mx.float32)
+    if mask is not None:
+        scores = tails.masked(scores, mask)
+    highest = row_max(scores)
+    weights = exp(scores - highest)
+    total = row_sum(weights)
+    return (weights.astype(values.dtype) @ values) / total.astype(values.dtype), highest + mx.log(total)
 
 
 def known(model: Any) -> bool:  # noqa: ANN401 - any mlx-lm model

@@ -17,19 +17,25 @@ from typing import Final
 import mlx.core as mx
 import numpy as np
 
-from loop.student.cores import on
+from loop.student.cores import on, packs_little
 from loop.student.layout import Shape
 from loop.training.elementwise import HIGHEST, exp, row_max, slow_exp
 
 BLOCK: Final = 128
 """Keys of a block."""
-SMALL: Final = 10**6
-"""Multiplications of a product up to which OpenBLAS does not pack."""
+SMALL: Final = {True: 10**6, False: 2**18}
+"""Multiplications of a product up to which OpenBLAS does not pack, where it does not always, and else those up to which
+it does not call its threads."""
 WORTH: Final = 2**14
 """Scores a head from which it is worth to attend on several cores."""
 FARTHEST: Final = 60.0
 """A sum of exponentials between exp(-60) and exp(60) is right: a score above 88 would make it larger, and those below
 -87, which count as that, are less than float32 resolves of it."""
+
+
+def small() -> int:
+    """Say how many multiplications a product on one core should have at most."""
+    return SMALL[packs_little()]
 
 
 def of_use(dtype: mx.Dtype) -> bool:
@@ -95,14 +101,18 @@ def attend_shifted(queries: mx.array, keys: mx.array, values: mx.array) -> tuple
 
 
 def in_range(logarithms: Sequence[mx.array]) -> mx.array:
-    """Whether sums of exponentials with these logarithms are right. They are not where a logarithm is no number."""
-    return mx.all(mx.abs(mx.concatenate([part.reshape(-1) for part in logarithms])) <= FARTHEST)
+    """Whether sums of exponentials with these logarithms are right. They are not where a logarithm is no number.
+
+    Args:
+        logarithms: arrays of one shape, but for the first axis.
+    """
+    return mx.all(mx.abs(mx.concatenate(list(logarithms))) <= FARTHEST)
 
 
 def _chunks(queries: mx.array) -> mx.array:
     """Deal the queries into as few equal chunks as are small enough: [K, chunks, 1, m, D], noughts behind the last."""
     heads, count, size = queries.shape
-    chunks = -(-count // (SMALL // (BLOCK * (size + 1))))
+    chunks = -(-count // (small() // (BLOCK * (size + 1))))
     missing = -count % chunks
     filled = mx.pad(queries, [(0, 0), (0, missing), (0, 0)]) if missing else queries
     return filled.reshape(heads, chunks, 1, -1, size)

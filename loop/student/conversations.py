@@ -1,6 +1,6 @@
-"""Conversations in slots: which tokens each holds, and where a new request can take over or copy from another."""
+"""Conversations: which tokens the tail of each holds, and where a new request can go on from another."""
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,7 +9,7 @@ import numpy as np
 
 from loop.student.constraint import Matcher
 from loop.student.drafts import LENGTHS
-from loop.student.layout import Saved, Work
+from loop.student.layout import Work, pages_of
 from loop.student.prefixes import Prefix, common
 from loop.student.rack import Rack
 from loop.student.sampling import Sampling, generator
@@ -45,14 +45,15 @@ class Request(Record):
 
 @dataclass(eq=False)
 class Row:
-    """A request that is being answered: what its slot holds, and what it has still to compute."""
+    """A request that is being answered: what its tail holds, and what it has still to compute."""
 
     id: int
     request: Request
     prefix: Prefix | None
-    slot: int
+    pages: list[int]
+    """Where its tail lies."""
     held: list[int]
-    """The tail's tokens whose keys and values are in the slot."""
+    """The tail's tokens whose keys and values are there."""
     pending: list[int]
     spoken: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -76,7 +77,7 @@ class Row:
     def work(self, count: int) -> Work:
         """Say where its next tokens go."""
         layers, length = (self.prefix.layers, len(self.prefix.tokens)) if self.prefix else (None, 0)
-        return Work(self.slot, len(self.held), count, layers, length)
+        return Work(self.pages, len(self.held), count, layers, length)
 
     def advance(self, count: int) -> None:
         """Note that its next tokens were computed."""
@@ -102,12 +103,11 @@ class Row:
 
 @dataclass(eq=False)
 class Rest:
-    """A tail that no request is using: in a slot, or saved outside."""
+    """A tail that no request is using."""
 
     prefix: Prefix | None
     held: list[int]
-    slot: int | None
-    saved: Saved | None = None
+    pages: list[int]
 
 
 class Conversations:
@@ -115,21 +115,18 @@ class Conversations:
 
     Args:
         rack: where the tails lie.
-        max_rows: how many slots there are.
-        budget: bytes of the tails saved outside.
+        budget: bytes of the rests.
     """
 
-    def __init__(self, rack: Rack, max_rows: int, budget: int) -> None:
-        self.rack, self.max_rows, self.budget = rack, max_rows, budget
+    def __init__(self, rack: Rack, budget: int) -> None:
+        self.rack, self.budget = rack, budget
         self.rows: dict[int, Row] = {}
-        self.idle: OrderedDict[int, Rest] = OrderedDict()
-        """Rests by slot, the longest unused first."""
-        self.saved: deque[Rest] = deque()
+        self.rests: deque[Rest] = deque()
+        """The longest unused first."""
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tails, inside and outside the rack."""
-        return self.rack.nbytes + sum(len(rest.held) for rest in self.saved) * self.rack.token_bytes
+    def reach(self) -> list[int]:
+        """Say how long each row's tail can become."""
+        return [row.request.reach for row in self.rows.values()]
 
     def seat(self, identity: int, request: Request, prefix: Prefix | None) -> Row | None:
         """Give the request a row, with as much of its tail as is there already.
@@ -140,74 +137,55 @@ class Conversations:
         source, shared = self._source(prefix, tail)
         if self._follows(prefix, tail, shared):
             return None
-        slot, held = self._place(source, shared, request)
-        row = Row(identity, request, prefix, slot, tail[:held], tail[held:])
+        pages, held = self._pages(source, shared)
+        self._forget(prefix, tail[:held])
+        row = Row(identity, request, prefix, pages, tail[:held], tail[held:])
         self.rows[identity] = row
         return row
 
     def release(self, row: Row) -> None:
-        """End a row; its tail stays for who goes on from it."""
+        """End a row; its tail stays for who goes on from it, as long as nobody needs its room."""
         del self.rows[row.id]
-        self.idle[row.slot] = Rest(row.prefix, row.held, row.slot)
+        used = pages_of(len(row.held))
+        self.rack.release(row.pages[used:])
+        self.rests.append(Rest(row.prefix, row.held, row.pages[:used]))
+        while self.rack.nbytes_of(len(rest.held) for rest in self.rests) > self.budget:
+            self._drop(self.rests[0])
 
-    def empty(self) -> None:
-        """Save every rest outside and give the rack's memory back. There must be no rows."""
-        for slot in list(self.idle):
-            self._save(slot)
-        self.rack.clear()
+    def shrink(self) -> None:
+        """Give memory back that no tail needs."""
+        self.rack.shrink([tail.pages for tail in self._tails()])
 
-    def _tails(self) -> Iterator[Rest]:
-        yield from self.idle.values()  # first: at equal length, going on costs less than copying
-        for row in self.rows.values():
-            yield Rest(row.prefix, row.held, row.slot)
-        yield from self.saved
+    def _tails(self) -> Iterator[Rest | Row]:
+        yield from self.rests  # first: at equal length, going on costs less than copying
+        yield from self.rows.values()
 
-    def _source(self, prefix: Prefix | None, tail: list[int]) -> tuple[Rest | None, int]:
+    def _source(self, prefix: Prefix | None, tail: list[int]) -> tuple[Rest | Row | None, int]:
         """Find the tail that begins most like this one. The last token is always computed: its logits are wanted."""
         best, most, whole = None, 0, False
-        for rest in self._tails():
-            shared = common(rest.held, tail[:-1]) if rest.prefix is prefix else 0
-            ends = rest.slot in self.idle and shared == len(rest.held)
+        for each in self._tails():
+            shared = common(each.held, tail[:-1]) if each.prefix is prefix else 0
+            ends = shared == len(each.held)
             if shared > most or (shared == most > 0 and ends and not whole):
-                best, most, whole = rest, shared, ends
+                best, most, whole = each, shared, ends
         return best, most
 
     def _follows(self, prefix: Prefix | None, tail: list[int], shared: int) -> bool:
         reading = [row for row in self.rows.values() if row.prefix is prefix and len(row.pending) > 1]
         return any(common(row.held + row.pending, tail) >= shared + WORTH for row in reading)
 
-    def _place(self, source: Rest | None, shared: int, request: Request) -> tuple[int, int]:
-        """Give a slot, and say how many tokens of the tail it holds."""
-        if source and source.slot in self.idle and shared == len(source.held):
-            assert source.slot is not None
-            del self.idle[source.slot]
-            return source.slot, shared
-        layers = self._layers(source, shared) if source and shared >= WORTH else None
-        slot = self._free(request.reach)
-        self.rack.reserve(slot + 1, len(request.tokens) - request.shared)
-        if layers is None:
-            return slot, 0
-        self.rack.load(slot, layers, shared)
-        return slot, shared
+    def _pages(self, source: Rest | Row | None, shared: int) -> tuple[list[int], int]:
+        """Give the pages of what is there already, and how much that is."""
+        if isinstance(source, Rest) and shared == len(source.held):
+            self.rests.remove(source)
+            return source.pages, shared
+        return (self.rack.share(source.pages, shared), shared) if source and shared >= WORTH else ([], 0)
 
-    def _layers(self, source: Rest, shared: int) -> Saved:
-        if source.saved is None:
-            assert source.slot is not None
-            return self.rack.save(source.slot, shared)
-        if shared == len(source.held):
-            self.saved.remove(source)  # its conversation goes on in a slot
-        return source.saved
+    def _forget(self, prefix: Prefix | None, held: list[int]) -> None:
+        """Drop the rests that begin a tail and hold nothing else: who comes back to one finds the same there."""
+        for rest in [rest for rest in self.rests if rest.prefix is prefix and rest.held == held[: len(rest.held)]]:
+            self._drop(rest)
 
-    def _free(self, reach: int) -> int:
-        used = {row.slot for row in self.rows.values()} | set(self.idle)
-        most = min(self.max_rows, self.rack.room(max([reach, *(row.request.reach for row in self.rows.values())])))
-        free = next((slot for slot in range(most) if slot not in used), None)
-        return self._save(next(iter(self.idle))) if free is None else free
-
-    def _save(self, slot: int) -> int:
-        rest = self.idle.pop(slot)
-        if rest.held:
-            self.saved.append(Rest(rest.prefix, rest.held, None, self.rack.save(slot, len(rest.held))))
-        while sum(len(rest.held) for rest in self.saved) * self.rack.token_bytes > self.budget:
-            self.saved.popleft()
-        return slot
+    def _drop(self, rest: Rest) -> None:
+        self.rests.remove(rest)
+        self.rack.release(rest.pages)

@@ -10,10 +10,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any, Final
 
 import mlx.core as mx
 
+AVX512: Final = (b"SkylakeX", b"Cooperlake", b"SapphireRapids")
+"""OpenBLAS's names for its kernels with AVX-512."""
 MOST: Final = 4
 """Streams, however many cores there are."""
 
@@ -46,6 +49,16 @@ def set_blas_threads(count: int) -> None:
     setter = _blas("set")
     if setter is not None:
         setter(count)
+
+
+@cache
+def packs_little() -> bool:
+    """Whether OpenBLAS multiplies small matrices as they lie: with its kernels for AVX-512 alone."""
+    name = getattr(ctypes.CDLL(None), "openblas_get_corename", None)
+    if name is None:
+        return False
+    name.restype = ctypes.c_char_p
+    return name() in AVX512
 
 
 @contextmanager

@@ -24,10 +24,10 @@ from loop.student.constraint import Constraint, Matcher, masked, settled
 from loop.student.conversations import Conversations, Request, Row
 from loop.student.cores import streams
 from loop.student.drafts import Drafts
-from loop.student.layout import Shape, lay_out
+from loop.student.layout import Pass, Shape, lay_out
 from loop.student.prefixes import Prefix, Prefixes, common
 from loop.student.rack import Rack
-from loop.student.rotary import offset, share_turns
+from loop.student.rotary import Turns, offset, share_turns
 from loop.student.sampling import choose
 from loop.student.stored import Place, StoredPrefixes
 from loop.types import Record
@@ -171,8 +171,8 @@ class Engine:
         self.cores = parallel.install(model, self.layers[0].streams)
         self.head = parallel.head(model, self.cores)
         self.prefixes = Prefixes(model, shape, self.live, _stored(stored, shape))
-        tails = Rack([layer.tails for layer in self.layers], shape.token_bytes, self.live)
-        self.talks = Conversations(tails, max_rows, kv_bytes // 4)
+        tails = Rack([layer.tails for layer in self.layers], shape.token_bytes)
+        self.talks = Conversations(tails, kv_bytes - self.live)
         self.context = context(model)
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self.queue = Queue()
@@ -196,7 +196,7 @@ class Engine:
             raise Refused(
                 f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
             )
-        if self.prefixes.nbytes_of(request.shared) + self.talks.rack.nbytes_of(1, request.reach) > self.live:
+        if self.prefixes.nbytes_of(request.shared) + self.talks.rack.nbytes_of([request.reach]) > self.live:
             raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
         self._next += 1
         self.waiting[self._next] = request
@@ -228,7 +228,7 @@ class Engine:
             rows=len(self.talks.rows),
             waiting=len(self.waiting),
             waiting_for=self.queue.reason,
-            kv_bytes=self.talks.nbytes + self.prefixes.nbytes,
+            kv_bytes=self.talks.rack.nbytes + self.prefixes.nbytes,
         )
 
     def step(self) -> list[Answer]:
@@ -263,7 +263,6 @@ class Engine:
                 del self.waiting[identity]
                 if prefix:
                     prefix.users += 1
-                self._share(row.slot + 1, request)
 
     def _short(self, request: Request) -> Literal["rows", "memory"] | None:
         """Say what there is too little of for the request, if anything."""
@@ -272,24 +271,18 @@ class Engine:
         return None if self._fits(request) else "memory"
 
     def _fits(self, request: Request) -> bool:
-        """Whether there is room for the request at its longest; where nobody speaks, the tails are laid out anew."""
-        rows, rack = len(self.talks.rows), self.talks.rack
-        rack.budget = self.live - self.prefixes.needed(request.tokens[: request.shared])
-        if not rack.fits(rows + 1, self._longest(request)):
-            if rows:
-                return False
-            self.talks.empty()
-        self._share(rows + 1, request)
+        """Whether there is room for the request at its longest. The prefixes keep what the tails will not need."""
+        rack, prefix = self.talks.rack, request.tokens[: request.shared]
+        budget = self.live - self.prefixes.needed(prefix)
+        reach = rack.nbytes_of([request.reach, *self.talks.reach()])
+        if reach > budget:
+            return False
+        if rack.nbytes - self.talks.budget > budget:
+            self.talks.shrink()
+        aside = max(reach, rack.nbytes - self.talks.budget)
+        rack.most = (aside + self.talks.budget) // rack.bytes_of(1)
+        self.prefixes.keep(self.live - aside, prefix)
         return True
-
-    def _share(self, slots: int, request: Request) -> None:
-        """Leave the prefixes what so many tails with the request's among them will not need."""
-        rack = self.talks.rack
-        grown = rack.grown(slots, self._longest(request))
-        self.prefixes.keep(self.live - rack.nbytes_of(*grown), request.tokens[: request.shared])
-
-    def _longest(self, request: Request) -> int:
-        return max([request.reach, *(row.request.reach for row in self.talks.rows.values())])
 
     def _work(self) -> list[Part]:
         """Choose what each row computes: all that speak go on, readers while the budget lasts.
@@ -306,7 +299,7 @@ class Engine:
         order: dict[Prefix | None, int] = {None: 0}
         for part in work:
             order.setdefault(part.row.prefix, len(order))
-        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.slot))
+        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.id))
 
     def _part(self, row: Row, count: int) -> Part:
         if count < len(row.pending):
@@ -333,16 +326,20 @@ class Engine:
         return self._logits(self._forward(work), work)
 
     def _forward(self, work: Sequence[Part]) -> mx.array:
-        longest = max(len(part.row.held) + len(part.tokens) for part in work)
-        self.talks.rack.reserve(1 + max(part.row.slot for part in work), longest)
-        now = lay_out([part.row.work(len(part.tokens)) for part in work], len(self.layers[0].streams))
-        spots, turns = self.layers[0].tails.spots(now), offset(self.model, now.positions)
+        now, turns = self._laid_out(work)
         for layer in self.layers:
-            layer.enter(now, spots, turns)
+            layer.enter(now, turns)
         tokens = [token for part in work for token in part.tokens]
         with self.cores.taken():
             hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden
+
+    def _laid_out(self, work: Sequence[Part]) -> tuple[Pass, mx.array | Turns]:
+        """Give the parts' tokens their places, and say how they are rotated."""
+        first = self.layers[0]
+        self.talks.rack.reserve([(part.row.pages, len(part.row.held) + len(part.tokens)) for part in work])
+        now = lay_out([part.row.work(len(part.tokens)) for part in work], first.tails.keys.shape[1], len(first.streams))
+        return now, offset(self.model, now.positions)
 
     def _logits(self, hidden: mx.array, work: Sequence[Part]) -> mx.array | None:
         """Give the logits of each part's last tokens, as many as it speaks: the head is for them alone."""

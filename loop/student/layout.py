@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 NOTHING: Final = -1e30
 """Added to a score that must not count."""
 RUN: Final = 2048
-"""Scores that one more run of slots may cost: what its operations take would compute so many, a head."""
+"""Scores that one more run may cost: what its operations take would compute so many, a head."""
 WORTH: Final = 98304
 """Scores of a pass with its tails, a head, from which each core attends for a share of the tokens."""
-PIECE: Final = 128
-"""Places of a tail that are read at a time; a slot has room for a multiple of it."""
+PAGE: Final = 64
+"""Tokens of a tail whose keys and values lie together."""
 Saved = tuple[tuple[mx.array, mx.array], ...]
 """Keys and values of one sequence, [K, n, D] a layer; of a prefix, where `blocks.py` is of use, in its blocks."""
 
@@ -38,9 +38,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Work:
-    """What one row computes in a pass: `count` tokens from place `start` of its tail."""
+    """What one row computes in a pass: `count` tokens from place `start` of its tail, which lies in these pages."""
 
-    slot: int
+    pages: Sequence[int]
     start: int
     count: int
     prefix: Saved | None
@@ -49,17 +49,28 @@ class Work:
 
 @dataclass(frozen=True)
 class Run:
-    """Neighbouring slots whose tails are read as one, by as many tokens each as the slot with most of them has."""
+    """R rows that ask as many tokens each as the row with most of them has, `width`, of their n pages.
 
-    low: int
-    high: int
-    reach: int
-    """How far the longest of them reaches; in whole pieces, where each has one token."""
-    of_slot: mx.array | None
-    """[(high - low) * width] which of the share's tokens asks there; any, where the slot has fewer. None: all of them,
-    in order."""
+    A place among the heads of pages or rows is that of the page or row times the number of heads, and the head's.
+    """
+
+    rows: int
+    asking: mx.array | None
+    """[R * width] which of the share's tokens asks there; any, where the row has fewer. None: all of them, in order."""
+    pages: mx.array
+    """[n * K] places among the heads of all pages: what is asked."""
+    of_row: mx.array
+    """[n * K] places among the heads of the rows: who asks."""
+    row: mx.array
+    """[n] the same, without the heads."""
+    sums: mx.array
+    """[R, n] one where the row asks the page, else nought: a product with it sums over a row's pages."""
+    of_page: mx.array
+    """[R, M] where each row's pages are among the n; any, where it has fewer."""
+    missing: mx.array
+    """[R, M, 1, 1, 1] added to what is known of these pages, against those any."""
     mask: mx.array
-    """[high - low, 1, width, 1, reach] added to the scores."""
+    """[n, 1, width, 1, PAGE] added to the scores."""
 
 
 @dataclass(frozen=True)
@@ -90,30 +101,38 @@ class Pass:
 
     positions: mx.array
     """[N] positions in the conversation, for the rotary embedding."""
-    slots: mx.array
-    """[N] the token's row."""
-    places: mx.array
-    """[N] its place in the row's tail."""
+    spots: mx.array
+    """[N * K] where each token's keys and values go, a head: places among those of all pages, one behind the other."""
     shares: tuple[Share, ...]
 
 
-def lay_out(work: Sequence[Work], cores: int = 1) -> Pass:
-    """Lay a pass out for so many cores. Rows without a prefix come first, those behind one prefix beside each other."""
-    places = [item.start + index for item in work for index in range(item.count)]
-    before = [item.prefix_length for item in work for _ in range(item.count)]
-    slots = [item.slot for item in work for _ in range(item.count)]
-    positions = np.add(before, places)
-    shares = _shares(work, positions, cores if sum(places) >= WORTH else 1)
-    return Pass(mx.array(positions), mx.array(slots), mx.array(places), tuple(shares))
+def lay_out(work: Sequence[Work], heads: int, cores: int = 1) -> Pass:
+    """Lay a pass out for so many key/value heads, and so many cores.
+
+    Rows without a prefix come first, those behind one prefix beside each other.
+    """
+    places = [(item, item.start + index) for item in work for index in range(item.count)]
+    positions = np.array([item.prefix_length + place for item, place in places])
+    pages = np.array([item.pages[place // PAGE] for item, place in places])
+    within = np.array([place % PAGE for _, place in places])
+    spots = _of_heads(pages, heads) * PAGE + within[:, None]
+    shares = _shares(work, heads, positions, cores if sum(place for _, place in places) >= WORTH else 1)
+    return Pass(mx.array(positions), mx.array(spots.reshape(-1)), tuple(shares))
 
 
-def _shares(work: Sequence[Work], positions: NDArray[np.int64], parts: int) -> Iterator[Share]:
+def _of_heads(places: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
+    """Give each place's heads: one more axis."""
+    spread: NDArray[np.int64] = places[..., None] * heads + np.arange(heads)
+    return spread
+
+
+def _shares(work: Sequence[Work], heads: int, positions: NDArray[np.int64], parts: int) -> Iterator[Share]:
     """Cut the tokens into shares with as many scores each, those with prefixes included."""
     scores = np.cumsum(positions + 1)
     bounds = [0, *np.searchsorted(scores, scores[-1] * np.arange(1, parts) / parts), len(positions)]
     for low, high in pairwise(map(int, bounds)):
         if low < high:
-            yield _share(list(_between(work, low, high)), low)
+            yield _share(list(_between(work, low, high)), heads, low)
 
 
 def _between(work: Sequence[Work], low: int, high: int) -> Iterator[Work]:
@@ -126,12 +145,11 @@ def _between(work: Sequence[Work], low: int, high: int) -> Iterator[Work]:
         first += item.count
 
 
-def _share(work: Sequence[Work], first: int) -> Share:
-    seats = sorted(_seats(work), key=lambda seat: seat.slot)
+def _share(work: Sequence[Work], heads: int, first: int) -> Share:
+    runs = _cuts(list(_seats(work)))
     count = sum(item.count for item in work)
-    cuts = _cuts(seats)
-    runs = tuple(_run(seats[low:high], count) for low, high in cuts)
-    return Share(first, count, runs, _moved(*_found(seats, cuts)), tuple(_groups(work)))
+    laid = tuple(_run(seats, heads, count) for seats in runs)
+    return Share(first, count, laid, _moved(*_found(runs)), tuple(_groups(work)))
 
 
 def _groups(work: Sequence[Work]) -> Iterator[Group]:
@@ -146,9 +164,10 @@ def _groups(work: Sequence[Work]) -> Iterator[Group]:
 
 @dataclass(frozen=True)
 class Seat:
-    """A slot's part of a share: its tokens `first` to `first + count`, the first of them at place `start`."""
+    """A row's part of a share: its tokens `first` to `first + count`, the first of them at place `start`."""
 
-    slot: int
+    pages: Sequence[int]
+    """Those that its last token sees."""
     start: int
     count: int
     first: int
@@ -157,54 +176,66 @@ class Seat:
 def _seats(work: Sequence[Work]) -> Iterator[Seat]:
     first = 0
     for item in work:
-        yield Seat(item.slot, item.start, item.count, first)
+        yield Seat(item.pages[: pages_of(item.start + item.count)], item.start, item.count, first)
         first += item.count
 
 
-def _cuts(seats: Sequence[Seat]) -> list[tuple[int, int]]:
-    """Cut the seats, in the order of their slots, into the runs that cost least: scores, and `RUN` for each run."""
+def _cuts(seats: Sequence[Seat]) -> list[list[Seat]]:
+    """Put the seats into the runs that cost least: scores, and `RUN` for each run. In each they stand in order."""
+    alike = sorted(seats, key=lambda seat: (seat.count, seat.first))
     best: list[tuple[int, list[tuple[int, int]]]] = [(0, [])]
-    for upto, last in enumerate(seats):
-        options = []
-        reach = width = 0
-        for first in reversed(range(upto + 1)):
-            reach = max(reach, seats[first].start + seats[first].count)
-            width = max(width, seats[first].count)
+    for upto in range(1, len(alike) + 1):
+        options, pages = [], 0
+        for first in reversed(range(upto)):
+            pages += len(alike[first].pages)
             cost, cuts = best[first]
-            scores = _read(reach, width) * width * (last.slot + 1 - seats[first].slot)
-            options.append((cost + RUN + scores, [*cuts, (first, upto + 1)]))
+            options.append((cost + RUN + pages * PAGE * alike[upto - 1].count, [*cuts, (first, upto)]))
         best.append(min(options))
-    return best[-1][1]
+    return [sorted(alike[low:high], key=lambda seat: seat.first) for low, high in best[-1][1]]
 
 
-def _found(seats: Sequence[Seat], cuts: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int32], int]:
+def _found(runs: Sequence[Sequence[Seat]]) -> tuple[NDArray[np.int32], int]:
     """Say where each token of the share is among the runs' places, and how many of these there are."""
-    place = np.zeros(sum(seat.count for seat in seats), dtype=np.int32)
+    place = np.zeros(sum(seat.count for run in runs for seat in run), dtype=np.int32)
     before = 0
-    for low, high in cuts:
-        inside = seats[low:high]
-        width = max(seat.count for seat in inside)
-        for seat in inside:
-            begin = before + (seat.slot - inside[0].slot) * width
-            place[seat.first : seat.first + seat.count] = np.arange(begin, begin + seat.count)
-        before += (inside[-1].slot + 1 - inside[0].slot) * width
+    for run in runs:
+        width = max(seat.count for seat in run)
+        for seat in run:
+            place[seat.first : seat.first + seat.count] = np.arange(before, before + seat.count)
+            before += width
     return place, before
 
 
-def _run(seats: Sequence[Seat], among: int) -> Run:
-    low, high, width = seats[0].slot, seats[-1].slot + 1, max(seat.count for seat in seats)
-    asking, start = np.zeros((high - low, width), dtype=np.int32), np.zeros(high - low, dtype=np.int32)
-    for seat in seats:
-        asking[seat.slot - low, : seat.count] = np.arange(seat.first, seat.first + seat.count)
-        start[seat.slot - low] = seat.start
-    reach = _read(max(seat.start + seat.count for seat in seats), width)
-    seen = np.arange(reach) <= (start[:, None] + np.arange(width))[..., None]
-    return Run(low, high, reach, _moved(asking.reshape(-1), among), _mask(seen)[:, None, :, None])
+def _run(seats: Sequence[Seat], heads: int, among: int) -> Run:
+    width = max(seat.count for seat in seats)
+    asking = np.zeros((len(seats), width), dtype=np.int32)
+    for row, seat in enumerate(seats):
+        asking[row, : seat.count] = np.arange(seat.first, seat.first + seat.count)
+    counts = np.array([len(seat.pages) for seat in seats])
+    rows, before = np.repeat(np.arange(len(seats)), counts), np.cumsum(counts) - counts
+    start = np.array([seat.start for seat in seats])[rows] - (np.arange(len(rows)) - before[rows]) * PAGE
+    some = np.arange(counts.max()) < counts[:, None]
+    return Run(
+        rows=len(seats),
+        asking=_moved(asking.reshape(-1), among),
+        pages=_places(_of_heads(np.concatenate([seat.pages for seat in seats]), heads).reshape(-1)),
+        of_row=_places(_of_heads(rows, heads).reshape(-1)),
+        row=_places(rows),
+        sums=mx.array((rows == np.arange(len(seats))[:, None]).astype(np.float32)),
+        of_page=_places(np.where(some, before[:, None] + np.arange(counts.max()), 0)),
+        missing=_mask(some)[..., None, None, None],
+        mask=_mask(_seen(start, width, PAGE))[:, None, :, None],
+    )
 
 
-def _read(reach: int, width: int) -> int:
-    """Say how many places are read: by single tokens in whole pieces."""
-    return whole(reach) if width == 1 else reach
+def _seen(start: NDArray[np.int64], width: int, count: int) -> NDArray[np.bool_]:
+    """Whether tokens from these places on see each of `count` places: [len(start), width, count]."""
+    seen: NDArray[np.bool_] = np.arange(count) <= (start[:, None] + np.arange(width))[..., None]
+    return seen
+
+
+def _places(places: NDArray[np.int64]) -> mx.array:
+    return mx.array(places.astype(np.uint32))
 
 
 def _moved(places: NDArray[np.int32], among: int) -> mx.array | None:
@@ -216,12 +247,11 @@ def _mask(seen: NDArray[np.bool_]) -> mx.array:
     return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
 
 
-def whole(places: int) -> int:
-    """Round up to whole pieces."""
-    return -(-places // PIECE) * PIECE
+def pages_of(places: int) -> int:
+    """Count the pages that so many tokens take."""
+    return -(-places // PAGE)
 
 
 def causal(start: int, count: int) -> mx.array:
     """Let each of `count` tokens from place `start` on see those before it, and itself: [count, start + count]."""
-    end = start + count
-    return _mask(np.arange(start, end)[:, None] >= np.arange(end)[None])
+    return _mask(_seen(np.array([start]), count, start + count)[0])

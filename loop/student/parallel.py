@@ -17,12 +17,12 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from loop.student.blocks import SMALL, of_use
-from loop.student.cores import on
+from loop.student.blocks import of_use, small
+from loop.student.cores import on, packs_little
 from loop.training.elementwise import swiglu
 
-ROWS: Final = 32
-"""Rows up to which products with blocks are faster."""
+ROWS: Final = {True: 32, False: 12}
+"""Rows up to which products with blocks are faster, by whether small ones are not packed."""
 AREA: Final = 1200
 """Outputs of a product, over all rows, up to which OpenBLAS does not pack what it multiplies by a transposed matrix."""
 NARROWEST: Final = 8
@@ -35,6 +35,7 @@ class Cores:
     def __init__(self, streams: Sequence[mx.Stream]) -> None:
         """Begin at rest; what the first stream would do is done where all else is."""
         self.streams: tuple[mx.Stream | None, ...] = (None, *streams[1:])
+        self.rows = rows()
         self._working = False
 
     @contextmanager
@@ -48,7 +49,7 @@ class Cores:
 
     def serve(self, x: mx.array) -> bool:
         """Whether they compute with [..., I] now."""
-        return self._working and x.size // x.shape[-1] <= ROWS
+        return self._working and x.size // x.shape[-1] <= self.rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +156,14 @@ def _can_be_cut(layer: nn.Module) -> bool:
     return type(layer) in (nn.Linear, nn.Embedding) and of_use(layer.weight.dtype) and width(*layer.weight.shape) > 0
 
 
+def rows() -> int:
+    """Say up to how many rows products with blocks are faster here."""
+    return ROWS[packs_little()]
+
+
 def width(outputs: int, inputs: int) -> int:
     """Give the width of the widest blocks that all outputs can be cut into; 0 where there are none."""
-    most = min(AREA // ROWS, SMALL // (ROWS * inputs))
+    most = min(AREA // rows(), small() // (rows() * inputs))
     return next((width for width in range(most, NARROWEST - 1, -1) if outputs % width == 0), 0)
 
 

@@ -1,69 +1,97 @@
-"""The same slot of every layer's shelf, as one thing: reserve, copy in, copy out."""
+"""The pages of every layer's shelf, as one thing: who has which of them, and who has them together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
 
 import mlx.core as mx
 
 from loop.student.attention import Shelf
-from loop.student.layout import Saved, whole
+from loop.student.layout import PAGE, pages_of
 
 
 class Rack:
-    """All layers' shelves, within `budget` bytes, which whoever divides the memory may change."""
+    """All layers' shelves. A tail has a list of pages; two that begin alike have the pages of that in common."""
 
-    def __init__(self, shelves: Sequence[Shelf], token_bytes: int, budget: int) -> None:
-        self.shelves, self.token_bytes, self.budget = shelves, token_bytes, budget
-        self.slots = 0
-        self.places = 0
+    def __init__(self, shelves: Sequence[Shelf], token_bytes: int) -> None:
+        self.shelves, self.token_bytes = shelves, token_bytes
+        self.count = 0
+        """Pages that there are."""
+        self.most = 0
+        """Pages that there should be at most."""
+        self._users: dict[int, int] = {}
+        """Tails that have a page, of those that any has."""
+        self._free: list[int] = []
+        """A heap: pages in use stay near each other."""
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return self.nbytes_of(self.slots, self.places)
+        return self.bytes_of(self.count)
 
-    def nbytes_of(self, slots: int, places: int) -> int:
-        """Bytes of so many sequences of so many tokens."""
-        return slots * whole(places) * self.token_bytes
+    def bytes_of(self, pages: int) -> int:
+        """Bytes of so many pages."""
+        return pages * PAGE * self.token_bytes
 
-    def fits(self, slots: int, places: int) -> bool:
-        """Say whether the buffers may grow to so many sequences of so many tokens."""
-        return self.nbytes_of(*self.grown(slots, places)) <= self.budget
+    def nbytes_of(self, tails: Iterable[int]) -> int:
+        """Bytes of tails of so many tokens that have no page in common."""
+        return self.bytes_of(sum(map(pages_of, tails)))
 
-    def room(self, places: int) -> int:
-        """Count the slots that there can be with so many tokens each."""
-        return self.budget // self.nbytes_of(1, self.grown(0, places)[1])
+    def reserve(self, wanted: Sequence[tuple[list[int], int]]) -> None:
+        """Append to each tail's pages what it lacks for so many tokens."""
+        lacking = [pages_of(length) - len(pages) for pages, length in wanted]
+        self._have(sum(missing for missing in lacking if missing > 0))
+        for (pages, _), missing in zip(wanted, lacking, strict=True):
+            pages += [self._taken() for _ in range(missing)]
 
-    def grown(self, slots: int, places: int) -> tuple[int, int]:
-        """Say how large the buffers will be when there is room for so many sequences of so many tokens."""
-        return max(slots, self.slots), max(whole(places), self.places)
+    def release(self, pages: Iterable[int]) -> None:
+        """Note that a tail is gone."""
+        for page in pages:
+            self._users[page] -= 1
+            if not self._users[page]:
+                del self._users[page]
+                heappush(self._free, page)
 
-    def reserve(self, slots: int, places: int) -> None:
-        """Make room for so many sequences of so many tokens."""
-        grown = self.grown(slots, places)
-        if grown == (self.slots, self.places):
-            return
-        self.slots, self.places = grown
-        for shelf in self.shelves:  # one after the other: two copies of one layer at a time, not of all
-            shelf.reserve(*grown)
+    def share(self, pages: Sequence[int], length: int) -> list[int]:
+        """Give another tail the beginning of these pages: whole ones in common, what remains in a copy."""
+        whole = length // PAGE
+        for page in pages[:whole]:
+            self._users[page] += 1
+        if length == whole * PAGE:
+            return list(pages[:whole])
+        self._have(1)
+        rest = self._taken()
+        self._copy(pages[whole], rest)
+        return [*pages[:whole], rest]
 
-    def clear(self) -> None:
-        """Give the buffers' memory back. What they held is gone."""
-        self.slots = self.places = 0
+    def shrink(self, tails: Iterable[list[int]]) -> None:
+        """Give the memory of pages that nobody has back. These are all tails; their pages are others then."""
+        used = sorted(self._users)
         for shelf in self.shelves:
-            shelf.keys = mx.zeros((0, shelf.keys.shape[1], 0, shelf.keys.shape[3]), shelf.keys.dtype)
-            shelf.values = shelf.keys
+            shelf.choose(used)
+        number = {page: index for index, page in enumerate(used)}
+        self._users = {number[page]: users for page, users in self._users.items()}
+        self._free, self.count = [], len(used)
+        for pages in tails:
+            pages[:] = [number[page] for page in pages]
 
-    def save(self, slot: int, length: int) -> Saved:
-        """Copy a slot's first tokens out. Contiguous at once: a lazy slice would keep the whole buffer alive."""
-        saved = tuple((mx.contiguous(keys), mx.contiguous(values)) for keys, values in self._look(slot, length))
-        mx.eval(saved)
-        return saved
+    def _taken(self) -> int:
+        page = heappop(self._free)
+        self._users[page] = 1
+        return page
 
-    def _look(self, slot: int, length: int) -> list[tuple[mx.array, mx.array]]:
-        return [shelf.one(slot, length) for shelf in self.shelves]
+    def _have(self, free: int) -> None:
+        """Have so many pages free. It grows by an eighth at least, where it may: growing copies everything."""
+        missing = free - len(self._free)
+        if missing <= 0:
+            return
+        count = max(self.count + missing, min(self.count + self.count // 8, self.most))
+        for shelf in self.shelves:  # one after the other: two copies of one layer at a time, not of all
+            shelf.grow(count)
+        self._free += range(self.count, count)
+        heapify(self._free)
+        self.count = count
 
-    def load(self, slot: int, saved: Saved, length: int) -> None:
-        """Copy saved tokens into a slot that `reserve` made."""
-        for shelf, (keys, values) in zip(self.shelves, saved, strict=True):
-            shelf.keys[slot, :, :length] = keys[:, :length]
-            shelf.values[slot, :, :length] = values[:, :length]
+    def _copy(self, page: int, other: int) -> None:
+        for shelf in self.shelves:
+            shelf.copy(page, other)
+        mx.eval([(shelf.keys, shelf.values) for shelf in self.shelves])

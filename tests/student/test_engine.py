@@ -11,6 +11,7 @@ from loop.errors import ConfigError
 from loop.student import blocks, loading
 from loop.student.conversations import Request
 from loop.student.engine import Engine, Queue, Refused
+from loop.student.layout import PAGE
 from loop.student.loading import load
 from loop.student.plain import PlainEngine
 from loop.student.render import Renderer
@@ -185,6 +186,52 @@ def test_each_token_of_the_prefix_tree_is_read_once(model):
     assert engine.stats.read - before <= 20 * 3
 
 
+def test_samples_of_one_task_have_its_pages_in_common_and_go_their_own_ways(model):
+    rng = random.Random(15)
+    engine = Engine(model, max_rows=8)
+    task = drawn(rng, 4 * PAGE + 10, 4 * PAGE + 10)
+    requests = [Request(tokens=task + drawn(rng, 3, 9), prefix=5, max_tokens=12) for _ in range(8)]
+    for request, answer in zip(requests, answers(engine, requests), strict=True):
+        assert answer.tokens == plain(model, request.tokens, 12)
+    used = {page for rest in engine.talks.rests for page in rest.pages}
+    assert len(engine.talks.rests) == 8
+    assert len(used) == 4 + 8
+
+
+def test_a_rest_that_another_conversation_goes_on_from_is_there_once(model):
+    rng = random.Random(16)
+    engine = Engine(model, max_rows=2)
+    task = drawn(rng, 30, 30)
+    [said, same] = answers(engine, [Request(tokens=task, max_tokens=4)] * 2)
+    assert said.tokens == same.tokens
+    more = task + said.tokens + drawn(rng, 20, 20)
+    before = engine.stats.read
+    [one, other] = answers(engine, [Request(tokens=more, max_tokens=4)] * 2)
+    assert one.tokens == other.tokens == plain(model, more, 4)
+    assert engine.stats.read - before <= 21 + 2
+    assert all(len(rest.held) >= len(more) for rest in engine.talks.rests)
+
+
+def test_memory_that_tails_no_longer_need_is_given_to_prefixes_while_others_speak(model):
+    rng = random.Random(17)
+    engine = Engine(model, max_rows=4, kv_bytes=4 * room(model, prefix=10, tails=3))
+    engine.guesses = 0
+    speaking = engine.submit(Request(tokens=drawn(rng, 20, 20), prefix=10, max_tokens=150))
+    long = [engine.submit(Request(tokens=drawn(rng, 300, 300), prefix=10, max_tokens=4)) for _ in range(8)]
+    while any(one in engine.waiting or one in engine.talks.rows for one in long):
+        engine.step()
+    grown = engine.talks.rack.count
+    assert speaking in engine.talks.rows
+    large = Request(tokens=drawn(rng, 800, 800), prefix=790, max_tokens=4)
+    mine, found = engine.submit(large), {}
+    while engine.busy:
+        found |= {answer.id: answer for answer in engine.step()}
+        assert engine.stats.kv_bytes <= engine.kv_bytes
+    assert engine.talks.rack.count < grown
+    assert found[mine].tokens == plain(model, large.tokens, 4)
+    assert speaking in found
+
+
 def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
     rng = random.Random(5)
     start = drawn(rng, 50, 50)
@@ -198,7 +245,7 @@ def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
 def room(model, *, prefix, tails):
     """Bytes of a prefix of such a length, and of so many tails of up to 128 places."""
     engine = Engine(model)
-    return engine.prefixes.nbytes_of(prefix) + engine.talks.rack.nbytes_of(tails, 128)
+    return engine.prefixes.nbytes_of(prefix) + engine.talks.rack.nbytes_of([128] * tails)
 
 
 def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
@@ -273,7 +320,7 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
     engine = Engine(model, max_rows=2, kv_bytes=4 * 256 * token_bytes)
     for _ in range(6):
         answers(engine, [Request(tokens=drawn(rng, 210, 210), prefix=200, max_tokens=2)])
-    behind = {rest.prefix for rest in [*engine.talks.idle.values(), *engine.talks.saved]}
+    behind = {rest.prefix for rest in engine.talks.rests}
     dropped = behind - set(engine.prefixes._kept.values())
     assert dropped
     assert all(prefix.layers is None for prefix in dropped)

@@ -9,16 +9,16 @@ from mlx import nn
 from mlx.utils import tree_flatten
 from mlx_lm.models import llama
 
-from loop.student import parallel
+from loop.student import blocks, parallel
 from loop.student.conversations import Request
 from loop.student.cores import streams
 from loop.student.engine import Engine
 from loop.student.loading import load
-from loop.student.parallel import ROWS, ColumnParallel, Cores, Mlp, Part, head, install, width
+from loop.student.parallel import ColumnParallel, Cores, Mlp, Part, head, install, rows, width
 from loop.student.tiny import tiny
 
 sizes = st.one_of(st.integers(1, 300), st.sampled_from([96, 192, 576]))
-rows = st.one_of(st.integers(1, ROWS), st.tuples(st.integers(1, 4), st.integers(1, 8)))
+shapes = st.one_of(st.integers(1, 12), st.tuples(st.integers(1, 4), st.integers(1, 3)))
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,11 @@ def lanes():
     return streams(3)
 
 
-@pytest.fixture(autouse=True)
-def as_on_linux(monkeypatch):
+@pytest.fixture(autouse=True, params=[True, False], ids=["AVX-512", "other kernels"])
+def as_on_linux(monkeypatch, request):
     monkeypatch.setattr(parallel, "of_use", lambda dtype: dtype == mx.float32)
+    for module in (blocks, parallel):
+        monkeypatch.setattr(module, "packs_little", lambda: request.param)
 
 
 def layer_of(outputs, inputs, *, bias):
@@ -44,7 +46,7 @@ def drawn(shape, size):
 
 
 @example(size=(8, 64), shape=3, bias=True, count=3)  # one block, and three that could take it
-@given(size=st.tuples(sizes, sizes), shape=rows, bias=st.booleans(), count=st.integers(1, 3))
+@given(size=st.tuples(sizes, sizes), shape=shapes, bias=st.booleans(), count=st.integers(1, 3))
 def test_a_layer_in_parts_is_the_layer(size, shape, bias, count, lanes):
     assume(width(*size))
     layer, x, cores = layer_of(*size, bias=bias), drawn(shape, size[1]), Cores(lanes[:count])
@@ -62,21 +64,21 @@ def test_blocks_hold_all_outputs_and_are_small(outputs, inputs):
     found = width(outputs, inputs)
     if found:
         assert outputs % found == 0
-        assert found * ROWS <= parallel.AREA
-        assert found * ROWS * inputs <= parallel.SMALL
+        assert found * rows() <= parallel.AREA
+        assert found * rows() * inputs <= blocks.small()
 
 
 def test_more_rows_are_left_to_the_layer_itself(lanes, monkeypatch):
     cores = Cores(lanes)
     cut = ColumnParallel(layer_of(64, 64, bias=False), cores, cores.streams)
     with cores.taken():
-        assert cores.serve(drawn(ROWS, 64))
-        assert not cores.serve(drawn(ROWS + 1, 64))
+        assert cores.serve(drawn(rows(), 64))
+        assert not cores.serve(drawn(rows() + 1, 64))
         monkeypatch.setattr(ColumnParallel, "of", None)
-        assert cut(drawn(ROWS + 1, 64)).shape == (ROWS + 1, 1, 64)
+        assert cut(drawn(rows() + 1, 64)).shape == (rows() + 1, 1, 64)
 
 
-@given(shape=rows, bias=st.booleans(), size=st.sampled_from([48, 64, 176]))
+@given(shape=shapes, bias=st.booleans(), size=st.sampled_from([48, 64, 176]))
 def test_an_mlp_in_parts_is_the_mlp(shape, bias, size, lanes):
     args = llama.ModelArgs("llama", 32, 1, size, 2, 1e-6, 100, mlp_bias=bias)
     mlp, x, cores = llama.MLP(args), drawn(shape, 32), Cores(lanes)
@@ -109,15 +111,15 @@ def test_a_model_keeps_its_weights_where_they_are_and_as_they_are_called(family,
 def test_the_engine_speaks_with_parts_and_reads_without(tmp_path, monkeypatch):
     engine = Engine(load(tiny(tmp_path, "llama", stops=False)))
     engine.guesses = 0
-    rows, of = [], Part.of
-    monkeypatch.setattr(Part, "of", lambda part, pieces: rows.append(pieces[0].shape[0]) or of(part, pieces))
-    engine.submit(Request(tokens=tuple(range(5, 6 + ROWS)), max_tokens=2))
+    seen, of = [], Part.of
+    monkeypatch.setattr(Part, "of", lambda part, pieces: seen.append(pieces[0].shape[0]) or of(part, pieces))
+    engine.submit(Request(tokens=tuple(range(5, 6 + rows())), max_tokens=2))
     engine.step()
-    assert rows == [1] * len(engine.head.parts)  # of what was read, the head alone
+    assert seen == [1] * len(engine.head.parts)  # of what was read, the head alone
     engine.step()
     layers = len(engine.model.layers)
-    assert set(rows) == {1}
-    assert len(rows) >= 7 * layers  # queries, keys, values, outputs, and three of the MLP
+    assert set(seen) == {1}
+    assert len(seen) >= 7 * layers  # queries, keys, values, outputs, and three of the MLP
 
 
 def test_what_cannot_be_cut_or_gains_nothing_stays_what_it_is(tmp_path, lanes):

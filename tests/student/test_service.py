@@ -12,7 +12,7 @@ from loop.student.tiny import tiny
 def engine_for_one(base):
     """Build an engine with room for one conversation, and for another's rest outside."""
     model = loading.load(base)
-    return Engine(model, max_rows=4, kv_bytes=2 * Engine(model).talks.rack.nbytes_of(1, 128))
+    return Engine(model, max_rows=4, kv_bytes=2 * Engine(model).talks.rack.nbytes_of([64]))
 
 
 async def asked(service, requests):

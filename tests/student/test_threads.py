@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 
@@ -37,3 +38,11 @@ def test_openblas_is_found_when_it_is_put_under_mlx():
     environment = {**os.environ, **preload()}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) in (1, cores())
+
+
+@pytest.mark.skipif(not preload() or platform.machine() != "x86_64", reason="there is no OpenBLAS with these kernels")
+def test_openblas_without_avx512_packs_whatever_it_multiplies():
+    program = "from loop.student.cores import packs_little; print(packs_little())"
+    environment = {**os.environ, **preload(), "OPENBLAS_CORETYPE": "Haswell"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
