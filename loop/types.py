@@ -8,7 +8,7 @@ leaks are one comparison.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
@@ -102,6 +102,21 @@ class PlannedCall(Record):
     arguments: Mapping[str, Argument] = {}
 
 
+class Intent(StrEnum):
+    """What a turn wants of the message that closes it."""
+
+    OPEN = "open"
+    """Nothing is known: the message is not judged, as with tasks of outside data sets."""
+    ANSWER = "answer"
+    """The user asks: the message tells every value of `Turn.answer`."""
+    REPORT = "report"
+    """The user commands: the message says what was done, and claims nothing else."""
+    CLARIFY = "clarify"
+    """Something is missing: the message asks for what `Turn.answer` names."""
+    DECLINE = "decline"
+    """No tool on offer fits: the message says so."""
+
+
 class Turn(Record):
     """What the user says, what a right player does about it, and what it says at the end."""
 
@@ -112,6 +127,25 @@ class Turn(Record):
     """The message without a call that ends the turn."""
     adds: tuple[str, ...] = ()
     """Names of tools that become available with this turn."""
+    intent: Intent = Intent.OPEN
+    answer: tuple[Argument, ...] = ()
+    """ANSWER: the values to tell, literal or from results, each in any usual spelling. CLARIFY: words for what is
+    missing, any of which will do. Empty otherwise."""
+
+
+class Novelty(StrEnum):
+    """What is new in a held-out task, besides its values: the parts of every suite and of every gate's result."""
+
+    KNOWN = "known words"
+    """Its sentences have frames that training uses."""
+    WORDS = "new words"
+    """Its sentences have frames of their own."""
+    FAMILY = "unseen families"
+    """Its family is never trained."""
+
+
+LATER: Final[Mapping[str, JsonValue]] = {"novelty": None, "intent": "open", "answer": []}
+"""Fields that tasks did not have at first: a task without them keeps the identity that it had."""
 
 
 class Task(Record):
@@ -132,11 +166,14 @@ class Task(Record):
     """Tasks of one leak group share a split."""
     source: str = ""
     """Where the task was not generated: the id in its data set."""
+    novelty: Novelty | None = None
+    """None where nobody says: training, and tasks of outside data sets."""
 
     @cached_property
     def id(self) -> str:
         """Sha256 of the content."""
-        return digest(self.model_dump(mode="json"))
+        spelled = _without_later(self.model_dump(mode="json"))
+        return digest(spelled | {"turns": [_without_later(turn) for turn in spelled["turns"]]})
 
     @property
     def plan(self) -> tuple[PlannedCall, ...]:
@@ -147,6 +184,10 @@ class Task(Record):
     def arm(self) -> "ArmKey":
         """The unit that the curriculum learns about."""
         return ArmKey(backends=self.backends, family=self.family, tier=self.tier)
+
+
+def _without_later(spelled: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in spelled.items() if name not in LATER or value != LATER[name]}
 
 
 class ArmKey(Record):
@@ -495,6 +536,7 @@ class Score(Record):
     backends: tuple[str, ...]
     family: str = ""
     tier: Tier
+    novelty: Novelty | None = None
     sample: int
     passed: bool
     measures: Mapping[str, float] = {}

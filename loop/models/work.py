@@ -70,6 +70,7 @@ class Task(Table):
     planned_calls: Mapped[int]
     body: Mapped[str]
     added: Mapped[Moment]
+    novelty: Mapped[str | None]
 
 
 class TaskBackend(Table):

@@ -54,6 +54,7 @@ def task_row(task: Task, now: int) -> Values:
         "planned_calls": len(task.plan),
         "body": body(task),
         "added": now,
+        "novelty": task.novelty,
     }
 
 

@@ -159,7 +159,7 @@ class Suites(Soundness):
     def scores(self, subject: str, suite_id: str, fingerprint: str) -> list[Score]:
         """Scores of a policy (by id) or a teacher (by name), by task and sample."""
         query = (
-            select(ScoreRow, TaskRow.backends, TaskRow.family, TaskRow.tier)
+            select(ScoreRow, TaskRow.backends, TaskRow.family, TaskRow.tier, TaskRow.novelty)
             .join(TaskRow, TaskRow.id == ScoreRow.task)
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
             .order_by(ScoreRow.task, ScoreRow.sample)
@@ -171,6 +171,7 @@ class Suites(Soundness):
                     backends=tuple(row.backends.split("+")),
                     family=row.family,
                     tier=row.tier,
+                    novelty=row.novelty,
                     sample=row.sample,
                     passed=bool(row.passed),
                     measures=from_json(row.measures),
