@@ -35,7 +35,7 @@ from loop.rollout import play
 from loop.types import Catalogue, Message, Part, Play, Task
 from task_generators.backends.bfcl import entries, entry_task
 from task_generators.backends.catalogues import catalogue
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
 from teachers.codex import Codex
 from teachers.deepseek import DeepSeek
 from teachers.fakes.deepseek import FakeDeepSeek

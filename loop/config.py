@@ -18,7 +18,7 @@ from loop.errors import ConfigError, nearest
 from loop.paths import Paths
 from loop.proposals import Proposal
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
-from teachers._ledger import Limits
+from teachers.budget.limits import Limits
 
 RESERVED = frozenset({"LOOPD_HOME", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"})
 """Variables that are no settings of this tree."""

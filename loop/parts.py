@@ -27,7 +27,7 @@ from loop.stopping import Stop
 from loop.store import Store
 from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
 
 
 class Base(Record):

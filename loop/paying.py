@@ -1,7 +1,7 @@
 """Teachers cost quota and money: who may play now, what is reserved before, settled after, and who must rest.
 
-The decisions are `teachers._gate`'s; here they meet the store, which keeps budgets and rests over restarts. A teacher
-that may not play for a while does not hold the round up: its plays are given up, and the student's go on.
+The decisions are `teachers.budget`'s; here they meet the store, which keeps budgets and rests over restarts.
+A teacher that may not play for a while does not hold the round up: its plays are given up, and the student's go on.
 """
 
 import time
@@ -16,9 +16,10 @@ from loop.config import Teaching
 from loop.store import Store
 from loop.store.spend import Parked
 from loop.types import Play, Trajectory
-from teachers._gate import Gate
-from teachers._ledger import Decision, Rest
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
+from teachers.budget.account import Account
+from teachers.budget.decision import Decision
+from teachers.budget.rest import Rest
 
 log = structlog.get_logger()
 PATIENCE: Final = 60.0
@@ -26,18 +27,18 @@ PATIENCE: Final = 60.0
 
 
 class Cashier:
-    """One gate for each credential."""
+    """One account for each credential."""
 
     def __init__(self, teachers: Sequence[Teaching], store: Store) -> None:
         self._store = store
-        self._gates: dict[str, Gate] = {}
-        self._of: dict[str, Gate] = {}
+        self._accounts: dict[str, Account] = {}
+        self._of: dict[str, Account] = {}
         self._told: set[tuple[str, str]] = set()
         for each in teachers:
             teacher: Teacher = plugins.load("teachers", each)
             key = teacher.credential or teacher.name
-            gate = self._gates.setdefault(key, Gate(teacher, store, each.limits, _rest(store, key)))
-            self._of[teacher.name] = gate
+            account = self._accounts.setdefault(key, Account(teacher, store, each.limits, _rest(store, key)))
+            self._of[teacher.name] = account
 
     def admitted(self, plays: Sequence[Play]) -> Iterator[Play]:
         """Yield the plays that may start now; students' plays always may.
@@ -46,35 +47,35 @@ class Cashier:
         credential are under way; where the credential must rest for long, or its budget is spent, it is given up.
         """
         for play in plays:
-            gate = self._of.get(play.player_name)
-            if gate is None:
+            account = self._of.get(play.player_name)
+            if account is None:
                 yield play
                 continue
-            decision = self._patiently(gate, play)
+            decision = self._patiently(account, play)
             if decision.allowed:
-                gate.start(play)
+                account.start(play)
                 yield play
-            elif not gate.busy:
+            elif not account.busy:
                 self._give_up(play, decision)
 
-    def _patiently(self, gate: Gate, play: Play) -> Decision:
-        """Ask the gate; wait out what is over soon, where nothing else can be done meanwhile."""
-        decision = gate.decide(play.task, play.round)
+    def _patiently(self, account: Account, play: Play) -> Decision:
+        """Ask whether it may start; wait out what is over soon, where nothing else can be done meanwhile."""
+        decision = account.decide(play.task, play.round)
         wait = (decision.retry_at or inf) - time.time()
-        if decision.allowed or gate.busy or wait > PATIENCE:
+        if decision.allowed or account.busy or wait > PATIENCE:
             return decision
         time.sleep(max(wait, 0.0))
-        return gate.decide(play.task, play.round)
+        return account.decide(play.task, play.round)
 
     def settle(self, play: Play, trajectory: Trajectory) -> None:
         """Settle what a play cost, and let its credential rest where the provider asks for it."""
-        gate = self._of.get(play.player_name)
-        if gate is None or not gate.started(play):
+        account = self._of.get(play.player_name)
+        if account is None or not account.started(play):
             return
-        before = gate.rest
-        rest = gate.end(play, trajectory)
+        before = account.rest
+        rest = account.end(play, trajectory)
         if rest != before:
-            parked = Parked(credential=gate.key, until=rest.until, failures=rest.failures, reason=rest.reason)
+            parked = Parked(credential=account.key, until=rest.until, failures=rest.failures, reason=rest.reason)
             self._store.park(parked)
 
     def _give_up(self, play: Play, decision: Decision) -> None:

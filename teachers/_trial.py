@@ -6,7 +6,8 @@ from loop.types import Catalogue, Message, Task, Tier, Tool
 from task_generators.files import Files
 from task_generators.trading import Trading
 from task_generators.travel import Travel
-from teachers._teacher import Finding, Teacher
+from teachers.base.finding import Finding
+from teachers.base.teacher import Teacher
 
 SEED = 7
 CLOCK = Tool(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})

@@ -12,7 +12,7 @@ from loop.errors import FailureKind, ProviderError
 from loop.plan import PlanError, turns
 from loop.types import Call, Catalogue, Message, Reply, Task
 from task_generators.backends.worlds import open_world
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
 
 __all__ = ["Cloned"]
 

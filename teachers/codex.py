@@ -8,14 +8,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from loop.types import Chat, Task, Usage
-from teachers._codex_chats import AppServerChat, ExecChat
-from teachers._codex_client import INHERITED
-from teachers._codex_config import Provider
-from teachers._codex_home import Home, prepare
-from teachers._codex_quota import read_windows
-from teachers._ledger import Window
-from teachers._retry import Patience
-from teachers._teacher import Finding, Teacher, estimated_play
+from teachers.base.finding import Finding
+from teachers.base.teacher import Teacher, estimated_play
+from teachers.budget.limits import Window
+from teachers.codex_client.binary import INHERITED
+from teachers.codex_client.chats import AppServerChat, ExecChat
+from teachers.codex_client.config import Provider
+from teachers.codex_client.home import Home, prepare
+from teachers.codex_client.quota import read_windows
+from teachers.provider.retry import Patience
 
 __all__ = ["Codex"]
 
@@ -120,6 +121,6 @@ class Codex(Teacher):
 
     def check(self) -> tuple[Finding, ...]:
         """Run the operator's client against a loopback fake: no tools, strict schema, refused calls, quick ends."""
-        from teachers._doctor_codex import examine  # noqa: PLC0415 - plays need no fakes
+        from teachers.codex_client.examination import examine  # noqa: PLC0415 - plays need no fakes
 
         return examine(self, os.environ)

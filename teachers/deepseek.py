@@ -8,10 +8,11 @@ from pydantic import Field, JsonValue, SecretStr
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Chat, Task, Usage
-from teachers import _keys as keys
-from teachers._prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
-from teachers._retry import Patience
-from teachers._teacher import Finding, Teacher, estimated_play
+from teachers.base.finding import Finding
+from teachers.base.teacher import Teacher, estimated_play
+from teachers.budget.prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
+from teachers.provider import keys
+from teachers.provider.retry import Patience
 
 __all__ = ["DeepSeek"]
 
@@ -68,7 +69,8 @@ class DeepSeek(Teacher):
             ProviderError: there is no key.
         """
         del task, seed
-        from teachers._completions import CompletionsChat, Wire  # noqa: PLC0415 - the client library loads slowly
+        from teachers.http.chat import CompletionsChat  # noqa: PLC0415 - the client library loads slowly
+        from teachers.http.wire import Wire  # noqa: PLC0415 - the client library loads slowly
 
         wire = Wire(
             base_url=self.base_url,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from loop.types import Catalogue, Message, Record, Reply, Task
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
 
 __all__ = ["Idle"]
 

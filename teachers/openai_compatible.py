@@ -6,10 +6,11 @@ from typing import ClassVar
 from pydantic import Field, JsonValue, SecretStr
 
 from loop.types import Chat, Task, Usage
-from teachers import _keys as keys
-from teachers._prices import Price, price_of
-from teachers._retry import Patience
-from teachers._teacher import Finding, Teacher, estimated_play
+from teachers.base.finding import Finding
+from teachers.base.teacher import Teacher, estimated_play
+from teachers.budget.prices import Price, price_of
+from teachers.provider import keys
+from teachers.provider.retry import Patience
 
 __all__ = ["OpenAICompatible"]
 
@@ -64,7 +65,8 @@ class OpenAICompatible(Teacher):
             ProviderError: a key was promised and is not there.
         """
         del task, seed
-        from teachers._completions import NO_KEY, CompletionsChat, Wire  # noqa: PLC0415 - the client library loads slowly
+        from teachers.http.chat import CompletionsChat  # noqa: PLC0415 - the client library loads slowly
+        from teachers.http.wire import NO_KEY, Wire  # noqa: PLC0415 - the client library loads slowly
 
         has_key = self.key_env or self.key_file_env
         wire = Wire(

@@ -15,9 +15,9 @@ from loop.errors import FailureKind, ProviderError
 from loop.plan import PlanError, resolve
 from loop.types import Call, Catalogue, Message, Reply, Result, Task
 from task_generators.backends.functions_backend import FUNCTIONS
-from teachers._script import Move, Script, calls_since_user, results_of, script_of
-from teachers._teacher import Teacher
-from teachers._variations import Variety, varied
+from teachers.base.teacher import Teacher
+from teachers.script.steps import Script, ScriptedCall, calls_since_user, results_of, script_of
+from teachers.script.variations import Variety, varied
 
 __all__ = ["Scripted"]
 
@@ -76,7 +76,7 @@ class ScriptedChat:
         said = plan_text(moves) if self.say_plan and not done and not at_once else ""
         return Reply(message=Message(role="assistant", content=said, calls=calls))
 
-    def _build(self, move: Move, results: Sequence[Result]) -> Call:
+    def _build(self, move: ScriptedCall, results: Sequence[Result]) -> Call:
         try:
             return resolve(move.call, results)
         except PlanError as error:
@@ -85,6 +85,6 @@ class ScriptedChat:
             ) from error
 
 
-def plan_text(moves: Sequence[Move]) -> str:
+def plan_text(moves: Sequence[ScriptedCall]) -> str:
     """Spell the names of a turn's planned calls as a call spells them: the same tokens are copied, not translated."""
     return f"Plan: {', '.join(json.dumps(move.call.name) for move in moves if move.step is not None)}"

@@ -20,7 +20,7 @@ from loop.children import scrubbed
 from loop.errors import CheckNegative, LoopdError
 from loop.types import Record
 from loop.verbs.access import Json
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
 
 FIXED_SQLITE: Final = (3, 51, 3)
 """Before it, two writers and a checkpoint could corrupt a WAL file; loopd has one writer, which avoids it."""

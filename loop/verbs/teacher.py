@@ -12,9 +12,9 @@ from loop.rollout import play
 from loop.store.trajectories import Shown
 from loop.types import End, Part, Play, Task
 from loop.verbs.access import Json, settings, show, show_query
-from teachers._teacher import Teacher
 from teachers._trial import probe as one_request
 from teachers._trial import trial_tasks
+from teachers.base.teacher import Teacher
 
 app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]

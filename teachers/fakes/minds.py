@@ -35,7 +35,7 @@ def closing(text: str = "Done.") -> Message:
 
 
 def messages_in(prompt: str) -> list[Message]:
-    """Read the users' and the tools' messages out of a prompt that `teachers._prompt` wrote."""
+    """Read the users' and the tools' messages out of a prompt that `teachers.provider.prompt` wrote."""
     found = (_line(text) for text in prompt.splitlines() if text.startswith('{"role":'))
     return heard(line for line in found if line)
 
@@ -59,6 +59,6 @@ def _line(text: str) -> dict[str, Any]:
 
 
 def as_json(message: Message) -> str:
-    """Spell an answer in the form of `teachers._answers.answer_schema`."""
+    """Spell an answer in the form of `teachers.provider.answers.answer_schema`."""
     calls = [{"name": call.name, "arguments": json.dumps(call.arguments)} for call in message.calls]
     return json.dumps({"calls": calls, "final": None if calls else message.content})

@@ -5,9 +5,9 @@ from hypothesis import settings
 
 from loop.conversation import conversation
 from loop.types import Catalogue, Message, Tool
-from teachers._retry import Patience
 from teachers.codex import Codex
 from teachers.fakes.responses import FakeResponses
+from teachers.provider.retry import Patience
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

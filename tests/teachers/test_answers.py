@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Catalogue, Message, Tool
-from teachers._answers import MOST_CALLS, answer_schema, checked_call, read_answer
-from teachers._names import Names
-from teachers._prompt import complained, lines, opening
+from teachers.provider.answers import MOST_CALLS, answer_schema, checked_call, read_answer
+from teachers.provider.names import Names
+from teachers.provider.prompt import complained, lines, opening
 
 TOOLS = Catalogue(
     tools=(

@@ -6,23 +6,12 @@ from hypothesis import strategies as st
 
 from loop.errors import FailureKind
 from loop.types import End, Failure, Play, Task, Tier, Trajectory, Turn, Usage
-from teachers._gate import Gate
-from teachers._ledger import (
-    FIRST_REST,
-    GRACE,
-    JITTER,
-    LONGEST_REST,
-    OWNERS_REST,
-    Cap,
-    Limits,
-    Rest,
-    Spend,
-    Window,
-    charged,
-    next_allowed,
-    rest_after,
-)
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
+from teachers.budget.account import Account
+from teachers.budget.decision import next_allowed
+from teachers.budget.ledger import charged
+from teachers.budget.limits import Cap, Limits, Spending, Window
+from teachers.budget.rest import FIRST_REST, GRACE, JITTER, LONGEST_REST, OWNERS_REST, Rest, rest_after
 from teachers.fakes.ledger import MemoryLedger
 
 NOW = 1_800_000_000.0
@@ -43,7 +32,7 @@ def failure(kind, retry_at=None):
 
 
 def test_without_limits_everything_may_start():
-    assert next_allowed(Spend(), Limits(), NOW).allowed
+    assert next_allowed(Spending(), Limits(), NOW).allowed
 
 
 @pytest.mark.parametrize("period", ["hour", "day", "round"])
@@ -53,7 +42,7 @@ def test_without_limits_everything_may_start():
 def test_a_budget_names_its_period_and_its_bound(period, cap, word):
     used = Usage(prompt_tokens=50, completion_tokens=30, requests=1, cost=0.3)
     wanted = Usage(prompt_tokens=20, requests=1, cost=0.3)
-    decision = next_allowed(Spend(**{period: used}), Limits(**{period: cap}), NOW, wanted=wanted)
+    decision = next_allowed(Spending(**{period: used}), Limits(**{period: cap}), NOW, wanted=wanted)
     assert not decision.allowed
     assert period in decision.reason
     assert word in decision.reason
@@ -61,43 +50,43 @@ def test_a_budget_names_its_period_and_its_bound(period, cap, word):
 
 @given(usages, usages, st.integers(0, 10**9))
 def test_what_is_allowed_never_breaks_a_budget(used, wanted, cap):
-    decision = next_allowed(Spend(day=used), Limits(day=Cap(tokens=cap)), NOW, wanted=wanted)
+    decision = next_allowed(Spending(day=used), Limits(day=Cap(tokens=cap)), NOW, wanted=wanted)
     total = used + wanted
     assert decision.allowed == (total.prompt_tokens + total.completion_tokens <= cap)
 
 
 def test_a_resting_credential_waits_then_tries_one_play_at_a_time():
     rest = Rest(until=NOW + 10, failures=1, reason="quota: used up")
-    early = next_allowed(Spend(), Limits(), NOW, rest=rest)
+    early = next_allowed(Spending(), Limits(), NOW, rest=rest)
     assert (early.allowed, early.retry_at) == (False, NOW + 10)
     assert "used up" in early.reason
-    assert next_allowed(Spend(), Limits(), NOW + 10, rest=rest).allowed
-    assert not next_allowed(Spend(running=1), Limits(), NOW + 10, rest=rest).allowed
-    assert next_allowed(Spend(running=1), Limits(), NOW + 10, rest=Rest()).allowed
+    assert next_allowed(Spending(), Limits(), NOW + 10, rest=rest).allowed
+    assert not next_allowed(Spending(running=1), Limits(), NOW + 10, rest=rest).allowed
+    assert next_allowed(Spending(running=1), Limits(), NOW + 10, rest=Rest()).allowed
 
 
 def test_a_used_up_window_waits_for_its_reset():
     window = Window(name="the primary window", used=1.0, resets_at=NOW + 500)
-    decision = next_allowed(Spend(), Limits(), NOW, windows=[window])
+    decision = next_allowed(Spending(), Limits(), NOW, windows=[window])
     assert (decision.allowed, decision.retry_at) == (False, NOW + 500 + GRACE)
-    assert next_allowed(Spend(), Limits(), NOW + 501, windows=[window]).allowed, "the window has been reset since"
+    assert next_allowed(Spending(), Limits(), NOW + 501, windows=[window]).allowed, "the window has been reset since"
 
 
 def test_from_95_percent_on_plays_go_one_at_a_time():
     nearly, less = (Window(name="w", used=used, resets_at=NOW + 500) for used in (0.95, 0.94))
-    assert next_allowed(Spend(), Limits(), NOW, windows=[nearly]).allowed
-    assert not next_allowed(Spend(running=1), Limits(), NOW, windows=[nearly]).allowed
-    assert next_allowed(Spend(running=1), Limits(), NOW, windows=[less]).allowed
+    assert next_allowed(Spending(), Limits(), NOW, windows=[nearly]).allowed
+    assert not next_allowed(Spending(running=1), Limits(), NOW, windows=[nearly]).allowed
+    assert next_allowed(Spending(running=1), Limits(), NOW, windows=[less]).allowed
 
 
 def test_the_number_at_once_is_bounded():
-    assert next_allowed(Spend(running=7), Limits(concurrency=8), NOW).allowed
-    assert not next_allowed(Spend(running=8), Limits(concurrency=8), NOW).allowed
+    assert next_allowed(Spending(running=7), Limits(concurrency=8), NOW).allowed
+    assert not next_allowed(Spending(running=8), Limits(concurrency=8), NOW).allowed
 
 
 def test_the_cheaper_hours_are_waited_for_only_if_asked():
-    assert next_allowed(Spend(), Limits(), NOW, cheaper_at=NOW + 60).allowed
-    waiting = next_allowed(Spend(), Limits(off_peak=True), NOW, cheaper_at=NOW + 60)
+    assert next_allowed(Spending(), Limits(), NOW, cheaper_at=NOW + 60).allowed
+    waiting = next_allowed(Spending(), Limits(off_peak=True), NOW, cheaper_at=NOW + 60)
     assert (waiting.allowed, waiting.retry_at) == (False, NOW + 60)
 
 
@@ -188,66 +177,66 @@ def played(failure=None, **usage):
 
 
 @pytest.fixture
-def gate():
+def account():
     ledger = MemoryLedger(now=NOW)
-    return Gate(Paid(), ledger, Limits(round=Cap(cost=2.5)), clock=lambda: ledger.now)
+    return Account(Paid(), ledger, Limits(round=Cap(cost=2.5)), clock=lambda: ledger.now)
 
 
-def test_the_worst_case_is_reserved_before_and_what_was_used_stands_after(gate):
-    gate.start(play(1))
-    assert gate.ledger.spent(round=1).cost == 1.0
-    gate.end(play(1), played(cost=0.2, prompt_tokens=70, requests=3))
-    assert gate.ledger.spent(round=1) == Usage(cost=0.2, prompt_tokens=70, requests=3)
+def test_the_worst_case_is_reserved_before_and_what_was_used_stands_after(account):
+    account.start(play(1))
+    assert account.ledger.spent(round=1).cost == 1.0
+    account.end(play(1), played(cost=0.2, prompt_tokens=70, requests=3))
+    assert account.ledger.spent(round=1) == Usage(cost=0.2, prompt_tokens=70, requests=3)
 
 
-def test_a_crash_counts_what_was_reserved(gate):
+def test_a_crash_counts_what_was_reserved(account):
     for number in range(2):
-        gate.start(play(number))
-    again = Gate(Paid(), gate.ledger, gate.limits, clock=lambda: NOW)
+        account.start(play(number))
+    again = Account(Paid(), account.ledger, account.limits, clock=lambda: NOW)
     assert not again.decide(TASK, 1).allowed, "two plays were reserved and never settled"
 
 
-def test_plays_under_way_count_against_the_budget(gate):
+def test_plays_under_way_count_against_the_budget(account):
     for number in range(2):
-        assert gate.decide(TASK, 1).allowed
-        gate.start(play(number))
-    assert not gate.decide(TASK, 1).allowed
-    assert gate.decide(TASK, 2).allowed, "another round has its own budget"
+        assert account.decide(TASK, 1).allowed
+        account.start(play(number))
+    assert not account.decide(TASK, 1).allowed
+    assert account.decide(TASK, 2).allowed, "another round has its own budget"
 
 
-def test_the_budget_of_an_hour_comes_back(gate):
-    gate.limits = Limits(hour=Cap(cost=1.5))
-    gate.start(play(1))
-    gate.end(play(1), played(cost=1.0))
-    assert not gate.decide(TASK, 1).allowed
-    gate.ledger.now += 3601
-    assert gate.decide(TASK, 1).allowed
+def test_the_budget_of_an_hour_comes_back(account):
+    account.limits = Limits(hour=Cap(cost=1.5))
+    account.start(play(1))
+    account.end(play(1), played(cost=1.0))
+    assert not account.decide(TASK, 1).allowed
+    account.ledger.now += 3601
+    assert account.decide(TASK, 1).allowed
 
 
-def test_a_quota_stop_parks_the_credential_and_a_play_wakes_it(gate):
-    gate.start(play(1))
-    rest = gate.end(play(1), played(failure(FailureKind.QUOTA, NOW + 100)))
+def test_a_quota_stop_parks_the_credential_and_a_play_wakes_it(account):
+    account.start(play(1))
+    rest = account.end(play(1), played(failure(FailureKind.QUOTA, NOW + 100)))
     assert rest.failures == 1
-    assert not gate.decide(TASK, 1).allowed
-    assert gate.ledger.spent().cost == 0, "a refusal costs nothing"
-    gate.ledger.now = rest.until
-    assert gate.decide(TASK, 1).allowed
-    gate.start(play(2))
-    assert not gate.decide(TASK, 1).allowed, "one play tries"
-    assert gate.end(play(2), played(cost=0.1)) == Rest()
-    assert gate.decide(TASK, 1).allowed
+    assert not account.decide(TASK, 1).allowed
+    assert account.ledger.spent().cost == 0, "a refusal costs nothing"
+    account.ledger.now = rest.until
+    assert account.decide(TASK, 1).allowed
+    account.start(play(2))
+    assert not account.decide(TASK, 1).allowed, "one play tries"
+    assert account.end(play(2), played(cost=0.1)) == Rest()
+    assert account.decide(TASK, 1).allowed
 
 
-def test_a_broken_play_is_charged_in_full(gate):
-    gate.start(play(1))
-    gate.end(play(1), played(failure(FailureKind.RETRYABLE), cost=0.1))
-    assert gate.ledger.spent().cost == 1.0
+def test_a_broken_play_is_charged_in_full(account):
+    account.start(play(1))
+    account.end(play(1), played(failure(FailureKind.RETRYABLE), cost=0.1))
+    assert account.ledger.spent().cost == 1.0
 
 
-def test_the_providers_own_account_is_asked_before_and_not_for_every_play(gate):
-    gate.teacher = Paid(told=(Window(name="w", used=1.0, resets_at=NOW + 2000),))
-    assert gate.decide(TASK, 1).retry_at == NOW + 2000 + GRACE
-    gate.teacher = Paid()
-    assert not gate.decide(TASK, 1).allowed, "it was asked again at once"
-    gate.ledger.now += 601
-    assert gate.decide(TASK, 1).allowed
+def test_the_providers_own_account_is_asked_before_and_not_for_every_play(account):
+    account.teacher = Paid(told=(Window(name="w", used=1.0, resets_at=NOW + 2000),))
+    assert account.decide(TASK, 1).retry_at == NOW + 2000 + GRACE
+    account.teacher = Paid()
+    assert not account.decide(TASK, 1).allowed, "it was asked again at once"
+    account.ledger.now += 601
+    assert account.decide(TASK, 1).allowed

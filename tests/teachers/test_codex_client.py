@@ -10,10 +10,10 @@ import pytest
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Message
-from teachers._doctor_codex import dead_port
-from teachers._retry import Patience
+from teachers.codex_client.examination import dead_port
 from teachers.fakes.minds import closing, saying
 from teachers.fakes.responses import offered, quota_headers
+from teachers.provider.retry import Patience
 
 TRANSPORTS = ["exec", "app-server"]
 CALLING = Message(role="assistant", content="", calls=(Call(name="weather", arguments={"city": "Oslo"}),))
@@ -294,7 +294,7 @@ def test_eight_steps_at_once_do_not_meet(codex, fake, tools, transport, opened):
 
 
 def test_a_client_that_speaks_another_protocol_is_an_unknown_failure(codex, fake, step, monkeypatch):
-    monkeypatch.setattr("teachers._codex_app_server.AppServer._count", lambda *_: {}["tokenUsage"])
+    monkeypatch.setattr("teachers.codex_client.app_server.AppServer._count", lambda *_: {}["tokenUsage"])
     error = failed(step, codex(transport="app-server"))
     assert error.kind is FailureKind.FATAL
     assert "another protocol" in str(error)

@@ -15,12 +15,12 @@ import pytest
 from loop.conversation import conversation
 from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Catalogue, Message
-from teachers._codex_client import find_binary
-from teachers._codex_config import listed_models
-from teachers._retry import Patience
 from teachers.codex import Codex
+from teachers.codex_client.binary import find_binary
+from teachers.codex_client.config import listed_models
 from teachers.fakes.minds import closing
 from teachers.fakes.responses import offered, signed_in
+from teachers.provider.retry import Patience
 
 CANARY = "canary-7f3a9c1e5b2d8f60"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.errors import FailureKind
-from teachers._codex_outcomes import by_text, failure, reset_told, wait_told
+from teachers.codex_client.outcomes import by_text, failure, reset_told, wait_told
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC).timestamp()
 HIT = "You\u2019ve hit your usage limit."

@@ -13,12 +13,12 @@ import pytest
 from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Catalogue, Message, Tool
 from teachers import deepseek
-from teachers._prices import Price
-from teachers._retry import Patience
+from teachers.budget.prices import Price
 from teachers.deepseek import DeepSeek
 from teachers.fakes.deepseek import LOST_REASONING, FakeDeepSeek, broken_rule
 from teachers.fakes.minds import closing, saying
 from teachers.openai_compatible import OpenAICompatible
+from teachers.provider.retry import Patience
 
 KEY = "sk-fake-0123456789abcdef"
 CANARY = "canary-7f3a9c1e5b2d8f60"
@@ -278,7 +278,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(api, teacher, step):
     assert time.monotonic() - began >= 1
 
 
-def test_a_long_wait_goes_to_the_gate_instead(api, teacher, step):
+def test_a_long_wait_goes_to_the_daemon_instead(api, teacher, step):
     api.fail("http", status=429, headers={"Retry-After": "900"})
     error = failed(step, teacher(patience=Patience()))
     assert error.kind is FailureKind.QUOTA

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.types import Usage
-from teachers._prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
+from teachers.budget.prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
 
 
 def at(text):

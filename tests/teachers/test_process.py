@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from loop.errors import FailureKind, ProviderError
-from teachers._codex_exec import run_step
-from teachers._codex_home import Home
-from teachers._process import Child
+from teachers.codex_client.exec_step import run_step
+from teachers.codex_client.home import Home
+from teachers.codex_client.process import ClientProcess
 
 ENV = {"PATH": "/usr/bin:/bin", "MARK": "1"}
 
@@ -19,7 +19,7 @@ ENV = {"PATH": "/usr/bin:/bin", "MARK": "1"}
 @pytest.fixture
 def start(tmp_path):
     """Starts a Python child that runs some lines."""
-    return lambda code, **more: Child([sys.executable, "-c", code], ENV, tmp_path, **more)
+    return lambda code, **more: ClientProcess([sys.executable, "-c", code], ENV, tmp_path, **more)
 
 
 def lines(child, seconds=10.0):
@@ -86,7 +86,7 @@ def test_output_is_bounded(start, end):
 
 
 def test_nothing_of_the_group_outlives_it_however_stubborn(start, monkeypatch):
-    monkeypatch.setattr("teachers._process.GRACE", 0.2)
+    monkeypatch.setattr("teachers.codex_client.process.GRACE", 0.2)
     code = (
         "import signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -104,7 +104,7 @@ def test_nothing_of_the_group_outlives_it_however_stubborn(start, monkeypatch):
 
 def test_a_program_that_is_not_there_is_fatal(tmp_path):
     with pytest.raises(ProviderError, match="cannot be started") as caught:
-        Child([str(tmp_path / "nothing")], ENV, tmp_path)
+        ClientProcess([str(tmp_path / "nothing")], ENV, tmp_path)
     assert caught.value.kind is FailureKind.FATAL
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachers._redact import GONE, KEPT, redact
+from teachers.provider.evidence import GONE, KEPT, redact
 
 SECRETS = {
     "openai": "sk-proj-abcdefGHIJKL0123456789",

@@ -2,7 +2,7 @@ import pytest
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Message, Reply, Usage
-from teachers._retry import LONGEST_WAIT, AttemptFailed, Patience, persist
+from teachers.provider.retry import LONGEST_WAIT, AttemptFailed, Patience, persist
 
 DONE = Reply(message=Message(role="assistant", content="Done."), usage=Usage(prompt_tokens=10, requests=1))
 

@@ -10,8 +10,8 @@ from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 from task_generators.files import Files
 from task_generators.trading import Trading
-from teachers._script import UNPLAYED, in_plan_order, script_of
-from teachers._variations import rehearse
+from teachers.script.steps import UNPLAYED, in_plan_order, script_of
+from teachers.script.variations import rehearse
 from teachers.scripted import Scripted
 
 TASKS = [

@@ -7,7 +7,7 @@ from typing import Final
 import httpx2
 
 from loop.errors import FailureKind
-from teachers._retry import AttemptFailed
+from teachers.provider.retry import AttemptFailed
 
 MOST_BYTES: Final = 4_000_000
 SENT: Final = frozenset(

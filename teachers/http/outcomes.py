@@ -9,8 +9,8 @@ import openai
 
 from loop.errors import FailureKind
 from loop.types import Usage
-from teachers._redact import redact
-from teachers._retry import LONGEST_WAIT, AttemptFailed
+from teachers.provider.evidence import redact
+from teachers.provider.retry import LONGEST_WAIT, AttemptFailed
 
 STATUSES: Final[Mapping[int, FailureKind]] = {
     400: FailureKind.FATAL,

@@ -7,50 +7,22 @@ and a busy server defeats it with blank lines (https://platform.openai.com/docs/
 import asyncio
 import json
 import ssl
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
 
 import httpx2
 import openai
-from pydantic import Field, JsonValue, SecretStr
 
-from loop.canonical import NotJson, clean, parse
-from loop.errors import FailureKind, ProviderError
-from loop.types import Catalogue, Message, Record, Reply, Usage
-from teachers._answers import complaint, read_calls
-from teachers._bounded_http import bounded_client
-from teachers._completions_outcomes import broken, refused, unfinished
-from teachers._names import Names
-from teachers._redact import redact
-from teachers._retry import AttemptFailed, Patience, persist
-from teachers._teacher import CHARACTERS_PER_TOKEN
-
-NO_KEY: Final = "none"
-"""Sent to a server that wants no key."""
-Native = dict[str, Any]
-
-
-class Wire(Record):
-    """How a server is asked."""
-
-    base_url: str
-    key: SecretStr
-    model: str
-    step_s: float
-    """Deadline of one attempt, in seconds."""
-    read_s: float = 120.0
-    """Longest silence, in seconds."""
-    max_tokens: int | None = None
-    options: Mapping[str, JsonValue] = Field(default_factory=dict)
-    """Further fields of the request's body."""
-    hand_back_reasoning: bool = False
-    """Send the model's reasoning back with each of its tool calls."""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not stand in evidence."""
-        return (self.key.get_secret_value(),)
+from loop.canonical import clean
+from loop.errors import FailureKind
+from loop.types import Catalogue, Message, Reply, Usage
+from teachers.base.teacher import CHARACTERS_PER_TOKEN
+from teachers.http.client import bounded_client
+from teachers.http.outcomes import broken, refused
+from teachers.http.reading import Native, message_in, read, read_json, usage_of
+from teachers.http.wire import Wire
+from teachers.provider.evidence import redact
+from teachers.provider.names import Names
+from teachers.provider.retry import AttemptFailed, Patience, persist
 
 
 class CompletionsChat:
@@ -157,76 +129,6 @@ def client_of(wire: Wire, trust: ssl.SSLContext | None) -> openai.AsyncOpenAI:
     )  # fmt: skip
 
 
-def read_json(text: bytes, guess: Usage) -> Native:
-    """Read the body of an answer.
-
-    Raises:
-        AttemptFailed: it is no JSON, as when a busy gateway answers with a page of its own.
-    """
-    try:
-        answer = parse(text)
-    except (NotJson, UnicodeDecodeError) as error:
-        raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
-    return answer if isinstance(answer, dict) else {}
-
-
-def message_in(body: Native, usage: Usage) -> Native:
-    """Find the message of an answer that came to its end.
-
-    Raises:
-        AttemptFailed: there is none, or it was cut.
-    """
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    if fault := unfinished(str(choice.get("finish_reason")), usage):
-        raise fault
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer holds no message", usage=usage)
-    return message
-
-
-def read(native: Native, usage: Usage, catalogue: Catalogue, names: Names, wire: Wire) -> Message:
-    """Turn a provider's message into ours.
-
-    Raises:
-        AttemptFailed: BAD_OUTPUT, with what the answer cost.
-    """
-    try:
-        return _read(native, catalogue, names, wire)
-    except ProviderError as error:
-        raise AttemptFailed(error.kind, str(error), usage=usage) from error
-
-
-def _read(native: Native, catalogue: Catalogue, names: Names, wire: Wire) -> Message:
-    content, requests = native.get("content") or "", native.get("tool_calls") or []
-    if not isinstance(content, str) or not isinstance(requests, list):
-        raise complaint("the answer's content must be text and its tool calls a list")
-    if not requests:
-        if not content.strip():
-            raise complaint("the answer was empty: call a tool, or end the turn with a message")
-        return Message(role="assistant", content=clean(content))
-    _mend_ids(requests)
-    calls = read_calls([_pair(request, names) for request in requests], catalogue)
-    reasoning = str(native.get("reasoning_content") or "") if wire.hand_back_reasoning else None
-    return Message(role="assistant", content=clean(content), calls=calls, reasoning=reasoning)
-
-
-def _pair(request: object, names: Names) -> tuple[str, str]:
-    function = request.get("function") if isinstance(request, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise complaint("each tool call needs a function with a name")
-    arguments = function.get("arguments") or "{}"
-    return names.original(function["name"]), arguments if isinstance(arguments, str) else json.dumps(arguments)
-
-
-def _mend_ids(requests: list[Any]) -> None:
-    """Give an id to calls whose server forgot it: each result must name its call."""
-    for number, request in enumerate(requests):
-        if isinstance(request, dict) and not isinstance(request.get("id"), str):
-            request["id"] = f"call_{time.monotonic_ns()}_{number}"
-
-
 def _id(place: int, number: int) -> str:
     return f"call_{place}_{number}"
 
@@ -247,19 +149,3 @@ def spelled_calls(place: int, message: Message, names: Names, *, reasoning: bool
 
 def _again(text: str) -> Native:
     return {"role": "user", "content": f"Your last answer could not be used: {text}\nAnswer again, mended."}
-
-
-def usage_of(value: object, guess: Usage) -> Usage:
-    """Read the tokens; where the server does not tell, the guess stands."""
-    found = value if isinstance(value, dict) else {}
-    details = found.get("prompt_tokens_details")
-    cached = found.get("prompt_cache_hit_tokens", details.get("cached_tokens") if isinstance(details, dict) else 0)
-    if not isinstance(found.get("prompt_tokens"), int):
-        return guess
-    completion = found.get("completion_tokens")
-    return Usage(
-        prompt_tokens=found["prompt_tokens"],
-        cached_tokens=cached if isinstance(cached, int) else 0,
-        completion_tokens=completion if isinstance(completion, int) else 0,
-        requests=1,
-    )

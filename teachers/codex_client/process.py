@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
 
 from loop.errors import FailureKind, ProviderError
-from teachers._retry import AttemptFailed
+from teachers.provider.retry import AttemptFailed
 
 CHUNK: Final = 65536
 GRACE: Final = 2.0
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     text: str
 
 
-class Child:
+class ClientProcess:
     """A running program with three pipes, used from one thread."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, cap: int = 8_000_000) -> None:

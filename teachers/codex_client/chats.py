@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from loop.canonical import clean
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Message, Reply, Usage
-from teachers import _prompt as prompt
-from teachers._answers import answer_schema, checked_call, complaint, read_answer
-from teachers._codex_app_server import AppServer, Said, ToolRequest
-from teachers._codex_exec import run_step
-from teachers._codex_home import Home
-from teachers._names import Names
-from teachers._redact import redact
-from teachers._retry import AttemptFailed, Patience, persist
-from teachers._teacher import CHARACTERS_PER_TOKEN
+from teachers.base.teacher import CHARACTERS_PER_TOKEN
+from teachers.codex_client.app_server import AppServer, Said, ToolRequest
+from teachers.codex_client.exec_step import run_step
+from teachers.codex_client.home import Home
+from teachers.provider import prompt
+from teachers.provider.answers import answer_schema, checked_call, complaint, read_answer
+from teachers.provider.evidence import redact
+from teachers.provider.names import Names
+from teachers.provider.retry import AttemptFailed, Patience, persist
 
 REFRESH_REST = 2.0
 """Seconds before a refused credential is tried again; another process may be refreshing it."""
@@ -62,15 +62,15 @@ class ExecChat:
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Answer the conversation so far."""
         text, schema = prompt.opening(messages, catalogue), json.dumps(answer_schema(catalogue))
-        gate = Turnstile(self.home)
+        turnstile = Turnstile(self.home)
 
         def ask(complaints: tuple[str, ...]) -> Reply:
             asked = prompt.complained(text, complaints)
             try:
-                with gate.attempt():
+                with turnstile.attempt():
                     answer, usage = run_step(self.home, asked, schema, self.seconds)
             except AttemptFailed as error:
-                gate.note(error)
+                turnstile.note(error)
                 raise charged(error, asked) from error
             return Reply(message=counted(lambda: read_answer(answer, catalogue), usage), usage=usage)
 
@@ -118,14 +118,14 @@ class AppServerChat:
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Answer the conversation so far."""
-        gate = Turnstile(self.home)
+        turnstile = Turnstile(self.home)
 
         def ask(complaints: tuple[str, ...]) -> Reply:
             try:
-                with gate.attempt(), drift():
+                with turnstile.attempt(), drift():
                     said = self._step(messages, catalogue, complaints, time.monotonic() + self.seconds)
             except AttemptFailed as error:
-                gate.note(error)
+                turnstile.note(error)
                 self.close()
                 raise charged(error, prompt.lines(messages)) from error
             return Reply(message=counted(lambda: self._read(said, catalogue), said.usage), usage=said.usage)

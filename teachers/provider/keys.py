@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from loop.errors import FailureKind, ProviderError
-from teachers._teacher import Finding
+from teachers.base.finding import Finding
 
 LONGEST = 4096
 

@@ -1,4 +1,4 @@
-"""The gate that the daemon keeps for each credential: ask before a play, note its start, note its end."""
+"""The account that the daemon keeps for each credential: ask before a play, note its start, note its end."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,24 @@ from dataclasses import dataclass, field
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Failure, Play, Task, Trajectory, Usage
-from teachers._ledger import DAY, HOUR, Decision, Ledger, Limits, Rest, Spend, Window, charged, next_allowed, rest_after
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
+from teachers.budget.decision import Decision, next_allowed
+from teachers.budget.ledger import Ledger, charged
+from teachers.budget.limits import Limits, Spending, Window
+from teachers.budget.rest import HOUR, Rest, rest_after
 
 WINDOWS_KEPT = 600.0
 """Seconds for which the provider's own account of its quota is believed."""
 MICROSECONDS = 1_000_000
+DAY = 24 * HOUR
 
 
 @dataclass
-class Gate:
-    """One credential's gate. `rest` is the daemon's to keep: it is read from the store, and written back on change."""
+class Account:
+    """One credential's account.
+
+    `rest` is the daemon's to keep: it is read from the store, and written back on change.
+    """
 
     teacher: Teacher
     ledger: Ledger
@@ -73,8 +80,8 @@ class Gate:
         self.rest = rest_after(failure, self.rest, self.clock())
         return self.rest
 
-    def _spend(self, round_id: int, now: float) -> Spend:
-        return Spend(
+    def _spend(self, round_id: int, now: float) -> Spending:
+        return Spending(
             hour=self.ledger.spent(self.key, since=int((now - HOUR) * MICROSECONDS)),
             day=self.ledger.spent(self.key, since=int((now - DAY) * MICROSECONDS)),
             round=self.ledger.spent(self.key, round=round_id),

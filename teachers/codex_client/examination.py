@@ -13,13 +13,13 @@ from typing import Any, Protocol, Self
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Chat, Message, Tool
-from teachers._codex_client import OLDEST, STRICT
-from teachers._codex_exec import ROUTER
-from teachers._codex_home import Home
-from teachers._retry import Patience
-from teachers._teacher import Finding
+from teachers.base.finding import Finding
+from teachers.codex_client.binary import OLDEST, STRICT
+from teachers.codex_client.exec_step import ROUTER
+from teachers.codex_client.home import Home
 from teachers.fakes.minds import closing, saying
 from teachers.fakes.responses import FakeResponses, offered
+from teachers.provider.retry import Patience
 
 KEY = "LOOPD_DOCTOR_KEY"
 STEP_S = 20.0

@@ -15,15 +15,15 @@ from pydantic import JsonValue
 from loop.canonical import NotJson, parse
 from loop.errors import FailureKind
 from loop.types import Usage
-from teachers._codex_client import STRICT
-from teachers._codex_exec import ROUTER
-from teachers._codex_home import Home
-from teachers._codex_outcomes import failure
-from teachers._ledger import SPENT, Window
-from teachers._process import Child
-from teachers._prompt import POLICY
-from teachers._redact import redact
-from teachers._retry import AttemptFailed
+from teachers.budget.limits import SPENT, Window
+from teachers.codex_client.binary import STRICT
+from teachers.codex_client.exec_step import ROUTER
+from teachers.codex_client.home import Home
+from teachers.codex_client.outcomes import failure
+from teachers.codex_client.process import ClientProcess
+from teachers.provider.evidence import redact
+from teachers.provider.prompt import POLICY
+from teachers.provider.retry import AttemptFailed
 
 HARMLESS: Final = frozenset({"userMessage", "agentMessage", "reasoning"})
 CAP: Final = 64_000_000
@@ -57,7 +57,7 @@ class AppServer:
         strict = ["--strict-config"] if home.version >= STRICT else []
         self._home = home
         self._native = native
-        self._child = Child([str(home.binary), "app-server", *strict], home.env, home.empty, cap=CAP)
+        self._child = ClientProcess([str(home.binary), "app-server", *strict], home.env, home.empty, cap=CAP)
         self._number = 0
         self.windows: tuple[Window, ...] = ()
         """The provider's limits as it told them last."""

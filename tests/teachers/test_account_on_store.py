@@ -1,4 +1,4 @@
-"""The gate over the real store: what is reserved and how a credential rests outlive the daemon."""
+"""The account over the real store: what is reserved and how a credential rests outlive the daemon."""
 
 import pytest
 
@@ -6,9 +6,11 @@ from loop.errors import FailureKind
 from loop.store import Store
 from loop.store.spend import Parked
 from loop.types import End, Failure, Part, Play, Task, Tier, Trajectory, Turn, Usage
-from teachers._gate import Gate
-from teachers._ledger import Cap, Ledger, Limits, Rest
-from teachers._teacher import Teacher
+from teachers.base.teacher import Teacher
+from teachers.budget.account import Account
+from teachers.budget.ledger import Ledger
+from teachers.budget.limits import Cap, Limits
+from teachers.budget.rest import Rest
 
 NOW = 1_800_000_000.0
 LIMITS = Limits(day=Cap(cost=2.5))
@@ -52,15 +54,15 @@ def gate_on(store):
     ledger: Ledger = store
     parked = store.parked("paid:KEY")
     rest = Rest(**parked.model_dump(exclude={"credential"})) if parked else Rest()
-    return Gate(Paid(), ledger, LIMITS, rest=rest, clock=lambda: NOW)
+    return Account(Paid(), ledger, LIMITS, rest=rest, clock=lambda: NOW)
 
 
 def test_a_killed_daemon_finds_what_it_had_reserved(reopened):
     store = reopened()
-    plays, gate = owed(store, 3), gate_on(store)
+    plays, account = owed(store, 3), gate_on(store)
     for play in plays[:2]:
-        assert gate.decide(TASK, play.round).allowed
-        gate.start(play)
+        assert account.decide(TASK, play.round).allowed
+        account.start(play)
     again = gate_on(reopened())
     assert not again.decide(TASK, plays[2].round).allowed
     assert reopened().spent("paid:KEY").cost == 2.0
@@ -68,11 +70,11 @@ def test_a_killed_daemon_finds_what_it_had_reserved(reopened):
 
 def test_a_rest_outlives_the_daemon(reopened):
     store = reopened()
-    (play,), gate = owed(store, 1), gate_on(store)
-    gate.start(play)
+    (play,), account = owed(store, 1), gate_on(store)
+    account.start(play)
     failure = Failure(kind=FailureKind.QUOTA, message="used up", retry_at=NOW + 500)
-    rest = gate.end(play, Trajectory(task=TASK.id, player="paid", end=End.FAILED, failure=failure))
-    store.park(Parked(credential=gate.key, **rest.model_dump()))
+    rest = account.end(play, Trajectory(task=TASK.id, player="paid", end=End.FAILED, failure=failure))
+    store.park(Parked(credential=account.key, **rest.model_dump()))
     again = gate_on(reopened())
     assert again.rest == rest
     assert not again.decide(TASK, play.round).allowed

@@ -1,6 +1,6 @@
 """Asking again: the one place of the project where a failed request is repeated (tenacity).
 
-A rest ordered by the provider (quota) is never waited for here: it goes to the daemon's gate at once.
+A rest ordered by the provider (quota) is never waited for here: it goes to the daemon at once.
 """
 
 import time

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.errors import FailureKind, ProviderError
-from teachers._codex_config import listed_models
+from teachers.codex_client.config import listed_models
 
 OLDEST: Final = (0, 150, 0)
 """The oldest client that has what is needed."""

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from loop.errors import FailureKind, ProviderError, nearest
 from loop.types import Record
-from teachers._prompt import POLICY
+from teachers.provider.prompt import POLICY
 
 PROVIDER: Final = "loopd"
 

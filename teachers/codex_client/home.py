@@ -18,8 +18,8 @@ from loop import paths
 from loop.canonical import digest
 from loop.errors import FailureKind, ProviderError
 from loop.types import Record
-from teachers._codex_client import ask_models, ask_version, environment, find_binary, read_version
-from teachers._codex_config import Provider, config_toml, pruned_catalog
+from teachers.codex_client.binary import ask_models, ask_version, environment, find_binary, read_version
+from teachers.codex_client.config import Provider, config_toml, pruned_catalog
 
 
 class Home(Record):

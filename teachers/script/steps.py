@@ -9,7 +9,7 @@ UNPLAYED = Result(ok=False, value="not played yet")
 """Stands for the result of a step that comes later."""
 
 
-class Move(Record):
+class ScriptedCall(Record):
     """One call of a play: a step of the plan, or a call beside it."""
 
     call: PlannedCall
@@ -17,14 +17,14 @@ class Move(Record):
     """Index in `Task.plan`; None for a call that the plan does not have."""
 
 
-Script = tuple[tuple[Move, ...], ...]
+Script = tuple[tuple[ScriptedCall, ...], ...]
 """Per turn, the calls to make."""
 
 
 def script_of(task: Task) -> Script:
     """Lay the plan out as it stands."""
     steps = iter(range(len(task.plan)))
-    return tuple(tuple(Move(call=call, step=next(steps)) for call in turn.plan) for turn in task.turns)
+    return tuple(tuple(ScriptedCall(call=call, step=next(steps)) for call in turn.plan) for turn in task.turns)
 
 
 def calls_since_user(messages: Sequence[Message]) -> int:

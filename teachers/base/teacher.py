@@ -5,22 +5,13 @@ that fits a teacher without a price or a limit.
 """
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from loop.types import Chat, Record, Task, Usage
-from teachers._ledger import Window
+from teachers.base.finding import Finding
+from teachers.budget.limits import Window
 
 CHARACTERS_PER_TOKEN = 3.5
-
-
-class Finding(Record):
-    """What a check found: one line for the operator."""
-
-    name: str
-    ok: bool
-    detail: str
-    weight: Literal["must", "should"] = "must"
-    """Whether the teacher may be used all the same."""
 
 
 class Teacher(Record):

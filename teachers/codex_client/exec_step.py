@@ -13,12 +13,12 @@ from pydantic import JsonValue
 from loop.canonical import NotJson, parse
 from loop.errors import FailureKind
 from loop.types import Usage
-from teachers._codex_client import STRICT
-from teachers._codex_home import Home
-from teachers._codex_outcomes import failure
-from teachers._process import Child, Line
-from teachers._redact import redact
-from teachers._retry import AttemptFailed
+from teachers.codex_client.binary import STRICT
+from teachers.codex_client.home import Home
+from teachers.codex_client.outcomes import failure
+from teachers.codex_client.process import ClientProcess, Line
+from teachers.provider.evidence import redact
+from teachers.provider.retry import AttemptFailed
 
 HARMLESS: Final = frozenset({"agent_message", "reasoning", "error"})
 """Items that a turn may hold. Any other is a tool at work; `error` items are warnings."""
@@ -54,7 +54,7 @@ def run_step(home: Home, prompt: str, schema: str, seconds: float) -> tuple[str,
     if len(prompt) > LONGEST_PROMPT:
         raise AttemptFailed(FailureKind.BAD_INPUT, f"the prompt has {len(prompt)} characters; {LONGEST_PROMPT} fit")
     deadline = time.monotonic() + seconds
-    with Child(command(home, schema), home.env, home.empty) as child:
+    with ClientProcess(command(home, schema), home.env, home.empty) as child:
         child.send(prompt, last=True)
         heard = _listen(child, deadline)
         code = child.wait()
@@ -70,7 +70,7 @@ def command(home: Home, schema: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _listen(child: Child, deadline: float) -> Heard:
+def _listen(child: ClientProcess, deadline: float) -> Heard:
     heard = Heard()
     while (line := child.line(deadline)) is not None:
         _hear(line, heard)

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from loop.plan import PlanError, resolve
 from loop.types import From, PlannedCall, Record, Result, Task
 from task_generators.backends.worlds import open_world
-from teachers._script import Move, Script, in_plan_order, script_of
+from teachers.script.steps import Script, ScriptedCall, in_plan_order, script_of
 
 TRIES: Final = 8
 """Rehearsals for one variation."""
@@ -77,9 +77,9 @@ def reordered(task: Task, script: Script, draw: Random) -> Iterator[Script]:
             yield found
 
 
-def _shuffled(moves: tuple[Move, ...], draw: Random) -> tuple[Move, ...]:
+def _shuffled(moves: tuple[ScriptedCall, ...], draw: Random) -> tuple[ScriptedCall, ...]:
     """Draw one of the orders in which every call has what it needs."""
-    waiting, placed = list(moves), list[Move]()
+    waiting, placed = list(moves), list[ScriptedCall]()
     while waiting:
         held = {move.step for move in waiting}
         free = [move for move in waiting if not needs(move.call) & held]
@@ -101,7 +101,7 @@ def curious(task: Task, script: Script, draw: Random) -> Iterator[Script]:
     if first is None:
         return
     for name in draw.sample(names, len(names)):
-        look = Move(call=PlannedCall(name=name))
+        look = ScriptedCall(call=PlannedCall(name=name))
         if _answers(task, script, first, look, ok=True):
             yield _inserted(script, first, 0, look)
 
@@ -115,19 +115,19 @@ def forgetful(task: Task, script: Script, draw: Random) -> Iterator[Script]:
             continue
         forgotten = draw.choice(sorted(call.arguments))
         kept = {name: value for name, value in call.arguments.items() if name != forgotten}
-        slip = Move(call=PlannedCall(name=call.name, arguments=kept))
+        slip = ScriptedCall(call=PlannedCall(name=call.name, arguments=kept))
         found = _inserted(script, turn, place, slip)
         rehearsal = rehearse(task, found)
         if rehearsal is not None and not rehearsal.beside[-1].ok:
             yield found
 
 
-def _answers(task: Task, script: Script, turn: int, look: Move, *, ok: bool) -> bool:
+def _answers(task: Task, script: Script, turn: int, look: ScriptedCall, *, ok: bool) -> bool:
     rehearsal = rehearse(task, _inserted(script, turn, 0, look))
     return rehearsal is not None and rehearsal.beside[0].ok is ok
 
 
-def _inserted(script: Script, turn: int, place: int, move: Move) -> Script:
+def _inserted(script: Script, turn: int, place: int, move: ScriptedCall) -> Script:
     moves = (*script[turn][:place], move, *script[turn][place:])
     return (*script[:turn], moves, *script[turn + 1 :])
 

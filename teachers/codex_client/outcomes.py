@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.errors import FailureKind
-from teachers._redact import redact
-from teachers._retry import AttemptFailed
+from teachers.provider.evidence import redact
+from teachers.provider.retry import AttemptFailed
 
 BILLING_REST: Final = 3600.0
 """Seconds until a spent plan is tried again; only its owner can mend it."""

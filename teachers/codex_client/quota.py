@@ -2,9 +2,9 @@
 
 import time
 
-from teachers._codex_app_server import AppServer
-from teachers._codex_home import Home
-from teachers._ledger import Window
+from teachers.budget.limits import Window
+from teachers.codex_client.app_server import AppServer
+from teachers.codex_client.home import Home
 
 SECONDS = 20.0
 
