@@ -10,8 +10,8 @@ Judged is the first message that calls: a question is asked once. A question wit
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
-from checkers._answers import Answers
-from checkers._texts import RULES, Texts, words_of
+from checkers.single_turn.acceptable import Acceptable
+from checkers.single_turn.texts import RULES, Texts, words_of
 from loop.types import Call, Message, Record, Task, Trajectory, Verdict
 from task_generators.backends.functions_backend import FUNCTIONS
 from task_generators.backends.schemas import original_names
@@ -102,10 +102,12 @@ def _fault(asked: Asked, said: Message, rules: frozenset[str]) -> str:
         return _whether(said, due=asked.right is None)
     if len(said.calls) != len(asked.right):
         return f"{len(said.calls)} calls, where {len(asked.right)} were due"
-    answers = Answers(asked.language, Texts(rules=rules, said=asked.said if "supersets" in rules else frozenset()))
+    acceptable = Acceptable(
+        asked.language, Texts(rules=rules, said=asked.said if "supersets" in rules else frozenset())
+    )
     left = list(said.calls)
     for due in asked.right:
-        faults = [_call_fault(asked, answers, call, due) for call in left]
+        faults = [_call_fault(asked, acceptable, call, due) for call in left]
         if all(faults):
             return faults[0]
         left.pop(faults.index(""))
@@ -120,9 +122,9 @@ def _whether(said: Message, *, due: bool) -> str:
     return f"no function fits, but a call was begun: {said.fault}" if said.fault else ""
 
 
-def _call_fault(asked: Asked, answers: Answers, call: Call, due: dict[str, Any]) -> str:
+def _call_fault(asked: Asked, acceptable: Acceptable, call: Call, due: dict[str, Any]) -> str:
     [(name, right)] = due.items()
     if original_names(list(asked.documents)).get(call.name) != name:
         return f"{call.name[:100]} was called, and {name} was due"
-    fault = answers.fault(asked.documents[name], call.arguments, right)
+    fault = acceptable.fault(asked.documents[name], call.arguments, right)
     return f"{name}: {fault}" if fault else ""

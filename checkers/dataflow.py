@@ -14,9 +14,9 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import JsonValue
 
-from checkers._origins import Origins
-from checkers._turns import turns_of
-from checkers._words import leaves
+from checkers.evidence.origins import Origins
+from checkers.evidence.turns import turns_of
+from checkers.evidence.words import leaves
 from loop.types import Record, Task, Trajectory, Verdict
 
 __all__ = ["Dataflow"]

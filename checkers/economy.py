@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import JsonValue
 
-from checkers._turns import turns_of
+from checkers.evidence.turns import turns_of
 from loop.canonical import canonical
 from loop.plan import run
 from loop.types import Call, Record, Task, Trajectory, Verdict
@@ -47,9 +47,7 @@ class Economy(Record):
             version=self.version,
             passed=not repeats,
             score=1 - len(repeats) / len(made) if made else 1.0,
-            reason=f"turn {repeats[0].turn}: {repeats[0].call.name} again, and nothing had changed"
-            if repeats
-            else "no call in vain",
+            reason=_told(repeats[0]) if repeats else "no call in vain",
             evidence={"repeats": shown, "calls": len(made)},
         )
 

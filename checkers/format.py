@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from checkers._turns import PlayedTurn, turns_of
+from checkers.evidence.turns import PlayedTurn, turns_of
 from loop.types import Record, Task, Trajectory, Verdict
 
 __all__ = ["Format"]

@@ -10,8 +10,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import JsonValue, PrivateAttr
 
-from checkers._replay import LastPlan, PlannedTurn, Replay
-from checkers._turns import PlayedTurn, among_played, shape_fault, turns_of
+from checkers.evidence.replay import LastPlan, PlannedTurn, Replay
+from checkers.evidence.turns import PlayedTurn, among_played, shape_fault, turns_of
 from loop.canonical import canonical
 from loop.types import Record, Task, Trajectory, Verdict
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
-from checkers._turns import PlayedTurn, among_played, turns_of
+from checkers.evidence.turns import PlayedTurn, among_played, turns_of
 from loop.types import Record, Rule, Task, Trajectory, Turn, Verdict
 
 __all__ = ["Stop"]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import partial
 
+import structlog
 from pydantic import JsonValue
 
 from loop import distance, playing, plugins, reporting
@@ -17,6 +18,7 @@ from loop.refereeing import referees
 from loop.soundness import known_flaws
 from loop.types import (
     TWIN,
+    Checker,
     Gate,
     GateResult,
     Part,
@@ -35,8 +37,13 @@ from loop.types import (
 from task_generators.suites import suite as suite_named
 from task_generators.suites import twin
 
+log = structlog.get_logger()
+
 Contestant = Policy | Teaching
 """Who plays a suite: a student at one policy, or a teacher."""
+
+MAX_REASON = 500
+"""Characters of an error in a verdict's reason."""
 
 
 def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
@@ -45,11 +52,34 @@ def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
     judges = {checker.name: checker for checker in checkers}
     required = [(name, checker.version) for name, checker in judges.items()]
     loop.board.step("checking", total=0)
+    raised: set[str] = set()
     for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, required, suite.id if suite else None):
-        verdicts = [judges[name].check(task, trajectory) for name in missing]
+        verdicts = [judged(judges[name], task, trajectory, raised) for name in missing]
         loop.store.record(trajectory_id, verdicts, required)
         _tell(loop, task, trajectory, verdicts)
         loop.stop.check()
+
+
+def judged(checker: Checker, task: Task, trajectory: Trajectory, raised: set[str]) -> Verdict:
+    """Ask a checker for its verdict. One that raises fails the play: a play that nobody can judge is no lesson.
+
+    Args:
+        checker: who is asked.
+        task: what was played.
+        trajectory: how.
+        raised: names of the checkers whose errors are in the log already; grows by this one's.
+    """
+    try:
+        return checker.check(task, trajectory)
+    except Exception as error:  # one play that a plug-in cannot read must not end the daemon
+        if checker.name not in raised:
+            log.exception("checker_raised", checker=checker.name, task=task.id)
+            raised.add(checker.name)
+        reason = f"the checker raised {type(error).__name__}: {error}"[:MAX_REASON]
+        evidence = {"kind": "raised", "error": type(error).__name__}
+        return Verdict(
+            checker=checker.name, version=checker.version, passed=False, score=0, reason=reason, evidence=evidence
+        )
 
 
 def _tell(loop: Loop, task: Task, trajectory: Trajectory, verdicts: Sequence[Verdict]) -> None:

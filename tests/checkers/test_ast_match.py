@@ -7,8 +7,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from checkers._texts import RULES
 from checkers.ast_match import AstMatch
+from checkers.single_turn.texts import RULES
 from loop.types import Call, End, Message, Trajectory
 from task_generators.backends.bfcl_single import SINGLE_TURN, WITHOUT_ANSWERS, single_turn_tasks
 from task_generators.backends.functions_backend import FUNCTIONS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from checkers._words import Said, contains
 from checkers.dataflow import Dataflow
+from checkers.evidence.words import Said, contains
 from loop.types import Call, From, PlannedCall, Turn
 from task_generators.backends.bfcl import entries, entry_task
 from task_generators.backends.mutants import gold_script, played

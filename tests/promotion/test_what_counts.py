@@ -38,6 +38,44 @@ def test_a_play_under_another_rule_is_never_counted(rehearsal, monkeypatch):
     assert played(rehearsal, "scripted") == {"what": "rehearsal-depth", "passed": 4, "of": 10, "rate": 0.4}
 
 
+RAISING = """
+from typing import ClassVar
+
+from loop.types import Record, Tier, Verdict
+
+__all__ = ["Raising"]
+
+
+class Raising(Record):
+    version: ClassVar[int] = 3
+
+    @property
+    def name(self):
+        return "raising"
+
+    def check(self, task, trajectory):
+        if trajectory.player == "scripted":
+            raise RecursionError("a folder that holds itself")
+        return Verdict(checker=self.name, version=self.version, passed=True, score=1, reason="right")
+"""
+
+
+def test_a_checker_that_raises_on_a_play_fails_that_play_and_no_round(rehearsal, monkeypatch, tmp_path):
+    (tmp_path / "raising_checker.py").write_text(RAISING)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = rehearsal.home / "loopd.toml"
+    settings.write_text(settings.read_text() + '[[checkers]]\nuse = "raising_checker:Raising"\n')
+    rehearsal.live()
+    query = "select player, passed, reason from v_verdicts where checker = 'raising' group by 1, 2, 3"
+    rows = {row["player"]: row for row in rehearsal.json("sql", query)["rows"]}
+    scripted = rows.pop("scripted")
+    assert (scripted["passed"], scripted["reason"]) == (
+        0,
+        "the checker raised RecursionError: a folder that holds itself",
+    )
+    assert {row["passed"] for row in rows.values()} == {1}
+
+
 def test_an_idle_player_does_not_lower_a_ceiling(rehearsal):
     rehearsal.loopd("suite", "run", "rehearsal-depth", "--player", "idle")
     assert rehearsal.json("suite", "show", "rehearsal-depth")["ceiling"] == 1

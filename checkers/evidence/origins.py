@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
-from checkers._turns import Step
-from checkers._words import WORD, Said, contains, is_composed, leaves
+from checkers.evidence.turns import Step
+from checkers.evidence.words import WORD, Said, contains, is_composed, leaves
 from loop.canonical import NotJson, parse
 from loop.plan import PlanError, run
 from loop.types import Call, From, PlannedCall, Result, Task, Trajectory

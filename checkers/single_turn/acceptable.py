@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from checkers._texts import Texts
+from checkers.single_turn.texts import Texts
 from task_generators.backends.literals import read_literal
 
 Value = Any
@@ -56,7 +56,7 @@ class Kind(NamedTuple):
     inner: type | None
 
 
-class Answers(NamedTuple):
+class Acceptable(NamedTuple):
     """Holds calls against what counts as right, in one language and under some rules."""
 
     language: str

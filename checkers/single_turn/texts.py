@@ -4,7 +4,7 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from checkers._countries import with_full_names
+from checkers.single_turn.countries import with_full_names
 from loop.types import Record
 
 RULES: Final = ("nested", "implicit_multiplication", "country_aliases", "supersets")

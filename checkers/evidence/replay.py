@@ -78,12 +78,15 @@ class LastPlan:
         return last
 
     def __eq__(self, other: object) -> bool:
+        """Whatever they remember, two are equal."""
         return isinstance(other, LastPlan)
 
     def __hash__(self) -> int:
+        """Equal ones have equal hashes."""
         return 0
 
     def __getstate__(self) -> dict[str, None]:
+        """Leave what is remembered behind."""
         return {"_run": None}
 
 
