@@ -28,7 +28,7 @@ from loop.parts import Loop
 from loop.rollout import play
 from loop.stopping import Stop
 from loop.types import Play, Policy, Task
-from task_generators.leaks import DatasetAudit
+from task_generators.suites.leaks import DatasetAudit
 
 MOST = 1_000_000
 """Leak groups of a home, at most."""

@@ -13,8 +13,8 @@ from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.training.mix import MixRules, Skill, select
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
-from task_generators.leaks import DatasetAudit
 from task_generators.suites import suite, twin
+from task_generators.suites.leaks import DatasetAudit
 
 log = structlog.get_logger()
 LEAST: Final = 256

@@ -15,8 +15,8 @@ from loop.store import Store
 from loop.store.soundness import Attempts, Replay
 from loop.store.tasks import UNSOUND, Flaw
 from loop.types import Checker, Gate, Part, Play, Record, Rule, Split, Suite, Task
-from task_generators.defects import defects
 from task_generators.suites import suite as suite_named
+from task_generators.suites.defects import defects
 
 SCRIPTED: Final = "scripted"
 """The teacher that plays the plan itself: its play is the replay, and says nothing about the user's words."""
@@ -99,7 +99,7 @@ def assess(
 
 
 def known_flaws(suite: Suite) -> Iterator[Flaw]:
-    """List what `task_generators/defects.toml` knows against a suite's tasks."""
+    """List what `task_generators/suites/defects.toml` knows against a suite's tasks."""
     for task in suite.tasks:
         for defect in defects().get(task.source, ()):
             yield Flaw(task=task.id, kind=defect.kind, source=defect.source, note=defect.note)

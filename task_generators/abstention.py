@@ -22,12 +22,4 @@ DOMAINS: Final = tuple(_domain(backend, host) for backend, host in HOSTS.items()
 class Abstention(Generator):
     """Turns without a call among ordinary ones, on every backend."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "abstention"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """Every backend by itself."""
-        return DOMAINS
+    domains = DOMAINS

@@ -21,7 +21,7 @@ HELDOUT_OF_TEN: Final = 3
 suites that others report."""
 
 TWINS: Final = frozenset({"63", "133"})
-"""Numbers that start in the same world as one that is held out, and are held out with it (`writing.overlaps` tells)."""
+"""Numbers that start in the same world as one that is held out, and are held out with it (`suites.overlaps` tells)."""
 
 
 class Bfcl(Record):

@@ -21,12 +21,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (TIDY, WALK, NOTES, COPIES, LOOK, PROJ
 class Files(Generator):
     """Tasks on GorillaFileSystem. Everything that a call needs stands in the user's words, but for what notes say."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "files"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The file system alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

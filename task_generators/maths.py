@@ -30,12 +30,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (PLAIN, CHAIN, TOTAL, MEAN, SHARE, SPR
 class Maths(Generator):
     """Tasks on MathAPI: the next operation's input is the last one's result."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "maths"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The calculator alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

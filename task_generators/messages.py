@@ -29,12 +29,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (SEND, UNDO, CONTACT, LOGIN, SEARCH, I
 class Messages(Generator):
     """Tasks on MessageAPI: user ids come from results."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "messages"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The message system alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

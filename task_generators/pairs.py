@@ -30,12 +30,4 @@ DOMAINS: Final = tuple(_domain(first, second) for first, second in PAIRS)
 class Pairs(Generator):
     """Tasks over two of BFCL's backends."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "pairs"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The sixteen pairs."""
-        return DOMAINS
+    domains = DOMAINS

@@ -20,12 +20,4 @@ DOMAINS: Final = tuple(_domain(backend, trial) for backend, trial in TRIALS.item
 class Repair(Generator):
     """Error results, and what to do about them, on every backend."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "repair"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """Every backend by itself."""
-        return DOMAINS
+    domains = DOMAINS

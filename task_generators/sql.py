@@ -19,12 +19,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (READ, LOOK, WRITE, NOTE, TOP, SAME))
 class Sql(Generator):
     """Tasks on SQL: every task has a database of its own."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "sql"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """One database."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

@@ -30,12 +30,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (OPEN, RESOLVE, EDIT, QUEUE, LOGIN, FO
 class Tickets(Generator):
     """Tasks on TicketAPI: ticket numbers come from results."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "tickets"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The ticket system alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

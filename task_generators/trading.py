@@ -32,12 +32,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (BUY, ORDERS, COMPANY, WATCH, ACCOUNT,
 class Trading(Generator):
     """Tasks on TradingBot: prices, order numbers, symbols and lists come from results."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "trading"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The trading bot alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

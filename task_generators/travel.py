@@ -31,12 +31,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (AIRPORT, MONEY, BOOKING, LOGIN, BUDGE
 class Travel(Generator):
     """Tasks on TravelAPI: airports, fares, booking ids and tokens come from results."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "travel"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The travel backend alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

@@ -30,12 +30,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (POST, MENTION, FOLLOW, SEARCH, READ, 
 class Twitter(Generator):
     """Tasks on TwitterAPI: numbers of tweets come from results."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "twitter"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The network alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

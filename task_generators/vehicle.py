@@ -30,12 +30,4 @@ DOMAIN: Final = Domain((BACKEND,), TOOLS, (START, DOORS_FAMILY, CLIMATE, FUEL, N
 class Vehicle(Generator):
     """Tasks on VehicleControlAPI: half of the families need what only a result tells."""
 
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        return "vehicle"
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """The car alone."""
-        return (DOMAIN,)
+    domains = (DOMAIN,)

@@ -11,10 +11,10 @@ from loop.store.soundness import Attempts
 from loop.store.tasks import UNSOUND, Flaw
 from loop.types import OFFICIAL, Part, PlannedCall, Suite
 from task_generators.backends.bfcl import CATEGORIES, entries
-from task_generators.defects import FILE, Defect, defects
-from task_generators.leaks import Known
-from task_generators.listed import listed
 from task_generators.suites import suite
+from task_generators.suites.defects import FILE, Defect, defects
+from task_generators.suites.leaks import Known
+from task_generators.suites.listed import listed
 
 CHECKERS = [load("checkers", Part(use=name)) for name in ("outcome", "stop", "dataflow", "economy", "format")]
 EASY = suite("rehearsal-depth")

@@ -15,7 +15,8 @@ from loop.stopping import Stop, Stopped
 from loop.types import Policy, Score, Suite
 from loop.verbs import teacher
 from loop.verbs.access import Json, change, settings, show, show_json, store
-from task_generators import leaks, suites
+from task_generators import suites
+from task_generators.suites import leaks
 
 app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
 FORGIVING: Final = "ast_match"

@@ -1,10 +1,9 @@
 """What every domain's generator does: draw stories until one belongs to the split that is asked for."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from hashlib import sha256
 from random import Random
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -35,21 +34,19 @@ class Domain(NamedTuple):
     """Name of the generator whose tasks may have the same contents, where it is not this one."""
 
 
-class Generator(Record, ABC):
-    """Makes tasks of one or more domains. A subclass gives its name and its domains."""
+class Generator(Record):
+    """Makes tasks of one or more domains. A subclass names its domains, and has the name of its module."""
+
+    domains: ClassVar[tuple[Domain, ...]] = ()
+    """What it makes tasks of."""
 
     offer: Literal["some", "whole"] = "some"
     """Offer a domain's short list of tools, the same for every task, or the backends' whole catalogues."""
 
     @property
-    @abstractmethod
     def name(self) -> str:
         """The module's name."""
-
-    @property
-    @abstractmethod
-    def domains(self) -> tuple[Domain, ...]:
-        """What it makes tasks of."""
+        return type(self).__module__.rpartition(".")[2]
 
     @property
     def arms(self) -> tuple[ArmKey, ...]:

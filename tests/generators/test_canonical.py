@@ -16,12 +16,11 @@ from loop.plan import run
 from loop.plugins import load
 from loop.rollout import play
 from loop.types import From, Part, PlannedCall, Play, Split, Suite, Tier
-from task_generators import listed
 from task_generators.backends.catalogues import tools_of
 from task_generators.backends.worlds import open_world
-from task_generators.canonical import FILE, canonical_tasks
-from task_generators.suites import CANONICAL, HAND_WRITTEN, names, suite, twin
-from task_generators.writing.overlaps import Index, audit
+from task_generators.suites import CANONICAL, HAND_WRITTEN, listed, names, suite, twin
+from task_generators.suites.canonical import FILE, canonical_tasks
+from task_generators.suites.overlaps import Index, audit
 
 TASKS = suite(CANONICAL).tasks
 CHECKERS = (Outcome(), Dataflow(), Stop(), Economy(), Format())
@@ -177,7 +176,7 @@ def test_no_sentence_is_nearly_one_that_is_drawn():
 @pytest.fixture
 def edit(tmp_path, monkeypatch):
     """Edits a copy of the file, which the reader takes for the shipped one."""
-    text = files("task_generators").joinpath(FILE).read_text(encoding="utf-8")
+    text = files("task_generators.suites").joinpath(FILE).read_text(encoding="utf-8")
     monkeypatch.setattr(listed, "files", lambda _: tmp_path)
 
     def edited(old, new):

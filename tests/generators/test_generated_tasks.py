@@ -15,9 +15,7 @@ from task_generators.backends.catalogues import catalogue, tools_of
 from task_generators.backends.worlds import open_world
 from task_generators.writing.generator import split_of
 
-GENERATORS = tuple(
-    load("task_generators", Part(use=name)) for name in known("task_generators") if name not in {"suites", "bfcl"}
-)
+GENERATORS = tuple(load("task_generators", Part(use=name)) for name in known("task_generators") if name != "bfcl")
 ARMS = [(generator, arm) for generator in GENERATORS for arm in generator.arms]
 TURNS = {Tier.EASY: (1, 2), Tier.MODERATE: (1, 3), Tier.HARD: (4, 4), Tier.VERYHARD: (6, 8)}
 CALLS = {Tier.EASY: (1, 2), Tier.MODERATE: (3, 4), Tier.HARD: (5, 7), Tier.VERYHARD: (9, 16)}

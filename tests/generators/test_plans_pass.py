@@ -16,7 +16,7 @@ from loop.types import Part, Play, Split, Task, Trajectory
 ARMS = [
     (generator, arm)
     for name in known("task_generators")
-    if name not in {"suites", "bfcl"}
+    if name != "bfcl"
     for generator in [load("task_generators", Part(use=name))]
     for arm in generator.arms
 ]

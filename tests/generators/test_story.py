@@ -58,13 +58,7 @@ def test_the_family_in_the_documents_makes_tasks():
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
 
     class Dated(Generator):
-        @property
-        def name(self):
-            return "dated"
-
-        @property
-        def domains(self):
-            return (Domain(("GorillaFileSystem",), TOOLS, (names["DATED"],)),)
+        domains = (Domain(("GorillaFileSystem",), TOOLS, (names["DATED"],)),)
 
     made = Dated()
     assert {arm.tier for arm in made.arms} == set(Tier)

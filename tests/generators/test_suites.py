@@ -13,10 +13,10 @@ from loop.types import From, Part, Split, Suite, Turn
 from task_generators.backends.bfcl import CATEGORIES, entries, entry_task
 from task_generators.backends.worlds import open_world
 from task_generators.bfcl import referring, tasks_of
-from task_generators.leaks import DatasetAudit, shared, training_sample
 from task_generators.suites import BFCL, SINGLE, names, suite
+from task_generators.suites.leaks import DatasetAudit, shared, training_sample
+from task_generators.suites.overlaps import Overlap, audit
 from task_generators.writing.generator import split_of
-from task_generators.writing.overlaps import Overlap, audit
 
 FROZEN = {
     "rehearsal-depth": "02eced8e3e92cb14b6366a00d0c6020d5ccfff4811eadfc513c5f82a1ab0761e",

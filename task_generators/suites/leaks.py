@@ -16,8 +16,8 @@ from loop.plugins import load
 from loop.types import Part, Record, Split, Suite, Task, TaskGenerator
 from task_generators.backends.bfcl import CATEGORIES
 from task_generators.bfcl import tasks_of
-from task_generators.listed import listed
-from task_generators.writing.overlaps import TRAIN, Finding, Index, Overlap, audit, between
+from task_generators.suites.listed import listed
+from task_generators.suites.overlaps import TRAIN, Finding, Index, Overlap, audit, between
 
 FILE: Final = "known_overlaps.toml"
 SEEDS: Final = 4

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from loop.types import Record
-from task_generators.listed import listed
+from task_generators.suites.listed import listed
 
 FILE: Final = "defects.toml"
 

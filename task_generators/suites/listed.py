@@ -18,7 +18,7 @@ def listed(file: str, kind: type[R]) -> tuple[R, ...]:
     Raises:
         ConfigError: it cannot be read, or an entry is not of this kind; names the file and the entry.
     """
-    path = files("task_generators").joinpath(file)
+    path = files("task_generators.suites").joinpath(file)
     try:
         entries = list(tomllib.loads(path.read_text(encoding="utf-8"))["listed"])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:

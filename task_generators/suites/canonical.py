@@ -15,7 +15,7 @@ from loop.types import Id, PlannedCall, Record, Result, Split, Task, Tier, Turn
 from task_generators.backends.catalogues import tools_of
 from task_generators.backends.worlds import open_world
 from task_generators.families.files.story import BACKEND, state_of
-from task_generators.listed import listed
+from task_generators.suites.listed import listed
 
 FILE: Final = "canonical.toml"
 

@@ -15,7 +15,7 @@ from loop.plugins import load
 from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.bfcl import tasks_of
-from task_generators.canonical import canonical_tasks
+from task_generators.suites.canonical import canonical_tasks
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
 """Seeds below belong to training."""

@@ -1,0 +1,33 @@
+"""The frozen suites, what they share with training, and what is known against their tasks."""
+
+from task_generators.suites.frozen import (
+    BFCL,
+    CANONICAL,
+    FEW,
+    FIRST_SEED,
+    GENERATED,
+    HAND_WRITTEN,
+    OFFICIAL,
+    SEALED,
+    SINGLE,
+    WRITTEN,
+    names,
+    suite,
+    twin,
+)
+
+__all__ = [
+    "BFCL",
+    "CANONICAL",
+    "FEW",
+    "FIRST_SEED",
+    "GENERATED",
+    "HAND_WRITTEN",
+    "OFFICIAL",
+    "SEALED",
+    "SINGLE",
+    "WRITTEN",
+    "names",
+    "suite",
+    "twin",
+]
