@@ -6,6 +6,7 @@ everywhere: no duplicate keys, no NaN, no number beyond 64 bits, no nesting beyo
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from pydantic import JsonValue
@@ -52,12 +53,34 @@ def parse(text: str | bytes) -> JsonValue:
     """
     if len(text) > MAX_BYTES:
         raise NotJson(f"longer than {MAX_BYTES} bytes")
+    return _within_limits(lambda: _STRICT.decode(text) if isinstance(text, str) else json.loads(text, cls=_Strict))
+
+
+def parse_at(text: str, start: int) -> tuple[JsonValue, int]:
+    """Read the JSON value that begins at `start`, and say where it ends; what follows is not looked at.
+
+    Raises:
+        NotJson: as `parse`.
+    """
+    ends = 0
+
+    def read() -> JsonValue:
+        nonlocal ends
+        value, ends = _STRICT.raw_decode(text, start)
+        return value  # type: ignore[no-any-return]  # the decoder builds nothing but JsonValue
+
+    return _within_limits(read), ends
+
+
+def _within_limits(read: Callable[[], JsonValue]) -> JsonValue:
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_bounded)
+        value = read()
+    except NotJson:
+        raise
     except (ValueError, RecursionError, MemoryError) as error:
         raise NotJson(f"{type(error).__name__}: {str(error)[:200]}") from error
     _measure(value, MAX_DEPTH)
-    return value  # type: ignore[no-any-return]  # json.loads builds nothing but JsonValue
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,6 +98,14 @@ def _bounded(digits: str) -> int:
     if len(digits) > 20 or abs(int(digits)) > MAX_INT:  # noqa: PLR2004 - the longest spelling of a 64-bit integer
         raise NotJson("an integer beyond 64 bits")
     return int(digits)
+
+
+class _Strict(json.JSONDecoder):
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_bounded)
+
+
+_STRICT: Final = _Strict()
 
 
 def _measure(value: object, depth: int) -> None:

@@ -270,11 +270,11 @@ class Message(Record):
     tokens: tuple[int, ...] | None = None
     """Assistant only: the ids that were sampled, the end-of-turn token included. Never decoded and encoded again."""
     leniencies: tuple[str, ...] = ()
-    """Assistant only: which forgiving rules were needed to read the calls."""
+    """Assistant only: which forgiving rules were needed to read the message."""
     fault: str | None = None
-    """Assistant only: why a call that was begun could not be read."""
+    """Assistant only: why the message could not be read whole. None of its calls was run; no row teaches it."""
     reasoning: str | None = None
-    """Assistant only: a teacher's reasoning that its provider wants handed back verbatim."""
+    """Assistant only: thinking, no part of what was said. A teacher's is handed back to its provider verbatim."""
 
 
 class Usage(Record):

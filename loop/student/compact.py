@@ -47,9 +47,9 @@ class Compact:
         """Give the tokens of an assistant's role."""
         return self._header()
 
-    def read(self, text: str) -> Parsed:
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said."""
-        return parse(text)
+        return parse(text, catalogue)
 
     def _spelled(self, message: Message) -> str:
         """Spell a message that nobody sampled from the student."""
@@ -86,9 +86,9 @@ class Compact:
 class Spaced(Compact):
     """Renders every word that may have to be copied with a space before it: requests, results, arguments."""
 
-    def read(self, text: str) -> Parsed:
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said; a string without its space stays as it is."""
-        parsed = parse(text)
+        parsed = parse(text, catalogue)
         return parsed.model_copy(update={"calls": _changed(parsed.calls, _unspaced)})
 
     def _spelled(self, message: Message) -> str:

@@ -86,9 +86,9 @@ class Native:
             yield from self._said(first, messages[first], added)
             text = after
 
-    def read(self, text: str) -> Parsed:
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said."""
-        return parse(text)
+        return parse(text, catalogue)
 
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that ask the assistant to speak."""

@@ -14,11 +14,14 @@ from tokenizers import Tokenizer
 from loop.errors import ConfigError, nearest
 from loop.student.compact import Compact, Spaced
 from loop.student.native import Native
-from loop.student.parse import Parsed
+from loop.student.parse import KNOWN, Parsed
 from loop.student.spans import Span
 from loop.types import Catalogue, Message
 
 __all__ = ["Renderer", "Span"]
+
+CUT_OFF: Final = "cut_off"
+"""The leniency of a message that the token limit ended, not the student."""
 
 
 class Template(Protocol):
@@ -37,8 +40,8 @@ class Template(Protocol):
         """Give the tokens that ask the assistant to speak after these messages."""
         ...
 
-    def read(self, text: str) -> Parsed:
-        """Read what the assistant said. Never raises."""
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
+        """Read what the assistant said, to these tools. Never raises."""
         ...
 
 
@@ -55,6 +58,11 @@ class Renderer:
 
     def __init__(self, tokenizer: Tokenizer, template: Template) -> None:
         self.tokenizer, self.template = tokenizer, template
+        added = tokenizer.get_added_tokens_decoder().items()
+        self.strange = {
+            token: told.content for token, told in added if told.special and not KNOWN.fullmatch(told.content)
+        }
+        """Special tokens that no message holds but at its end."""
 
     @classmethod
     def load(cls, directory: Path, template: str) -> "Renderer":
@@ -94,9 +102,19 @@ class Renderer:
         system = bool(messages) and messages[0].role == "system"
         return len(first.tokens) if first and first.message == (0 if system else -1) else 0
 
-    def read(self, tokens: Sequence[int]) -> Parsed:
-        """Read the calls in what was sampled. Never raises."""
-        return self.template.read(self.text(tokens))
+    def read(self, tokens: Sequence[int], catalogue: Catalogue | None = None) -> Parsed:
+        """Read what was sampled. Never raises.
+
+        Args:
+            tokens: the ids, that of the turn's end included.
+            catalogue: the tools on offer, where they are known.
+        """
+        ended = tokens[-1:] == (self.end,) or tokens[-1:] == [self.end]
+        text = self.text(tokens)
+        if strange := [token for token in tokens[: len(tokens) - ended] if token in self.strange]:
+            return Parsed(content=text, fault=f"another turn is made up: {self.strange[strange[0]]}")
+        parsed = self.template.read(text, catalogue)
+        return parsed if ended else parsed.model_copy(update={"leniencies": (*parsed.leniencies, CUT_OFF)})
 
     def text(self, tokens: Sequence[int]) -> str:
         """Decode what was sampled, without the end of the turn."""

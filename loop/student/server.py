@@ -113,7 +113,7 @@ class Endpoint:
         )
 
     def _completion(self, ask: Ask, request: Request, answer: Answer) -> dict[str, JsonValue]:
-        parsed = self.renderer.read(answer.tokens)
+        parsed = self.renderer.read(answer.tokens, ask.catalogue)
         finish = "tool_calls" if parsed.calls else answer.finish
         scores: JsonValue = {"token_logprobs": list(answer.logprobs)} if answer.logprobs else None
         message = wire_answer(parsed, answer.tokens)

@@ -164,6 +164,7 @@ def wire_answer(parsed: Parsed, tokens: tuple[int, ...]) -> dict[str, JsonValue]
         "role": "assistant",
         "content": parsed.content,
         **calls,
+        **({"reasoning_content": parsed.reasoning} if parsed.reasoning else {}),
         "token_ids": list(tokens),
         "leniencies": list(parsed.leniencies),
         "fault": parsed.fault,
@@ -175,6 +176,7 @@ class WireAnswer(WireMessage):
 
     leniencies: tuple[str, ...] = ()
     fault: str | None = None
+    reasoning_content: str | None = None
 
     def message(self) -> Message:
         """Read it.
@@ -182,7 +184,8 @@ class WireAnswer(WireMessage):
         Raises:
             ValueError: a call's arguments are no JSON object.
         """
-        return super().message().model_copy(update={"leniencies": self.leniencies, "fault": self.fault})
+        said = {"leniencies": self.leniencies, "fault": self.fault, "reasoning": self.reasoning_content}
+        return super().message().model_copy(update=said)
 
 
 class WireUsage(_Wire):

@@ -103,7 +103,7 @@ def drawn(matcher, words, random, *, favoured=(b'"', b"}", b"]", b","), limit=30
 def check(text, catalogue):
     found = parse(text)
     assert found.fault is None, (text, found)
-    assert not found.leniencies, (text, found)
+    assert not set(found.leniencies) - {"text_behind_call"}, (text, found)
     assert len(found.calls) == 1
     [call] = found.calls
     jsonschema.validate(json.loads(json.dumps(dict(call.arguments))), dict(catalogue.find(call.name).parameters))

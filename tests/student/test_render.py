@@ -126,6 +126,23 @@ def test_what_the_store_does_to_a_play_changes_no_token(renderer):
     assert renderer.spans(play, catalogue) == renderer.spans(PLAY, CATALOGUE)
 
 
+def sampled(renderer, text):
+    return (*renderer.tokenizer.encode(text, add_special_tokens=False).ids, renderer.end)
+
+
+def test_a_message_that_begins_another_turn_is_a_fault(renderer):
+    start = renderer.tokenizer.token_to_id("<|im_start|>")
+    parsed = renderer.read((*sampled(renderer, "Done.")[:-1], start, *sampled(renderer, "user Go on.")), CATALOGUE)
+    assert parsed.fault
+    assert not parsed.calls
+
+
+def test_a_message_that_the_token_limit_ended_says_so(renderer):
+    whole = sampled(renderer, "Done.")
+    assert renderer.read(whole).leniencies == ()
+    assert renderer.read(whole[:-1]).leniencies == ("cut_off",)
+
+
 def test_lone_surrogates_and_nul_are_rendered(renderer):
     renderer.prompt((Message(role="user", content="a\ud800b\0c"),), CATALOGUE)
 
