@@ -45,14 +45,14 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\u2400")
 
 
-def parse(text: str | bytes) -> JsonValue:
-    """Read JSON that somebody else wrote.
+def parse(text: str | bytes, most: int = MAX_BYTES) -> JsonValue:
+    """Read JSON that somebody else wrote, of at most `most` bytes.
 
     Raises:
         NotJson: it is too long, too deep, repeats a key, or is no JSON at all; the message says which.
     """
-    if len(text) > MAX_BYTES:
-        raise NotJson(f"longer than {MAX_BYTES} bytes")
+    if len(text) > most:
+        raise NotJson(f"longer than {most} bytes")
     return _within_limits(lambda: _STRICT.decode(text) if isinstance(text, str) else json.loads(text, cls=_Strict))
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from loop import board, children, config, control, daemon, disk, lock, log, parts, paths, soundness, view
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotFound, NotRunning, ProviderError
 from loop.stopping import Stop, Stopped
-from loop.verbs import access, curriculum, dataset, doctor, gate, model, suite, teacher, trajectory
+from loop.verbs import access, curriculum, dataset, doctor, gate, model, suite, teacher, trace, trajectory
 from loop.verbs.access import Json
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (curriculum, dataset, gate, model, suite, teacher, trajectory):
+for each in (curriculum, dataset, gate, model, suite, teacher, trace, trajectory):
     app.add_typer(each.app, name=each.__name__.rpartition(".")[2])
 
 app.command()(doctor.doctor)
