@@ -1,11 +1,13 @@
 """A paid teacher in the daemon: asked by the loop, reserved and settled; when it must wait, the round goes on."""
 
+import json
 import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from loop import board, config, daemon, parts, paths
+from loop import board, cli, config, daemon, parts, paths
 from loop.stopping import Stop
 from loop.store import Store
 from loop.testing import FakeGpu
@@ -14,6 +16,8 @@ from teachers.fakes.deepseek import FakeDeepSeek
 from teachers.fakes.minds import closing, saying
 
 ROUND = tomllib.loads((Path(__file__).parent / "rehearsal.toml").read_text())
+
+PAID = {"model": "paid", "patience": {"first_wait": 0.01}}
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def live(tmp_path, monkeypatch, api, limits=None):
     """A round of three tasks whose only paid teacher is the fake; the scripted one teaches too."""
     monkeypatch.chdir(tmp_path)
     places = paths.Paths(data=tmp_path / "data", logs=tmp_path / "logs", config=tmp_path / "config").create()
-    paid = {"use": "openai_compatible", "settings": {"base_url": api.url, "model": "paid"}, "limits": limits or {}}
+    paid = {"use": "openai_compatible", "settings": PAID | {"base_url": api.url}, "limits": limits or {}}
     sampling = ROUND["sampling"] | {"tasks": 3, "teacher_tasks": 6}
     flags = {**ROUND, "sampling": sampling, "teachers": [paid, {"use": "scripted"}], "rounds": 1}
     chosen = config.load(places, "quickstart", flags, {})
@@ -68,3 +72,19 @@ def test_a_spent_budget_is_not_spent_twice(tmp_path, monkeypatch, api):
         assert rnd.state is RoundState.DONE
         assert asked(api) == 0
         assert store.spent("paid").requests == 0
+
+
+def test_what_nobody_knows_is_shown_by_the_probe(tmp_path, monkeypatch, api):
+    api.fail("http", status=418, message="the \x1b[31mmoon\x1b[0m is full, key=sk-live-abcdefgh12345678")
+    live(tmp_path, monkeypatch, api).close()
+    monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
+    settings = {"use": "openai_compatible", "settings": PAID | {"base_url": api.url}}
+    teacher = f'[[teachers]]\nuse = "{settings["use"]}"\n[teachers.settings]\nmodel = "paid"\nbase_url = "{api.url}"\n'
+    (tmp_path / "loopd.toml").write_text(f'database = "sqlite:///{tmp_path}/data/loopd.db"\n{teacher}')
+    api.fail()
+    done = CliRunner().invoke(cli.app, ["teacher", "probe", "paid", "--json"])
+    told = [row for row in json.loads(done.output)["rows"] if row["name"] == "unknown failure"]
+    assert told
+    assert all("moon" in row["detail"] and "plays" in row["detail"] for row in told)
+    assert "abcdefgh12345678" not in done.output
+    assert "\x1b" not in done.output

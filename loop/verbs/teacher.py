@@ -1,5 +1,6 @@
 """`loopd teacher`: who they are, what they cost, and whether they work."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -7,15 +8,22 @@ from rich.console import Console
 
 from loop import plugins, reading
 from loop.config import Teaching
-from loop.errors import CheckNegative, NotFound, nearest
+from loop.errors import CannotCreate, CheckNegative, NotFound, nearest
 from loop.rollout import play
 from loop.store.trajectories import Shown
 from loop.types import End, Part, Play, Task
 from loop.verbs.access import Json, settings, show, show_query
+from loop.verbs.access import reading as reading_store
 from teachers._trial import probe as one_request
 from teachers._trial import trial_tasks
+from teachers.base.finding import Finding
 from teachers.base.teacher import Teacher
+from teachers.provider.retry import UNKNOWN
 
+UNKNOWN_FAILURES = f"""
+    select player, failure_message, count(*) from play where failure_message like '%{UNKNOWN}%'
+    group by player, failure_message order by 3 desc, 2 limit 20
+"""  # noqa: S608 - a constant of ours
 app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
 
@@ -54,7 +62,7 @@ def test(name: Name) -> None:
 def probe(name: Name, *, as_json: Json = False) -> None:
     """Examine its set-up and safety on this machine, then ask it one small question."""
     teacher: Teacher = plugins.load("teachers", _find(name))
-    findings = [*teacher.check(), one_request(teacher)]
+    findings = [*teacher.check(), one_request(teacher), *_unknown(teacher.name)]
     show([finding.model_dump() for finding in findings], as_json=as_json)
     if not all(finding.ok for finding in findings if finding.weight == "must"):
         raise CheckNegative("There is something to mend; the lines above say what.")
@@ -69,6 +77,18 @@ def budget(*, as_json: Json = False) -> None:
 def known() -> list[str]:
     """Names of the teachers that come with loopd."""
     return plugins.known("teachers")
+
+
+def _unknown(player: str) -> Iterator[Finding]:
+    """Show what plays of this teacher failed of and no rule knows; it is worth a report."""
+    try:
+        with reading_store() as ask:
+            found = ask(UNKNOWN_FAILURES).rows
+    except (NotFound, CannotCreate, CheckNegative):
+        return  # no store yet, or none that can be read: there is nothing to show
+    for name, message, count in found:
+        if name == player:
+            yield Finding(name="unknown failure", ok=False, detail=f"{count} plays: {message}", weight="should")
 
 
 def _what(name: str) -> str:

@@ -6,6 +6,7 @@ The protocol is the client's own and called experimental; what is used of it was
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -15,13 +16,15 @@ from pydantic import JsonValue
 from loop.canonical import NotJson, parse
 from loop.errors import FailureKind
 from loop.types import Usage
-from teachers.budget.limits import SPENT, Window
+from teachers.budget.limits import Window
 from teachers.codex_client.binary import STRICT
-from teachers.codex_client.exec_step import ROUTER
+from teachers.codex_client.exec_step import ROUTER, STRAYS, stray
 from teachers.codex_client.home import Home
 from teachers.codex_client.outcomes import failure
 from teachers.codex_client.process import ClientProcess
-from teachers.provider.evidence import redact
+from teachers.codex_client.windows import merged, reset_of, windows_of
+from teachers.provider.evidence import evidence
+from teachers.provider.numbers import tokens
 from teachers.provider.prompt import POLICY
 from teachers.provider.retry import AttemptFailed
 
@@ -59,6 +62,7 @@ class AppServer:
         self._native = native
         self._child = ClientProcess([str(home.binary), "app-server", *strict], home.env, home.empty, cap=CAP)
         self._number = 0
+        self._strays: deque[str] = deque(maxlen=STRAYS)
         self.windows: tuple[Window, ...] = ()
         """The provider's limits as it told them last."""
 
@@ -100,7 +104,7 @@ class AppServer:
     def limits(self, deadline: float) -> tuple[Window, ...]:
         """Ask how much of the subscription's quota is used; costs no model call."""
         found = self.call("account/rateLimits/read", {}, deadline)
-        return windows_of(found.get("rateLimits"))
+        return windows_of(found.get("rateLimits"), time.time())
 
     def call(self, method: str, params: Json, deadline: float, said: Said | None = None) -> Json:
         """Make a request and wait for its result.
@@ -122,7 +126,7 @@ class AppServer:
         if not isinstance(error, dict):
             result = message.get("result")
             return result if isinstance(result, dict) else {}
-        text = redact(json.dumps(error), self._home.secrets)
+        text = evidence(json.dumps(error), self._home.secrets)
         too_large = error.get("code") == BAD_PARAMS and "input_too_large" in text
         raise AttemptFailed(FailureKind.BAD_INPUT if too_large else FailureKind.FATAL, f"the client refuses: {text}")
 
@@ -144,8 +148,7 @@ class AppServer:
         raise failure(text, time.time(), info=info, reset=self._reset(), secrets=self._home.secrets)
 
     def _reset(self) -> float | None:
-        spent = [window.resets_at for window in self.windows if window.used >= SPENT and window.resets_at]
-        return max(spent, default=None)
+        return reset_of(self.windows, time.time())
 
     def _notice(self, message: Json, said: Said) -> None:
         method, params = message.get("method"), message.get("params") or {}
@@ -156,11 +159,12 @@ class AppServer:
         elif method == "thread/tokenUsage/updated":
             self._count(params, said)
         elif method == "account/rateLimits/updated":
-            self.windows = windows_of(params.get("rateLimits")) or self.windows
+            now = time.time()
+            self.windows = merged(self.windows, windows_of(params.get("rateLimits"), now), now)
 
     def _tool_request(self, message: Json, params: Json) -> ToolRequest:
         if not self._native or message["method"] != "item/tool/call":
-            raise AttemptFailed(FailureKind.UNSAFE, f"the client asked for {redact(str(message['method']))}")
+            raise AttemptFailed(FailureKind.UNSAFE, f"the client asked for {evidence(str(message['method']))}")
         return ToolRequest(message["id"], str(params.get("tool")), params.get("arguments"))
 
     def _take(self, item: Json, said: Said) -> None:
@@ -173,9 +177,9 @@ class AppServer:
     def _count(self, params: Json, said: Said) -> None:
         last = params["tokenUsage"]["last"]
         said.usage += Usage(
-            prompt_tokens=int(last.get("inputTokens", 0)),
-            cached_tokens=int(last.get("cachedInputTokens", 0)),
-            completion_tokens=int(last.get("outputTokens", 0)),
+            prompt_tokens=tokens(last.get("inputTokens")),
+            cached_tokens=tokens(last.get("cachedInputTokens")),
+            completion_tokens=tokens(last.get("outputTokens")),
             requests=1,
         )
         if said.usage.requests > 1 and not self._native:
@@ -186,30 +190,21 @@ class AppServer:
             if line.stream == "out":
                 return self._parsed(line.text)
             if ROUTER in line.text:
-                raise AttemptFailed(FailureKind.UNSAFE, f"the model called a tool of the client: {redact(line.text)}")
+                raise AttemptFailed(FailureKind.UNSAFE, f"the model called a tool of the client: {evidence(line.text)}")
         raise failure(self._last_words(), time.time(), secrets=self._home.secrets)
 
     def _parsed(self, text: str) -> Json:
+        """Read a message. A line that is none comes from a wrapper around the client; it is evidence, no more."""
         try:
             message = parse(text)
         except NotJson as error:
-            raise AttemptFailed(FailureKind.BAD_OUTPUT, f"the client wrote no JSON: {error}") from error
+            self._strays.append(stray(text, error))
+            return {}
         return message if isinstance(message, dict) else {}
 
     def _last_words(self) -> str:
-        told = [line for line in self._child.errors if "WARNING" not in line]
+        told = [line for line in (*self._strays, *self._child.errors) if "WARNING" not in line]
         return " ".join(told[-4:]) or f"transport closed: the client ended with code {self._child.wait()}"
 
     def _send(self, message: Json) -> None:
         self._child.send(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-
-
-def windows_of(limits: object) -> tuple[Window, ...]:
-    """Read the provider's limits from a snapshot; leaves out what it does not say."""
-    found = limits if isinstance(limits, dict) else {}
-    pairs = [(name, found.get(name)) for name in ("primary", "secondary")]
-    return tuple(
-        Window(name=f"the {name} window", used=window["usedPercent"] / 100, resets_at=window.get("resetsAt"))
-        for name, window in pairs
-        if isinstance(window, dict) and isinstance(window.get("usedPercent"), int | float)
-    )

@@ -14,10 +14,12 @@ from teachers.codex_client.app_server import AppServer, Said, ToolRequest
 from teachers.codex_client.exec_step import run_step
 from teachers.codex_client.home import Home
 from teachers.provider import prompt
-from teachers.provider.answers import answer_schema, checked_call, complaint, read_answer
-from teachers.provider.evidence import redact
+from teachers.provider.answers import answer_schema, arguments_of, checked_call, read_answer
+from teachers.provider.complaint import complaint
+from teachers.provider.evidence import evidence
 from teachers.provider.names import Names
 from teachers.provider.retry import AttemptFailed, Patience, persist
+from teachers.provider.spoken import spoken
 
 REFRESH_REST = 2.0
 """Seconds before a refused credential is tried again; another process may be refreshing it."""
@@ -84,7 +86,7 @@ def drift() -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         text = f"the client speaks another protocol: {type(error).__name__}: {error}"
-        raise AttemptFailed(FailureKind.RETRYABLE, redact(text), unknown=True) from error
+        raise AttemptFailed(FailureKind.RETRYABLE, evidence(text), unknown=True) from error
 
 
 def counted(read: Callable[[], Message], usage: Usage) -> Message:
@@ -177,14 +179,21 @@ class AppServerChat:
         if not said.text:
             raise complaint("the answer was empty")
         if self.native:
-            return Message(role="assistant", content=clean(said.text))
+            return Message(role="assistant", content=clean(self._spoken(said.text)))
         return read_answer(said.text, catalogue)
+
+    def _spoken(self, text: str) -> str:
+        said = spoken(text, self._names.all()).text
+        if not said.strip():
+            raise complaint("the answer holds thoughts and no message")
+        return said
 
     def _read_call(self, request: ToolRequest, catalogue: Catalogue) -> Message:
         tool = catalogue.find(self._names.original(request.name))
-        if tool is None or not isinstance(request.arguments, dict):
-            raise complaint(f"there is no tool '{request.name[:80]}' with such arguments")
-        return Message(role="assistant", content="", calls=(checked_call(tool, request.arguments),))
+        if tool is None:
+            raise complaint(f"there is no tool '{request.name[:80]}'")
+        arguments = arguments_of(request.arguments, tool.name)
+        return Message(role="assistant", content="", calls=(checked_call(tool, arguments),))
 
     def close(self) -> None:
         """End the server, if one runs."""

@@ -5,19 +5,21 @@ an empty answer too.
 """
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import JsonValue
 
-from loop.canonical import NotJson, parse
+from loop.canonical import MAX_BYTES, NotJson, parse
 from loop.errors import FailureKind
 from loop.types import Usage
 from teachers.codex_client.binary import STRICT
 from teachers.codex_client.home import Home
 from teachers.codex_client.outcomes import failure
 from teachers.codex_client.process import ClientProcess, Line
-from teachers.provider.evidence import redact
+from teachers.provider.evidence import evidence
+from teachers.provider.numbers import tokens
 from teachers.provider.retry import AttemptFailed
 
 HARMLESS: Final = frozenset({"agent_message", "reasoning", "error"})
@@ -25,6 +27,11 @@ HARMLESS: Final = frozenset({"agent_message", "reasoning", "error"})
 ROUTER: Final = "codex_core::tools::router"
 """Names the part of the client that a tool call reaches; it writes to the error stream only."""
 USAGE_ERROR: Final = 2
+STRAYS: Final = 4
+LONGEST_STRAY: Final = 300
+"""Characters."""
+LAST_WORDS_S: Final = 5.0
+"""Seconds that a client may take to end once its turn is completed."""
 LONGEST_PROMPT: Final = 1_048_576
 """Characters that the client takes."""
 
@@ -37,6 +44,15 @@ class Heard:
     usage: Usage | None = None
     fault: str | None = None
     notes: list[str] = field(default_factory=list)
+    strays: deque[str] = field(default_factory=lambda: deque(maxlen=STRAYS))
+    """Lines that are no events; they come from a wrapper around the client."""
+
+    @property
+    def answer(self) -> tuple[str, Usage] | None:
+        """The answer of a completed turn: it is paid for and counts, however the client ends."""
+        if not self.text or self.usage is None or self.fault is not None:
+            return None
+        return self.text, self.usage
 
 
 def run_step(home: Home, prompt: str, schema: str, seconds: float) -> tuple[str, Usage]:
@@ -72,17 +88,23 @@ def command(home: Home, schema: str) -> list[str]:
 
 def _listen(child: ClientProcess, deadline: float) -> Heard:
     heard = Heard()
-    while (line := child.line(deadline)) is not None:
-        _hear(line, heard)
+    try:
+        while (line := child.line(deadline)) is not None:
+            _hear(line, heard)
+            if heard.usage is not None:
+                deadline = min(deadline, time.monotonic() + LAST_WORDS_S)
+    except AttemptFailed as error:
+        if error.kind is not FailureKind.RETRYABLE or heard.answer is None:
+            raise
     return heard
 
 
 def _hear(line: Line, heard: Heard) -> None:
     if line.stream == "err":
         if ROUTER in line.text:
-            raise AttemptFailed(FailureKind.UNSAFE, f"the model called a tool of the client: {redact(line.text)}")
+            raise AttemptFailed(FailureKind.UNSAFE, f"the model called a tool of the client: {evidence(line.text)}")
         return
-    event = _event(line.text)
+    event = _event(line.text, heard)
     match event.get("type"):
         case "item.started" | "item.updated" | "item.completed":
             _take(event.get("item"), heard)
@@ -102,12 +124,24 @@ def _take(item: JsonValue, heard: Heard) -> None:
         heard.text = str(item.get("text", ""))
 
 
-def _event(text: str) -> dict[str, JsonValue]:
+def _event(text: str, heard: Heard) -> dict[str, JsonValue]:
     try:
         event = parse(text)
     except NotJson as error:
-        raise AttemptFailed(FailureKind.BAD_OUTPUT, f"the client wrote a line that is no event: {error}") from error
+        heard.strays.append(stray(text, error))
+        return {}
     return event if isinstance(event, dict) else {}
+
+
+def stray(line: str, error: NotJson) -> str:
+    """Keep the beginning of a line that is no event.
+
+    Raises:
+        AttemptFailed: BAD_OUTPUT, it is longer than anything that a wrapper writes.
+    """
+    if len(line) > MAX_BYTES:
+        raise AttemptFailed(FailureKind.BAD_OUTPUT, f"the client wrote a line that is no event: {error}") from error
+    return line[:LONGEST_STRAY]
 
 
 def _message(value: JsonValue) -> str:
@@ -117,21 +151,22 @@ def _message(value: JsonValue) -> str:
 def usage_of(value: JsonValue) -> Usage:
     """Read the tokens of a completed turn; the cached ones are among the prompt's."""
     found = value if isinstance(value, dict) else {}
-    count = {name: amount for name, amount in found.items() if isinstance(amount, int)}
+    prompt = tokens(found.get("input_tokens"))
     return Usage(
-        prompt_tokens=count.get("input_tokens", 0),
-        cached_tokens=count.get("cached_input_tokens", 0),
-        completion_tokens=count.get("output_tokens", 0),
+        prompt_tokens=prompt,
+        cached_tokens=min(tokens(found.get("cached_input_tokens")), prompt),
+        completion_tokens=tokens(found.get("output_tokens")),
         requests=1,
     )
 
 
 def _judged(heard: Heard, code: int | None, home: Home, errors: list[str]) -> tuple[str, Usage]:
+    if heard.answer is not None:
+        return heard.answer
     if code == 0 and heard.usage is not None and heard.fault is None:
-        if heard.text:
-            return heard.text, heard.usage
         raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer was empty", usage=heard.usage)
-    evidence = heard.fault or " ".join(heard.notes[-1:] or errors[-4:]) or f"the client ended with code {code}"
+    told = heard.fault or " ".join(heard.notes[-1:] or [*heard.strays, *errors][-4:])
+    told = told or f"the client ended with code {code}"
     if code == USAGE_ERROR:
-        raise AttemptFailed(FailureKind.FATAL, f"the client refuses its arguments: {redact(evidence, home.secrets)}")
-    raise failure(evidence, time.time(), secrets=home.secrets)
+        raise AttemptFailed(FailureKind.FATAL, f"the client refuses its arguments: {evidence(told, home.secrets)}")
+    raise failure(told, time.time(), secrets=home.secrets)

@@ -1,7 +1,8 @@
-"""What the Codex client's failures mean: its own typed errors first, its English texts where there is no type.
+"""What the Codex client's failures mean.
 
-The texts were captured from codex-cli 0.163 and 0.169; they change between releases, so they stand here as data and
-every one has a test against the real client.
+Its own typed errors go first, then what its texts quote: a status, an error object, an error of the operating system.
+The client's own sentences stand here as data, captured from codex-cli 0.163 and 0.169 and read in its sources; they
+change between releases, so what they have in common with other providers' is left to `provider.failures`.
 """
 
 import re
@@ -12,36 +13,51 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.errors import FailureKind
-from teachers.provider.evidence import redact
-from teachers.provider.retry import AttemptFailed
+from teachers.provider import failures, waits
+from teachers.provider.evidence import evidence
+from teachers.provider.failures import Evidence, by_status, error_within, evidence_of, judged, rules
+from teachers.provider.numbers import number
+from teachers.provider.retry import LONGEST_WAIT, AttemptFailed
 
 BILLING_REST: Final = 3600.0
 """Seconds until a spent plan is tried again; only its owner can mend it."""
 
-TEXTS: Final[tuple[tuple[str, FailureKind], ...]] = (
-    (r"hit your usage limit|out of credits|Quota exceeded\.|upgrade to Plus: https", FailureKind.QUOTA),
-    (r"input_too_large|ran out of room|content_filter|cyber|flagged|usage polic", FailureKind.BAD_INPUT),
-    (r"max_output_tokens", FailureKind.BAD_OUTPUT),
-    (r"\b401\b|refresh token was already used|could not be refreshed|oauth/token|Not logged in", FailureKind.AUTH),
+TEXTS: Final = rules(
+    (FailureKind.QUOTA, r"upgrade to (?:plus|pro)\b|usage limit|out of credits|spend cap|quota exceeded"),
     (
-        (
-            r"Error loading config|Model provider|Missing environment variable|Output schema file|invalid_json_schema"
-            r"|unexpected status (?:400|403|404|422)|model.{0,40}not (?:found|supported)|does not exist|unknown variant"
-        ),
-        FailureKind.FATAL,
+        FailureKind.BAD_INPUT,
+        r"input_too_large|ran out of room|content_filter|\bcyber|flagged|usage polic|poisoning",
     ),
+    (FailureKind.BAD_OUTPUT, r"max_output_tokens"),
+    (FailureKind.AUTH, r"refresh token was|could not be refreshed|oauth/token|not logged in"),
     (
+        FailureKind.FATAL,
         (
-            r"stream disconnected|Connection failed|high demand|at capacity|rate limit exceeded"
-            r"|last status: (?:429|5\d\d)|unexpected status (?:408|409|429|5\d\d)|idle timeout|overloaded"
-            r"|Reconnecting|transport closed"
+            r"error loading config|model provider|missing environment variable|output schema file|invalid_json_schema"
+            r"|unknown variant|blocked by cloudflare|newer version|unsupported operation|sandbox|landlock"
+            r"|invalid peer certificate|builder error|\bTOML\b|strict-config|unknown configuration|\Afatal error:"
         ),
-        FailureKind.RETRYABLE,
     ),
 )
-"""Patterns in order of precedence."""
+"""Sentences that mean the same under any status, in order of precedence."""
 
-BILLING: Final = re.compile(r"out of credits|Quota exceeded\.|upgrade to Plus: https")
+LOCAL: Final = rules(
+    (
+        FailureKind.RETRYABLE,
+        (
+            r"stream disconnected|connection failed|error while reading|error (?:sending|decoding)|transport closed"
+            r"|reconnecting|died unexpectedly|turn aborted|interrupted|timeout waiting|thread limit reached"
+            r"|no thread with id|session configured event|spawn failed|panicked|was cancelled|dns error|handshake"
+            r"|at line \d{1,9} column \d"
+        ),
+    ),
+)
+"""Sentences about the way to the provider, where nothing more telling is quoted."""
+
+STATUS: Final = re.compile(r"(?:status(?: code)?:?|\(|HTTP|client error|server error) \(?([3-5]\d\d)\b", re.IGNORECASE)
+ERRNO: Final = re.compile(r"\(os error (\d{1,4})\)")
+LASTING: Final = frozenset({1, 2, 13, 17, 20, 21, 28, 30})
+"""Errors of the operating system that the operator has to mend: no permission, no file, no space, read-only."""
 
 CODES: Final[Mapping[str, FailureKind]] = {
     "usageLimitExceeded": FailureKind.QUOTA,
@@ -54,6 +70,7 @@ CODES: Final[Mapping[str, FailureKind]] = {
     "unauthorized": FailureKind.AUTH,
     "modelNotFound": FailureKind.FATAL,
     "badRequest": FailureKind.FATAL,
+    "sandboxError": FailureKind.FATAL,
     "contextWindowExceeded": FailureKind.BAD_INPUT,
     "cyberPolicy": FailureKind.BAD_INPUT,
     "misalignmentPolicyViolation": FailureKind.BAD_INPUT,
@@ -64,8 +81,6 @@ CODES: Final[Mapping[str, FailureKind]] = {
 """`codexErrorInfo` of the app-server protocol; "other" and whatever is new fall back to the text."""
 
 DATED: Final = re.compile(r"try again at (?:(\w{3}) (\d{1,2})\w\w, (\d{4}) )?(\d{1,2}):(\d\d) ([AP]M)", re.IGNORECASE)
-SPELLED: Final = re.compile(r"try again in ((?:\d+ (?:day|hour|minute)s?\s*)+)", re.IGNORECASE)
-SOON: Final = re.compile(r"try again in ([\d.]+)\s*(ms|s)\b", re.IGNORECASE)
 
 
 def failure(
@@ -80,23 +95,47 @@ def failure(
         reset: when the exhausted window ends, where the app-server said.
         secrets: what must not stand in the evidence.
     """
-    kind = _by_code(info) or by_text(text)
-    evidence = redact(text, secrets)
+    kind, told = _by_code(info) or by_text(text), evidence(text, secrets)
     if kind is FailureKind.QUOTA:
-        return AttemptFailed(kind, evidence, retry_at=reset or _rest(text, now))
-    return AttemptFailed(kind or FailureKind.RETRYABLE, evidence, after=wait_told(text), unknown=kind is None)
+        return AttemptFailed(kind, told, retry_at=reset or _rest(text, now))
+    wait = wait_told(text)
+    if kind in {FailureKind.RETRYABLE, None} and wait is not None and wait > LONGEST_WAIT:
+        return AttemptFailed(FailureKind.QUOTA, told, retry_at=now + wait)
+    return AttemptFailed(kind or FailureKind.RETRYABLE, told, after=wait, unknown=kind is None)
 
 
 def by_text(text: str) -> FailureKind | None:
     """Judge by the message alone; None when no rule knows it."""
-    return next((kind for pattern, kind in TEXTS if re.search(pattern, text, re.IGNORECASE)), None)
+    text = text[-8000:]
+    status, error = STATUS.search(text), error_within(text)
+    quoted = evidence_of(error, int(status[1]) if status else None) if error is not None else None
+    found = Evidence(int(status[1]) if status else None, quoted.words if quoted else (), text)
+    return (
+        _matching(TEXTS, text)
+        or (judged(found) if found.status or found.words else None)
+        or _by_errno(text)
+        or _matching(LOCAL, text)
+        or failures.by_text(text)
+    )
+
+
+def _matching(table: failures.Rules, text: str) -> FailureKind | None:
+    return next((kind for kind, pattern in table if pattern.search(text)), None)
+
+
+def _by_errno(text: str) -> FailureKind | None:
+    found = ERRNO.search(text)
+    if found is None:
+        return None
+    return FailureKind.FATAL if int(found[1]) in LASTING else FailureKind.RETRYABLE
 
 
 def _by_code(info: JsonValue) -> FailureKind | None:
     name, status = (info, None) if isinstance(info, str) else _single(info)
-    if name == "httpConnectionFailed":
-        return _by_status(status)
-    return CODES.get(name) if isinstance(name, str) else None
+    told = number(status)
+    if told is not None:
+        return by_status(int(told)) or FailureKind.FATAL
+    return FailureKind.RETRYABLE if name == "httpConnectionFailed" else CODES.get(name or "")
 
 
 def _single(info: JsonValue) -> tuple[str | None, JsonValue]:
@@ -106,20 +145,10 @@ def _single(info: JsonValue) -> tuple[str | None, JsonValue]:
     return name, detail.get("httpStatusCode") if isinstance(detail, dict) else None
 
 
-def _by_status(status: JsonValue) -> FailureKind:
-    match status:
-        case 401 | 403:
-            return FailureKind.AUTH
-        case int() if 400 <= status < 500 and status not in {408, 409, 429}:  # noqa: PLR2004 - HTTP
-            return FailureKind.FATAL
-        case _:
-            return FailureKind.RETRYABLE
-
-
 def _rest(text: str, now: float) -> float | None:
-    if BILLING.search(text):
-        return now + BILLING_REST
-    return reset_told(text, now)
+    """When to try a spent credential again: as told, or in an hour where only its owner can mend it."""
+    told = reset_told(text, now)
+    return told if told is not None or "usage limit" in text.lower() else now + BILLING_REST
 
 
 def reset_told(text: str, now: float) -> float | None:
@@ -127,14 +156,13 @@ def reset_told(text: str, now: float) -> float | None:
 
     A time without a date that has passed today is tomorrow's.
     """
-    if spelled := SPELLED.search(text):
-        amounts = {unit: int(count) for count, unit in re.findall(r"(\d{1,4}) (day|hour|minute)", spelled[1].lower())}
-        return now + timedelta(**{f"{unit}s": count for unit, count in amounts.items()}).total_seconds()
+    if (wait := wait_told(text)) is not None:
+        return now + wait
     if not (dated := DATED.search(text)):
         return None
     try:
-        return _moment(dated, datetime.fromtimestamp(now, UTC)).timestamp()
-    except ValueError:
+        return min(_moment(dated, datetime.fromtimestamp(now, UTC)).timestamp(), now + waits.LONGEST)
+    except (ValueError, OverflowError):
         return None
 
 
@@ -149,10 +177,5 @@ def _moment(match: re.Match[str], today: datetime) -> datetime:
 
 
 def wait_told(text: str) -> float | None:
-    """Read a short wait, in seconds: "try again in 1.5s"."""
-    if not (soon := SOON.search(text)):
-        return None
-    try:
-        return float(soon[1]) / (1000 if soon[2].lower() == "ms" else 1)
-    except ValueError:
-        return None
+    """Read a wait, in seconds: "try again in 1.5s"."""
+    return waits.told_by_text(text)

@@ -112,6 +112,23 @@ class FakeDeepSeek(Loopback):
         body = error(details.get("message", f"fake {status}"), details.get("code", "fake"))
         answer.json(status, body, details.get("headers"))
 
+    def fault_error(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Answer 200 with an error in it, as gateways do; with `partial`, beside the beginning of an answer."""
+        del request
+        choice = {"index": 0, "message": {"role": "assistant", "content": "It is"}, "finish_reason": "error"}
+        choices = [choice] if details.get("partial") else None
+        answer.json(200, {"choices": choices, "error": details["error"]}, details.get("headers"))
+
+    def fault_echo(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Give the key of the request back, where the caller wants it: in the text, a call or the model's name."""
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        native: Json = {"role": "assistant", "content": key if details["where"] == "text" else "Hi."}
+        if details["where"] == "call":
+            function = {"name": key, "arguments": json.dumps({"city": key})}
+            native["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]
+        told = self.completion(native)
+        answer.json(200, told | ({"model": key} if details["where"] == "model" else {}))
+
     def fault_keep_alive(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Send blank lines for a while before the answer, as a busy server does."""
         answer.begin(200, {"Content-Type": "application/json"})

@@ -5,7 +5,6 @@ The events are the least that codex-cli 0.163 accepts (https://platform.openai.c
 
 import base64
 import json
-import time
 from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any
@@ -13,10 +12,9 @@ from typing import Any
 from loop.types import Message
 from teachers.fakes.loopback import Answer, Loopback, Seen
 from teachers.fakes.minds import Mind, as_json, closing, heard, messages_in, saying
+from teachers.fakes.subscription import quota, signed_in
 
 Event = dict[str, Any]
-FULL = 100
-"""Percent."""
 USAGE = {
     "input_tokens": 1000,
     "input_tokens_details": {"cached_tokens": 600},
@@ -94,6 +92,13 @@ class FakeResponses(Loopback):
         status = details["status"]
         body = details.get("body", {"error": {"message": f"fake {status}", "type": "fake", "code": None}})
         answer.json(status, body, details.get("headers"))
+
+    def fault_spent(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+        """Refuse because an allowance is used up; `reached` says whose, as the real server does."""
+        del request
+        error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "team"}
+        headers = {"x-codex-rate-limit-reached-type": details["reached"]} if "reached" in details else {}
+        answer.json(429, {"error": error}, {**self.headers, **headers, **details.get("headers", {})})
 
     def fault_text(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
         """Answer with a text of the caller's choice."""
@@ -240,38 +245,3 @@ def function_calls(message: Message, number: int) -> list[Event]:
 def completed() -> Event:
     """Make the event that ends an answer."""
     return {"type": "response.completed", "response": {"id": "resp_1", "usage": USAGE}}
-
-
-def quota(primary: int, secondary: int) -> dict[str, Any]:
-    """Spell the account's limits, in percent used; they reset in 90 minutes."""
-
-    def window(used: int, minutes: int) -> dict[str, int]:
-        seconds = {"limit_window_seconds": minutes * 60, "reset_after_seconds": 5400}
-        return {"used_percent": used, "reset_at": int(time.time()) + 5400, **seconds}
-
-    windows = {"primary_window": window(primary, 300), "secondary_window": window(secondary, 10080)}
-    spent = primary >= FULL
-    return {"plan_type": "plus", "rate_limit": {"allowed": not spent, "limit_reached": spent, **windows}}
-
-
-def quota_headers(primary: int, secondary: int, resets_at: int) -> dict[str, str]:
-    """Spell the same as the headers of an answer."""
-    return {
-        "x-codex-primary-used-percent": str(primary),
-        "x-codex-primary-window-minutes": "300",
-        "x-codex-primary-reset-at": str(resets_at),
-        "x-codex-secondary-used-percent": str(secondary),
-        "x-codex-secondary-window-minutes": "10080",
-        "x-codex-secondary-reset-at": str(resets_at + 86400),
-    }
-
-
-def signed_in(**claims: int) -> str:
-    """Make an unsigned token of a subscriber; the client does not verify it."""
-    account = {"chatgpt_plan_type": "plus", "chatgpt_user_id": "user-fake", "chatgpt_account_id": "acc-fake"}
-    body = {"email": "fake@example.invalid", "exp": int(time.time()) + 86400, "https://api.openai.com/auth": account}
-    return ".".join([_part({"alg": "none", "typ": "JWT"}), _part({**body, **claims}), "c2ln"])
-
-
-def _part(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

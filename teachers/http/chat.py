@@ -7,22 +7,28 @@ and a busy server defeats it with blank lines (https://platform.openai.com/docs/
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import httpx2
 import openai
 
 from loop.canonical import clean
 from loop.errors import FailureKind
-from loop.types import Catalogue, Message, Reply, Usage
+from loop.redaction import blanked
+from loop.types import Call, Catalogue, Message, Reply, Usage
 from teachers.base.teacher import CHARACTERS_PER_TOKEN
 from teachers.http.client import bounded_client
+from teachers.http.ids import own_id, with_ids
 from teachers.http.outcomes import broken, refused
 from teachers.http.reading import Native, message_in, read, read_json, usage_of
 from teachers.http.wire import Wire
-from teachers.provider.evidence import redact
+from teachers.provider.evidence import evidence
 from teachers.provider.names import Names
 from teachers.provider.retry import AttemptFailed, Patience, persist
+
+LONGEST_MODEL = 100
+"""Characters of the name of the model that answered."""
 
 
 class CompletionsChat:
@@ -40,6 +46,7 @@ class CompletionsChat:
         self._patience = patience.model_copy(update={"auth": 0})
         self._price = price
         self._said: dict[int, tuple[Message, Native]] = {}
+        self._ids: set[str] = set()
         self._trust = None if wire.base_url.lower().startswith("http:") else httpx2.create_ssl_context()
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
@@ -55,7 +62,7 @@ class CompletionsChat:
             return Reply(message=read(native, usage, catalogue, names, self._wire), usage=usage)
 
         answer = persist(ask, self._patience)
-        self._said[len(messages)] = (answer.message, natives[-1])
+        self._said[len(messages)] = (answer.message, self._kept(natives[-1], answer.message, len(messages)))
         return answer
 
     def _body(self, messages: list[Native], functions: list[Native]) -> Native:
@@ -67,7 +74,7 @@ class CompletionsChat:
         length = int(len(json.dumps(body)) / CHARACTERS_PER_TOKEN)
         guess = self._priced(Usage(prompt_tokens=length, requests=1), self._wire.model)
         try:
-            text = asyncio.run(self._post(body))
+            answer, headers = asyncio.run(self._post(body))
         except TimeoutError as error:
             raise AttemptFailed(FailureKind.RETRYABLE, f"no answer in {self._wire.step_s} s", usage=guess) from error
         except openai.APIStatusError as error:
@@ -75,28 +82,32 @@ class CompletionsChat:
         except openai.APIConnectionError as error:
             raise broken(error, self._wire.secrets, guess) from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-            evidence = redact(f"{type(error).__name__}: {error}", self._wire.secrets)
-            raise AttemptFailed(FailureKind.RETRYABLE, evidence, unknown=True) from error
-        return self._parsed(text, guess)
+            text = evidence(f"{type(error).__name__}: {error}", self._wire.secrets)
+            raise AttemptFailed(FailureKind.RETRYABLE, text, unknown=True) from error
+        return self._parsed(answer, headers, guess)
 
-    async def _post(self, body: Native) -> bytes:
+    async def _post(self, body: Native) -> tuple[bytes, dict[str, str]]:
         """Send one request. Each has its own connection: a step takes seconds, and nothing is left open after it."""
         async with asyncio.timeout(self._wire.step_s), client_of(self._wire, self._trust) as client:
             raw = await client.chat.completions.with_raw_response.create(**body, extra_body=dict(self._wire.options))
-            return bytes(raw.http_response.content)
+            response = raw.http_response
+            return bytes(response.content), {name.lower(): value for name, value in response.headers.items()}
 
-    def _parsed(self, text: bytes, guess: Usage) -> tuple[Native, Usage]:
+    def _parsed(self, text: bytes, headers: Mapping[str, str], guess: Usage) -> tuple[Native, Usage]:
         body = read_json(text, guess)
-        usage = self._priced(usage_of(body.get("usage"), guess), str(body.get("model") or self._wire.model))
-        return self._kept(message_in(body, usage)), usage
+        model = blanked(str(body.get("model") or self._wire.model), self._wire.secrets)[:LONGEST_MODEL]
+        usage = self._priced(usage_of(body.get("usage"), guess), model)
+        return message_in(body, headers, self._wire.secrets, usage), usage
 
-    def _kept(self, message: Native) -> Native:
-        """Keep of the provider's message what it wants back, verbatim."""
-        kept = {name: message[name] for name in ("content", "tool_calls") if message.get(name) is not None}
-        thought = (
-            {"reasoning_content": message.get("reasoning_content") or ""} if self._wire.hand_back_reasoning else {}
-        )
-        return {"role": "assistant", "content": "", **kept, **thought}
+    def _kept(self, native: Native, message: Message, place: int) -> Native:
+        """Keep of the provider's message what it wants back, verbatim but for what it would refuse itself."""
+        kept: Native = {"role": "assistant", "content": message.content}
+        if message.calls:
+            requests = with_ids(native["tool_calls"], place, self._ids)
+            kept["tool_calls"] = list(map(_mended, requests, message.calls))
+        if self._wire.hand_back_reasoning:
+            kept["reasoning_content"] = native.get("reasoning_content") or message.reasoning or ""
+        return kept
 
     def _priced(self, usage: Usage, model: str) -> Usage:
         return usage.model_copy(update={"cost": self._price(usage, model)})
@@ -118,7 +129,7 @@ class CompletionsChat:
         said = self._said.get(caller)
         if said is not None and said[0] == messages[caller]:
             return str(said[1]["tool_calls"][number]["id"])
-        return _id(caller, number)
+        return own_id(caller, number)
 
 
 def client_of(wire: Wire, trust: ssl.SSLContext | None) -> openai.AsyncOpenAI:
@@ -129,15 +140,20 @@ def client_of(wire: Wire, trust: ssl.SSLContext | None) -> openai.AsyncOpenAI:
     )  # fmt: skip
 
 
-def _id(place: int, number: int) -> str:
-    return f"call_{place}_{number}"
+def _mended(request: dict[str, Any], call: Call) -> dict[str, Any]:
+    """Spell a call's arguments as an object where the server did not, since it may read them back."""
+    function = request["function"]
+    given = function.get("arguments")
+    whole = isinstance(given, str) and given.lstrip().startswith("{")
+    arguments = given if whole else json.dumps(dict(call.arguments))
+    return {"type": "function", **request, "function": {**function, "arguments": arguments}}
 
 
 def spelled_calls(place: int, message: Message, names: Names, *, reasoning: bool) -> Native:
     """Spell calls that this chat did not make itself, in the provider's form."""
     requests = [
         {
-            "id": _id(place, number),
+            "id": own_id(place, number),
             "type": "function",
             "function": {"name": names.wire(call.name), "arguments": json.dumps(dict(call.arguments))},
         }

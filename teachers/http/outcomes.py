@@ -1,4 +1,8 @@
-"""What the failures of a chat-completions server mean, DeepSeek's among them (https://api-docs.deepseek.com/quick_start/error_codes)."""
+"""What the failures of a chat-completions server mean: its status, its error object, and how an answer ended.
+
+Gateways answer 200 with an error in the body as well, so the object is judged alike wherever it stands. Sources:
+https://api-docs.deepseek.com/quick_start/error_codes and https://platform.openai.com/docs/guides/error-codes.
+"""
 
 import re
 import time
@@ -6,73 +10,78 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import openai
+from pydantic import JsonValue
 
 from loop.errors import FailureKind
 from loop.types import Usage
-from teachers.provider.evidence import redact
+from teachers.provider import waits
+from teachers.provider.evidence import evidence
+from teachers.provider.failures import Evidence, evidence_of, judged
 from teachers.provider.retry import LONGEST_WAIT, AttemptFailed
 
-STATUSES: Final[Mapping[int, FailureKind]] = {
-    400: FailureKind.FATAL,
-    401: FailureKind.AUTH,
-    402: FailureKind.QUOTA,
-    403: FailureKind.AUTH,
-    404: FailureKind.FATAL,
-    405: FailureKind.FATAL,
-    408: FailureKind.RETRYABLE,
-    409: FailureKind.RETRYABLE,
-    413: FailureKind.BAD_INPUT,
-    422: FailureKind.FATAL,
-    425: FailureKind.RETRYABLE,
-    429: FailureKind.RETRYABLE,
-}
-"""By HTTP status; every 5xx is retryable, everything else unknown."""
-
-TOO_LONG: Final = re.compile(r"context.{0,20}(length|window)|maximum context|too many tokens|too long", re.IGNORECASE)
-FILTERED: Final = re.compile(r"content.?filter|content.{0,10}policy|risk|moderation", re.IGNORECASE)
-SPENT: Final = re.compile(r"insufficient_quota|insufficient balance|exceeded your current quota|billing", re.IGNORECASE)
-SERVER_ERROR: Final = 500
-TOO_MANY: Final = 429
 MINUTE: Final = 60.0
 
-FINISHES: Final[Mapping[str, FailureKind]] = {
-    "length": FailureKind.BAD_OUTPUT,
-    "content_filter": FailureKind.BAD_INPUT,
-    "insufficient_system_resource": FailureKind.RETRYABLE,
-}
-"""By `finish_reason`; any other is an answer."""
+WHOLE: Final = frozenset(
+    {
+        "stop", "tool_calls", "tool_call", "function_call", "tool_use", "end_turn", "stop_sequence", "eos", "eos_token",
+        "end_of_turn", "complete", "completed", "finished",
+    }
+)  # fmt: skip
+"""Ways to end of a whole answer."""
+CUT: Final = (
+    (
+        FailureKind.BAD_INPUT,
+        re.compile(r"filter|safety|sensitiv|refus|recitat|block|prohibit|guardrail|context|spii"),
+    ),
+    (FailureKind.BAD_OUTPUT, re.compile(r"length|max_.*token|token_limit|repetition|malformed|unexpected_tool")),
+    (
+        FailureKind.RETRYABLE,
+        re.compile(
+            r"error|abort|cancel|time_?out|resource|overload|pause|interrupt|fail|disconnect|unavailable|preempt"
+        ),
+    ),
+)
+"""Ways to end before an answer is whole. A way that is in neither table is asked about again, and then told."""
 
 
 def refused(error: openai.APIStatusError, secrets: tuple[str, ...], usage: Usage) -> AttemptFailed:
     """Judge a status that is no answer."""
-    text = redact(f"HTTP {error.status_code}: {error.message}", secrets)
-    kind, unknown = _kind(error.status_code, error.message)
-    told = _retry_after(error.response.headers)
-    if kind is FailureKind.RETRYABLE and (error.status_code == TOO_MANY or told):
-        rest = told or MINUTE
-        if rest > LONGEST_WAIT:
-            return AttemptFailed(FailureKind.QUOTA, text, retry_at=time.time() + rest)
-        return AttemptFailed(kind, text, retry_at=time.time() + MINUTE, after=told)
-    reached = kind is FailureKind.RETRYABLE and error.status_code != TOO_MANY
-    return AttemptFailed(kind, text, unknown=unknown, usage=usage if reached else Usage(requests=1))
+    body: Any = error.body
+    found = evidence_of(body if isinstance(body, dict | list | str) else error.message, error.status_code)
+    headers = {name.lower(): value for name, value in error.response.headers.items()}
+    text = f"HTTP {error.status_code}: {error.message}"
+    return failed(Evidence(found.status, found.words, text), body, headers, secrets, usage)
 
 
-def _kind(status: int, text: str) -> tuple[FailureKind, bool]:
-    if status in {TOO_MANY, 402, 403} and SPENT.search(text):
-        return FailureKind.QUOTA, False
-    if status in {400, 413, 422} and (TOO_LONG.search(text) or FILTERED.search(text)):
-        return FailureKind.BAD_INPUT, False
-    if status >= SERVER_ERROR:
-        return FailureKind.RETRYABLE, False
-    kind = STATUSES.get(status)
-    return kind or FailureKind.RETRYABLE, kind is None
+def failed(
+    found: Evidence,
+    body: JsonValue,
+    headers: Mapping[str, str],
+    secrets: tuple[str, ...],
+    usage: Usage,
+) -> AttemptFailed:
+    """Judge a failure and how long the provider asks to wait.
 
-
-def _retry_after(headers: Mapping[str, Any]) -> float | None:
-    try:
-        return max(float(headers.get("retry-after", "")), 0.0) or None
-    except ValueError:
-        return None
+    Args:
+        found: its status, words and sentence.
+        body: the error object, for a wait in it.
+        headers: of the answer, by names in small letters.
+        secrets: what must not stand in the evidence.
+        usage: what the attempt may have cost.
+    """
+    now, kind, text = time.time(), judged(found), evidence(found.text, secrets)
+    told = waits.told_by_headers(headers, now) or waits.told_by_body(body, now) or waits.told_by_text(found.text)
+    if kind is None:
+        return AttemptFailed(FailureKind.RETRYABLE, text, after=told, unknown=True, usage=usage)
+    if kind is FailureKind.QUOTA:
+        return AttemptFailed(kind, text, retry_at=now + told if told else None)
+    if kind is not FailureKind.RETRYABLE:
+        return AttemptFailed(kind, text)
+    if told and told > LONGEST_WAIT:
+        return AttemptFailed(FailureKind.QUOTA, text, retry_at=now + told)
+    if found.crowded or told:
+        return AttemptFailed(kind, text, retry_at=now + MINUTE, after=told)
+    return AttemptFailed(kind, text, usage=usage)
 
 
 def broken(error: openai.APIConnectionError, secrets: tuple[str, ...], usage: Usage) -> AttemptFailed:
@@ -82,13 +91,22 @@ def broken(error: openai.APIConnectionError, secrets: tuple[str, ...], usage: Us
         cause.usage = usage
         return cause
     text = f"{type(cause or error).__name__}: {cause or error}"
-    return AttemptFailed(FailureKind.RETRYABLE, redact(text, secrets), usage=usage)
+    return AttemptFailed(FailureKind.RETRYABLE, evidence(text, secrets), usage=usage)
 
 
-def unfinished(reason: str, usage: Usage) -> AttemptFailed | None:
-    """Judge how an answer ended; None: it is one."""
-    kind = FINISHES.get(reason)
-    if kind is None:
+def unfinished(reason: object, usage: Usage, *, calls: bool) -> AttemptFailed | None:
+    """Judge how an answer ended; None: it is one.
+
+    Args:
+        reason: `finish_reason` as it came.
+        usage: what the answer cost.
+        calls: whether it holds tool calls. Some servers leave the reason out, and whole calls show their end.
+    """
+    word = re.sub(r"[^a-z0-9]+", "_", str(reason)[:100].lower())
+    if word in WHOLE or (reason is None and calls):
         return None
-    words = {"length": "the answer was cut at the token limit; answer shorter"}
-    return AttemptFailed(kind, words.get(reason, f"the answer ended as {reason}"), usage=usage)
+    kind = next((kind for kind, pattern in CUT if pattern.search(word)), None) if reason is not None else None
+    if kind is FailureKind.BAD_OUTPUT:
+        return AttemptFailed(kind, f"the answer was cut or could not be read ({word}); answer shorter", usage=usage)
+    told = f"the answer ended as {word!r}" if reason is not None else "the answer does not say how it ended"
+    return AttemptFailed(kind or FailureKind.RETRYABLE, told, unknown=kind is None, usage=usage)

@@ -1,17 +1,24 @@
 """Reads what a chat-completions server answered: a message of ours, and what it cost."""
 
 import json
-import time
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import JsonValue
 
 from loop.canonical import NotJson, clean, parse
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Message, Usage
-from teachers.http.outcomes import unfinished
+from teachers.http.outcomes import failed, unfinished
 from teachers.http.wire import Wire
-from teachers.provider.answers import complaint, read_calls
+from teachers.provider.answers import read_calls
+from teachers.provider.complaint import complaint
+from teachers.provider.evidence import evidence
+from teachers.provider.failures import evidence_of
 from teachers.provider.names import Names
+from teachers.provider.numbers import tokens
 from teachers.provider.retry import AttemptFailed
+from teachers.provider.spoken import spoken
 
 Native = dict[str, Any]
 """A message in the provider's own form."""
@@ -23,68 +30,101 @@ def read_json(text: bytes, guess: Usage) -> Native:
     Raises:
         AttemptFailed: it is no JSON, as when a busy gateway answers with a page of its own.
     """
+    if text.lstrip()[:6] in {b"data: ", b"event:"}:
+        raise AttemptFailed(FailureKind.FATAL, "the server streams its answer, though it was asked not to", usage=guess)
     try:
         answer = parse(text)
     except (NotJson, UnicodeDecodeError) as error:
         raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
+    if isinstance(answer, list) and answer:
+        answer = answer[0]  # some gateways wrap their errors so
     return answer if isinstance(answer, dict) else {}
 
 
-def message_in(body: Native, usage: Usage) -> Native:
+def message_in(body: Native, headers: Mapping[str, str], secrets: tuple[str, ...], usage: Usage) -> Native:
     """Find the message of an answer that came to its end.
 
     Raises:
-        AttemptFailed: there is none, or it was cut.
+        AttemptFailed: the body holds an error instead, or no message, or one that was cut.
     """
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    if fault := unfinished(str(choice.get("finish_reason")), usage):
-        raise fault
+    choice = _choice(body)
+    if (error := error_in(body, choice)) is not None:
+        raise failed(evidence_of(error), error, headers, secrets, usage)
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer holds no message", usage=usage)
+        parts = evidence(", ".join(map(str, choice or body))[:300], secrets) or "nothing"
+        raise AttemptFailed(
+            FailureKind.RETRYABLE, f"the answer holds no message, but {parts}", unknown=True, usage=usage
+        )
+    if fault := unfinished(choice.get("finish_reason"), usage, calls=bool(message.get("tool_calls"))):
+        raise fault
     return message
+
+
+def _choice(body: Native) -> Native:
+    choices = body.get("choices")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def error_in(body: Native, choice: Native) -> JsonValue:
+    """Find the error in an answer whose status says that there is none; None where there is none."""
+    for holder in (body, choice):
+        for name in ("error", "errors"):
+            found = holder.get(name)
+            found = found[0] if isinstance(found, list) and found else found
+            if found and isinstance(found, dict | str):
+                return found
+    if choice or not {"message", "msg", "detail", "code", "base_resp"} & body.keys():
+        return None
+    inner = body.get("base_resp")
+    return {**body, **(inner if isinstance(inner, dict) else {})}
 
 
 def read(native: Native, usage: Usage, catalogue: Catalogue, names: Names, wire: Wire) -> Message:
     """Turn a provider's message into ours.
 
     Raises:
-        AttemptFailed: BAD_OUTPUT, with what the answer cost.
+        AttemptFailed: BAD_OUTPUT, or UNSAFE where it holds the key; with what the answer cost.
     """
+    if any(secret in json.dumps(native, ensure_ascii=False) for secret in wire.secrets):
+        raise AttemptFailed(FailureKind.UNSAFE, "the answer holds the key that it was asked with", usage=usage)
     try:
         return _read(native, catalogue, names, wire)
     except ProviderError as error:
-        raise AttemptFailed(error.kind, str(error), usage=usage) from error
+        raise AttemptFailed(error.kind, evidence(str(error), wire.secrets), usage=usage) from error
 
 
 def _read(native: Native, catalogue: Catalogue, names: Names, wire: Wire) -> Message:
-    content, requests = native.get("content") or "", native.get("tool_calls") or []
-    if not isinstance(content, str) or not isinstance(requests, list):
-        raise complaint("the answer's content must be text and its tool calls a list")
+    requests = native.get("tool_calls") or []
+    if not isinstance(requests, list):
+        raise complaint("the answer's tool calls must be a list")
+    content, thought = spoken(_text(native), names.all())
     if not requests:
         if not content.strip():
             raise complaint("the answer was empty: call a tool, or end the turn with a message")
         return Message(role="assistant", content=clean(content))
-    _mend_ids(requests)
     calls = read_calls([_pair(request, names) for request in requests], catalogue)
-    reasoning = str(native.get("reasoning_content") or "") if wire.hand_back_reasoning else None
+    reasoning = str(native.get("reasoning_content") or thought) if wire.hand_back_reasoning else None
     return Message(role="assistant", content=clean(content), calls=calls, reasoning=reasoning)
 
 
-def _pair(request: object, names: Names) -> tuple[str, str]:
+def _text(native: Native) -> str:
+    """Take the text out of the content, which may be a list of parts; thinking is another kind of part."""
+    content = native.get("content") or native.get("refusal") or ""
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        content = "".join(
+            str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"}
+        )
+    if not isinstance(content, str):
+        raise complaint("the answer's content must be text")
+    return content
+
+
+def _pair(request: object, names: Names) -> tuple[str, JsonValue]:
     function = request.get("function") if isinstance(request, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise complaint("each tool call needs a function with a name")
-    arguments = function.get("arguments") or "{}"
-    return names.original(function["name"]), arguments if isinstance(arguments, str) else json.dumps(arguments)
-
-
-def _mend_ids(requests: list[Any]) -> None:
-    """Give an id to calls whose server forgot it: each result must name its call."""
-    for number, request in enumerate(requests):
-        if isinstance(request, dict) and not isinstance(request.get("id"), str):
-            request["id"] = f"call_{time.monotonic_ns()}_{number}"
+    return names.original(function["name"]), function.get("arguments")
 
 
 def usage_of(value: object, guess: Usage) -> Usage:
@@ -92,12 +132,12 @@ def usage_of(value: object, guess: Usage) -> Usage:
     found = value if isinstance(value, dict) else {}
     details = found.get("prompt_tokens_details")
     cached = found.get("prompt_cache_hit_tokens", details.get("cached_tokens") if isinstance(details, dict) else 0)
-    if not isinstance(found.get("prompt_tokens"), int):
+    prompt = tokens(found.get("prompt_tokens"))
+    if not prompt:
         return guess
-    completion = found.get("completion_tokens")
     return Usage(
-        prompt_tokens=found["prompt_tokens"],
-        cached_tokens=cached if isinstance(cached, int) else 0,
-        completion_tokens=completion if isinstance(completion, int) else 0,
+        prompt_tokens=prompt,
+        cached_tokens=min(tokens(cached), prompt),
+        completion_tokens=tokens(found.get("completion_tokens")),
         requests=1,
     )

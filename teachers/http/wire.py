@@ -30,4 +30,5 @@ class Wire(Record):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not stand in evidence."""
-        return (self.key.get_secret_value(),)
+        key = self.key.get_secret_value()
+        return () if key == NO_KEY else (key,)

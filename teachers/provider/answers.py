@@ -15,10 +15,11 @@ from referencing import Registry
 from loop.canonical import NotJson, canonical, clean, parse
 from loop.errors import FailureKind, ProviderError, nearest
 from loop.types import Call, Catalogue, Message, Tool
+from teachers.provider.complaint import complaint
+from teachers.provider.spoken import spoken
 
 MOST_CALLS = 64
 """Calls in one answer."""
-LONGEST_COMPLAINT = 400
 
 
 def answer_schema(catalogue: Catalogue) -> dict[str, JsonValue]:
@@ -63,19 +64,22 @@ def read_answer(text: str, catalogue: Catalogue) -> Message:
         raise complaint('give either "calls" or "final", and leave the other empty')
     if calls:
         return Message(role="assistant", content="", calls=read_calls(map(_pair, calls), catalogue))
-    return Message(role="assistant", content=clean(final or ""))
+    said = spoken(final or "", [tool.name for tool in catalogue.tools]).text
+    if not said.strip():
+        raise complaint('"final" holds thoughts and no message')
+    return Message(role="assistant", content=clean(said))
 
 
-def _pair(item: JsonValue) -> tuple[str, str]:
+def _pair(item: JsonValue) -> tuple[str, JsonValue]:
     name = item.get("name") if isinstance(item, dict) else None
     arguments = item.get("arguments") if isinstance(item, dict) else None
-    if not isinstance(name, str) or not isinstance(arguments, str):
+    if not isinstance(name, str):
         raise complaint('each call needs "name" and "arguments", both text')
     return name, arguments
 
 
-def read_calls(pairs: Iterable[tuple[str, str]], catalogue: Catalogue) -> tuple[Call, ...]:
-    """Read calls given as name and JSON text of the arguments.
+def read_calls(pairs: Iterable[tuple[str, JsonValue]], catalogue: Catalogue) -> tuple[Call, ...]:
+    """Read calls given as name and arguments, these as JSON text or as they are.
 
     Raises:
         ProviderError: BAD_OUTPUT for an unknown tool, unreadable arguments or ones that the tool's schema refuses.
@@ -86,11 +90,28 @@ def read_calls(pairs: Iterable[tuple[str, str]], catalogue: Catalogue) -> tuple[
     return calls
 
 
-def _call(name: str, arguments: str, catalogue: Catalogue) -> Call:
+def _call(name: str, arguments: JsonValue, catalogue: Catalogue) -> Call:
     tool = catalogue.find(name)
     if tool is None:
         raise complaint(f"there is no tool '{name[:80]}'.{nearest(name[:80], [t.name for t in catalogue.tools])}")
-    return checked_call(tool, _object(arguments, f"the arguments of {name}"))
+    return checked_call(tool, arguments_of(arguments, name))
+
+
+def arguments_of(given: JsonValue, name: str) -> dict[str, JsonValue]:
+    """Read the arguments of a call. Nothing, in any of the ways in which servers spell it, is none.
+
+    Raises:
+        ProviderError: BAD_OUTPUT, they are no object.
+    """
+    for _ in range(2):  # some servers encode the text of an object a second time
+        if not isinstance(given, str) or not given.strip():
+            break
+        given = _json(given, f"the arguments of {name}")
+    if given is None or given == [] or (isinstance(given, str) and not given.strip()):
+        return {}
+    if not isinstance(given, dict):
+        raise complaint(f"the arguments of {name}: not a JSON object")
+    return given
 
 
 def checked_call(tool: Tool, arguments: dict[str, JsonValue]) -> Call:
@@ -130,16 +151,15 @@ def _given(tool: Tool, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: value for name, value in arguments.items() if value is not None or name in required}
 
 
-def complaint(text: str) -> ProviderError:
-    """Say what is wrong with an answer, in words that go back to the model."""
-    return ProviderError(FailureKind.BAD_OUTPUT, text[:LONGEST_COMPLAINT])
-
-
 def _object(text: str, what: str) -> dict[str, JsonValue]:
-    try:
-        value = parse(clean(text))
-    except NotJson as error:
-        raise complaint(f"{what}: not JSON: {error}") from error
+    value = _json(text, what)
     if not isinstance(value, dict):
         raise complaint(f"{what}: not a JSON object")
     return value
+
+
+def _json(text: str, what: str) -> JsonValue:
+    try:
+        return parse(clean(text))
+    except NotJson as error:
+        raise complaint(f"{what}: not JSON: {error}") from error

@@ -34,6 +34,10 @@ class Names:
         """Find the tool that a provider's spelling means; an unknown one stays as it is."""
         return self._original.get(wire, wire)
 
+    def all(self) -> tuple[str, ...]:
+        """Every tool's name in both spellings."""
+        return tuple({*self._wire, *self._original})
+
     def functions(self, catalogue: Catalogue) -> list[dict[str, Any]]:
         """Offer tools in the chat-completions form (https://platform.openai.com/docs/guides/function-calling)."""
         return [{"type": "function", "function": self._function(tool)} for tool in catalogue.tools]

@@ -18,6 +18,8 @@ from loop.errors import FailureKind, ProviderError
 from loop.types import Record, Reply, Usage
 
 LONGEST_WAIT: Final = 60.0
+UNKNOWN: Final = "unknown failure"
+"""Begins what is said of a failure that no rule knows."""
 
 
 class Patience(Record):
@@ -107,8 +109,6 @@ def persist(ask: Ask, patience: Patience, sleep: Callable[[float], None] = time.
         reply = retrying(lambda: ask(tuple(state.complaints)))
     except ProviderError as error:
         if getattr(error, "unknown", False):
-            raise ProviderError(
-                FailureKind.FATAL, f"unknown failure, {state.failed['unknown']} times: {error}"
-            ) from error
+            raise ProviderError(FailureKind.FATAL, f"{UNKNOWN}, {state.failed['unknown']} times: {error}") from error
         raise
     return reply.model_copy(update={"usage": state.usage + reply.usage})

@@ -6,6 +6,8 @@ from hypothesis import settings
 from loop.conversation import conversation
 from loop.types import Catalogue, Message, Tool
 from teachers.codex import Codex
+from teachers.deepseek import DeepSeek
+from teachers.fakes.deepseek import FakeDeepSeek
 from teachers.fakes.responses import FakeResponses
 from teachers.provider.retry import Patience
 
@@ -51,6 +53,22 @@ def codex(codex_binary, codex_homes, fake, monkeypatch):
             "compress": False, "step_s": 20.0, "patience": ONCE,
         }  # fmt: skip
         return Codex(**(plain | settings))
+
+    return make
+
+
+@pytest.fixture
+def api(monkeypatch):
+    monkeypatch.delenv("DS_KEY_FILE", raising=False)
+    monkeypatch.setenv("DEEPSEEK_API_KEY", KEY)
+    with FakeDeepSeek(key=KEY) as fake:
+        yield fake
+
+
+@pytest.fixture
+def teacher(api):
+    def make(**settings):
+        return DeepSeek(**({"base_url": api.url, "step_s": 20.0, "patience": ONCE} | settings))
 
     return make
 

@@ -49,7 +49,6 @@ def test_calls_and_closing_texts_are_read():
         (answer(calls=[call()], final="and so"), "either"),
         (answer(calls={"a": 1}), "list"),
         (answer(calls=[3]), "name"),
-        (answer(calls=[{"name": "weather", "arguments": {"city": "Oslo"}}]), "text"),
         (answer(calls=[call("weathr")]), "Did you mean 'weather'"),
         (answer(calls=[call(arguments="{}")]), "'city' is a required property"),
         (answer(calls=[call(arguments='{"city": 3}')]), "$.city"),

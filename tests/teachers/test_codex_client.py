@@ -12,7 +12,8 @@ from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Message
 from teachers.codex_client.examination import dead_port
 from teachers.fakes.minds import closing, saying
-from teachers.fakes.responses import offered, quota_headers
+from teachers.fakes.responses import offered
+from teachers.fakes.subscription import quota_headers
 from teachers.provider.retry import Patience
 
 TRANSPORTS = ["exec", "app-server"]

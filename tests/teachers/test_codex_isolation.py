@@ -19,7 +19,8 @@ from teachers.codex import Codex
 from teachers.codex_client.binary import find_binary
 from teachers.codex_client.config import listed_models
 from teachers.fakes.minds import closing
-from teachers.fakes.responses import offered, signed_in
+from teachers.fakes.responses import offered
+from teachers.fakes.subscription import signed_in
 from teachers.provider.retry import Patience
 
 CANARY = "canary-7f3a9c1e5b2d8f60"

@@ -35,7 +35,42 @@ TEXTS = {
     "unexpected status 404 Not Found: x": FailureKind.FATAL,
     "Error loading config.toml: unknown field": FailureKind.FATAL,
     "Not logged in. Run codex login": FailureKind.AUTH,
+    "You hit your spend cap set in your workspace. Increase your spend cap to continue.": FailureKind.QUOTA,
+    "You hit your spend cap set by the owner of your workspace. Ask an owner to increase it.": FailureKind.QUOTA,
+    "Your workspace is out of credits. Add credits to continue.": FailureKind.QUOTA,
+    f"{HIT} A promotion is on, or try again later.": FailureKind.QUOTA,
+    f"{HIT[:-1]} for gpt-x. Switch to another model now, or try again later.": FailureKind.QUOTA,
+    "request timed out": FailureKind.RETRYABLE,
+    "timeout waiting for child process to exit": FailureKind.RETRYABLE,
+    "Error while reading the server response: error decoding response body, request id: 401": FailureKind.RETRYABLE,
+    "Connection failed: error sending request for url (http://127.0.0.1:401/v1/responses)": FailureKind.RETRYABLE,
+    "Access blocked by Cloudflare. It happens in a restricted region (status 403 Forbidden)": FailureKind.FATAL,
+    "Your input exceeds the context window of this model. Adjust your input and try again.": FailureKind.BAD_INPUT,
+    "Your session has expired. Please log in again.": FailureKind.AUTH,
+    "Your access token could not be refreshed because you have since logged out or signed in again.": FailureKind.AUTH,
+    'unexpected status 402 Payment Required: {"detail":{"code":"deactivated_workspace"}}': FailureKind.AUTH,
+    "unexpected status 402 Payment Required: pay": FailureKind.QUOTA,
+    "unexpected status 429 Too Many Requests: You exceeded your current quota": FailureKind.QUOTA,
+    "unexpected status 400 Bad Request: Unknown parameter: 'moderation'": FailureKind.FATAL,
+    "unexpected status 413 Payload Too Large: x": FailureKind.BAD_INPUT,
+    "unexpected status 502 Bad Gateway: <html>, url: http://y/401": FailureKind.RETRYABLE,
+    "HTTP status server error (503 Service Unavailable) for url (https://x)": FailureKind.RETRYABLE,
+    "HTTP status client error (401 Unauthorized) for url (https://x)": FailureKind.AUTH,
+    "The 'x' model requires a newer version of Codex. Please upgrade to the latest app or CLI": FailureKind.FATAL,
+    "The 'x' model is not supported when using Codex with a ChatGPT account.": FailureKind.FATAL,
+    "No space left on device (os error 28)": FailureKind.FATAL,
+    "Permission denied (os error 13)": FailureKind.FATAL,
+    "Connection reset by peer (os error 104)": FailureKind.RETRYABLE,
+    "Too many open files (os error 24)": FailureKind.RETRYABLE,
+    "EOF while parsing a value at line 1 column 0": FailureKind.RETRYABLE,
+    "internal error; agent loop died unexpectedly": FailureKind.RETRYABLE,
+    "turn aborted. Something went wrong? Hit `/feedback` to report the issue.": FailureKind.RETRYABLE,
+    "sandbox error: Landlock was not able to fully enforce all sandbox rules": FailureKind.FATAL,
+    "unsupported operation: x": FailureKind.FATAL,
+    "Fatal error: x": FailureKind.FATAL,
+    "Image poisoning": FailureKind.BAD_INPUT,
     "Something that was never seen before": None,
+    "exited with code 401": None,
 }
 
 
@@ -58,7 +93,12 @@ def test_a_time_alone_is_todays_or_tomorrows():
 
 def test_a_date_is_that_date():
     assert told("try again at Nov 22nd, 2026 1:07 PM.") == "2026-11-22T13:07:00+00:00"
-    assert told("try again at Jan 1st, 2027 12:00 AM.") == "2027-01-01T00:00:00+00:00"
+    assert told("try again at Nov 23rd, 2026 12:00 AM.") == "2026-11-23T00:00:00+00:00"
+
+
+def test_a_date_far_away_is_tried_before():
+    assert told("try again at Jan 1st, 2999 12:00 AM.") == "2026-11-29T09:00:00+00:00"
+    assert told("try again in 9999 days.") == "2026-11-29T09:00:00+00:00"
 
 
 def test_an_older_clients_words_are_read():

@@ -14,8 +14,7 @@ from loop.errors import FailureKind, ProviderError
 from loop.types import Call, Catalogue, Message, Tool
 from teachers import deepseek
 from teachers.budget.prices import Price
-from teachers.deepseek import DeepSeek
-from teachers.fakes.deepseek import LOST_REASONING, FakeDeepSeek, broken_rule
+from teachers.fakes.deepseek import LOST_REASONING, broken_rule
 from teachers.fakes.minds import closing, saying
 from teachers.openai_compatible import OpenAICompatible
 from teachers.provider.retry import Patience
@@ -26,22 +25,6 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes that `ru_maxrss` counts in."""
 ONCE = Patience(retryable=0, unknown=0, bad_output=0, auth=0, first_wait=0.01)
 CALLING = Message(role="assistant", content="", calls=(Call(name="weather", arguments={"city": "Oslo"}),))
-
-
-@pytest.fixture
-def api(monkeypatch):
-    monkeypatch.delenv("DS_KEY_FILE", raising=False)
-    monkeypatch.setenv("DEEPSEEK_API_KEY", KEY)
-    with FakeDeepSeek(key=KEY) as fake:
-        yield fake
-
-
-@pytest.fixture
-def teacher(api):
-    def make(**settings):
-        return DeepSeek(**({"base_url": api.url, "step_s": 20.0, "patience": ONCE} | settings))
-
-    return make
 
 
 def failed(step, teacher):
@@ -205,9 +188,9 @@ BROKEN = {
     "no text": ("raw", {"body": b"\xff\xfe\x00"}, FailureKind.RETRYABLE),
     "half JSON": ("raw", {"body": b'{"choices": [{"mess'}, FailureKind.RETRYABLE),
     "deep JSON": ("raw", {"body": b"[" * 100_000}, FailureKind.RETRYABLE),
-    "a list": ("raw", {"body": b"[]"}, FailureKind.BAD_OUTPUT),
-    "no choices": ("raw", {"body": b'{"choices": []}'}, FailureKind.BAD_OUTPUT),
-    "a choice that is none": ("raw", {"body": b'{"choices": [3]}'}, FailureKind.BAD_OUTPUT),
+    "a list": ("raw", {"body": b"[]"}, FailureKind.FATAL),
+    "no choices": ("raw", {"body": b'{"choices": []}'}, FailureKind.FATAL),
+    "a choice that is none": ("raw", {"body": b'{"choices": [3]}'}, FailureKind.FATAL),
     "packed": ("bomb", {}, FailureKind.BAD_OUTPUT),
     "packed error": ("bomb", {"status": 500}, FailureKind.BAD_OUTPUT),
     "endless": ("flood", {}, FailureKind.BAD_OUTPUT),

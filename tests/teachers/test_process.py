@@ -137,6 +137,10 @@ COMPLETED = """echo '{"type":"turn.completed","usage":{"input_tokens":5}}'"""
 SAID = """echo '{"type":"item.completed","item":{"type":"agent_message","text":"hello"}}'"""
 
 
+FAILED = """echo '{"type":"turn.failed","error":{"message":"You hit your usage limit"}}'; exit 1"""
+HANDSHAKE = "echo 'ERROR codex_core::client: failed to connect to websocket: TLS handshake eof' >&2"
+
+
 def begins(kind):
     """An item of some kind, and then nothing."""
     return f"""echo '{{"type":"item.started","item":{{"type":"{kind}"}}}}'; sleep 60"""
@@ -146,8 +150,9 @@ LIES = {
     "nothing": ("exit 0", FailureKind.FATAL, ""),
     "a message without an end": (SAID, FailureKind.FATAL, ""),
     "an end without a message": (COMPLETED, FailureKind.BAD_OUTPUT, "empty"),
-    "an end and a failure": (f"{SAID}\n{COMPLETED}\nexit 1", FailureKind.FATAL, ""),
-    "no JSON": ("echo hello", FailureKind.BAD_OUTPUT, "no event"),
+    "no JSON": ("echo hello", FailureKind.FATAL, "hello"),
+    "no message and a failure": (f"{COMPLETED}\necho 'dns error' >&2; exit 1", FailureKind.RETRYABLE, "dns"),
+    "a failure after the end": (f"{SAID}\n{COMPLETED}\n{FAILED}", FailureKind.QUOTA, "usage limit"),
     "refused arguments": ("echo 'bad flag hunter22' >&2; exit 2", FailureKind.FATAL, "bad flag [redacted]"),
     "a tool": (begins("command_execution"), FailureKind.UNSAFE, "tool"),
     "a tool that is new": (begins("time_travel"), FailureKind.UNSAFE, "time_travel"),
@@ -171,6 +176,38 @@ def test_only_a_whole_answer_is_an_answer(client, row):
 def test_a_whole_answer_is_one(client):
     text, usage = run_step(client(f"{SAID}\n{COMPLETED}"), "prompt", "{}", 20.0)
     assert (text, usage.prompt_tokens) == ("hello", 5)
+
+
+@pytest.mark.parametrize("end", [f"{HANDSHAKE}; exit 1", "exit 101", "kill -9 $$", "exit 2"])
+def test_a_whole_answer_counts_however_the_client_ends(client, end):
+    text, usage = run_step(client(f"{SAID}\n{COMPLETED}\n{end}"), "prompt", "{}", 20.0)
+    assert (text, usage.prompt_tokens) == ("hello", 5)
+
+
+def test_a_whole_answer_counts_though_the_client_does_not_end(client, monkeypatch):
+    monkeypatch.setattr("teachers.codex_client.exec_step.LAST_WORDS_S", 0.3)
+    began = time.monotonic()
+    text, _ = run_step(client(f"{SAID}\n{COMPLETED}\nsleep 60"), "prompt", "{}", 20.0)
+    assert text == "hello"
+    assert time.monotonic() - began < 10
+
+
+def test_a_tool_after_a_whole_answer_is_unsafe_all_the_same(client):
+    with pytest.raises(ProviderError) as caught:
+        run_step(client(f"{SAID}\n{COMPLETED}\n{begins('command_execution')}"), "prompt", "{}", 20.0)
+    assert caught.value.kind is FailureKind.UNSAFE
+
+
+@pytest.mark.parametrize("line", ["WARNING: could not update PATH", "123", '"text"', "[1, 2]", '{"type":', "\u00e9"])
+def test_a_line_of_a_wrapper_is_passed_over(client, line):
+    assert run_step(client(f"echo '{line}'\n{SAID}\n{COMPLETED}"), "prompt", "{}", 20.0)[0] == "hello"
+
+
+@pytest.mark.parametrize("count", ["-5", "1e300", "99999999999999999", "true", '"12"', "null", "[]"])
+def test_a_count_of_tokens_is_bounded(client, count):
+    completed = COMPLETED.replace("5}", f"{count}}}")
+    _, usage = run_step(client(f"{SAID}\n{completed}"), "prompt", "{}", 20.0)
+    assert 0 <= usage.prompt_tokens <= 10**9
 
 
 def test_the_prompt_is_no_argument_and_the_shell_is_not_asked(client, tmp_path):
