@@ -236,5 +236,5 @@ def base_model(config: Config, paths: Paths) -> Base:
     Raises:
         ConfigError: there is no such model.
     """
-    path = sources.find(config.student.source, paths.models)
+    path = sources.find(config.student.source, paths.models, config.student.template)
     return Base(path=path, digest=sources.directory_digest(path))

@@ -1,7 +1,8 @@
 """The native template: the chat template that the model came with (Qwen3 and others in the Hermes style).
 
-A template is a program from outside. It runs in Jinja's immutable sandbox, without a clock, and a model is only
-accepted after its template ended in time in a child process: `python -m loop.student.native DIR`.
+A template is a program from outside. It runs in Jinja's immutable sandbox, and a model is only accepted after its
+template ended in time in a child process and every call that it wrote was read back (`templates/trial.py`). Where a
+template shows no tools, the system prompt does.
 
 Spans are found by rendering one message more at a time: what a message adds must be an exact continuation of what was
 there, which is what makes serving step by step and training on the whole the same tokens.
@@ -10,11 +11,11 @@ there, which is what makes serving step by step and training on the whole the sa
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import JsonValue
 from tokenizers import Tokenizer
 
@@ -22,6 +23,8 @@ from loop.canonical import clean
 from loop.errors import ConfigError, LoopdError, Unsafe
 from loop.student.parse import Parsed, parse
 from loop.student.spans import Span, ordered
+from loop.student.templates import trial
+from loop.student.templates.sandbox import environment
 from loop.types import Call, Catalogue, Message, Tool
 
 Json = dict[str, JsonValue]
@@ -41,18 +44,19 @@ class Native:
             settings: tokenizer_config.json, for the special tokens.
 
         Raises:
-            Unsafe: the template is no Jinja template.
+            Unsafe: the template is no Jinja template, or ends an assistant's turn with no token of its own.
         """
         tokenizer.encode_special_tokens = False
         self.tokenizer = tokenizer
         self.known = {name: _token(settings.get(name)) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
-        self.end_text = self.known["eos_token"]
-        self.end = int(tokenizer.token_to_id(self.end_text) or 0)
         self.special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
         try:
-            self.template = _environment().from_string(source)
+            self.template = environment().from_string(source)
         except TemplateError as error:
-            raise Unsafe(f"The chat template is broken: {error}") from error
+            raise Unsafe(f"The chat template is broken: {error}.") from error
+        self.end_text, self.end = self._turn_end()
+        self.shows_tools = self._shows_tools()
+        self.usual = self._usual()
 
     @classmethod
     def load(cls, directory: Path, tokenizer: Tokenizer) -> "Native":
@@ -60,14 +64,18 @@ class Native:
 
         Raises:
             ConfigError: there is none.
-            Unsafe: it is broken.
+            Unsafe: it is broken, or something that it renders is not read back as it was.
         """
         settings = _settings(directory)
-        separate = directory / "chat_template.jinja"
-        source = separate.read_text(encoding="utf-8") if separate.is_file() else settings.get("chat_template")
-        if not isinstance(source, str):
-            raise ConfigError(f"{directory} has no chat template: use the template 'compact'.")
-        return cls(tokenizer, source, settings)
+        source = source_of(directory, settings)
+        if source is None:
+            raise ConfigError(f"{directory} has no chat template. {trial.way_out(tokenizer)}")
+        try:
+            template = cls(tokenizer, source, settings)
+            trial.prove(template)
+        except Unsafe as fault:
+            raise Unsafe(f"{fault} {trial.way_out(tokenizer)}") from fault
+        return template
 
     def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
         """Give the spans of each message; results that follow each other are one.
@@ -75,31 +83,84 @@ class Native:
         Raises:
             Unsafe: the template rewrites what it said before.
         """
-        tools, written = self._outside(messages, catalogue)
+        tools, written, told = self._outside(messages, catalogue)
         text = ""
-        for first, last in _units(messages):
-            before = self._render(written[:first], tools, ask=True) if messages[first].role == "assistant" else text
+        for first, last in _units(told):
+            message = told[first]
+            before = self._render(written[:first], tools, ask=True) if message.role == "assistant" else text
             after = self._render(written[:last], tools, ask=False)
             header, added = _continued(text, before), _continued(before, after)
+            if not first and message.role == "user":
+                header, added = self._opening(added, str(written[0]["content"]))
+            index = first + len(messages) - len(told)
             if header:
-                yield Span(self._encode(header), False, first)
-            yield from self._said(first, messages[first], added)
+                yield Span(self._encode(header), False, index if first else -1)
+            yield from self._said(index, message, added)
             text = after
 
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
-        """Read what the student said."""
-        return parse(text, catalogue)
+        """Read what the student said; the form that the template itself writes needs no forgiving rule."""
+        parsed = parse(text, catalogue)
+        needed = tuple(rule for rule in parsed.leniencies if rule not in self.usual)
+        return parsed.model_copy(update={"leniencies": needed})
 
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that ask the assistant to speak."""
-        tools, written = self._outside(messages, catalogue)
+        tools, written, _ = self._outside(messages, catalogue)
         so_far = self._render(written, tools, ask=False)
         return self._encode(_continued(so_far, self._render(written, tools, ask=True)))
 
-    def _outside(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[list[Json], list[Json]]:
+    def _turn_end(self) -> tuple[str, int]:
+        """Find the token that the template puts behind what an assistant says.
+
+        It need not be the tokenizer's `eos_token`: of many base models that is `<|endoftext|>`, which ends no turn.
+        """
+        said = "loopd asks"
+        text = self._render([{"role": "user", "content": said}, {"role": "assistant", "content": said}], (), ask=False)
+        behind = text.rpartition(said)[2].lstrip()
+        added = [token.content for token in self.tokenizer.get_added_tokens_decoder().values()]
+        known = [token for token in (*added, self.known["eos_token"]) if token and behind.startswith(token)]
+        end = max(known, key=len, default="")
+        token = self.tokenizer.token_to_id(end)
+        if said not in text or token is None:
+            way_out = trial.way_out(self.tokenizer)
+            raise Unsafe(
+                f"The chat template puts no token behind an assistant's turn, so that it never ends. {way_out}"
+            )
+        return end, int(token)
+
+    def _shows_tools(self) -> bool:
+        tools = [_tool(trial.SHOW)]
+        text = self._render([{"role": "user", "content": "Hello."}], tools, ask=False)
+        return trial.SHOW.name in text
+
+    def _usual(self) -> frozenset[str]:
+        """Find the rules without which the template's own form of a call is not read."""
+        messages = [trial.PLAY[0], Message(role="assistant", content="", calls=trial.CALLS[1:2])]
+        try:
+            learned = [span.tokens for span in self.spans(messages, trial.CATALOGUE) if span.loss]
+        except Unsafe:
+            return frozenset()  # the trial tells what is wrong
+        text = self.tokenizer.decode(list(learned[0][:-1]), skip_special_tokens=False)
+        return frozenset(parse(text, trial.CATALOGUE).leniencies)
+
+    def _outside(
+        self, messages: Sequence[Message], catalogue: Catalogue
+    ) -> tuple[list[Json], list[Json], Sequence[Message]]:
+        """Spell tools and messages for the template; where it shows no tools, the system prompt holds them."""
         later = {name for message in messages for name in message.adds}
         tools = [_tool(tool) for tool in catalogue.tools if tool.name not in later]
-        return self._plain(tools), [self._plain(self._wire(message, catalogue)) for message in messages]
+        if tools and not self.shows_tools:
+            messages, tools = _told_in_system(messages, tools), []
+        named = zip(messages, _ids(messages), strict=True)
+        written = [self._plain(self._wire(message, catalogue, ids)) for message, ids in named]
+        return self._plain(tools), written, messages
+
+    def _opening(self, text: str, content: str) -> tuple[str, str]:
+        """Divide what the first request adds: what all conversations with these tools begin with, and its own turn."""
+        place = text.find(content) if content else -1
+        turn = max((text.rfind(token, 0, place) for token in self.special), default=-1) if place >= 0 else -1
+        return (text[:turn], text[turn:]) if turn > 0 else ("", text)
 
     def _said(self, index: int, message: Message, added: str) -> Iterator[Span]:
         if message.role != "assistant":
@@ -122,18 +183,21 @@ class Native:
                 messages=messages, tools=tools or None, add_generation_prompt=ask, enable_thinking=False, **self.known
             )
         except (TemplateError, TypeError, ValueError, OverflowError, ArithmeticError, LookupError) as error:
-            raise Unsafe(f"The chat template failed: {error}") from error
+            raise Unsafe(f"The chat template failed: {error}.") from error
         if len(text) > MAX_RENDERED:
             raise Unsafe(f"The chat template wrote more than {MAX_RENDERED} characters.")
         return text
 
-    def _wire(self, message: Message, catalogue: Catalogue) -> Json:
+    def _wire(self, message: Message, catalogue: Catalogue, ids: Sequence[str]) -> Json:
         added = [tool for name in message.adds if (tool := catalogue.find(name))]
         lines = "\n".join(json.dumps(_tool(tool), ensure_ascii=False) for tool in added)
         content = message.content + (f"\n\nNew tools:\n{lines}" if lines else "")
-        calls: Json = {"tool_calls": [_call(call) for call in message.calls]} if message.calls else {}
-        name: Json = {"name": message.name} if message.name else {}
-        return {"role": message.role, "content": content, **name, **calls}
+        more: Json = {"name": message.name} if message.name else {}
+        if message.calls:
+            more["tool_calls"] = [_call(call, name) for call, name in zip(message.calls, ids, strict=True)]
+        if message.role == "tool" and ids:
+            more["tool_call_id"] = ids[0]
+        return {"role": message.role, "content": content, **more}
 
     def _plain(self, value: Any) -> Any:  # noqa: ANN401 - any JSON, to the same JSON
         """Break what spells a special token: text from outside must not open a turn of the conversation."""
@@ -150,6 +214,24 @@ class Native:
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _told_in_system(messages: Sequence[Message], tools: Sequence[Json]) -> Sequence[Message]:
+    system = messages[0].content if messages and messages[0].role == "system" else None
+    lines = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+    told = Message(role="system", content=f"{system}\n\nTools:\n{lines}" if system else f"Tools:\n{lines}")
+    return (told, *(messages if system is None else messages[1:]))
+
+
+def _ids(messages: Sequence[Message]) -> Iterator[tuple[str, ...]]:
+    """Number the calls, of a message and of the result that answers one: nine letters and digits, as Mistral wants."""
+    numbers, waiting = count(1), list[str]()
+    for message in messages:
+        if message.role == "tool":
+            yield (waiting.pop(0),) if waiting else ()
+        else:
+            waiting = [f"call{number:05d}" for number, _ in zip(numbers, message.calls, strict=False)]
+            yield tuple(waiting)
 
 
 def _units(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
@@ -176,8 +258,9 @@ def _tool(tool: Tool) -> Json:
     }
 
 
-def _call(call: Call) -> Json:
-    return {"type": "function", "function": {"name": call.name, "arguments": ordered(dict(call.arguments))}}
+def _call(call: Call, name: str) -> Json:
+    function: Json = {"name": call.name, "arguments": ordered(dict(call.arguments))}
+    return {"id": name, "type": "function", "function": function}
 
 
 def _token(value: JsonValue) -> str:
@@ -193,42 +276,32 @@ def _settings(directory: Path) -> Json:
     return settings if isinstance(settings, dict) else {}
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    extensions = ["jinja2.ext.loopcontrols"]
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise
-    return environment
+def source_of(directory: Path, settings: Json | None = None) -> str | None:
+    """Give the text of a model's chat template: of several, the one for tools; None where there is none.
 
-
-def _tojson(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - a filter takes what comes
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _raise(message: str) -> NoReturn:
-    raise TemplateError(message)
+    Raises:
+        ConfigError: the settings cannot be read.
+    """
+    for name in ("additional_chat_templates/tool_use.jinja", "chat_template.jinja"):
+        if (directory / name).is_file():
+            return (directory / name).read_text(encoding="utf-8")
+    told = (settings if settings is not None else _settings(directory)).get("chat_template")
+    if not isinstance(told, list):
+        return told if isinstance(told, str) else None
+    named = {
+        each["name"]: each["template"] for each in told if isinstance(each, dict) and {"name", "template"} <= set(each)
+    }
+    found = named.get("tool_use", named.get("default"))
+    return found if isinstance(found, str) else None
 
 
 def main(directory: Path) -> None:
-    """Render a conversation that uses everything.
+    """Prove a model's template.
 
     Raises:
         LoopdError: the template cannot be used.
     """
-    parameters: Json = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
-    catalogue = Catalogue(tools=(Tool(name="cat", description="Show a file.", parameters=parameters),))
-    call = Call(name="cat", arguments={"path": "a"})
-    messages = [
-        Message(role="system", content="Act."),
-        Message(role="user", content="Show a."),
-        Message(role="assistant", content="", calls=(call, call)),
-        *[Message(role="tool", name="cat", content="{}")] * 2,
-        Message(role="assistant", content="Done."),
-        Message(role="user", content="Thanks."),
-    ]
-    template = Native.load(directory, Tokenizer.from_file(str(directory / "tokenizer.json")))
-    list(template.spans(messages, catalogue))
-    template.header(messages, catalogue)
+    Native.load(directory, Tokenizer.from_file(str(directory / "tokenizer.json")))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
 """Turn a conversation into tokens, the same ones for serving and for training (rule 2).
 
+`python -m loop.student.render DIR TEMPLATE` proves that a template goes with a model (`templates/trial.py`).
+
 A message becomes one or more spans. What the student sampled is taken verbatim, never decoded and encoded again; what
 somebody else said is encoded in its canonical form. Loss is on an assistant's own tokens, the end of its turn included,
 and on nothing else: not on the role header that serving puts in front of it.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 from tokenizers import Tokenizer
 
-from loop.errors import ConfigError, nearest
+from loop.errors import ConfigError, LoopdError, nearest
 from loop.student.compact import Compact, Spaced
 from loop.student.native import Native
 from loop.student.parse import KNOWN, Parsed
 from loop.student.spans import Span
+from loop.student.templates import trial
 from loop.types import Catalogue, Message
 
 __all__ = ["Renderer", "Span"]
@@ -26,6 +30,11 @@ CUT_OFF: Final = "cut_off"
 
 class Template(Protocol):
     """How one family of models is talked to."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's."""
+        ...
 
     @property
     def end(self) -> int:
@@ -120,3 +129,20 @@ class Renderer:
         """Decode what was sampled, without the end of the turn."""
         kept = tokens[:-1] if tokens and tokens[-1] == self.end else tokens
         return str(self.tokenizer.decode(list(kept), skip_special_tokens=False))
+
+
+def main(directory: Path, template: str) -> None:
+    """Prove that a template goes with a model.
+
+    Raises:
+        LoopdError: it does not.
+    """
+    trial.prove(Renderer.load(directory, template).template)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), sys.argv[2])
+    except LoopdError as refusal:
+        print(refusal, file=sys.stderr)  # noqa: T201 - the parent reads it
+        sys.exit(refusal.exit_code)

@@ -42,19 +42,27 @@ REMOTE: Final = ("auto_map", "model_file")
 """Settings by which a model directory asks a loader to run its own code."""
 
 
-def find(source: str, models_dir: Path) -> Path:
-    """Give the directory of a model source.
+def find(source: str, models_dir: Path, template: str = "") -> Path:
+    """Give the directory of a model source, and make sure that the template fits it.
 
     Args:
         source: `embedded`; `tiny`, a random fake for tests; a local directory; a GGUF file; or a hub id with a pinned
             revision, such as `owner/name@0123abc`.
         models_dir: where converted models lie.
+        template: name of the template that renders for it; empty where none does.
 
     Raises:
-        ConfigError: there is no such source.
-        Unsafe: it holds what could run code, or is broken.
+        ConfigError: there is no such source or no such template.
+        Unsafe: it holds what could run code, is broken, or does not go with the template.
         CannotCreate: the models directory cannot be written.
     """
+    path = _found(source, models_dir)
+    if template:
+        _check_template(path, template)
+    return path
+
+
+def _found(source: str, models_dir: Path) -> Path:
     if source == "embedded":
         return embedded(models_dir)
     if source == "tiny":
@@ -89,7 +97,7 @@ def converted(file: Path, models_dir: Path) -> Path:
 
 
 def verify(path: Path) -> Path:
-    """Make sure that a model directory holds data only: weights, settings, and a template that ends in time.
+    """Make sure that a model directory holds data only.
 
     Raises:
         ConfigError: it is no model directory.
@@ -103,8 +111,6 @@ def verify(path: Path) -> Path:
         raise Unsafe(f"{path}/config.json asks for remote code ({asked[0]}), which is never run.")
     for file in path.glob("*.safetensors"):
         _check_weights(file)
-    if _has_template(path):
-        _check_template(path)
     return path
 
 
@@ -130,18 +136,14 @@ def _check_weights(file: Path) -> None:
         raise Unsafe(f"{file} is no sound weights file: {error}") from error
 
 
-def _has_template(path: Path) -> bool:
-    settings = path / "tokenizer_config.json"
-    return (path / "chat_template.jinja").is_file() or (settings.is_file() and "chat_template" in settings.read_text())
-
-
-def _check_template(path: Path) -> None:
+def _check_template(path: Path, template: str) -> None:
+    """Let a child render a play with the template, and read back what it rendered."""
     try:
-        done = _child("native", str(path), seconds=TEMPLATE_SECONDS)
+        done = _child("render", str(path), template, seconds=TEMPLATE_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise Unsafe(f"The chat template of {path} runs longer than {TEMPLATE_SECONDS} seconds.") from error
     if done.returncode:
-        raise Unsafe(f"{path}: {_last_line(done)}")
+        raise (ConfigError if done.returncode == ConfigError.exit_code else Unsafe)(f"{path}: {_last_line(done)}")
 
 
 def _fetched(name: str, revision: str) -> Path:

@@ -135,7 +135,7 @@ def _student() -> Iterator[Found]:
     from loop.student import sources  # noqa: PLC0415 - loads tokenizers, which no other verb needs
 
     settings, places = config.load(paths.find(), None, {}, config.environment()), paths.find()
-    path: Path = sources.find(settings.student.source, places.create().models)
+    path: Path = sources.find(settings.student.source, places.create().models, settings.student.template)
     yield Found(check="student", state="ok", detail=f"{settings.student.source} in {path}")
 
 

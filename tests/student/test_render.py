@@ -172,8 +172,8 @@ def test_a_template_that_rewrites_what_it_said_is_refused(base, tmp_path):
     shutil.copytree(base, directory)
     rewriting = "{{ messages | length }}{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
     (directory / "chat_template.jinja").write_text(rewriting)
-    with pytest.raises(Unsafe, match="rewrites"):
-        Renderer.load(directory, "native").prompt(PLAY[:2], CATALOGUE)
+    with pytest.raises(Unsafe, match=r"rewrites.*compact"):
+        Renderer.load(directory, "native")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,6 @@ def test_a_template_that_rewrites_what_it_said_is_refused(base, tmp_path):
         "{{ messages.append(1) }}",
         "{{ raise_exception('no') }}",
         "{% include '/etc/passwd' %}",
-        "{{ strftime_now('%Y') }}",
         "{{ 1 / 0 }}",
         "{{ range(10**9) | list }}",
         "{% broken",
@@ -195,8 +194,133 @@ def test_a_hostile_template_gets_nowhere(base, tmp_path, source):
     (directory / "chat_template.jinja").unlink()
     settings = json.loads((directory / "tokenizer_config.json").read_text())
     (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": source}))
-    with pytest.raises(Unsafe):
-        Renderer.load(directory, "native").prompt(PLAY[:2], CATALOGUE)
+    with pytest.raises(Unsafe, match="compact"):
+        Renderer.load(directory, "native")
+
+
+HEAD = """{%- if tools %}<|im_start|>system
+{%- for t in tools %}
+{{ t | tojson }}{%- endfor %}<|im_end|>
+{% endif %}"""
+TURNS = """{%- for m in messages %}<|im_start|>{{ 'user' if m.role == 'tool' else m.role }}
+{{ m.content }}{%- for c in m.tool_calls or [] %}CALL{%- endfor %}<|im_end|>
+{% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+JSON_CALL = "\n<tool_call>{{ c.function | tojson }}</tool_call>"
+XML_CALL = """
+<tool_call>
+<function={{ c.function.name }}>{%- for k, v in c.function.arguments | items %}
+
+<parameter={{ k }}>
+{{ v if v is string else v | tojson }}
+</parameter>{%- endfor %}
+
+</function>
+</tool_call>"""
+LISTED_CALLS = """{{ '[TOOL_CALLS] [' if loop.first else ', ' }}{{ (c.function | tojson)[:-1] }}, "id": "{{ c.id }}"}
+{{- ']' if loop.last else '' }}"""
+NAMED_CALL = "[TOOL_CALLS]{{ c.function.name }}[CALL_ID]{{ c.id }}[ARGS]{{ c.function.arguments | tojson }}"
+BARE_CALL = '{"name": "{{ c.function.name }}", "parameters": {{ c.function.arguments | tojson }}}'
+
+
+def with_template(base, tmp_path, source, **settings):
+    directory = tmp_path / "model"
+    shutil.copytree(base, directory)
+    (directory / "chat_template.jinja").unlink()
+    known = json.loads((directory / "tokenizer_config.json").read_text())
+    (directory / "tokenizer_config.json").write_text(json.dumps(known | {"chat_template": source} | settings))
+    return directory
+
+
+@pytest.mark.parametrize("call", [JSON_CALL, XML_CALL, LISTED_CALLS, NAMED_CALL])
+def test_calls_in_the_form_of_a_models_own_template_are_read_back(base, tmp_path, call):
+    renderer = Renderer.load(with_template(base, tmp_path, HEAD + TURNS.replace("CALL", call)), "native")
+    for index, span in enumerate(span for span in renderer.spans(PLAY[:6], CATALOGUE) if span.loss):
+        parsed = renderer.read(span.tokens, CATALOGUE)
+        assert (parsed.calls, parsed.content) == (((CALL, CALL), "") if index == 0 else ((), "Done."))
+        assert not parsed.fault
+        assert not parsed.leniencies
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        HEAD + TURNS.replace("CALL", JSON_CALL).replace("tojson", "tojson(ensure_ascii=False, separators=(',', ':'))"),
+        HEAD
+        + TURNS.replace("CALL", JSON_CALL).replace(
+            "{{ m.content }}", "{% generation %}{{ m.content }}{% endgeneration %}"
+        ),
+        "{{ strftime_now('%d %B %Y') }}" + HEAD + TURNS.replace("CALL", JSON_CALL),
+        [
+            {"name": "default", "template": TURNS.replace("CALL", "")},
+            {"name": "tool_use", "template": HEAD + TURNS.replace("CALL", JSON_CALL)},
+        ],
+    ],
+    ids=["tojson", "generation", "clock", "named"],
+)
+def test_what_transformers_gives_to_templates_is_there(base, tmp_path, source):
+    renderer = Renderer.load(with_template(base, tmp_path, source), "native")
+    once, again = (text(renderer, renderer.prompt(PLAY[:2], CATALOGUE)) for _ in range(2))
+    assert "mv" in once
+    assert once == again
+
+
+def test_a_turn_ends_where_the_template_ends_it_whatever_the_settings_say(base, tmp_path):
+    source = HEAD + TURNS.replace("CALL", JSON_CALL)
+    renderer = Renderer.load(with_template(base, tmp_path, source, eos_token="<|im_start|>"), "native")
+    assert text(renderer, [renderer.end]) == "<|im_end|>"
+    [said] = [span for span in renderer.spans(PLAY, CATALOGUE) if span.loss and span.message == 9]
+    assert text(renderer, said.tokens) == "Gone.<|im_end|>"
+
+
+def test_tools_that_a_template_leaves_out_stand_in_the_system_prompt(base, tmp_path):
+    renderer = Renderer.load(with_template(base, tmp_path, TURNS.replace("CALL", JSON_CALL)), "native")
+    for messages in (PLAY, PLAY[1:]):
+        spans = renderer.spans(messages, CATALOGUE)
+        whole = text(renderer, flat(spans))
+        assert whole.startswith("<|im_start|>system\n")
+        assert '"mv"' in whole.partition("<|im_end|>")[0]
+        assert whole.count("Act with tools.") == (messages is PLAY)
+        learned = {span.message for span in spans if span.loss}
+        assert learned == {index for index, message in enumerate(messages) if message.role == "assistant"}
+        assert renderer.prefix(messages, CATALOGUE) > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (HEAD + TURNS.replace("CALL", ""), "calls"),
+        (HEAD + TURNS.replace("CALL", "\nI call {{ c.function.name }}."), "calls"),
+        (HEAD + TURNS.replace("CALL", BARE_CALL), "call"),
+        (HEAD + TURNS.replace("CALL", JSON_CALL + "{% break %}"), "calls"),
+        (
+            HEAD + TURNS.replace("CALL", JSON_CALL).replace("{{ m.content }}", "{{ m.content if m.role != 'tool' }}"),
+            "results",
+        ),
+        (HEAD + TURNS.replace("CALL", JSON_CALL).replace("add_generation_prompt", "false"), "add_generation_prompt"),
+        (TURNS.replace("CALL", JSON_CALL).replace("<|im_end|>", ""), "never ends"),
+        (
+            HEAD + TURNS.replace("CALL", JSON_CALL).replace("{{ m.content }}", "{{ m.content | upper }}"),
+            "loopd|leaves out|never",
+        ),
+        (
+            TURNS.replace("CALL", JSON_CALL + "{{ raise_exception('one call only') if not loop.first }}"),
+            "one call only",
+        ),
+    ],
+)
+def test_a_template_whose_answers_do_not_come_back_is_refused_with_the_way_out(base, tmp_path, source, reason):
+    with pytest.raises(Unsafe, match=rf"(?s)({reason}).*template = 'compact'"):
+        Renderer.load(with_template(base, tmp_path, source), "native")
+
+
+def test_without_a_system_prompt_the_catalogue_alone_is_shared(base):
+    renderer = Renderer.load(base, "native")
+    length = renderer.prefix(PLAY[1:2], CATALOGUE)
+    shared = text(renderer, renderer.prompt(PLAY[1:2], CATALOGUE)[:length])
+    assert "mv" in shared
+    assert "Move é" not in shared
+    assert renderer.prefix((Message(role="user", content="Something else."),), CATALOGUE) == length
 
 
 values = st.recursive(

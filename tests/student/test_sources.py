@@ -86,7 +86,24 @@ def test_a_template_that_does_not_end_is_refused(copy, models, monkeypatch):
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     (copy / "chat_template.jinja").write_text(endless)
     with pytest.raises(Unsafe, match="longer than"):
-        find(str(copy), models)
+        find(str(copy), models, "native")
+    assert find(str(copy), models, "compact") == copy  # which nobody asks the model's own template for
+
+
+@pytest.mark.parametrize(
+    ("source", "template", "error", "says"),
+    [
+        ("embedded", "native", Unsafe, "template = 'compact'"),  # it writes neither tools nor calls
+        ("tiny", "native", ConfigError, "template = 'compact'"),  # it has none
+        ("tiny", "compakt", ConfigError, "compact"),
+    ],
+)
+def test_a_template_that_does_not_go_with_the_model_is_refused_with_the_one_that_does(
+    models, source, template, error, says
+):
+    with pytest.raises(error, match=says):
+        find(source, models, template)
+    assert find(source, models, "spaced").is_dir()
 
 
 @pytest.mark.parametrize("source", ["nowhere", "owner/name", "/nowhere/model.gguf"])
