@@ -222,7 +222,10 @@ class Worker:
     def play(self, text: str) -> str:
         """Play a play; both sides as JSON."""
         job = Play.model_validate_json(text)
-        answer = guarded(self._play, job).model_dump_json()
+        try:
+            answer = guarded(self._play, job).model_dump_json()
+        except ValueError as error:  # a text that is no Unicode
+            return failed(job, FailureKind.BAD_OUTPUT, f"no JSON: {error}").model_dump_json()
         if len(answer) <= LARGEST:
             return answer
         return failed(job, FailureKind.BAD_OUTPUT, f"a trajectory of {len(answer)} characters").model_dump_json()

@@ -7,9 +7,13 @@ never trained on a conversation that it could not have had.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from pydantic import JsonValue
 
 from loop import plugins
-from loop.canonical import canonical
+from loop.canonical import MAX_DEPTH, canonical, clean, parse
 from loop.conversation import conversation
 from loop.errors import ProviderError
 from loop.types import (
@@ -30,8 +34,14 @@ from loop.types import (
     Usage,
     World,
 )
+from task_generators.backends.arguments import size
 from task_generators.backends.catalogues import catalogue as catalogue_of
-from task_generators.backends.worlds import open_world
+from task_generators.backends.worlds import admit, open_world
+
+log = structlog.get_logger()
+
+MAX_SAID: Final = 4_000_000
+"""Characters that a player may say in one play, calls included. It answers no more turn after that."""
 
 
 @dataclass
@@ -40,12 +50,45 @@ class Transcript:
 
     messages: list[Message] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    said: float = 0
+    """Characters of the player's answers so far."""
 
     def add(self, reply: Reply) -> Message:
-        """Append an answer and what it cost."""
-        self.messages.append(reply.message)
+        """Append an answer and what it cost, as the store will hold it."""
+        message = storable(reply.message)
+        self.said += len(message.content) + sum(size(call.arguments, MAX_DEPTH) for call in message.calls)
+        if self.said > MAX_SAID:
+            message = _unread(f"the player has said more than {MAX_SAID} characters")
+        self.messages.append(message)
         self.usage += reply.usage
-        return reply.message
+        return message
+
+
+def storable(message: Message) -> Message:
+    """Clean every text of an answer and of its calls, so that the world hears what the store will hold.
+
+    An answer that no store could hold (too long, too deep, a number that is none) is one that could not be read.
+    """
+    calls = tuple(Call(name=clean(call.name), arguments=_clean(dict(call.arguments))) for call in message.calls)
+    texts = {name: _clean(getattr(message, name)) for name in ("content", "fault", "reasoning")}
+    cleaned = message.model_copy(update={**texts, "calls": calls})
+    try:
+        parse(canonical(cleaned.model_dump(mode="json", exclude_defaults=True)))
+    except (ValueError, RecursionError) as error:
+        return _unread(f"{type(error).__name__}: {error}"[:500])
+    return cleaned
+
+
+def _unread(why: str) -> Message:
+    return Message(role="assistant", content="", fault=f"the answer could not be kept: {why}")
+
+
+def _clean(value: JsonValue) -> Any:  # noqa: ANN401 - what went in
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name): _clean(inner) for name, inner in value.items()}
+    return [_clean(inner) for inner in value] if isinstance(value, list) else value
 
 
 def play(job: Play) -> Trajectory:
@@ -77,6 +120,7 @@ def play(job: Play) -> Trajectory:
 
 def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) -> tuple[End, Failure | None]:
     try:
+        admit(job.task.initial)
         with conversation(player, job.task, job.seed) as chat:
             world = open_world(job.task.backends, job.task.initial)
             doomed = watching(job)
@@ -102,9 +146,18 @@ def watching(job: Play) -> Doomed:
         said = Trajectory(
             task=job.task.id, player=job.player_name, rule=job.rule, messages=tuple(messages), end=End.CLOSED
         )
-        return any(judge.doomed(job.task, said) for judge in judges)
+        return any(_doomed(judge, job.task, said) for judge in judges)
 
     return doomed
+
+
+def _doomed(judge: Referee, task: Task, said: Trajectory) -> bool:
+    """Ask a checker. A play that it cannot even judge is failed as it stands: no other turn could make it a win."""
+    try:
+        return judge.doomed(task, said)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the daemon's own judgement meets it and stores it
+        log.warning("referee_failed", checker=judge.name, task=task.id, error=f"{type(error).__name__}: {error}"[:500])
+        return True
 
 
 def converse(  # noqa: PLR0913 - the one place where everything of a play meets

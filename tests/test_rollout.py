@@ -7,7 +7,23 @@ import pytest
 from loop.errors import ConfigError, FailureKind, ProviderError
 from loop.plugins import known, load
 from loop.rollout import Transcript, converse, play, text_of
-from loop.types import Call, Catalogue, Chat, End, Message, Part, Play, Record, Reply, Result, Rule, Split, Usage
+from loop.store.rows import spell
+from loop.types import (
+    Call,
+    Catalogue,
+    Chat,
+    End,
+    Message,
+    Part,
+    Play,
+    Record,
+    Reply,
+    Result,
+    Rule,
+    Split,
+    Trajectory,
+    Usage,
+)
 from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 from task_generators.files import Files
@@ -171,3 +187,87 @@ def test_a_play_that_goes_well_is_played_to_its_end_under_referees():
     free, watched = (play(owed(Part(use="scripted"), referees=referees)) for referees in ((), REFEREES))
     assert free.messages == watched.messages
     assert sum(message.role == "user" for message in watched.messages) == len(task().turns)
+
+
+class Babbles(Record):
+    """A player that says one message, then that it is done."""
+
+    message: Message
+    name: str = "babbles"
+
+    def open(self, task, seed):
+        return self
+
+    def reply(self, messages, offered):
+        done = Message(role="assistant", content="Done.")
+        return Reply(message=self.message if messages[-1].role == "user" else done)
+
+
+def nested(levels):
+    value = "x"
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+UNSTORABLE = {
+    "too deep": Message(role="assistant", content="", calls=(Call(name="ls", arguments={"a": nested(100)}),)),
+    "far too deep": Message(role="assistant", content="", calls=(Call(name="ls", arguments={"a": nested(200)}),)),
+    "too long": Message(role="assistant", content="x" * 1_000_001),
+    "too long a call": Message(
+        role="assistant", content="", calls=(Call(name="echo", arguments={"content": "x" * 60_000}),) * 20
+    ),
+    "no number": Message(role="assistant", content="", calls=(Call(name="ls", arguments={"a": float("nan")}),)),
+    "too large a number": Message(role="assistant", content="", calls=(Call(name="ls", arguments={"a": 10**30}),)),
+}
+
+
+@pytest.mark.parametrize("what", UNSTORABLE)
+def test_an_answer_that_no_store_could_hold_fails_its_play_and_is_kept_as_that(what):
+    _, transcript = talk(Babbles(message=UNSTORABLE[what]))
+    answers = [message for message in transcript.messages if message.role == "assistant"]
+    assert len(answers) == len(task().turns)
+    assert all(answer.fault and not answer.calls and len(answer.fault) < 1_000 for answer in answers)
+    trajectory = Trajectory(task=task().id, player="p", messages=tuple(transcript.messages), end=End.CLOSED)
+    assert spell(owed(Part(use="scripted")), trajectory, 0)
+    assert not load("checkers", Part(use="format")).check(task(), trajectory).passed
+
+
+def test_text_that_is_no_unicode_is_replaced_before_the_world_reads_it():
+    call = Call(name="echo\ud800", arguments={"content": "a\ud800b\0", "more": [{"\udfff": "\udfff"}]})
+    _, transcript = talk(Babbles(message=Message(role="assistant", content="\ud83d", calls=(call,))))
+    said = transcript.messages[2]
+    assert said.content == "\ufffd"
+    assert said.calls == (
+        Call(name="echo\ufffd", arguments={"content": "a\ufffdb\u2400", "more": [{"\ufffd": "\ufffd"}]}),
+    )
+    assert transcript.messages[3].name == said.calls[0].name
+    assert said.model_dump_json()
+
+
+def test_a_player_that_talks_without_end_is_heard_no_more():
+    call = Call(name="echo", arguments={"content": "x" * 60_000})
+    end, transcript = talk(Says(message=Message(role="assistant", content="", calls=(call,) * 10)))
+    assert end is End.CLOSED
+    said = [message for message in transcript.messages if message.role == "assistant"]
+    assert [bool(message.fault) for message in said] == [False] * 6 + [True] * len(task().turns)
+
+
+class Trips(Record):
+    """A checker that falls over whatever it reads."""
+
+    name: str = "trips"
+    version: int = 1
+
+    def check(self, task, trajectory):
+        raise RecursionError("maximum recursion depth exceeded")
+
+    doomed = check
+
+
+def test_a_play_on_which_a_referee_raises_ends_there_and_is_judged_like_any_other():
+    trajectory = play(owed(Part(use="scripted"), referees=(Part(use=f"{__name__}:Trips"),)))
+    assert trajectory.end is End.CLOSED
+    assert trajectory.failure is None
+    assert sum(message.role == "user" for message in trajectory.messages) == 1
+    assert not load("checkers", Part(use="outcome")).check(task(), trajectory).passed

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from pydantic import JsonValue
 
-from loop.errors import ConfigError, nearest
+from loop.errors import ConfigError, LoopdError, nearest
 from loop.types import Tool
 
 Simulator = Any
@@ -22,6 +22,10 @@ Simulator = Any
 A method answers a plain value; `{"error": …}`, or an exception, tells of an error. Public attributes are the state;
 a simulator whose attributes are not its state has a method `remembers` that answers it.
 """
+
+
+class BadState(LoopdError):
+    """A task's initial state is none that its backend can be opened with."""
 
 
 class Backend(Protocol):
@@ -38,7 +42,11 @@ class Backend(Protocol):
         ...
 
     def open(self, initial: Mapping[str, JsonValue], *, long_context: bool) -> Simulator:
-        """Make one play's own instance from an initial state, which nobody else holds."""
+        """Make one play's own instance from an initial state, which nobody else holds.
+
+        Raises:
+            BadState: nothing can be opened with it; the message says why.
+        """
         ...
 
 

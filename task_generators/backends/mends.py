@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from task_generators.backends.file_system import FileSystem
 from task_generators.backends.values import copied
 
 PACKAGE: Final = "bfcl_eval.eval_checker.multi_turn_eval.func_source_code"
@@ -24,35 +25,8 @@ OF_AGE: Final = 18
 MAX_DIGITS: Final = 400
 """Digits that the mathematics backend computes with at most."""
 
-MAX_NODES: Final = 20_000
-"""Files and directories that a file system may hold, counted as a tree."""
-
 _Simulator: Any = object
 """The simulator that follows in the order of resolution."""
-
-
-class FileSystem(_Simulator):  # type: ignore[misc]  # BFCL is untyped
-    """Trees that end: BFCL's copies share their sub-directories, so a copy can come to lie in itself."""
-
-    def cp(self, source: str, destination: str) -> Any:  # noqa: ANN401 - BFCL's result
-        """Copy, unless a directory would lie in itself or the tree would outgrow `MAX_NODES`."""
-        item = self._current_dir.contents.get(source)
-        if not hasattr(item, "contents"):
-            return super().cp(source, destination)
-        if source == destination:
-            return {"error": f"cp: cannot copy a directory, '{source}', into itself"}
-        if nodes(self.root) + nodes(item) > MAX_NODES:
-            return {"error": f"cp: cannot copy '{source}': No space left on device"}
-        return super().cp(source, destination)
-
-
-def nodes(item: Any, limit: int = MAX_NODES) -> int:  # noqa: ANN401 - BFCL's own classes
-    """Count the files and directories of a tree, and stop at the limit."""
-    count, waiting = 0, [item]
-    while waiting and count <= limit:
-        count += 1
-        waiting.extend(getattr(waiting.pop(), "contents", {}).values())
-    return count
 
 
 class Mathematics(_Simulator):  # type: ignore[misc]  # BFCL is untyped
@@ -96,6 +70,18 @@ def bounded(digits: int) -> int:
     if abs(digits) > MAX_DIGITS:
         raise OverflowError(f"more than {MAX_DIGITS} digits")
     return digits
+
+
+class Tickets(_Simulator):  # type: ignore[misc]  # BFCL is untyped
+    """Errors in one order."""
+
+    def edit_ticket(self, ticket_id: int, updates: Mapping[str, Any]) -> Any:  # noqa: ANN401 - BFCL's result
+        """Edit; the error about unknown fields lists them in one order, not in a set's."""
+        result = super().edit_ticket(ticket_id, updates)
+        if str(result.get("error", "")).startswith(invalid := "Invalid fields for update: "):
+            known = {"title", "description", "status", "priority"}
+            result["error"] = invalid + ", ".join(sorted(updates.keys() - known))
+        return result
 
 
 class Travel(_Simulator):  # type: ignore[misc]  # BFCL is untyped
@@ -168,6 +154,7 @@ class Vehicle(_Simulator):  # type: ignore[misc]  # BFCL is untyped
 MENDS: Final[Mapping[str, type]] = {
     "GorillaFileSystem": FileSystem,
     "MathAPI": Mathematics,
+    "TicketAPI": Tickets,
     "TravelAPI": Travel,
     "TwitterAPI": Twitter,
     "VehicleControlAPI": Vehicle,

@@ -19,10 +19,10 @@ from typing import IO, Final
 
 from pydantic import JsonValue
 
-from loop.errors import LoopdError
 from loop.types import Record, Tool
-from task_generators.backends.backend import Simulator
+from task_generators.backends.backend import BadState, Simulator
 from task_generators.backends.schemas import tool_of
+from task_generators.backends.sql_child import TOO_LONG
 
 WALL_SECONDS: Final = 2.5
 """How long a statement may take before its process is killed; the child itself gives up after one second."""
@@ -31,7 +31,12 @@ START_SECONDS: Final = 30.0
 """How long the child may take to start and to build the database, on a machine that is busy."""
 
 MAX_LINE: Final = 4_000_000
-"""Bytes of one answer."""
+"""Bytes of one answer: more than the whole database takes."""
+
+MAX_STOPS: Final = 3
+"""Statements that may take too long before the database is closed, so that a play has an end."""
+
+KILLED: Final = "the statement took too long or too much memory, and was stopped"
 
 STATEMENT: Final = {"type": "string", "description": "One SQL statement, in SQLite's dialect."}
 
@@ -59,10 +64,6 @@ DOCUMENTS: Final = (
 )
 
 
-class BadDatabase(LoopdError):
-    """A task's initial database cannot be built."""
-
-
 class SqlBackend(Record):
     """Databases. The initial state: `schema`, CREATE TABLE statements as one text; `rows`, lists of rows per table."""
 
@@ -77,7 +78,7 @@ class SqlBackend(Record):
         """Start a child with a database of its own.
 
         Raises:
-            BadDatabase: the schema or a row is refused; the message holds SQLite's words.
+            BadState: the schema or a row is refused; the message holds SQLite's words.
         """
         del long_context
         return SqlDatabase(initial)
@@ -95,21 +96,22 @@ class SqlDatabase:
         """Build the database from `schema` and `rows`.
 
         Raises:
-            BadDatabase: SQLite refuses the schema or a row.
+            BadState: SQLite refuses the schema or a row.
         """
         self._initial = dict(initial)
         self._written: list[str] = []
+        self._stops = 0
+        self._tables: JsonValue = None
         self._child = Child()
-        self._tables: JsonValue = self._build()
-
-    def _build(self) -> JsonValue:
         answer = self._child.ask({"do": "build", **self._initial}, START_SECONDS)
         if "error" in answer:
-            raise BadDatabase(f"initial state of SQL: {answer['error']}")
-        return answer["tables"]
+            raise BadState(f"initial state of SQL: {answer['error']}")
 
     def remembers(self) -> dict[str, JsonValue]:
         """Give every table with its columns and its rows, the rows in an order of their own."""
+        for _ in range(2):  # a child that was killed meanwhile is asked again, built anew
+            if self._tables is None:
+                self._tables = self._exchange({"do": "dump"}, START_SECONDS).get("tables")
         return {"tables": self._tables}
 
     def list_tables(self) -> dict[str, JsonValue]:
@@ -129,18 +131,25 @@ class SqlDatabase:
         answer = self._ask({"do": "execute", "sql": sql})
         if "error" not in answer:
             self._written.append(sql)
-            self._tables = answer.pop("tables")
+            self._tables = None
         return answer
 
     def _ask(self, request: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        answer = self._child.ask(request, WALL_SECONDS)
-        if self._child.running:
-            return answer
-        self._child = Child()
-        self._build()
-        for sql in self._written:
-            self._child.ask({"do": "execute", "sql": sql}, WALL_SECONDS)
+        """Ask for the player, unless its statements have taken too long too often."""
+        if self._stops >= MAX_STOPS:
+            return {"error": f"this database is closed: {MAX_STOPS} statements took too long"}
+        answer = self._exchange(request, WALL_SECONDS)
+        self._stops += answer.get("error") in {TOO_LONG, KILLED}
         return answer
+
+    def _exchange(self, request: Mapping[str, JsonValue], seconds: float) -> dict[str, JsonValue]:
+        """Ask the child. One that is gone is built anew: the initial state, and what was written since."""
+        if not self._child.running:
+            self._child = Child()
+            self._child.ask({"do": "build", **self._initial}, START_SECONDS)
+            for sql in self._written:
+                self._child.ask({"do": "execute", "sql": sql}, START_SECONDS)
+        return self._child.ask(request, seconds)
 
 
 class Child:
@@ -171,7 +180,7 @@ class Child:
             return dict(json.loads(self._line(time.monotonic() + seconds)))
         except (OSError, ValueError, TimeoutError):
             self._end()
-            return {"error": "the statement took too long or too much memory, and was stopped"}
+            return {"error": KILLED}
 
     def _line(self, deadline: float) -> bytes:
         """Read one line until the deadline.

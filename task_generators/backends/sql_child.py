@@ -20,21 +20,26 @@ MEMORY = 256 * 1024 * 1024
 HEAP = 48 * 1024 * 1024
 """Bytes that SQLite itself may hold."""
 
-PAGES = 2_048
-"""Pages of 4 KiB that a database may fill."""
+PAGES = 128
+"""Pages of 4 KiB that a database may fill. A byte of them takes seven characters of a line at most (NULL, escapes)."""
 
 SECONDS = 1.0
-CPU_SECONDS = 120
+"""Of the processor's time, so that a busy machine stops no statement that an idle one would not."""
+CPU_SECONDS = 6
+"""Of the whole process."""
 STEPS = 1_000
 """Instructions of SQLite's machine between two looks at the clock."""
+
+TOO_LONG = "the statement took too long, and was stopped"
+"""What is said of a statement that has used up its time: its owner counts them."""
 
 MAX_ROWS = 1_000
 MAX_CHANGES = 1_000
 MAX_ANSWER = 200_000
-"""Characters of the rows of one answer."""
+"""Characters of one answer's columns and rows."""
 
 LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
+    sqlite3.SQLITE_LIMIT_LENGTH: 200_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 20_000,
     sqlite3.SQLITE_LIMIT_COLUMN: 100,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
@@ -105,7 +110,11 @@ class Database:
         for table, lines in rows.items():
             for line in lines:
                 self._connection.execute(f"INSERT INTO {_quoted(table)} VALUES ({','.join('?' * len(line))})", line)  # noqa: S608 - quoted
-        return {"tables": self._dump()}
+        return {}
+
+    def dump(self) -> dict[str, Any]:
+        """Give every table with its columns and its rows, the rows in an order of their own."""
+        return {"tables": {name: self._rows(name) for name in self._names()}}
 
     def tables(self) -> dict[str, Any]:
         """Name the tables."""
@@ -130,10 +139,14 @@ class Database:
         cursor = self._connection.execute(sql)
         if cursor.description is None:
             raise Refused("query runs one SELECT statement")
-        rows = [[_plain(value) for value in row] for row in cursor.fetchmany(MAX_ROWS + 1)]
-        if len(rows) > MAX_ROWS or len(json.dumps(rows)) > MAX_ANSWER:
-            raise Refused(f"more than {MAX_ROWS} rows, or too much text: ask for less, with WHERE or LIMIT")
-        return {"columns": [column[0] for column in cursor.description], "rows": rows}
+        columns, rows = [column[0] for column in cursor.description], []
+        room = MAX_ANSWER - len(json.dumps(columns))
+        for row in cursor:
+            rows.append([_plain(value) for value in row])
+            room -= len(json.dumps(rows[-1]))
+            if len(rows) > MAX_ROWS or room < 0:
+                raise Refused(f"more than {MAX_ROWS} rows, or too much text: ask for less, with WHERE or LIMIT")
+        return {"columns": columns, "rows": rows}
 
     def execute(self, sql: str) -> dict[str, Any]:
         """Run one statement that writes to one table, all of it or nothing."""
@@ -143,11 +156,12 @@ class Database:
             changed = self._write(sql)
         except BaseException:
             self._trust()
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full database has rolled back by itself
+                self._connection.execute("ROLLBACK")
             raise
         self._trust()
         self._connection.execute("COMMIT")
-        return {"rows_changed": changed, "tables": self._dump()}
+        return {"rows_changed": changed}
 
     def _write(self, sql: str) -> int:
         self._guard({*READING, *WRITING})
@@ -168,9 +182,9 @@ class Database:
 
     def _guard(self, allowed: set[int]) -> None:
         """Let the next statement do what is allowed, for one second."""
-        self._allowed, self._table, self._deadline = allowed, None, time.monotonic() + SECONDS
+        self._allowed, self._table, self._deadline = allowed, None, time.process_time() + SECONDS
         self._connection.set_authorizer(self._authorize)
-        self._connection.set_progress_handler(lambda: time.monotonic() > self._deadline, STEPS)
+        self._connection.set_progress_handler(lambda: time.process_time() > self._deadline, STEPS)
 
     def _authorize(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
         if action not in self._allowed:
@@ -191,9 +205,6 @@ class Database:
         self._trust()
         found = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         return [name for (name,) in found if not name.startswith("sqlite_")]
-
-    def _dump(self) -> dict[str, Any]:
-        return {name: self._rows(name) for name in self._names()}
 
     def _rows(self, table: str) -> dict[str, Any]:
         cursor = self._connection.execute(f"SELECT * FROM {_quoted(table)}")  # noqa: S608 - quoted
@@ -236,7 +247,7 @@ def answer(database: Database, request: dict[str, Any]) -> dict[str, Any]:
 def _told(message: str) -> str:
     """Say an error so that a player can act on it."""
     if message == "interrupted":
-        return f"the statement took longer than {SECONDS:g} s"
+        return TOO_LONG
     if message == "not authorized":
         return "not authorized: query runs SELECT only, execute one INSERT, UPDATE or DELETE on one table"
     return message[:1_000]
@@ -245,6 +256,7 @@ def _told(message: str) -> str:
 def _answer(database: Database, do: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     asked: dict[str, Callable[..., dict[str, Any]]] = {
         "build": database.build,
+        "dump": database.dump,
         "list": database.tables,
         "describe": database.describe,
         "query": database.query,

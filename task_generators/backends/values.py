@@ -1,5 +1,6 @@
 """Plain values: what goes into a simulator, what comes out of it, and what its state looks like from outside."""
 
+import json
 import math
 import random
 from collections.abc import Mapping
@@ -7,10 +8,16 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
-from loop.canonical import MAX_DEPTH, MAX_INT
+from loop.canonical import MAX_BYTES, MAX_DEPTH, MAX_INT
 
-MAX_RESULT: Final = 1_000_000
-"""Characters of a tool's answer, about."""
+MAX_RESULT: Final = MAX_BYTES
+"""Characters of a tool's answer in the longest spelling that JSON has for it: ASCII."""
+
+LONGEST: Final = 32
+"""Most characters of that spelling for each that `Room` counts: a float beside an empty key, and what parts them."""
+
+MAX_STATE: Final = 8_000_000
+"""Characters of all that a world holds."""
 
 MAX_MESSAGE: Final = 2_000
 """Characters of an error's text."""
@@ -29,7 +36,26 @@ Answer = tuple[bool, JsonValue]
 
 
 class Unplain(ValueError):
-    """A tool answered something that has no JSON form."""
+    """A tool answered something that has no JSON form, or none that anybody may read."""
+
+
+class Room:
+    """How long an answer may still become. It shrinks as the answer is built, so that none is built beyond it."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, characters: float = math.inf) -> None:
+        self.left = characters
+
+    def take(self, characters: int) -> None:
+        """Take room for one part of an answer.
+
+        Raises:
+            Unplain: there is not that much.
+        """
+        self.left -= characters
+        if self.left < 0:
+            raise Unplain("the result is too long: ask for less")
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401 - a JSON value, a set, or one of BFCL's directories and files
@@ -53,17 +79,37 @@ def failure(message: str) -> Answer:
     return False, {"error": message[:MAX_MESSAGE]}
 
 
-def plain(answer: Any) -> Answer:  # noqa: ANN401 - a simulator's answer
-    """Turn what a simulator answered into an answer: a copy in JSON, and whether it tells of no error.
+def plain(answer: Any, most: int = MAX_RESULT) -> tuple[Answer, int]:  # noqa: ANN401 - a simulator's answer
+    """Turn what a simulator answered into an answer and its length: a copy in JSON, and whether it tells of no error.
 
     BFCL's tools answer an error as `{"error": …}`, and a few as a list around one.
+
+    Raises:
+        Unplain: it has no JSON form, or one that is longer than `most` characters.
     """
-    value = jsonable(answer, MAX_DEPTH)
+    room = Room(most)
+    value = jsonable(answer, MAX_DEPTH, room)
+    length = most - room.left
+    if length > most // LONGEST:
+        length = len(json.dumps(value))
+        Room(most).take(length)
+    return _judged(value), int(length)
+
+
+def _judged(value: JsonValue) -> Answer:
     if isinstance(value, dict):
-        return "error" not in value, value
+        return "error" not in value, _shortened(value)
     if isinstance(value, list) and len(value) == 1 and (message := _error_in(value[0])) is not None:
         return failure(message)
     return True, value
+
+
+def _shortened(value: dict[str, JsonValue]) -> JsonValue:
+    """Cut the words of an error that repeats what a player sent."""
+    message = value.get("error")
+    if not isinstance(message, str) or len(message) <= MAX_MESSAGE:
+        return value
+    return {**value, "error": message[:MAX_MESSAGE]}
 
 
 def _error_in(item: JsonValue) -> str | None:
@@ -72,26 +118,35 @@ def _error_in(item: JsonValue) -> str | None:
     return item if isinstance(item, str) and item.startswith("Error: ") else None
 
 
-def jsonable(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator's value
+def jsonable(value: Any, depth: int, room: Room) -> JsonValue:  # noqa: ANN401 - a simulator's value
     """Spell a value in JSON: keys become text, sets and tuples lists, integers beyond 64 bits floats.
 
     Raises:
-        Unplain: it is not finite, too deep, or an object of the simulator's own.
+        Unplain: it is not finite, too deep, too long, or an object of the simulator's own.
     """
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        room.take(len(value))
+        return cast("JsonValue", value)
+    if kind is bool or value is None:
         return cast("JsonValue", value)
     if kind is int or kind is float:
         return _number(value)
     if depth <= 0:
         raise Unplain(f"the result is nested deeper than {MAX_DEPTH}")
     if kind is dict or kind is Tree:
-        return {str(k): inner if type(inner) is str else jsonable(inner, depth - 1) for k, inner in value.items()}
-    if kind is list and len(value) > LONG and {float}.issuperset(map(type, value)) and all(map(math.isfinite, value)):
-        return list(value)  # a long context's series, thousands of them
+        room.take(len(value) + len("".join(map(str, value))))
+        return {str(key): jsonable(inner, depth - 1, room) for key, inner in value.items()}
     if kind is list or kind is tuple:
-        return [inner if type(inner) is str else jsonable(inner, depth - 1) for inner in value]
-    return _rare(value, depth)
+        return _listed(value, depth, room)
+    return _rare(value, depth, room)
+
+
+def _listed(value: Any, depth: int, room: Room) -> JsonValue:  # noqa: ANN401 - a simulator's list
+    room.take(len(value))
+    if len(value) > LONG and {float}.issuperset(map(type, value)) and all(map(math.isfinite, value)):
+        return list(value)  # a long context's series, thousands of them
+    return [jsonable(inner, depth - 1, room) for inner in value]
 
 
 def _number(value: float) -> float:
@@ -102,9 +157,9 @@ def _number(value: float) -> float:
     return float(value)
 
 
-def _rare(value: Any, depth: int) -> JsonValue:  # noqa: ANN401 - a simulator's value
+def _rare(value: Any, depth: int, room: Room) -> JsonValue:  # noqa: ANN401 - a simulator's value
     if isinstance(value, set | frozenset):
-        return [jsonable(inner, depth - 1) for inner in sorted(value, key=str)]
+        return _listed(sorted(value, key=str), depth, room)
     if value is ...:  # BFCL's own long lists hold one
         return "..."
     raise Unplain(f"the result is a {type(value).__name__}, which has no JSON form")
@@ -165,7 +220,7 @@ def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute, o
     if hasattr(value, "contents"):
         return {"/".join(_path(value)): tree(value)}
     try:
-        return jsonable(value, MAX_DEPTH)
+        return jsonable(value, MAX_DEPTH, Room())
     except (Unplain, OverflowError):
         return str(value)
 

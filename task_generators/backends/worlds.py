@@ -8,12 +8,17 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from loop.errors import nearest
+from loop.canonical import MAX_DEPTH
+from loop.errors import LoopdError, nearest
 from loop.types import Call, Result, Tool
-from task_generators.backends.arguments import problem
+from task_generators.backends.arguments import MAX_TEXT, problem, size
+from task_generators.backends.backend import BadState
 from task_generators.backends.backend import backend as backend_of
 from task_generators.backends.functions_backend import FUNCTIONS, Unseen, brought
 from task_generators.backends.values import (
+    MAX_MESSAGE,
+    MAX_RESULT,
+    MAX_STATE,
     Answer,
     Snapshot,
     alike,
@@ -36,20 +41,49 @@ MAX_SHOWN: Final = 300
 MAX_CALLS: Final = 2_000
 """Calls that one world answers: ten times the longest task under the official rule."""
 
+MAX_HEARD: Final = 4_000_000
+"""Characters of all arguments that one world takes: whatever a backend keeps of them, it holds no more.
+
+The first `UNCOUNTED` calls cannot reach it and are not counted.
+"""
+
+UNCOUNTED: Final = MAX_HEARD // MAX_TEXT
+
+MAX_TOLD: Final = 4_000_000
+"""Characters that one world answers in all: fifty times what the longest of BFCL's plays is told."""
+
 
 def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "BackendWorld":
     """Open a fresh world: every backend's own instance, made from a deep copy of its initial state.
 
     Raises:
         ConfigError: no such backend, or the package with the simulators is not installed.
+        BadState: the initial state is none that these backends can be opened with.
     """
     long_context = bool(initial.get(LONG_CONTEXT, False))
-    instances = {
-        backend: backend_of(backend).open(copied(initial.get(backend, {})), long_context=long_context)
-        for backend in backends
-    }
+    instances = {name: _opened(name, initial.get(name, {}), long_context) for name in backends}
     own = brought(initial) if FUNCTIONS in instances and FUNCTIONS in initial else {}
     return BackendWorld(instances, own)
+
+
+def admit(initial: Mapping[str, JsonValue]) -> None:
+    """Look at a state that comes from elsewhere, before worlds are opened with it.
+
+    Raises:
+        BadState: it holds more than any player could put into a world, or what JSON has no word for.
+    """
+    if size(dict(initial), MAX_DEPTH) > MAX_STATE:
+        raise BadState(f"the initial state is longer than {MAX_STATE} characters, nested too deep, or no JSON")
+
+
+def _opened(name: str, initial: Any, long_context: bool) -> Any:  # noqa: ANN401, FBT001 - a state, a simulator
+    opened = backend_of(name)
+    try:
+        return opened.open(copied(initial), long_context=long_context)
+    except LoopdError:
+        raise
+    except Exception as error:
+        raise BadState(f"initial state of {name}: {type(error).__name__}: {error}"[:MAX_MESSAGE]) from error
 
 
 @cache
@@ -68,7 +102,7 @@ class BackendWorld:  # a `loop.types.World`
         self._tools = _dispatch(tuple(instances))
         if own:
             self._tools = {**self._tools, **{name: (FUNCTIONS, tool) for name, tool in own.items()}}
-        self._calls = 0
+        self._calls, self._heard, self._told = 0, 0.0, 0
 
     def call(self, call: Call) -> Result:
         """Run one call: look it up in the allow-list, check its arguments, run the backend's method.
@@ -90,10 +124,22 @@ class BackendWorld:  # a `loop.types.World`
         backend, tool = found
         if wrong := problem(tool.parameters, call.arguments):
             return failure(f"{call.name}: {wrong}")
+        if self._calls > UNCOUNTED and self._deaf(call):
+            return failure(f"This world takes no more than {MAX_HEARD} characters of arguments.")
+        return self._answer(self._method(backend, call.name), call)
+
+    def _deaf(self, call: Call) -> bool:
+        """Whether this world has heard all that it may."""
+        self._heard += size(call.arguments, MAX_DEPTH)
+        return self._heard > MAX_HEARD
+
+    def _answer(self, method: Callable[..., Any], call: Call) -> Answer:
         try:
-            return plain(self._method(backend, call.name)(**copied(dict(call.arguments))))
+            answer, length = plain(method(**copied(dict(call.arguments))), min(MAX_RESULT, MAX_TOLD - self._told))
         except Exception as error:  # noqa: BLE001 - whatever a simulator raises, its player reads
             return failure(f"Error during execution: {str(error) or type(error).__name__}")
+        self._told += length
+        return answer
 
     def repeat(self, call: Call) -> None:
         """Run a call whose answer is known: one that another world of the same task has checked and answered."""

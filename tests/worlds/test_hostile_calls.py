@@ -130,6 +130,34 @@ GIVEN = [
     ("edit_ticket", {"ticket_id": 1, "updates": {"__class__": "x"}}),
     ("post_tweet", {"content": "a", "tags": "not a list"}),
     ("get_transaction_history", {"start_date": "'; DROP TABLE"}),
+    ("mkdir", {"dir_name": ""}),
+    ("mkdir", {"dir_name": "."}),
+    ("mkdir", {"dir_name": ".."}),
+    ("mkdir", {"dir_name": "n" * 256}),
+    ("mkdir", {"dir_name": "a/b"}),
+    ("touch", {"file_name": ""}),
+    ("touch", {"file_name": "."}),
+    ("touch", {"file_name": ".."}),
+    ("touch", {"file_name": "n" * 256}),
+    ("mv", {"source": "a", "destination": "a"}),
+    ("mv", {"source": "a", "destination": ""}),
+    ("mv", {"source": "a", "destination": "."}),
+    ("mv", {"source": "a", "destination": ".."}),
+    ("mv", {"source": "a", "destination": "n" * 256}),
+    ("mv", {"source": ".", "destination": "a"}),
+    ("mv", {"source": "..", "destination": "a"}),
+    ("mv", {"source": "", "destination": "a"}),
+    ("cp", {"source": "a", "destination": "a"}),
+    ("cp", {"source": "a", "destination": ""}),
+    ("cp", {"source": "a", "destination": "."}),
+    ("cp", {"source": "a", "destination": ".."}),
+    ("cp", {"source": "a", "destination": "n" * 256}),
+    ("cp", {"source": ".", "destination": "a"}),
+    ("cat", {"file_name": "x" * 60_000}),
+    ("rm", {"file_name": "."}),
+    ("rmdir", {"dir_name": ".."}),
+    ("echo", {"content": "x", "file_name": "a"}),
+    ("edit_ticket", {"ticket_id": 1, "updates": {"x" * 50_000: 1}}),
 ]
 """Arguments that no tool takes."""
 
@@ -147,7 +175,8 @@ def test_a_text_that_is_no_literal_call_is_refused_and_runs_nothing(text, tmp_pa
 
 @pytest.fixture(scope="module")
 def world():
-    tree = {"root": {"a": {"type": "directory", "contents": {"f": {"type": "file", "content": "x"}}}}}
+    inner = {"type": "directory", "contents": {}}
+    tree = {"root": {"r": {"type": "directory", "contents": {"a": inner, "f": {"type": "file", "content": "x"}}}}}
     trading = {"authenticated": True, "account_info": {"account_id": 1, "balance": 1e6, "binding_card": 1}}
     return open_world(BACKENDS, {"GorillaFileSystem": tree, "TradingBot": trading})
 

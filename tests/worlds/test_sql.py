@@ -1,6 +1,7 @@
 """A database that a player may use, and nothing else."""
 
 import gc
+import json
 import os
 import time
 from pathlib import Path
@@ -9,7 +10,8 @@ import psutil
 import pytest
 
 from loop.types import Call
-from task_generators.backends.sql_backend import BadDatabase
+from task_generators.backends.backend import BadState
+from task_generators.backends.sql_backend import MAX_LINE, MAX_STOPS
 from task_generators.backends.worlds import open_world
 
 SHOP = {
@@ -156,6 +158,65 @@ def test_a_hostile_statement_makes_no_file_takes_no_time_and_no_memory(world, na
     assert ask(world, "query", sql="SELECT 1").ok
 
 
+WIDE = ", ".join(f"c{number}" for number in range(90))
+NOTHING = ", ".join(["NULL"] * 90)
+THOUSAND = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000)"
+CONTROL = f"replace(replace('{'x' * 15_000}', 'x', 'yyyy'), 'y', char(1))"
+
+FILLING = {
+    "rows of nothing": f"INSERT INTO wide {THOUSAND} SELECT {NOTHING} FROM n",
+    "text that JSON escapes": f"INSERT INTO long SELECT {CONTROL}",
+    "bytes": f"INSERT INTO long SELECT CAST({CONTROL} AS BLOB)",
+}
+
+
+@pytest.mark.parametrize("filling", FILLING)
+def test_a_full_database_is_read_written_and_compared_in_no_time(filling):
+    schema = f"CREATE TABLE wide({WIDE}); CREATE TABLE long(a);"
+    world = open_world(("SQL",), {"SQL": {"schema": schema, "rows": {}}})
+    for _ in range(40):
+        began = time.monotonic()
+        result = ask(world, "execute", sql=FILLING[filling])
+        assert time.monotonic() - began < 1.5
+        if not result.ok:
+            break
+    assert result.value == {"error": "database or disk is full"}
+    began = time.monotonic()
+    assert len(json.dumps(world.state())) < MAX_LINE
+    assert time.monotonic() - began < 1.5
+    assert ask(world, "query", sql="SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM long)").value[
+        "rows"
+    ] != [[0]]
+    assert ask(world, "execute", sql="DELETE FROM long").ok
+
+
+def test_names_of_columns_count_as_part_of_an_answer(world):
+    many = [f"w{number}" for number in range(20)]
+    sql = f'WITH w AS (SELECT 1 AS "{"a" * 15_000}") SELECT {", ".join(f"{each}.*" for each in many)} FROM '
+    assert "too much text" in ask(world, "query", sql=sql + ", ".join(f"w {each}" for each in many)).value["error"]
+
+
+def test_rows_are_bounded_while_they_are_read(world):
+    """On a Mac nothing else bounds the child's memory."""
+    before = psutil.Process(newest_child().pid).memory_info().rss
+    sql = f"{THOUSAND}, t(x) AS (SELECT {CONTROL}) SELECT x, x, x FROM t, n"
+    assert "too much text" in ask(world, "query", sql=sql).value["error"]
+    assert psutil.Process(newest_child().pid).memory_info().rss < before + 2**25
+
+
+def test_a_database_whose_statements_take_too_long_is_closed(world):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    assert ask(world, "execute", sql="DELETE FROM sale").ok
+    for _ in range(MAX_STOPS):
+        assert "took too long" in ask(world, "query", sql=endless).value["error"]
+    began, state = time.monotonic(), world.state()
+    assert state["SQL"]["tables"]["sale"]["rows"] == []
+    assert "closed" in ask(world, "query", sql="SELECT 1").value["error"]
+    assert "closed" in ask(world, "execute", sql="DELETE FROM item").value["error"]
+    assert time.monotonic() - began < 1
+    assert state == world.state()
+
+
 def test_the_corpus_is_large_enough():
     assert len(HOSTILE) >= 30
 
@@ -189,7 +250,7 @@ def test_the_child_ends_with_its_world():
     ],
 )
 def test_a_database_that_cannot_be_built_says_why(initial):
-    with pytest.raises(BadDatabase, match="initial state of SQL"):
+    with pytest.raises(BadState, match="initial state of SQL"):
         open_world(("SQL",), {"SQL": initial})
 
 

@@ -204,6 +204,9 @@ def test_the_same_calls_answer_the_same_in_another_process():
         "c = dict(access_token='t', card_id='1', travel_date='2026-01-01', travel_from='SFO', travel_to='LAX')\n"
         "print(canonical(w.call(Call(name='book_flight', arguments={**c, 'travel_class': 'none'})).value))\n"
         "print(canonical(w.call(Call(name='book_flight', arguments={**c, 'travel_class': 'first'})).value))\n"
+        "t = open_world(('TicketAPI',), {'TicketAPI': {'ticket_queue': [{'id': 1}]}})\n"
+        "wrong = {'ticket_id': 1, 'updates': {'b': 1, 'c': 2, 'a': 3}}\n"
+        "print(canonical(t.call(Call(name='edit_ticket', arguments=wrong)).value))\n"
     )
     told = {
         subprocess.run(
