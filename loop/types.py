@@ -272,9 +272,13 @@ class Message(Record):
     leniencies: tuple[str, ...] = ()
     """Assistant only: which forgiving rules were needed to read the message."""
     fault: str | None = None
-    """Assistant only: why the message could not be read whole. None of its calls was run; no row teaches it."""
+    """Assistant: why the message could not be read whole. None of its calls was run; no row teaches it. Tool, in a
+    trace: why there is no result."""
     reasoning: str | None = None
     """Assistant only: thinking, no part of what was said. A teacher's is handed back to its provider verbatim."""
+    learned: bool = True
+    """Assistant only: whether training learns it. False where a trace says it and a filter refused it, and for what
+    stands before a correction: it is read as context, and nothing else."""
 
 
 class Usage(Record):

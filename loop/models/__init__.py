@@ -11,12 +11,16 @@ from loop.models.learned import Arm, Dataset, DatasetRow, Policy, TrainingStep
 from loop.models.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
 from loop.models.played import Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.models.running import CallState, Event, Lease, Quota, TeacherCall
+from loop.models.traced import Correction, CorrectionKind, CorrectionScore, Trace
 from loop.models.work import Defect, LeakGroup, Play, PlayState, Replay, Round, Task, TaskBackend
 
 __all__ = [
     "Arm",
     "CallState",
     "Catalogue",
+    "Correction",
+    "CorrectionKind",
+    "CorrectionScore",
     "Dataset",
     "DatasetRow",
     "Decision",
@@ -45,6 +49,7 @@ __all__ = [
     "TaskBackend",
     "TeacherCall",
     "ToolCall",
+    "Trace",
     "TrainingStep",
     "Trajectory",
     "Verdict",

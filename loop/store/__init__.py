@@ -15,6 +15,7 @@ from loop.store.leases import Leases
 from loop.store.openings import Openings
 from loop.store.spend import Spend
 from loop.store.suites import Suites
+from loop.store.traces import Traces
 from loop.store.training import Training
 from loop.store.verdicts import Verdicts
 
@@ -26,7 +27,7 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-class Store(Datasets, Verdicts, Suites, Openings, Arms, Spend, Training, Leases, Events):
+class Store(Traces, Datasets, Verdicts, Suites, Openings, Arms, Spend, Training, Leases, Events):
     """Everything that loopd knows, in SQL. One file a noun; this class is their sum."""
 
     @classmethod

@@ -11,7 +11,7 @@ from loop.models import Message as MessageRow
 from loop.models import Play as PlayRow
 from loop.models import PlayState, Prompt, ToolCall
 from loop.models import Trajectory as TrajectoryRow
-from loop.store.rows import Spelled, play_of, play_row, prompt_row, spell
+from loop.store.rows import Spelled, Values, play_of, play_row, prompt_row, spell
 from loop.store.tasks import Tasks
 from loop.types import End, Failure, Play, Purpose, Round, Task, Trajectory
 
@@ -91,7 +91,7 @@ class Plays(Tasks):
         with self._write() as connection:
             settled = self._settle(connection, play, PlayState.DONE)
             if settled:
-                self._store(connection, spelled)
+                self._store(connection, spelled, [spelled.trajectory])
         if settled:
             self._remember(row["id"] for row in (*spelled.catalogues, *spelled.prompts))
         return play.id
@@ -117,10 +117,10 @@ class Plays(Tasks):
             raise NotFound(f"Nobody owes play {play.id}")
         return row
 
-    def _store(self, connection: Connection, spelled: Spelled) -> None:
+    def _store(self, connection: Connection, spelled: Spelled, trajectories: Sequence[Values]) -> None:
         self._insert_once(connection, CatalogueRow, spelled.catalogues)
         self._insert_once(connection, Prompt, spelled.prompts)
-        connection.execute(self._insert(TrajectoryRow), [spelled.trajectory])
+        connection.execute(self._insert(TrajectoryRow), trajectories)
         if spelled.messages:
             connection.execute(self._insert(MessageRow), spelled.messages)
         if spelled.calls:

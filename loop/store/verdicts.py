@@ -30,7 +30,7 @@ class Verdicts(Base):
 
         Until this is called, every checker that judged a trajectory does, at its latest version. A changed set
         judges the training plays that are stored anew from the verdicts that are there; a gate's play stays as it was
-        judged, like its score.
+        judged, like its score, and a trace (round 0) is judged by its filters.
         """
         wanted = frozenset(checkers)
         with self._write() as connection:
@@ -38,7 +38,7 @@ class Verdicts(Base):
                 connection.execute(delete(RequiredChecker))
                 rows = [{"name": name, "version": version} for name, version in sorted(wanted)]
                 self._insert_once(connection, RequiredChecker, rows)
-                training = update(TrajectoryRow).where(TrajectoryRow.purpose == Purpose.TRAIN)
+                training = update(TrajectoryRow).where(TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.round > 0)
                 connection.execute(training.values(passed=_accepted(sorted(wanted))))
         self._required = wanted
 

@@ -98,7 +98,8 @@ class Renderer:
 
     def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[Span, ...]:
         """Give the conversation's tokens with their loss; concatenated, they are what the model reads."""
-        return tuple(span for span in self.template.spans(messages, catalogue) if span.tokens)
+        spans = (span for span in self.template.spans(messages, catalogue) if span.tokens)
+        return tuple(_unlearned(span, messages) for span in spans)
 
     def prompt(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that serving feeds the model to get the next assistant message."""
@@ -129,6 +130,11 @@ class Renderer:
         """Decode what was sampled, without the end of the turn."""
         kept = tokens[:-1] if tokens and tokens[-1] == self.end else tokens
         return str(self.tokenizer.decode(list(kept), skip_special_tokens=False))
+
+
+def _unlearned(span: Span, messages: Sequence[Message]) -> Span:
+    """Take the loss off what stands in a conversation and is not to be learned."""
+    return span._replace(loss=False) if span.loss and not messages[span.message].learned else span
 
 
 def main(directory: Path, template: str) -> None:

@@ -1,0 +1,183 @@
+"""Traces: conversations that happened elsewhere, kept as trajectories of player `trace`, and what was made of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+from sqlalchemy import Connection, func, select
+
+from loop.canonical import canonical, clean, digest
+from loop.models import LeakGroup, PlayState, Prompt
+from loop.models import Play as PlayRow
+from loop.models import Trace as TraceRow
+from loop.models import Trajectory as TrajectoryRow
+from loop.models import Verdict as VerdictRow
+from loop.store.base import AnyRow, chunks
+from loop.store.rows import Spelled, Values, play_row, prompt_row, spell
+from loop.store.trajectories import Trajectories
+from loop.types import Part, Play, Record, Split, Task, Trajectory
+
+PLAYER: Final = "trace"
+"""Who said what a trace says: somebody outside."""
+DIRECT: Final = "direct"
+"""The arm of a trace as it was imported."""
+
+
+class Provenance(Record):
+    """Where a trace comes from, and how it was made where it was made of another."""
+
+    format: str = ""
+    source: str = ""
+    """The file or URL, as it was named."""
+    line: int = 0
+    licence: str = ""
+    conversation: str = ""
+    speaker: str = ""
+    """Who talked, by a digest."""
+    model: str = ""
+    happened: int = 0
+    """Microseconds since the epoch; 0 where nobody says."""
+    replaced: Mapping[str, int] = {}
+    """Personal values that were replaced, by kind."""
+    origin: str | None = None
+    """The trajectory that this one was made of."""
+    arm: str = DIRECT
+    changes: tuple[Mapping[str, JsonValue], ...] = ()
+    """What was changed: the message's place, how, what stood there before, and why."""
+
+
+class Kept(Record):
+    """One trace as it is stored."""
+
+    id: str
+    task: Task
+    trajectory: Trajectory
+    provenance: Provenance
+
+
+class Traces(Trajectories):
+    """The traces. Keeping one twice changes nothing."""
+
+    def known_traces(self, ids: Sequence[str]) -> set[str]:
+        """Say which of these are there."""
+        known: set[str] = set()
+        with self._read() as connection:
+            for some in chunks(ids):
+                known.update(connection.scalars(select(TraceRow.trajectory).where(TraceRow.trajectory.in_(some))))
+        return known
+
+    def splits_of(self, groups: Sequence[str]) -> dict[str, Split]:
+        """Say in which split leak groups lie, where they are known."""
+        found: dict[str, Split] = {}
+        with self._read() as connection:
+            for some in chunks([clean(group) for group in groups]):
+                query = select(LeakGroup.name, LeakGroup.split).where(LeakGroup.name.in_(some))
+                found.update({row.name: Split(row.split) for row in connection.execute(query)})
+        return found
+
+    def keep_traces(self, kept: Sequence[Kept]) -> int:
+        """Keep traces, all of them or none, and say how many were new.
+
+        Raises:
+            NotJson: a message cannot be stored as canonical JSON of bounded size.
+            CheckNegative: a leak group lies in another split.
+        """
+        fresh = list({each.id: each for each in kept if each.id not in self.known_traces([each.id])}.values())
+        if not fresh:
+            return 0
+        now = self._clock()
+        plays = [_play(each) for each in fresh]
+        spelled = [spell(play, each.trajectory, now, self._stored) for play, each in zip(plays, fresh, strict=True)]
+        with self._write() as connection:
+            self._add_tasks(connection, list({each.task.id: each.task for each in fresh}.values()))
+            self._insert_once(connection, Prompt, [prompt_row("")])
+            settled = {"state": PlayState.DONE, "ended": now}
+            connection.execute(self._insert(PlayRow), [play_row(play, 0, now) | settled for play in plays])
+            self._store_all(connection, spelled)
+            connection.execute(self._insert(TraceRow), [_row(each, now) for each in fresh])
+        self._remember(row["id"] for each in spelled for row in (*each.catalogues, *each.prompts))
+        return len(fresh)
+
+    def traces(
+        self, *, arm: str | None = None, origin: str | None = None, accepted: bool | None = None
+    ) -> Iterator[Kept]:
+        """Give traces in the order of their ids.
+
+        Args:
+            arm: only those made so; None for all.
+            origin: only those made of this trajectory.
+            accepted: only those that every filter accepted, or that one refused.
+        """
+        query = select(TrajectoryRow.id.label("key"), TrajectoryRow, *TraceRow.__table__.columns).join(
+            TraceRow, TraceRow.trajectory == TrajectoryRow.id
+        )
+        if arm is not None:
+            query = query.where(TraceRow.arm == arm)
+        if origin is not None:
+            query = query.where(TraceRow.origin == origin)
+        if accepted is not None:
+            query = query.where(TrajectoryRow.passed == int(accepted))
+        return self._paged(query, TrajectoryRow.id, self._kept)
+
+    def unfiltered(self, filters: Sequence[tuple[str, int]]) -> Iterator[Kept]:
+        """Give traces that lack a verdict of some filter at its version, in the order of their ids."""
+        judged = select(VerdictRow.trajectory).where(VerdictRow.trajectory == TrajectoryRow.id)
+        lacking = [
+            ~judged.where(VerdictRow.checker == name, VerdictRow.version == version).exists()
+            for name, version in filters
+        ]
+        query = select(TrajectoryRow.id.label("key"), TrajectoryRow, *TraceRow.__table__.columns).join(
+            TraceRow, TraceRow.trajectory == TrajectoryRow.id
+        )
+        condition = lacking[0]
+        for each in lacking[1:]:
+            condition |= each
+        return self._paged(query.where(condition), TrajectoryRow.id, self._kept)
+
+    def count_traces(self) -> dict[str, int]:
+        """Count the traces of every arm."""
+        query = select(TraceRow.arm, func.count()).group_by(TraceRow.arm).order_by(TraceRow.arm)
+        with self._read() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+    def _store_all(self, connection: Connection, spelled: Sequence[Spelled]) -> None:
+        catalogues = {row["id"]: row for each in spelled for row in each.catalogues}
+        prompts = {row["id"]: row for each in spelled for row in each.prompts}
+        merged = Spelled({}, list(catalogues.values()), list(prompts.values()), [], [])
+        for each in spelled:
+            merged.messages.extend(each.messages)
+            merged.calls.extend(each.calls)
+        self._store(connection, merged, [each.trajectory for each in spelled])
+
+    def _kept(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Kept]:
+        loaded = self._load(connection, rows)
+        return [
+            Kept(id=row.id, task=task, trajectory=trajectory, provenance=_provenance(row))
+            for row, (task, trajectory) in zip(rows, loaded, strict=True)
+        ]
+
+
+def _play(kept: Kept) -> Play:
+    return Play(
+        id=kept.id, round=0, task=kept.task, player=Part(use=PLAYER), player_name=PLAYER, sample=_place(kept.id)
+    )
+
+
+def _place(identity: str) -> int:
+    """Tell traces of one task apart: two that ask the same may be answered differently."""
+    return int(digest(identity)[:12], 16) % 2**31
+
+
+def _row(kept: Kept, now: int) -> Values:
+    told = kept.provenance.model_dump(mode="json")
+    texts = {name: clean(value) if isinstance(value, str) else value for name, value in told.items()}
+    bodies = {name: canonical(told[name]) for name in ("replaced", "changes")}
+    return texts | bodies | {"trajectory": kept.id, "imported": now}
+
+
+def _provenance(row: AnyRow) -> Provenance:
+    told = {name: getattr(row, name) for name in Provenance.model_fields}
+    return Provenance.model_validate(
+        told | {"replaced": from_json(told["replaced"]), "changes": from_json(told["changes"])}
+    )
