@@ -6,12 +6,14 @@ was stopped or stuck when the daemon was killed is ended by the next one (`reap`
 """
 
 import contextlib
+import itertools
 import os
 import re
 import selectors
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -244,7 +246,20 @@ class Child:
 def scrubbed(given: Mapping[str, str]) -> dict[str, str]:
     """Build a child's environment: what is harmless of ours, then what is given."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", **given}
+    path = [*filter(None, given.get("PYTHONPATH", "").split(os.pathsep)), *search_path()]
+    found = {"PYTHONPATH": os.pathsep.join(path)} if path else {}
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", **given, **found}
+
+
+def search_path() -> list[str]:
+    """Say where this process finds modules before the standard library: what PYTHONPATH named, the working directory.
+
+    Children look there as well, so that a plug-in which the daemon has found is found by all that works for it.
+    """
+    library = Path(os.__file__).parent
+    before = itertools.takewhile(lambda each: Path(each) != library, sys.path)
+    absolute = [str(Path(each).absolute()) for each in before if Path(each).exists()]
+    return [each for each in absolute if each != sysconfig.get_path("scripts")]
 
 
 def exit_with_parent() -> None:

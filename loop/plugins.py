@@ -46,12 +46,21 @@ def find(package: str, use: str) -> type[BaseModel]:
     path, _, name = use.partition(":")
     where = path if name else f"{package}.{path}"
     if not _exists(where):
-        raise ConfigError(f"There is no '{use}' in {package}.{nearest(use, known(package))}")
+        raise ConfigError(_unknown(package, use, where if name else ""))
     try:
         module = importlib.import_module(where)
         return getattr(module, name or module.__all__[0])  # type: ignore[no-any-return]  # checked by `load`
-    except (ImportError, AttributeError, IndexError) as error:
-        raise ConfigError(f"'{use}' of {package} cannot be loaded: {error}") from error
+    except Exception as error:  # whatever somebody's own file raises as it is imported
+        raise ConfigError(f"'{use}' of {package} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _unknown(package: str, use: str, module: str) -> str:
+    if not module:
+        return f"There is no '{use}' in {package}.{nearest(use, known(package))}"
+    return (
+        f"There is no module '{module}', which '{use}' names. Install it, or name its directory: "
+        "PYTHONPATH=DIRECTORY loopd start"
+    )
 
 
 def _exists(module: str) -> bool:

@@ -15,6 +15,8 @@ from typing import Final
 
 PARENT: Final = Path("/var/tmp")  # noqa: S108 - a private directory is made in it
 PREFIX: Final = "loopd-ray-"
+INNER: Final = "r"
+"""Ray's own directory within the home. Ray opens it to everybody, so that only the home around it keeps others out."""
 NOTE: Final = "ray.directory"
 KEY: Final = "ray.token"
 

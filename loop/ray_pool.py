@@ -58,7 +58,7 @@ class Settings(Record):
     play: str
     """`module:function` that plays one."""
     directory: Path
-    """Ray's own files. Short, because socket paths end at 103 characters on macOS."""
+    """The home of Ray's own files. Short, because socket paths end at 103 characters on macOS."""
 
 
 class Answer(Record):
@@ -320,7 +320,7 @@ def _start_ray(settings: Settings) -> list[psutil.Process]:
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=OBJECT_STORE,
-        _temp_dir=str(settings.directory),
+        _temp_dir=str(settings.directory / ray_home.INNER),
     )
     return [each for each in psutil.Process().children() if each.name() in {"raylet", "gcs_server"}]
 

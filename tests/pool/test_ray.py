@@ -13,10 +13,12 @@ import psutil
 import pytest
 import structlog
 
+from loop import plugins
 from loop import ray_pool as module
 from loop.errors import FailureKind, ProviderError
 from loop.ray_pool import RayPool
-from loop.types import End
+from loop.types import End, Part, Play, Split
+from task_generators.files import Files
 
 
 @pytest.fixture
@@ -70,6 +72,60 @@ def test_only_loopback_is_listened_on_and_without_the_token_nobody_gets_in(ray_p
     environment = psutil.Process(ray_pool._child.pid).environ()
     assert environment["RAY_AUTH_MODE"] == "token"
     assert Path(environment["RAY_AUTH_TOKEN_PATH"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_else_reaches_what_ray_opens_to_everybody(ray_pool, staged):
+    """Ray makes its own directory and its sockets' writable for all: the one above them is closed."""
+    assert [*ray_pool.run([staged(1)])]
+    home = Path((ray_pool._run / "ray.directory").read_text())
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert home.stat().st_uid == os.getuid()
+    assert [each.name for each in home.iterdir()] == ["r"]
+    sockets = [*home.glob("r/session_*/sockets/*")]
+    assert sockets
+    assert all(len(str(each)) <= 95 for each in sockets), "a Mac allows 103, and says /private/var/tmp"
+
+
+PLUG_IN = """
+from loop.types import Message, Record, Reply
+
+
+class Mine(Record):
+    words: str
+    name: str = "mine"
+
+    def open(self, task, seed):
+        return self
+
+    def reply(self, messages, catalogue):
+        return Reply(message=Message(role="assistant", content=self.words))
+
+
+class Strict(Record):
+    name: str = "strict"
+    version: int = 1
+
+    def doomed(self, task, trajectory):
+        return True
+"""
+
+
+def test_a_plug_in_that_the_daemon_finds_is_found_by_the_workers(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "plug_in_of_mine.py").write_text(PLUG_IN)
+    monkeypatch.syspath_prepend(tmp_path / "mine")  # as PYTHONPATH does, or a working directory that is left
+    ours = plugins.find("teachers", "plug_in_of_mine:Mine")
+    assert ours(words="x").name == "mine"
+    task = Files().make(Files().arms[0], 1, Split.TRAIN)
+    task = task.model_copy(update={"turns": task.turns * 2})
+    part = Part(use="plug_in_of_mine:Mine", settings={"words": "found"})
+    play = Play(
+        id="p", round=1, task=task, player=part, player_name="mine", referees=(Part(use="plug_in_of_mine:Strict"),)
+    )
+    with RayPool(1, run=tmp_path / "run", logs=tmp_path / "logs", in_flight=1) as pool:
+        [(_, trajectory)] = pool.run([play])
+    assert trajectory.end is End.CLOSED, trajectory.failure
+    assert [message.content for message in trajectory.messages if message.role == "assistant"] == ["found"]
 
 
 def test_a_child_that_dies_loses_what_is_in_flight_and_is_started_again(ray_pool, staged):

@@ -212,6 +212,22 @@ def test_a_child_sees_no_credential_of_ours_but_what_it_is_given(tmp_path, monke
         assert curious.line(10) == b"['another canary']"
 
 
+def test_a_child_finds_the_modules_that_we_find(tmp_path, monkeypatch):
+    """PYTHONPATH and the working directory, in one order; the library and what is installed it has itself."""
+    for name in ("given", "named", "here"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"part_{name}.py").write_text(f"FROM = {name!r}")
+        (tmp_path / name / "part_all.py").write_text(f"FROM = {name!r}")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "named"), str(tmp_path / "none"), *sys.path])
+    program = (
+        "import sys, json, part_given, part_named, part_here, part_all\n"
+        "print(json.dumps([part_all.FROM, sys.path.count(json.__path__[0][:-5])]), flush=True)"
+    )
+    with child(tmp_path, program, environment={"PYTHONPATH": str(tmp_path / "given")}) as curious:
+        assert json.loads(curious.line(10)) == ["given", 1]
+
+
 def test_a_program_that_is_not_there_is_fatal(tmp_path):
     with pytest.raises(ProviderError, match="no-such-program") as caught:
         Child("x", ["no-such-program"], run=tmp_path, logs=tmp_path)
