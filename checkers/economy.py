@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import JsonValue
 
+from checkers.evidence.plans import plan_of
 from checkers.evidence.turns import turns_of
 from loop.canonical import canonical
-from loop.plan import run
 from loop.types import Call, Record, Task, Trajectory, Verdict
 from task_generators.backends.worlds import open_world
 
@@ -72,7 +72,7 @@ def _doubled(made: Sequence[Made]) -> bool:
 def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
     """Run the calls again, and compare where the world stood after a call with where it stands before its double."""
     world = open_world(task.backends, task.initial)
-    allowed = Counter(f"{call.name}({canonical(dict(call.arguments))})" for call in _planned(task))
+    allowed = Counter(f"{call.name}({canonical(dict(call.arguments))})" for call in plan_of(task).calls)
     stood: dict[str, dict[str, JsonValue]] = {}
     found, times = [], Counter[str]()
     for one in made:
@@ -84,7 +84,3 @@ def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
         if one.ok:
             stood[one.spelt] = world.everything()
     return found
-
-
-def _planned(task: Task) -> list[Call]:
-    return [call for calls, _ in run(task, open_world(task.backends, task.initial)) for call in calls]

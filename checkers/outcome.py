@@ -8,9 +8,10 @@ in any order. So extra harmless looks are allowed, and another way to the same e
 
 from typing import ClassVar, NamedTuple
 
-from pydantic import JsonValue, PrivateAttr
+from pydantic import JsonValue
 
-from checkers.evidence.replay import LastPlan, PlannedTurn, Replay
+from checkers.evidence.plans import PlannedTurn, plan_of
+from checkers.evidence.replay import Replay, Script
 from checkers.evidence.turns import PlayedTurn, among_played, shape_fault, turns_of
 from loop.canonical import canonical
 from loop.types import Record, Task, Trajectory, Verdict
@@ -37,7 +38,6 @@ class Outcome(Record):
     """Whether an answer of 100 differs from one of 100.0, as it does for BFCL's checker, which compares texts."""
 
     version: ClassVar[int] = 1
-    _last: LastPlan = PrivateAttr(default_factory=LastPlan)
 
     @property
     def name(self) -> str:
@@ -45,16 +45,14 @@ class Outcome(Record):
         return "outcome"
 
     def check(self, task: Task, trajectory: Trajectory) -> Verdict:
-        """Run both again and compare them after every turn.
-
-        Raises:
-            PlanError: the task's own plan cannot be run; the message names the task.
-        """
+        """Run both again and compare them after every turn. A task whose plan cannot be run is passed by nobody."""
         played = turns_of(trajectory)
         if problem := shape_fault(task, played):
             return self._verdict(task, 0, Fault("shape", f"this is no play of the task: {problem}"))
-        plan = self._last.of(task, self._key)
-        replay = Replay(plan, self._key)
+        plan = plan_of(task)
+        if plan.fault:
+            return self._verdict(task, 0, Fault("task", f"the task's plan cannot be run: {plan.fault}"))
+        replay = Replay(Script(plan, self._key))
         for number, planned in enumerate(plan.turns):
             if number == len(played):
                 return self._verdict(task, number, Fault("unplayed", "the play ended before this turn"))
@@ -63,22 +61,18 @@ class Outcome(Record):
         return self._verdict(task, len(task.turns), None)
 
     def doomed(self, task: Task, trajectory: Trajectory) -> bool:
-        """Whether a turn that was played ended otherwise than the plan's: BFCL fails the play for it.
-
-        Raises:
-            PlanError: the task's own plan cannot be run; the message names the task.
-        """
+        """Whether a turn that was played ended otherwise than the plan's: BFCL fails the play for it."""
         return among_played(self.check(task, trajectory), trajectory)
 
     def _fault(self, played: PlayedTurn, planned: PlannedTurn, replay: Replay) -> Fault | None:
         """Judge one turn. The replay stands where the turn before left it."""
         if fault := _replay_fault(played, replay):
             return fault
-        if planned.first is None:
+        if not planned.calls:
             called = self.abstain and played.calls
             return Fault("called", f"no call was due, but {played.calls[0].name} was called") if called else None
         if not played.calls:
-            return Fault("no call", f"{planned.first} was due, and nothing was called")
+            return Fault("no call", f"{planned.calls[0].name} was due, and nothing was called")
         if differs := replay.difference(planned):
             return Fault("state", f"the state differs from the plan's: {differs}")
         if missing := replay.missing(planned):

@@ -7,13 +7,12 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
+from checkers.evidence.plans import plan_of
 from checkers.evidence.turns import Step
 from checkers.evidence.words import WORD, Said, contains, is_composed, leaves
 from loop.canonical import NotJson, parse
-from loop.plan import PlanError, run
 from loop.types import Call, From, PlannedCall, Result, Task, Trajectory
 from task_generators.backends.catalogues import catalogue
-from task_generators.backends.worlds import open_world
 
 KNOWN_SHARE: Final = 0.5
 """How much of a composed text must have been said or seen."""
@@ -140,20 +139,12 @@ class Origins:
         return {tool.name: cast("dict[str, Any]", tool.parameters["properties"]) for tool in tools}
 
     @cached_property
-    def _run(self) -> tuple[list[Call], list[Result]]:
-        try:
-            turns = run(self._task, open_world(self._task.backends, self._task.initial))
-        except PlanError:
-            return [], []
-        return [call for calls, _ in turns for call in calls], [result for _, results in turns for result in results]
+    def _planned(self) -> list[tuple[PlannedCall, Call]]:
+        return list(zip(self._task.plan, plan_of(self._task).calls, strict=False))
 
     @cached_property
-    def _planned(self) -> list[tuple[PlannedCall, Call]]:
-        return list(zip(self._task.plan, self._run[0], strict=False))
-
-    @property
     def _results(self) -> list[Result]:
-        return self._run[1]
+        return plan_of(self._task).results
 
     @cached_property
     def _initial(self) -> frozenset[str]:

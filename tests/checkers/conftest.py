@@ -1,10 +1,15 @@
 """A small task whose plan needs what a tool answers, and plays of it."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from loop.canonical import canonical
 from loop.types import Call, End, From, Message, PlannedCall, Task, Tier, Trajectory, Turn
 from task_generators.backends.worlds import open_world
+
+sys.path.append(str(Path(__file__).parent))  # for `notation`
 
 TRADING = {
     "authenticated": True,

@@ -36,7 +36,15 @@ MESSAGES = st.builds(
 
 
 def test_the_known_checkers():
-    assert {checker.name for checker in CHECKERS} == {"outcome", "stop", "dataflow", "economy", "format", "ast_match"}
+    assert {checker.name for checker in CHECKERS} == {
+        "answer",
+        "outcome",
+        "stop",
+        "dataflow",
+        "economy",
+        "format",
+        "ast_match",
+    }
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
@@ -66,4 +74,4 @@ def test_nothing_that_a_player_may_have_done_raises(checker, task, messages, end
 def test_an_empty_trajectory_fails_outcome_and_stop(task):
     empty = Trajectory(task=task.id, player="x", end=End.CLOSED)
     failed = {checker.name for checker in CHECKERS if not checker.check(task, empty).passed}
-    assert failed == {"outcome", "stop"}
+    assert failed == {"answer", "outcome", "stop"}

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkers.answer import Answer
 from checkers.dataflow import Dataflow
 from checkers.economy import Economy
 from checkers.format import Format
@@ -20,7 +21,7 @@ ARMS = [
     for generator in [load("task_generators", Part(use=name))]
     for arm in generator.arms
 ]
-CHECKERS = (Outcome(), Dataflow(), Stop(), Economy(), Format())
+CHECKERS = (Outcome(), Dataflow(), Stop(), Economy(), Format(), Answer())
 
 
 def played(task: Task) -> Trajectory:

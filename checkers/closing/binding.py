@@ -1,0 +1,138 @@
+"""Whether a message tells each value of the thing that it belongs to, and no more things than there are."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+from typing import Final
+
+from pydantic import JsonValue
+
+from checkers.closing.ground import Ground
+from checkers.closing.phrases import words_of
+from checkers.closing.values import Closing
+from loop.plan import derive
+from loop.types import Call, From, Result, Turn
+
+Pair = tuple[str, JsonValue]
+"""A label, and the value that belongs to it."""
+
+MAX_PAIRS: Final = 50
+
+ITEM: Final = re.compile(
+    r"\s*(?:,\s*and\b|,|;|&|\band\b|\n)\s*[\"'(]?(?P<item>[@#]?\w[\w./@#-]*)[\"')]?"
+    r"(?P<end>\s*(?:[,;.!?&\n)]|and\b|$))"
+)
+COMPARED: Final = re.compile(
+    r"\b(?:than|over|not|versus|vs\.?|against|instead of|rather than|unlike|compared (?:to|with))\s+(?:\w+\s+)?[\"'(]?$"
+)
+
+
+def pairs(turn: Turn, calls: Sequence[Call], results: Sequence[Result]) -> list[Pair]:
+    """Name what each value of an answer belongs to: the call's own argument, a row's first text, an object's key.
+
+    Args:
+        turn: the turn that asks.
+        calls: every call of the task's plan, resolved.
+        results: what they answered.
+    """
+    sources = [source for source in turn.answer if isinstance(source, From)]
+    values = [derive(source, results) for source in sources]
+    labels = [_labels(calls[source.step]) for source in sources]
+    shared = set.intersection(*labels) if len(labels) > 1 else set()
+    found: list[Pair] = []
+    for mine, value in zip(labels, values, strict=True):
+        found += _inner(value)
+        if len(sources) > 1 and not isinstance(value, dict | list):
+            found += [(label, value) for label in mine - shared]
+    return found[:MAX_PAIRS]
+
+
+def _labels(call: Call) -> set[str]:
+    return {value for value in call.arguments.values() if isinstance(value, str) and value}
+
+
+def _inner(value: JsonValue) -> Iterator[Pair]:
+    """Find labels within a value: rows of a table, numbers by name."""
+    rows = value if isinstance(value, list) else []
+    for row in rows:
+        cells = list(row.values()) if isinstance(row, dict) else row if isinstance(row, list) else []
+        label = next((cell for cell in cells if isinstance(cell, str)), None)
+        if label:
+            yield from ((label, cell) for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool))
+    if isinstance(value, dict):
+        yield from ((key, inner) for key, inner in value.items() if isinstance(inner, int | float))
+
+
+def crossed(closing: Closing, bound: Sequence[Pair]) -> Pair | None:
+    """Find a value that stands with another's label: labels and values come in different orders.
+
+    Only labels and values that a message tells once each, and that differ, are looked at.
+    """
+    places = [(label, value, _place(closing, label), _place(closing, value)) for label, value in bound]
+    clear = [each for each in places if each[2] is not None and each[3] is not None]
+    clear = [each for each in clear if sum(other[3] == each[3] for other in clear) == 1]
+    by_label = sorted(clear, key=lambda each: each[2] or 0)
+    return next(
+        ((two[0], two[1]) for one, two in pairwise(by_label) if (one[3] or 0) > (two[3] or 0) and one[2] != two[2]),
+        None,
+    )
+
+
+def _place(closing: Closing, told: JsonValue) -> int | None:
+    """Where a message tells something, if it does so once."""
+    if isinstance(told, str):
+        return _once(
+            [found.start() for found in re.finditer(rf"(?<!\w){re.escape(told.casefold())}(?!\w)", closing.folded)]
+        )
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return _once([numeral.start for numeral in closing.numerals if numeral.means(told)])
+
+
+def _once(places: list[int]) -> int | None:
+    return places[0] if len(set(places)) == 1 else None
+
+
+def added_item(closing: Closing, answer: Sequence[JsonValue], ground: Ground) -> str | None:
+    """Find something in a list of the message that the answer's list does not have."""
+    items = {each.casefold() for value in answer if isinstance(value, list) for each in value if isinstance(each, str)}
+    for item in sorted(items)[:MAX_PAIRS]:
+        for found in re.finditer(rf"(?<!\w){re.escape(item)}(?!\w)", closing.plain, re.IGNORECASE):
+            if added := _goes_on(closing.plain, found.end(), items, ground):
+                return added
+    return None
+
+
+def _goes_on(text: str, end: int, items: AbstractSet[str], ground: Ground) -> str | None:
+    """Follow a list from the end of one item on, to the first that does not belong there."""
+    while found := ITEM.match(text, end):
+        name, end = found["item"].strip(".@#"), found.end("item")
+        if name.casefold() not in items:
+            return name if name.casefold() not in words_of("nothing_named") and _is_name(name, ground) else None
+    return None
+
+
+def _is_name(word: str, ground: Ground) -> bool:
+    """Whether a word of a list is a thing like the others: spelt as a name, or known as one."""
+    return not word.isalpha() or word[0].isupper() or ground.has(word)
+
+
+def chosen_wrongly(closing: Closing, answer: Sequence[JsonValue], choices: Sequence[str]) -> str | None:
+    """Find the wrong one of several that the user named, where the message picks it instead of the right one."""
+    right = [each for each in answer if isinstance(each, str) and each in choices]
+    if len(right) != 1:
+        return None
+    firsts: Mapping[str, list[int]] = {choice: _picked(closing.folded, choice.casefold()) for choice in choices}
+    mine = firsts[right[0]]
+    others = [(places[0], choice) for choice, places in firsts.items() if choice != right[0] and places]
+    if not others or (mine and len(mine) > max(len(firsts[choice]) for _, choice in others)):
+        return None
+    first, choice = min(others)
+    return choice if not mine or first < mine[0] else None
+
+
+def _picked(text: str, name: str) -> list[int]:
+    """Where a text names something, but not as what another thing is compared with."""
+    found = re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    return [each.start() for each in found if not COMPARED.search(text[max(0, each.start() - 40) : each.start()])]
