@@ -33,6 +33,13 @@ def canonical(value: JsonValue) -> str:
     return clean(_SPELLING.encode(value))
 
 
+def ordered(value: JsonValue) -> JsonValue:
+    """Put every object's keys in order: the store keeps no other, and training must render what serving did."""
+    if isinstance(value, dict):
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return [ordered(item) for item in value] if isinstance(value, list) else value
+
+
 def digest(value: JsonValue) -> str:
     """Name a value by its content: sha256 of its canonical spelling, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -9,6 +9,7 @@ safetensors' own reader before MLX does: MLX trusts a header whose sizes overflo
 import fcntl
 import hashlib
 import io
+import json
 import os
 import shutil
 import stat
@@ -17,8 +18,9 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -34,6 +36,15 @@ ALLOWED: Final = frozenset({".safetensors", ".json", ".md", ".txt"})
 UNFINISHED: Final = ".publishing-"
 HEX: Final = frozenset("0123456789abcdef")
 DIGEST_LENGTH: Final = 64
+EXPONENTS: Final = {
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+    "F32": ("<u4", 0x7F800000),
+    "F64": ("<u8", 0x7FF0 << 48),
+}
+"""Of each kind of number in a weights file: integers of its size, and where its exponent is."""
+PIECE: Final = 2**22
+"""Numbers that are looked at in one go."""
 
 
 class FileEntry(Record):
@@ -210,9 +221,43 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in sorted(file.keys())}
-            return {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
+            found = {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
+        _refuse_infinite(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise Unsafe(f"{path} is no sound weights file: {error}") from error
+    return found
+
+
+def _refuse_infinite(path: Path) -> None:
+    """Look for numbers that are none in a weights file whose header is known to be sound.
+
+    The bits are looked at, because numpy has no bfloat16: a number is infinite or NaN if its whole exponent is ones.
+
+    Raises:
+        Unsafe: there is one, in the tensor that the message names.
+    """
+    with _open(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        told = json.loads(file.read(length))
+    for name, tensor in sorted(told.items()):
+        if name == "__metadata__" or tensor["dtype"] not in EXPONENTS:
+            continue
+        kind, exponent = EXPONENTS[tensor["dtype"]]
+        start, end = tensor["data_offsets"]
+        bits = (
+            np.memmap(path, kind, "r", 8 + length + start, ((end - start) // np.dtype(kind).itemsize,))
+            if end > start
+            else ()
+        )
+        if any(bool(((part & exponent) == exponent).any()) for part in _pieces(bits)):
+            raise Unsafe(
+                f"{path}: {name} holds NaN or infinity. The training that made it went wrong: publish another."
+            )
+
+
+def _pieces(bits: Any) -> Iterator[Any]:  # noqa: ANN401 - a numpy array
+    for start in range(0, len(bits), PIECE):
+        yield bits[start : start + PIECE]
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def _adapt(model: Any, adapter: Path) -> None:  # noqa: ANN401 - an mlx-lm model
         raise Unsafe(f"The adapter {adapter} does not fit the model: {error}") from error
     if not quantized(model):  # merging into quantized weights would round the adapter away
         merged = [(name, module.fuse()) for name, module in model.named_modules() if hasattr(module, "fuse")]
+        if not all(bool(mx.isfinite(module.weight).all()) for _, module in merged):
+            raise Unsafe(f"The adapter {adapter} makes weights that are no numbers any more. Take another model.")
         model.update_modules(tree_unflatten(merged))
 
 

@@ -11,7 +11,6 @@ there, which is what makes serving step by step and training on the whole the sa
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +19,13 @@ from pydantic import JsonValue
 from tokenizers import Tokenizer
 
 from loop.canonical import clean
+from loop.dataset import chat_format
 from loop.errors import ConfigError, LoopdError, Unsafe
 from loop.student.parse import Parsed, parse
-from loop.student.spans import Span, ordered
+from loop.student.spans import Span
 from loop.student.templates import trial
 from loop.student.templates.sandbox import environment
-from loop.types import Call, Catalogue, Message, Tool
+from loop.types import Catalogue, Message
 
 Json = dict[str, JsonValue]
 MAX_RENDERED: Final = 4_000_000
@@ -130,7 +130,7 @@ class Native:
         return end, int(token)
 
     def _shows_tools(self) -> bool:
-        tools = [_tool(trial.SHOW)]
+        tools = chat_format.tools((), Catalogue(tools=(trial.SHOW,)))
         text = self._render([{"role": "user", "content": "Hello."}], tools, ask=False)
         return trial.SHOW.name in text
 
@@ -148,12 +148,10 @@ class Native:
         self, messages: Sequence[Message], catalogue: Catalogue
     ) -> tuple[list[Json], list[Json], Sequence[Message]]:
         """Spell tools and messages for the template; where it shows no tools, the system prompt holds them."""
-        later = {name for message in messages for name in message.adds}
-        tools = [_tool(tool) for tool in catalogue.tools if tool.name not in later]
+        tools = chat_format.tools(messages, catalogue)
         if tools and not self.shows_tools:
             messages, tools = _told_in_system(messages, tools), []
-        named = zip(messages, _ids(messages), strict=True)
-        written = [self._plain(self._wire(message, catalogue, ids)) for message, ids in named]
+        written = [self._plain(message) for message in chat_format.messages(messages, catalogue)]
         return self._plain(tools), written, messages
 
     def _opening(self, text: str, content: str) -> tuple[str, str]:
@@ -188,17 +186,6 @@ class Native:
             raise Unsafe(f"The chat template wrote more than {MAX_RENDERED} characters.")
         return text
 
-    def _wire(self, message: Message, catalogue: Catalogue, ids: Sequence[str]) -> Json:
-        added = [tool for name in message.adds if (tool := catalogue.find(name))]
-        lines = "\n".join(json.dumps(_tool(tool), ensure_ascii=False) for tool in added)
-        content = message.content + (f"\n\nNew tools:\n{lines}" if lines else "")
-        more: Json = {"name": message.name} if message.name else {}
-        if message.calls:
-            more["tool_calls"] = [_call(call, name) for call, name in zip(message.calls, ids, strict=True)]
-        if message.role == "tool" and ids:
-            more["tool_call_id"] = ids[0]
-        return {"role": message.role, "content": content, **more}
-
     def _plain(self, value: Any) -> Any:  # noqa: ANN401 - any JSON, to the same JSON
         """Break what spells a special token: text from outside must not open a turn of the conversation."""
         if isinstance(value, dict):
@@ -223,17 +210,6 @@ def _told_in_system(messages: Sequence[Message], tools: Sequence[Json]) -> Seque
     return (told, *(messages if system is None else messages[1:]))
 
 
-def _ids(messages: Sequence[Message]) -> Iterator[tuple[str, ...]]:
-    """Number the calls, of a message and of the result that answers one: nine letters and digits, as Mistral wants."""
-    numbers, waiting = count(1), list[str]()
-    for message in messages:
-        if message.role == "tool":
-            yield (waiting.pop(0),) if waiting else ()
-        else:
-            waiting = [f"call{number:05d}" for number, _ in zip(numbers, message.calls, strict=False)]
-            yield tuple(waiting)
-
-
 def _units(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
     """Group messages: results that follow each other share one turn in many templates."""
     first = 0
@@ -248,19 +224,6 @@ def _continued(before: str, after: str) -> str:
     if not after.startswith(before):
         raise Unsafe("The chat template rewrites earlier messages: it cannot be served step by step.")
     return after[len(before) :]
-
-
-def _tool(tool: Tool) -> Json:
-    parameters = ordered(dict(tool.parameters))
-    return {
-        "type": "function",
-        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
-    }
-
-
-def _call(call: Call, name: str) -> Json:
-    function: Json = {"name": call.name, "arguments": ordered(dict(call.arguments))}
-    return {"id": name, "type": "function", "function": function}
 
 
 def _token(value: JsonValue) -> str:

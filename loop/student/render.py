@@ -14,7 +14,9 @@ from typing import Final, Protocol
 
 from tokenizers import Tokenizer
 
-from loop.errors import ConfigError, LoopdError, nearest
+from loop.canonical import NotJson
+from loop.canonical import parse as parse_json
+from loop.errors import ConfigError, LoopdError, Unsafe, nearest
 from loop.student.compact import Compact, Spaced
 from loop.student.native import Native
 from loop.student.parse import KNOWN, Parsed
@@ -72,6 +74,8 @@ class Renderer:
             token: told.content for token, told in added if told.special and not KNOWN.fullmatch(told.content)
         }
         """Special tokens that no message holds but at its end."""
+        self.size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        """Ids lie below. A model may have room for more than its tokenizer spells, and say them."""
 
     @classmethod
     def load(cls, directory: Path, template: str) -> "Renderer":
@@ -89,7 +93,9 @@ class Renderer:
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        return cls(tokenizer, TEMPLATES[template](directory, tokenizer))
+        made = cls(tokenizer, TEMPLATES[template](directory, tokenizer))
+        made.size = max(made.size, _rows(directory))
+        return made
 
     @property
     def end(self) -> int:
@@ -97,7 +103,16 @@ class Renderer:
         return self.template.end
 
     def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[Span, ...]:
-        """Give the conversation's tokens with their loss; concatenated, they are what the model reads."""
+        """Give the conversation's tokens with their loss; concatenated, they are what the model reads.
+
+        Raises:
+            Unsafe: a message's own tokens are none of the model's, or the model's template fails.
+        """
+        for index, message in enumerate(messages):
+            if message.tokens and not 0 <= min(message.tokens) <= max(message.tokens) < self.size:
+                raise Unsafe(
+                    f"Message {index} holds a token that the model does not have: ids go from 0 to {self.size - 1}."
+                )
         spans = (span for span in self.template.spans(messages, catalogue) if span.tokens)
         return tuple(_unlearned(span, messages) for span in spans)
 
@@ -135,6 +150,16 @@ class Renderer:
 def _unlearned(span: Span, messages: Sequence[Message]) -> Span:
     """Take the loss off what stands in a conversation and is not to be learned."""
     return span._replace(loss=False) if span.loss and not messages[span.message].learned else span
+
+
+def _rows(directory: Path) -> int:
+    """Give the rows of the model's embedding, as its configuration has them; 0 where it does not say."""
+    try:
+        told = parse_json((directory / "config.json").read_bytes())
+    except (OSError, NotJson):
+        return 0
+    size = told.get("vocab_size") if isinstance(told, dict) else None
+    return size if isinstance(size, int) else 0
 
 
 def main(directory: Path, template: str) -> None:

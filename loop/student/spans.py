@@ -22,13 +22,6 @@ class Span(NamedTuple):
     """Index of the message; -1 where the template adds what no message holds."""
 
 
-def ordered(value: JsonValue) -> JsonValue:
-    """Put every object's keys in order: the store keeps no other, and training must render what serving did."""
-    if isinstance(value, dict):
-        return {key: ordered(value[key]) for key in sorted(value)}
-    return [ordered(item) for item in value] if isinstance(value, list) else value
-
-
 def each_string(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
     """Change every string of a value but the keys of objects."""
     if isinstance(value, dict):

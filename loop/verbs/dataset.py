@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from loop.dataset.chat_format import Arguments, row
 from loop.errors import CannotCreate, NotFound
-from loop.exporting import Arguments, row
 from loop.store import Store
 from loop.types import Dataset
 from loop.verbs.access import Json, show, show_json, show_query, store

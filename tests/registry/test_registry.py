@@ -6,6 +6,7 @@ import random
 import struct
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -175,6 +176,26 @@ def test_two_hundred_mutants_are_refused_or_hold_the_same_tensors(adapter, tmp_p
             ]
             assert shapes[0] == shapes[1]
     assert refused > 120
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_an_adapter_with_numbers_that_are_none_is_refused(adapter, tmp_path, kind, number):
+    harmed = np.ones((40, 4), kind)
+    harmed[37, 2] = number
+    save_file({"a": np.ones((3, 3), kind), "z": harmed}, adapter / registry.WEIGHTS)
+    with pytest.raises(Unsafe, match="z holds NaN or infinity"):
+        registry.publish(adapter, tmp_path / "models", base=BASE)
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_bfloat16_is_looked_at_too(adapter):
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    for bits, sound in ((0x3F80, True), (0x7F80, False), (0xFFC0, False), (0x7F7F, True)):
+        data = (0x3F80).to_bytes(2, "little") + bits.to_bytes(2, "little")
+        (adapter / registry.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header + data)
+        with nullcontext() if sound else pytest.raises(Unsafe, match="a holds NaN"):
+            registry.inspect(adapter, BASE)
 
 
 def test_settings_that_are_no_json_are_refused(adapter, tmp_path):

@@ -143,6 +143,13 @@ def test_a_message_that_the_token_limit_ended_says_so(renderer):
     assert renderer.read(whole[:-1]).leniencies == ("cut_off",)
 
 
+@pytest.mark.parametrize("token", [-1, 468, 2**70])
+def test_a_token_that_the_model_does_not_have_is_refused(renderer, token):
+    said = Message(role="assistant", content="", tokens=(3, token))
+    with pytest.raises(Unsafe, match="Message 1 holds a token"):
+        renderer.prompt((PLAY[0], said), CATALOGUE)
+
+
 def test_lone_surrogates_and_nul_are_rendered(renderer):
     renderer.prompt((Message(role="user", content="a\ud800b\0c"),), CATALOGUE)
 

@@ -175,6 +175,8 @@ def test_nobody_without_the_token_gets_in(server):
         {"stop": ["x"]},
         {"tool_choice": "required"},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "[1]"}}]}]},
+        {"messages": [{"role": "assistant", "content": "", "token_ids": [3, 10**6]}]},
+        {"messages": [{"role": "assistant", "content": "", "token_ids": [-1]}]},
     ],
 )
 def test_a_request_that_can_never_be_served_is_refused(server, change):

@@ -160,6 +160,13 @@ def test_an_adapter_that_was_changed_or_does_not_fit_is_refused(models, tmp_path
         load(base, wide)
 
 
+def test_an_adapter_whose_product_is_no_number_any_more_is_not_served(models, tmp_path):
+    base = tiny(models)
+    adapter(base, tmp_path / "adapter", scale=1e38)
+    with pytest.raises(Unsafe, match="no numbers any more"):
+        load(base, publish(tmp_path / "adapter", tmp_path / "models", base=directory_digest(base)).path)
+
+
 def hub(monkeypatch, tmp_path):
     """A hub's cache on this machine, and no network."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from loop import reading
-from loop.exporting import row
+from loop.dataset.chat_format import row
 from loop.rollout import play
 from loop.store.trajectories import Shown
-from loop.types import Accepted, Message, Part, Play, Verdict
+from loop.types import Accepted, Call, Catalogue, End, Message, Part, Play, Tool, Trajectory, Verdict
 from task_generators.trading import Trading
 
 ARM = next(arm for arm in Trading().arms if arm.family == "buy" and arm.tier == "easy")
@@ -37,6 +37,27 @@ def test_a_row_has_every_message_and_each_result_names_its_call(accepted, spelli
         assert (arguments if kind is dict else json.loads(arguments)) == dict(made.arguments)
     assert [tool["function"]["name"] for tool in told["tools"]] == list(TASK.tools)
     assert json.dumps(told) == json.dumps(row(accepted, spelling))
+
+
+def test_a_tool_that_comes_later_is_told_where_it_comes():
+    parameters = {"type": "object", "properties": {"name": {"type": "string"}}}
+    cd, mkdir = (Tool(name=name, description="", parameters=parameters) for name in ("cd", "mkdir"))
+    messages = (
+        Message(role="user", content="I need a folder called dome."),
+        Message(role="assistant", content="There is no tool for that."),
+        Message(role="user", content="There is one now.", adds=("mkdir",)),
+        Message(role="assistant", content="", calls=(Call(name="mkdir", arguments={"name": "dome"}),)),
+        Message(role="tool", name="mkdir", content="null", ok=True),
+        Message(role="assistant", content="It is there."),
+    )
+    played = Trajectory(
+        task=TASK.id, player="x", catalogue=Catalogue(tools=(cd, mkdir)), messages=messages, end=End.CLOSED
+    )
+    told = row(Accepted(id="p", task=TASK, trajectory=played))
+    assert [tool["function"]["name"] for tool in told["tools"]] == ["cd"]
+    assert ["mkdir" in message["content"] for message in told["messages"]] == [False, False, True, False, False, False]
+    _, _, line = told["messages"][2]["content"].rpartition("\n")
+    assert json.loads(line)["function"] == mkdir.model_dump(mode="json")
 
 
 def shown(trajectory, verdicts=()):
