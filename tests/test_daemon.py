@@ -147,6 +147,7 @@ def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
 
 
 def test_a_database_that_another_daemon_writes_to_is_left_alone(places, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
     with Store.open(places.database) as elsewhere, lease.hold(elsewhere, tmp_path / "elsewhere"):
         with pytest.raises(AlreadyRunning, match="elsewhere"):
             live(places)

@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 
 from loop.errors import AlreadyRunning
 from loop.models import Lease
-from loop.store.base import Base
+from loop.store.base import AnyRow, Base
 
 SECOND = 1_000_000
 
@@ -15,21 +15,32 @@ class Leases(Base):
     def take_lease(self, name: str, owner: str, seconds: float = 60.0) -> int:
         """Take a lease that is free, expired, or the owner's own; returns its epoch.
 
+        Nobody is asked to wait for longer than `seconds`: a lease that ends later was taken under another clock, or
+        before this one was put back, and is cut. An owner that lives renews it, and goes on.
+
+        Args:
+            name: which lease.
+            owner: who takes it: an identity, and behind a space whatever people should read of it.
+            seconds: how long it lasts.
+
         Raises:
             AlreadyRunning: somebody else holds it.
         """
         now = self._clock()
+        until = now + int(seconds * SECOND)
         with self._write() as connection:
             held = connection.execute(select(Lease).where(Lease.name == name).with_for_update()).first()
-            if held is not None and held.owner != owner and held.expires > now:
-                left = (held.expires - now) / SECOND
-                raise AlreadyRunning(
-                    f"Another loopd ({held.owner}) writes to this database. Stop it there; if it is gone, wait: "
-                    f"its lease ends in {left:.0f} s."
-                )
-            epoch = 1 if held is None else held.epoch + 1
-            row = {"name": name, "owner": owner, "epoch": epoch, "expires": now + int(seconds * SECOND)}
-            self._upsert(connection, Lease, [row])
+            left = _left(held, owner, now) if held else 0
+            epoch = held.epoch + 1 if held else 1
+            if left <= 0:
+                self._upsert(connection, Lease, [{"name": name, "owner": owner, "epoch": epoch, "expires": until}])
+            elif left > until - now:
+                connection.execute(update(Lease).where(Lease.name == name).values(expires=until))
+        if held and left > 0:
+            raise AlreadyRunning(
+                f"Another loopd ({held.owner.partition(' ')[2] or held.owner}) writes to this database. Stop it there; "
+                f"if it is gone, wait: its lease ends in {min(left, until - now) / SECOND:.0f} s."
+            )
         self._fence = (name, epoch)
         return epoch
 
@@ -48,13 +59,13 @@ class Leases(Base):
             self._expire(0)
             self._fence = None
 
-    def lease_owner(self, name: str) -> str | None:
-        """Tell who holds a lease now."""
-        query = select(Lease.owner).where(Lease.name == name, Lease.expires > self._clock())
-        with self._read() as connection:
-            return connection.scalar(query)
-
     def _expire(self, when: int) -> None:
         with self._write() as connection:
             assert self._fence is not None, "the caller looked"
             connection.execute(update(Lease).where(Lease.name == self._fence[0]).values(expires=when))
+
+
+def _left(held: AnyRow, owner: str, now: int) -> int:
+    """Microseconds for which a lease keeps an owner out."""
+    mine = held.owner.partition(" ")[0] == owner.partition(" ")[0]
+    return 0 if mine else int(held.expires) - now
