@@ -11,7 +11,7 @@ start:
 test:
 	@sh ops/setup.sh dev
 	@sh ops/check.sh
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest
 
 # The longer proofs: full equality runs, hundreds of kills, real training.
 proof:

@@ -18,14 +18,14 @@ from typing import Final
 import mlx.core as mx
 from tokenizers import Tokenizer
 
-from loop import paths
-from loop.student.constraint import Constraint, Matcher, masked
-from loop.student.parse import OPEN
-from loop.student.render import Renderer
+from loop.runtime import paths
+from loop.student.grammar.constraint import Constraint, Matcher, masked
 from loop.student.sampling import Sampling, choose
-from loop.student.sources import find
-from loop.student.spans import call_text
+from loop.templates.parse import OPEN
+from loop.templates.render import Renderer
+from loop.templates.spans import call_text
 from loop.types import Call, Catalogue
+from loop.weights.sources import find
 from task_generators.backends.catalogues import catalogue, tools_of
 
 BACKENDS: Final = ("GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI")

@@ -28,14 +28,14 @@ import mlx.core as mx
 from mlx_lm.generate import generate_step
 from mlx_lm.models.cache import KVCache
 
-from loop import paths
-from loop.gpu import preload
-from loop.student.conversations import Request
-from loop.student.denormals import flush_denormals
-from loop.student.engine import GIB, Engine
-from loop.student.loading import load
-from loop.student.memory import keep_freed
-from loop.student.sources import find
+from loop.compute.cpu.denormals import flush_denormals
+from loop.compute.cpu.glibc import keep_freed
+from loop.runtime import paths
+from loop.runtime.gpu import preload
+from loop.student.engine.batching import GIB, Engine
+from loop.student.engine.conversations import Request
+from loop.weights.loading import load
+from loop.weights.sources import find
 
 ROWS: Final = 16
 TAIL: Final = 64

@@ -21,12 +21,15 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from loop import config, db, fitting, lock, parts, paths
-from loop.board import Board
-from loop.gpu import addressed
+from loop import config, parts
+from loop.control.progress import Board
 from loop.parts import Loop
-from loop.rollout import play
-from loop.stopping import Stop
+from loop.rollout.play import play
+from loop.runtime import lock, paths
+from loop.runtime.gpu import addressed
+from loop.runtime.signals import Stop
+from loop.stages import training
+from loop.store import db
 from loop.types import Play, Policy, Task
 from task_generators.suites.leaks import DatasetAudit
 
@@ -62,7 +65,7 @@ def _options() -> argparse.Namespace:
 
 def fresh(loop: Loop, count: int, rng: random.Random) -> Iterator[Task]:
     """Draw tasks of every arm that nothing of the home, and nothing that it is measured with, is like."""
-    audit, played = DatasetAudit(fitting.measured_with(loop)), _played(loop)
+    audit, played = DatasetAudit(training.measured_with(loop)), _played(loop)
     for arm, generator in loop.arms().items():
         drawn: list[Task] = []
         while len(drawn) < count:

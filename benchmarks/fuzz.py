@@ -26,7 +26,7 @@ from pydantic import JsonValue
 
 from loop import plugins
 from loop.canonical import NotJson
-from loop.pool import LocalPool
+from loop.rollout.pool import LocalPool
 from loop.store.rows import spell
 from loop.types import Call, Catalogue, Message, Part, Play, Record, Reply, Rule, Split, Task, Trajectory
 from task_generators.backends.backend import backends

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from loop.student.render import Renderer
+from loop.templates.render import Renderer
 from loop.types import Catalogue, Message
 from task_generators.backends.catalogues import catalogue, tools_of
 

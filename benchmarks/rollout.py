@@ -36,12 +36,12 @@ import httpx2
 import psutil
 from plays import BACKENDS, SIZES, SYSTEM, Bench, Size, answers
 
-from loop import paths
-from loop.conversation import conversation
-from loop.gpu import preload
+from loop.rollout.conversation import conversation
+from loop.runtime import paths
+from loop.runtime.gpu import preload
 from loop.student.client import Student
-from loop.student.sources import find
 from loop.types import Catalogue, Message
+from loop.weights.sources import find
 
 HERE: Final = Path(__file__).parent
 TEMPLATE: Final = HERE.parent / "tests" / "student" / "hermes.jinja"

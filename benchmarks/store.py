@@ -25,12 +25,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from loop import db
-from loop.models import Play as PlayRow
-from loop.models import Trajectory as TrajectoryRow
-from loop.models import Verdict as VerdictRow
-from loop.store import Store
+from loop.store import Store, db
 from loop.store.rows import play_row, spell
+from loop.store.tables import Play as PlayRow
+from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import Verdict as VerdictRow
 from loop.types import (
     Arm,
     Call,

@@ -30,8 +30,8 @@ from rich.table import Table
 
 sys.path.append(sys.path.pop(0))  # this very file hides a package of its name
 
-from loop.conversation import conversation
-from loop.rollout import play
+from loop.rollout.conversation import conversation
+from loop.rollout.play import play
 from loop.types import Catalogue, Message, Part, Play, Task
 from task_generators.backends.bfcl import entries, entry_task
 from task_generators.backends.catalogues import catalogue

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from loop.gpu import preload
+from loop.runtime.gpu import preload
 
 BACKEND: Final = "GorillaFileSystem"
 UNLEARNED: Final = 40
@@ -145,8 +145,8 @@ def _vocabulary(size: Size) -> dict[str, dict[str, Figures]]:
 def _measure(work: Work) -> Figures:
     import mlx.core as mx  # noqa: PLC0415 - only in the child, under its matrix library
 
-    from loop.student.denormals import flush_denormals  # noqa: PLC0415 - as above
-    from loop.student.memory import keep_freed, one_arena  # noqa: PLC0415 - as above
+    from loop.compute.cpu.denormals import flush_denormals  # noqa: PLC0415 - as above
+    from loop.compute.cpu.glibc import keep_freed, one_arena  # noqa: PLC0415 - as above
 
     if work.arm.startswith("ours"):
         flush_denormals()
@@ -182,14 +182,14 @@ def _cpu() -> float:
 
 
 def _base(work: Work) -> Path:
-    from loop.student.sources import embedded  # noqa: PLC0415 - as above
+    from loop.weights.sources import embedded  # noqa: PLC0415 - as above
 
     return Path(work.base) if work.base else embedded(Path(tempfile.gettempdir()) / "loopd-bench")
 
 
 def _rows(work: Work) -> list[Any]:
     """Render plays that have the catalogue in common. All are equally long, so that every arm means over the same."""
-    from loop.student.render import Renderer  # noqa: PLC0415 - as above
+    from loop.templates.render import Renderer  # noqa: PLC0415 - as above
     from loop.training.masks import Row  # noqa: PLC0415 - as above
     from loop.types import Catalogue, Message  # noqa: PLC0415 - as above
     from task_generators.backends.catalogues import catalogue, tools_of  # noqa: PLC0415 - as above
@@ -231,7 +231,7 @@ def _model(work: Work) -> Any:  # noqa: ANN401 - an mlx-lm model
     import mlx.core as mx  # noqa: PLC0415 - as above
     from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: PLC0415 - as above
 
-    from loop.student.loading import load  # noqa: PLC0415 - as above
+    from loop.weights.loading import load  # noqa: PLC0415 - as above
 
     mx.random.seed(0)
     model = _random(work.vocabulary) if work.vocabulary else load(_base(work))

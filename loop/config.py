@@ -15,8 +15,8 @@ from pydantic import Field, JsonValue, ValidationError
 
 from loop.canonical import digest
 from loop.errors import ConfigError, nearest
-from loop.paths import Paths
 from loop.proposals import Proposal
+from loop.runtime.paths import Paths
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
 from teachers.budget.limits import Limits
 
@@ -122,7 +122,7 @@ class Training(Record):
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
     mix: Mapping[str, JsonValue] = {}
-    """Settings of `loop.training.mix.MixRules`."""
+    """Settings of `loop.dataset.mix.MixRules`."""
 
 
 class Plays(Record):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from loop import disk, fitting, measuring, planning, playing, proposing
 from loop.parts import Loop
+from loop.runtime import disk
+from loop.stages import checking, collecting, gating, proposing, sampling, training
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
@@ -18,55 +19,55 @@ log = structlog.get_logger()
 def sample(loop: Loop, rnd: Round) -> Move:
     """Choose tasks at the edge of the student's skill, over all backends, and owe their plays."""
     if not loop.store.planned(rnd):
-        chosen = planning.plan(loop, rnd)
+        chosen = sampling.plan(loop, rnd)
         loop.store.owe(rnd, chosen.tasks, chosen.plays)
     return Move(state=RoundState.COLLECT)
 
 
 def collect(loop: Loop, rnd: Round) -> Move:
     """Play what is owed, student and teachers alike; keep every trajectory the moment it arrives."""
-    for play, trajectory in playing.owed(loop, rnd, Purpose.TRAIN):
+    for play, trajectory in collecting.owed(loop, rnd, Purpose.TRAIN):
         loop.store.finish(play, trajectory)
     return Move(state=RoundState.CHECK)
 
 
 def check(loop: Loop, rnd: Round) -> Move:
     """Give every trajectory every missing verdict; ask the teachers where the student found no way."""
-    measuring.judge_missing(loop, rnd)
-    more = planning.more(loop, rnd)
+    checking.judge_missing(loop, rnd)
+    more = sampling.more(loop, rnd)
     loop.store.owe(rnd, more.tasks, more.plays)
     if loop.store.owed(rnd, Purpose.TRAIN):
         return Move(state=RoundState.COLLECT)
-    planning.learn(loop, rnd)
+    sampling.learn(loop, rnd)
     return Move(state=RoundState.TRAIN)
 
 
 def train(loop: Loop, rnd: Round) -> Move:
     """Fit one adapter to the base model, on accepted trajectories by the rules of the mix."""
-    dataset = loop.store.dataset(rnd) or loop.store.save_dataset(rnd, fitting.choose(loop, rnd))
+    dataset = loop.store.dataset(rnd) or loop.store.save_dataset(rnd, training.choose(loop, rnd))
     if len(dataset.rows) < loop.config.training.min_rows:
-        return Move(state=RoundState.DONE, reason=fitting.too_few(dataset, loop.config.training.min_rows))
+        return Move(state=RoundState.DONE, reason=training.too_few(dataset, loop.config.training.min_rows))
     if not loop.store.candidate(rnd):
-        fitting.fit(loop, rnd, dataset)
+        training.fit(loop, rnd, dataset)
     return Move(state=RoundState.GATE)
 
 
 def gate(loop: Loop, rnd: Round) -> Move:
     """Measure candidate beside champion at every gate, also after one has failed: every number is wanted."""
-    for result in measuring.judge_candidate(loop, rnd):
+    for result in gating.judge_candidate(loop, rnd):
         loop.store.save_gate(rnd, result)
     return Move(state=RoundState.PROMOTE)
 
 
 def promote(loop: Loop, rnd: Round) -> Move:
     """Crown the candidate only if depth and breadth both hold: one transaction, or the reason why not."""
-    if measuring.outdated(loop, rnd):
+    if gating.outdated(loop, rnd):
         gate(loop, rnd)
-    promotion = measuring.settle(loop, rnd)
+    promotion = gating.settle(loop, rnd)
     if promotion.promoted:
-        planning.bequeath(loop)
-    measuring.open_twins(loop)
-    measuring.report(loop, rnd)
+        sampling.bequeath(loop)
+    gating.open_twins(loop)
+    gating.report(loop, rnd)
     return Move(state=RoundState.DONE, reason=promotion.reason)
 
 
@@ -94,7 +95,7 @@ def run(loop: Loop) -> None:
 
 def reconsider(loop: Loop) -> None:
     """Judge the candidates that were left waiting while a gate was paused, beside whoever is champion now."""
-    measuring.open_twins(loop)
+    gating.open_twins(loop)
     for rnd in () if loop.store.paused_gates() else loop.store.queued():
         log.info("candidate_reconsidered", round=rnd.id)
         gate(loop, rnd)

@@ -14,19 +14,20 @@ import structlog
 from pydantic import JsonValue
 
 from curriculum.sampler import Sampler
-from loop import lease, plugins
-from loop.board import Board
+from loop import plugins
 from loop.config import Config
+from loop.control import lease
+from loop.control.progress import Board
 from loop.errors import ConfigError, nearest
-from loop.gpu import Gpu, KeptPrefixes, Served
-from loop.paths import Paths
-from loop.paying import Cashier
-from loop.pool import LocalPool, Pool
-from loop.ray_pool import RayPool
-from loop.stopping import Stop
+from loop.rollout.budget import Cashier
+from loop.rollout.pool import LocalPool, Pool
+from loop.rollout.ray_pool import RayPool
+from loop.runtime.gpu import Gpu, KeptPrefixes, Served
+from loop.runtime.paths import Paths
+from loop.runtime.signals import Stop
 from loop.store import Store
-from loop.student import sources
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
+from loop.weights import sources
 from teachers.base.teacher import Teacher
 
 

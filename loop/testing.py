@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from safetensors.numpy import save_file
 
 from loop.canonical import digest
-from loop.gpu import Ready
+from loop.runtime.gpu import Ready
 from loop.store import Store
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
 from teachers.scripted import Scripted

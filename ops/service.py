@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 from xml.sax.saxutils import escape
 
-from loop import paths
+from loop.runtime import paths
 
 HERE = Path(__file__).resolve().parent
 LABEL = "loopd.daemon"

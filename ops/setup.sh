@@ -39,7 +39,7 @@ install_packages() {
 }
 
 has_openblas() {
-    "$venv/bin/python" -c 'from loop.gpu import find_openblas; raise SystemExit(find_openblas() is None)' 2>/dev/null
+    "$venv/bin/python" -c 'from loop.runtime.gpu import find_openblas; raise SystemExit(find_openblas() is None)' 2>/dev/null
 }
 
 fetch_openblas() {

@@ -2,10 +2,11 @@
 
 import pytest
 
-from loop import config, paths, plugins
+from loop import config, plugins
+from loop.dataset.mix import MixRules
 from loop.errors import ConfigError
-from loop.student.sources import COMMIT
-from loop.training.mix import MixRules
+from loop.runtime import paths
+from loop.weights.sources import COMMIT
 from task_generators.suites import suite
 
 

@@ -6,7 +6,7 @@ import stat
 import httpx2
 import pytest
 
-from loop import board, commands, control
+from loop.control import channel, commands, progress
 from loop.errors import ConfigError, LoopdError, NotRunning
 from loop.store import Store
 from loop.types import Arm
@@ -22,26 +22,26 @@ def store(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, store):
-    with control.serving(tmp_path, board.Board(tmp_path, "quickstart"), store):
+    with channel.serving(tmp_path, progress.Board(tmp_path, "quickstart"), store):
         yield tmp_path
 
 
 def ask(run, method, path, *, token=None, **more):
-    where = json.loads((run / control.FILE).read_text())
+    where = json.loads((run / channel.FILE).read_text())
     headers = {"Authorization": f"Bearer {where['token'] if token is None else token}"} | more.pop("headers", {})
     return httpx2.request(method, f"http://127.0.0.1:{where['port']}{path}", headers=headers, trust_env=False, **more)
 
 
 def test_a_command_is_carried_out_and_noted(run, store):
-    assert control.call(run, "gate.pause", {"gate": "depth", "reason": "a test"}) == {"paused": ["depth"]}
+    assert channel.call(run, "gate.pause", {"gate": "depth", "reason": "a test"}) == {"paused": ["depth"]}
     assert store.paused_gates() == ("depth",)
-    assert control.call(run, "gate.resume", {"gate": "all"})["paused"] == []
+    assert channel.call(run, "gate.resume", {"gate": "all"})["paused"] == []
     assert [event.kind for event in store.events()] == ["command.gate.pause", "command.gate.resume"]
 
 
 def test_the_curriculum_is_steered_by_name(run, store):
-    control.call(run, "curriculum.steer", {"arm": ARM, "frozen": True})
-    control.call(run, "curriculum.steer", {"arm": ARM, "weight": 2.5})
+    channel.call(run, "curriculum.steer", {"arm": ARM, "frozen": True})
+    channel.call(run, "curriculum.steer", {"arm": ARM, "weight": 2.5})
     (arm,) = store.arms()
     assert arm == Arm(key=commands.arm_key(ARM), frozen=True, weight=2.5)
 
@@ -58,7 +58,7 @@ def test_the_curriculum_is_steered_by_name(run, store):
 )
 def test_what_cannot_be_done_is_refused_with_the_daemons_own_words(run, store, verb, arguments, code):
     with pytest.raises(LoopdError) as caught:
-        control.call(run, verb, arguments)
+        channel.call(run, verb, arguments)
     assert caught.value.exit_code == code
     assert not list(store.events())
 
@@ -84,12 +84,12 @@ def test_a_body_that_is_no_command_is_refused(run, body):
 
 
 def test_only_this_user_can_read_where_and_how(run):
-    assert stat.S_IMODE((run / control.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((run / channel.FILE).stat().st_mode) == 0o600
 
 
 def test_where_nobody_answers_that_is_said(tmp_path):
     with pytest.raises(NotRunning, match="loopd start"):
-        control.call(tmp_path, "gate.resume", {"gate": "all"})
+        channel.call(tmp_path, "gate.resume", {"gate": "all"})
 
 
 def test_an_arm_is_read_as_it_is_spelled():

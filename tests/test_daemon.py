@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from loop import board, config, daemon, disk, lease, parts, paths
-from loop.board import Board
+from loop import config, daemon, parts
+from loop.control import lease, progress
+from loop.control.progress import Board
 from loop.errors import AlreadyRunning, CannotCreate, CheckNegative, FailureKind, OutOfMemory
-from loop.stopping import Stop, Stopped
+from loop.runtime import disk, paths
+from loop.runtime.signals import Stop, Stopped
 from loop.store import Store
 from loop.testing import FakeGpu, killing
 from loop.types import Purpose, RoundState
@@ -50,7 +52,7 @@ def settings(places, **flags):
 def live(places, store=None, stop=None, **flags):
     """One life of the daemon: until its rounds are done, or it is killed."""
     chosen = settings(places, **flags)
-    shown = board.Board(places.run, chosen.profile)
+    shown = progress.Board(places.run, chosen.profile)
     with parts.build(chosen, places, shown, stop or Stop(), store=store, gpu=FakeGpu()) as loop:
         daemon.run(loop)
     return shown.now
@@ -175,7 +177,7 @@ class Cramped(FakeGpu):
 def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
     chosen = settings(places)
     gpu = Cramped(1000)
-    with parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=gpu) as loop:
+    with parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=gpu) as loop:
         daemon.run(loop)
     assert gpu.asked == [(chosen.training.batch_tokens, False), (1500, False), (750, False)]
     with Store.open(places.database) as store:
@@ -191,7 +193,7 @@ def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
 def test_a_trainer_that_never_has_memory_is_given_up(places):
     gpu = Cramped(0)
     with (
-        parts.build(settings(places), places, board.Board(places.run, "x"), Stop(), gpu=gpu) as loop,
+        parts.build(settings(places), places, progress.Board(places.run, "x"), Stop(), gpu=gpu) as loop,
         pytest.raises(OutOfMemory),
     ):
         daemon.run(loop)
@@ -214,7 +216,7 @@ def test_a_stage_that_fails_again_and_again_ends_its_round(places):
     for _ in range(2):
         with (
             pytest.raises(CheckNegative),
-            parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=Poisoned()) as loop,
+            parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=Poisoned()) as loop,
         ):
             daemon.run(loop)
     live(places, max_attempts=2)

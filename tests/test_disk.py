@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from loop import cli, disk, paths
+from loop.cli import main
 from loop.errors import CannotCreate, FailureKind, LoopdError, NotFound, ProviderError
+from loop.runtime import disk, paths
 
 
 def test_a_stage_does_not_begin_without_room(tmp_path):
@@ -44,11 +45,11 @@ def test_the_daemon_ends_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
     places = paths.find()
     places.data.mkdir(parents=True, exist_ok=True)
-    full = cli._told(OSError(errno.ENOSPC, "No space left on device"), places)
+    full = main._told(OSError(errno.ENOSPC, "No space left on device"), places)
     assert isinstance(full, CannotCreate)
     assert full.exit_code == 73
     known = NotFound("There is no such thing")
-    assert cli._told(known, places) is known
-    bug = cli._told(ValueError("x"), places)
+    assert main._told(known, places) is known
+    bug = main._told(ValueError("x"), places)
     assert type(bug) is LoopdError
     assert "This is a bug: ValueError: x" in str(bug)

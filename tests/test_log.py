@@ -2,7 +2,7 @@
 
 import logging
 
-from loop import log
+from loop.runtime import log
 
 
 def test_a_second_log_closes_the_first(tmp_path):

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from loop import board, cli, config, daemon, parts, paths
-from loop.stopping import Stop
+from loop import config, daemon, parts
+from loop.cli import main
+from loop.control import progress
+from loop.runtime import paths
+from loop.runtime.signals import Stop
 from loop.store import Store
 from loop.testing import FakeGpu
 from loop.types import Purpose, RoundState
@@ -35,7 +38,7 @@ def live(tmp_path, monkeypatch, api, limits=None):
     sampling = ROUND["sampling"] | {"tasks": 3, "teacher_tasks": 6}
     flags = {**ROUND, "sampling": sampling, "teachers": [paid, {"use": "scripted"}], "rounds": 1}
     chosen = config.load(places, "quickstart", flags, {})
-    with parts.build(chosen, places, board.Board(places.run, "x"), Stop(), gpu=FakeGpu()) as loop:
+    with parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=FakeGpu()) as loop:
         daemon.run(loop)
     return Store.open(places.database)
 
@@ -82,7 +85,7 @@ def test_what_nobody_knows_is_shown_by_the_probe(tmp_path, monkeypatch, api):
     teacher = f'[[teachers]]\nuse = "{settings["use"]}"\n[teachers.settings]\nmodel = "paid"\nbase_url = "{api.url}"\n'
     (tmp_path / "loopd.toml").write_text(f'database = "sqlite:///{tmp_path}/data/loopd.db"\n{teacher}')
     api.fail()
-    done = CliRunner().invoke(cli.app, ["teacher", "probe", "paid", "--json"])
+    done = CliRunner().invoke(main.app, ["teacher", "probe", "paid", "--json"])
     told = [row for row in json.loads(done.output)["rows"] if row["name"] == "unknown failure"]
     assert told
     assert all("moon" in row["detail"] and "plays" in row["detail"] for row in told)

@@ -1,4 +1,4 @@
-from loop.playing import longest_first
+from loop.stages.collecting import longest_first
 from loop.types import Play
 from task_generators.suites import suite
 

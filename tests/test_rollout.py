@@ -6,7 +6,7 @@ import pytest
 
 from loop.errors import ConfigError, FailureKind, ProviderError
 from loop.plugins import known, load
-from loop.rollout import Transcript, converse, play, text_of
+from loop.rollout.play import Transcript, converse, play, text_of
 from loop.store.rows import spell
 from loop.types import (
     Call,

@@ -5,7 +5,7 @@ import pytest
 from loop.errors import ConfigError
 from loop.gates.depth import Depth
 from loop.plugins import load
-from loop.soundness import assess, replay, require
+from loop.stages.soundness import assess, replay, require
 from loop.store import Store
 from loop.store.soundness import Attempts
 from loop.store.tasks import UNSOUND, Flaw

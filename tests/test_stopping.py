@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from loop.stopping import Stop, Stopped
+from loop.runtime.signals import Stop, Stopped
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from loop import board as boards
-from loop import view
+from loop.cli import live
+from loop.control import progress as boards
 from loop.errors import NotRunning
 from loop.types import GateResult, GateVerdict
 
@@ -41,7 +41,7 @@ def printed(renderable, width=100):
 def test_the_picture_shows_round_stage_step_rates_and_losses(board):
     board.advance()
     board.update(losses=(2.0, 1.0, 0.25), loss=0.25, student="float32 on cpu, engine mlx-lm")
-    text = printed(view.picture(board.now))
+    text = printed(live.picture(board.now))
     for word in ("quickstart", "round 2", "abcdef01", "collect", "champion plays", "5/10 plays", "TradingBot", "50%",
                  "scripted TravelAPI", "100%", "0.2500", "engine mlx-lm", "Ctrl-C"):  # fmt: skip
         assert word in text
@@ -49,7 +49,7 @@ def test_the_picture_shows_round_stage_step_rates_and_losses(board):
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_picture_fits_any_terminal(board, width):
-    assert max(map(len, printed(view.picture(board.now), width).splitlines())) <= width
+    assert max(map(len, printed(live.picture(board.now), width).splitlines())) <= width
 
 
 def test_the_rate_counts_only_what_this_step_did(board):
@@ -61,27 +61,27 @@ def test_the_rate_counts_only_what_this_step_did(board):
 
 def test_a_rate_is_shown_only_once_it_means_something(board):
     board.advance()
-    assert "/min" not in view.line(board.now)
+    assert "/min" not in live.line(board.now)
     board.update(step_began=time.time() - 30)
-    assert "2/min, 2:30 left" in view.line(board.now)
+    assert "2/min, 2:30 left" in live.line(board.now)
 
 
 def test_before_the_first_round_no_round_is_named(board):
     board.update(round=0, stage="start", doing="", total=0)
-    assert view.line(board.now).endswith(" start")
-    assert "round" not in view.line(board.now)
+    assert live.line(board.now).endswith(" start")
+    assert "round" not in live.line(board.now)
 
 
 def test_the_summary_has_every_figure_and_the_decision():
     gates = [result(), result(gate="depth", verdict=GateVerdict.INCONCLUSIVE, low=-0.116, samples=32)]
-    text = printed(view.summary(gates, "rejected: depth is open"), width=80)
+    text = printed(live.summary(gates, "rejected: depth is open"), width=80)
     for word in ("breadth", "5.0", "90.0", "+85.0", "+70 to +95", "60 x 1", "holds", "inconclusive", "rejected"):
         assert word in text
 
 
 def test_plain_lines_where_there_is_no_terminal(board):
     console = Console(file=io.StringIO(), width=80)
-    with view.watching(board, console):
+    with live.watching(board, console):
         time.sleep(0.8)
     said = console.file.getvalue()
     assert "round 2 collect | champion plays | 4/10 plays" in said

@@ -7,7 +7,7 @@ every method that writes is one transaction, so that a kill leaves all of it or 
 import time
 from collections.abc import Callable
 
-from loop import db
+from loop.store import db
 from loop.store.arms import Arms
 from loop.store.datasets import Datasets
 from loop.store.events import Events

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy import select, text
 
 from curriculum.posterior import interval
-from loop.models import Arm as ArmRow
 from loop.store.base import Base
 from loop.store.rows import Values, body
+from loop.store.tables import Arm as ArmRow
 from loop.types import Arm, ArmKey
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from loop.errors import AlreadyRunning, CannotCreate
-from loop.models import Lease, Table
+from loop.store.tables import Lease, Table
 
 PAGE: Final = 200
 """Rows a page. An iterator holds no transaction while its caller works on a row."""

@@ -6,12 +6,12 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select, update
 
 from loop.errors import NotFound
-from loop.models import Dataset as DatasetTable
-from loop.models import DatasetRow
-from loop.models import Round as RoundRow
-from loop.models import Trajectory as TrajectoryRow
 from loop.store.base import AnyRow
 from loop.store.rows import part
+from loop.store.tables import Dataset as DatasetTable
+from loop.store.tables import DatasetRow
+from loop.store.tables import Round as RoundRow
+from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.trajectories import Trajectories
 from loop.types import Accepted, Dataset, Round
 

@@ -7,9 +7,9 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from loop.canonical import clean
-from loop.models import Event as EventRow
 from loop.store.base import AnyRow, Base
 from loop.store.rows import part
+from loop.store.tables import Event as EventRow
 from loop.types import Event
 
 

@@ -8,14 +8,14 @@ from sqlalchemy.exc import IntegrityError
 
 from loop.canonical import clean
 from loop.errors import CheckNegative, LoopdError, NotFound
-from loop.models import Decision, GatePause
-from loop.models import GateResult as GateRow
-from loop.models import Policy as PolicyRow
-from loop.models import Promotion as PromotionRow
-from loop.models import Round as RoundRow
 from loop.store.base import AnyRow
 from loop.store.policies import Policies
 from loop.store.rows import Values, body
+from loop.store.tables import Decision, GatePause
+from loop.store.tables import GateResult as GateRow
+from loop.store.tables import Policy as PolicyRow
+from loop.store.tables import Promotion as PromotionRow
+from loop.store.tables import Round as RoundRow
 from loop.types import TWIN, GateResult, GateVerdict, Promotion, Round, Standing, Transfer
 
 ALL: Final = "all"

@@ -3,8 +3,8 @@
 from sqlalchemy import select, update
 
 from loop.errors import AlreadyRunning
-from loop.models import Lease
 from loop.store.base import AnyRow, Base
+from loop.store.tables import Lease
 
 SECOND = 1_000_000
 

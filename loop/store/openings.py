@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from loop.models import Decision
-from loop.models import GateResult as GateRow
-from loop.models import Promotion as PromotionRow
 from loop.store.gates import Gates
+from loop.store.tables import Decision
+from loop.store.tables import GateResult as GateRow
+from loop.store.tables import Promotion as PromotionRow
 from loop.types import GateResult, Record, Round
 
 

@@ -6,12 +6,12 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
 from loop.canonical import NotJson, clean
 from loop.errors import FailureKind, NotFound
-from loop.models import Catalogue as CatalogueRow
-from loop.models import Message as MessageRow
-from loop.models import Play as PlayRow
-from loop.models import PlayState, Prompt, ToolCall
-from loop.models import Trajectory as TrajectoryRow
 from loop.store.rows import Spelled, Values, play_of, play_row, prompt_row, spell
+from loop.store.tables import Catalogue as CatalogueRow
+from loop.store.tables import Message as MessageRow
+from loop.store.tables import Play as PlayRow
+from loop.store.tables import PlayState, Prompt, ToolCall
+from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tasks import Tasks
 from loop.types import End, Failure, Play, Purpose, Round, Task, Trajectory
 

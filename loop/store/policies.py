@@ -6,12 +6,12 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from loop.canonical import clean, digest
 from loop.errors import CheckNegative, NotFound
-from loop.models import Decision, Promotion, Prompt
-from loop.models import Policy as PolicyRow
-from loop.models import Round as RoundRow
 from loop.store.base import AnyRow, AnySelect
 from loop.store.rounds import Rounds
 from loop.store.rows import Values, prompt_row
+from loop.store.tables import Decision, Promotion, Prompt
+from loop.store.tables import Policy as PolicyRow
+from loop.store.tables import Round as RoundRow
 from loop.types import Policy, Precision, Round, RoundState, Standing
 
 AGAIN: Final = (Standing.REJECTED, Standing.RETIRED, Standing.SPECIALIST)

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, func, select, update
 
 from loop.canonical import clean
 from loop.errors import LoopdError, NotFound
-from loop.models import Round as RoundRow
 from loop.store.base import AnyRow, Base
+from loop.store.tables import Round as RoundRow
 from loop.types import MOVES, Round, RoundState
 
 ENDED = (RoundState.DONE, RoundState.FAILED)

@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import case, delete, func, select
 
 from loop.canonical import clean
-from loop.models import Defect, SuiteTask
-from loop.models import Replay as ReplayRow
-from loop.models import Score as ScoreRow
-from loop.models import Trajectory as TrajectoryRow
+from loop.store.tables import Defect, SuiteTask
+from loop.store.tables import Replay as ReplayRow
+from loop.store.tables import Score as ScoreRow
+from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tasks import UNSOUND, Tasks
 from loop.types import Record
 

@@ -4,8 +4,8 @@ from sqlalchemy import func, select, update
 
 from loop.canonical import clean
 from loop.errors import LoopdError
-from loop.models import CallState, Quota, TeacherCall
 from loop.store.base import Base
+from loop.store.tables import CallState, Quota, TeacherCall
 from loop.types import Record, Usage
 
 

@@ -7,17 +7,17 @@ from pydantic_core import from_json
 from sqlalchemy import Label, and_, case, func, select, update
 
 from loop.canonical import canonical
-from loop.models import Message as MessageRow
-from loop.models import Opening, SuiteTask
-from loop.models import Policy as PolicyRow
-from loop.models import Score as ScoreRow
-from loop.models import Suite as SuiteRow
-from loop.models import Task as TaskRow
-from loop.models import Trajectory as TrajectoryRow
-from loop.models import Verdict as VerdictRow
 from loop.store.base import AnyRow, AnySelect
 from loop.store.rows import part
 from loop.store.soundness import Soundness
+from loop.store.tables import Message as MessageRow
+from loop.store.tables import Opening, SuiteTask
+from loop.store.tables import Policy as PolicyRow
+from loop.store.tables import Score as ScoreRow
+from loop.store.tables import Suite as SuiteRow
+from loop.store.tables import Task as TaskRow
+from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import Purpose, Record, Round, Score, Suite
 

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, select
 
 from loop.canonical import clean
 from loop.errors import CheckNegative, NotFound
-from loop.models import Defect, LeakGroup, TaskBackend
-from loop.models import Task as TaskRow
 from loop.store.base import Base, chunks
 from loop.store.rows import task_row
+from loop.store.tables import Defect, LeakGroup, TaskBackend
+from loop.store.tables import Task as TaskRow
 from loop.types import Record, Split, Task
 
 UNSOUND: Final = "unsound"

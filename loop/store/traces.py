@@ -8,13 +8,13 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, func, select
 
 from loop.canonical import canonical, clean, digest
-from loop.models import LeakGroup, PlayState, Prompt
-from loop.models import Play as PlayRow
-from loop.models import Trace as TraceRow
-from loop.models import Trajectory as TrajectoryRow
-from loop.models import Verdict as VerdictRow
 from loop.store.base import AnyRow, chunks
 from loop.store.rows import Spelled, Values, play_row, prompt_row, spell
+from loop.store.tables import LeakGroup, PlayState, Prompt
+from loop.store.tables import Play as PlayRow
+from loop.store.tables import Trace as TraceRow
+from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Trajectories
 from loop.types import Part, Play, Record, Split, Task, Trajectory
 

@@ -1,7 +1,7 @@
 """How a training goes, step by step."""
 
-from loop.models import TrainingStep as TrainingStepRow
 from loop.store.base import Base
+from loop.store.tables import TrainingStep as TrainingStepRow
 from loop.types import Round, TrainingStep
 
 

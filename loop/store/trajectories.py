@@ -6,14 +6,14 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
 
 from loop.errors import NotFound
-from loop.models import Catalogue as CatalogueRow
-from loop.models import Message as MessageRow
-from loop.models import Prompt
-from loop.models import Trajectory as TrajectoryRow
-from loop.models import Verdict as VerdictRow
 from loop.store.base import AnyRow
 from loop.store.plays import Plays
 from loop.store.rows import message_of, trajectory_of
+from loop.store.tables import Catalogue as CatalogueRow
+from loop.store.tables import Message as MessageRow
+from loop.store.tables import Prompt
+from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import Verdict as VerdictRow
 from loop.types import Accepted, Asked, Catalogue, Message, Purpose, Record, Round, Split, Task, Trajectory, Verdict
 
 Required = Sequence[tuple[str, int]]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
 from loop.canonical import clean
-from loop.models import RequiredChecker, TaskBackend
-from loop.models import Task as TaskRow
-from loop.models import Trajectory as TrajectoryRow
-from loop.models import Verdict as VerdictRow
 from loop.store.base import Base
 from loop.store.rows import Values, part
+from loop.store.tables import RequiredChecker, TaskBackend
+from loop.store.tables import Task as TaskRow
+from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import ArmKey, Purpose, Rate, Round, Tally, Verdict
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from loop.training.elementwise import exp
+from loop.compute.cpu.elementwise import exp
 from loop.types import Record
 
 

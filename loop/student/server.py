@@ -30,22 +30,23 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tokenizers import Tokenizer
 
-from loop.children import exit_with_parent
+from loop.compute import memory
+from loop.compute.cpu.denormals import flush_denormals
+from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.errors import LoopdError
-from loop.student import attention, loading
-from loop.student.constraint import Constraint
-from loop.student.conversations import Request
-from loop.student.denormals import flush_denormals
-from loop.student.engine import GIB, Answer, Batching, Engine, Refused
-from loop.student.memory import keep_freed, one_arena
-from loop.student.plain import PlainEngine
-from loop.student.render import Renderer
+from loop.runtime.child import exit_with_parent
+from loop.student.engine import attention
+from loop.student.engine.batching import GIB, Answer, Batching, Engine, Refused
+from loop.student.engine.conversations import Request
+from loop.student.engine.plain import PlainEngine
+from loop.student.engine.stored import Place
+from loop.student.grammar.constraint import Constraint
 from loop.student.sampling import Sampling
 from loop.student.service import Queued, Service
-from loop.student.stored import Place
 from loop.student.wire import Ask, wire_answer
-from loop.training import memory
+from loop.templates.render import Renderer
 from loop.types import Precision
+from loop.weights import loading
 
 log = structlog.get_logger()
 MAX_BODY: Final = 16 * 2**20

@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 import structlog
 
-from loop.student.conversations import Request
-from loop.student.engine import Answer, Batching, Queue, Refused, Stats
-from loop.student.threads import Threads
+from loop.compute.cpu.threads import Threads
+from loop.student.engine.batching import Answer, Batching, Queue, Refused, Stats
+from loop.student.engine.conversations import Request
 from loop.types import Record
 
 log = structlog.get_logger()

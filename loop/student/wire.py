@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
 
 from loop.canonical import NotJson
 from loop.canonical import parse as parse_json
-from loop.student.parse import Parsed
+from loop.templates.parse import Parsed
 from loop.types import Call, Catalogue, Message, Tool
 
 MAX_TOKENS = 160

@@ -10,8 +10,8 @@ from typing import Any
 
 import mlx.core as mx
 
-from loop.training.elementwise import exp, row_max, row_sum
-from loop.training.pieces import Pieces, whole
+from loop.compute.cpu.elementwise import exp, row_max, row_sum
+from loop.compute.pieces import Pieces, whole
 from loop.training.prefix_tree import Segment
 
 Array = mx.array

@@ -14,10 +14,10 @@ from typing import Any
 
 import mlx.core as mx
 
-from loop.student.rotary import Turns, offset
+from loop.compute.cpu.elementwise import exp_negative, gated, gated_gradient, swiglu
+from loop.compute.pieces import Pieces, abreast
+from loop.compute.rotary import Turns, offset
 from loop.training.attention import Forest
-from loop.training.elementwise import exp_negative, gated, gated_gradient, swiglu
-from loop.training.pieces import Pieces, abreast
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
 from loop.training.shared_prefix import cross_entropy, head

@@ -14,10 +14,10 @@ import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.canonical import NotJson, parse
-from loop.registry import MANIFEST, sync
 from loop.training.masks import Losses
 from loop.training.watch import Watch
 from loop.types import Record
+from loop.weights.adapters import MANIFEST, sync
 
 ADAPTER: Final = "adapter.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"

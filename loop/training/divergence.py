@@ -18,18 +18,18 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_p
 from pydantic import ValidationError
 
 from loop.canonical import NotJson, parse
-from loop.children import exit_with_parent
+from loop.compute.cpu.denormals import flush_denormals
+from loop.compute.cpu.glibc import keep_freed
+from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
-from loop.student.denormals import flush_denormals
-from loop.student.loading import load
-from loop.student.memory import keep_freed
-from loop.student.render import Renderer
+from loop.runtime.child import exit_with_parent
+from loop.templates.render import Renderer
 from loop.training.job import read_examples
 from loop.training.masks import Refused, Row, row
-from loop.training.memory import bound_cache
 from loop.training.prefix_tree import common
 from loop.training.shared_prefix import CHUNK_BYTES, head
 from loop.types import Id, Precision, Record
+from loop.weights.loading import load
 
 LONGEST: Final = 2**20
 """Tokens of a play: what was played is measured."""

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import mlx.core as mx
 import numpy as np
 
-from loop.student.rotary import share_turns
-from loop.training import backprop, memory, plain, shared_prefix
+from loop.compute import memory
+from loop.compute.rotary import share_turns
+from loop.training import backprop, plain, shared_prefix
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned

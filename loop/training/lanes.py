@@ -1,6 +1,6 @@
 """Micro-batches side by side: one stream, and so one core, for each.
 
-On a CPU, two micro-batches on two streams keep two cores busy (`loop.student.cores` says why); on Metal there is one.
+On a CPU, two micro-batches on two streams keep two cores busy (`loop.compute.cpu.cores` says why). Metal has one.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_map, tree_unflatten
 
-from loop.student.cores import cores, set_blas_threads, streams
+from loop.compute.cpu.cores import cores, set_blas_threads, streams
 from loop.training import backprop, plain, shared_prefix
 from loop.training.prefix_tree import Packed
 

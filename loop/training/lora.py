@@ -11,9 +11,9 @@ from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
 from loop.errors import ConfigError
-from loop.registry import SETTINGS, WEIGHTS
-from loop.student.loading import quantized
 from loop.training.job import Job
+from loop.weights.adapters import SETTINGS, WEIGHTS
+from loop.weights.loading import quantized
 
 
 def attach(model: Any, job: Job) -> None:  # noqa: ANN401 - an mlx-lm model

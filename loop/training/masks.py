@@ -40,7 +40,7 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RowTurn:
-    """A turn of a row: what is asked, as traits (`loop.training.coverage`), and how many learned tokens answer it."""
+    """A turn of a row: what is asked, as traits (`loop.dataset.coverage`), and how many learned tokens answer it."""
 
     traits: frozenset[int]
     learned: int

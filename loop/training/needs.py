@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from loop.student.spans import Span
-from loop.training.coverage import described
+from loop.dataset.coverage import described
+from loop.templates.spans import Span
 from loop.training.job import Example
 from loop.training.masks import Losses, Row, RowTurn
 from loop.training.prefix_tree import Floats

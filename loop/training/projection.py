@@ -10,7 +10,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from loop.training.pieces import Pieces
+from loop.compute.pieces import Pieces
 
 Array = mx.array
 Gradients = dict[str, Array]

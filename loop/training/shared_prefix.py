@@ -16,11 +16,11 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
+from loop.compute.cpu.elementwise import exp, traced_swiglu
+from loop.compute.pieces import Pieces, whole
 from loop.errors import ConfigError
 from loop.training.attention import Forest
-from loop.training.elementwise import exp, traced_swiglu
 from loop.training.masks import Row
-from loop.training.pieces import Pieces, whole
 from loop.training.prefix_tree import Packed, pack
 
 Array = mx.array

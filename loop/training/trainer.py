@@ -21,24 +21,24 @@ import mlx.optimizers as optim
 from mlx.utils import tree_map
 from pydantic import JsonValue
 
-from loop.children import exit_with_parent
+from loop.compute.cpu.denormals import flush_denormals
+from loop.compute.cpu.glibc import keep_freed, one_arena
+from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
-from loop.registry import inspect
-from loop.student.denormals import flush_denormals
-from loop.student.loading import load
-from loop.student.memory import keep_freed, one_arena
-from loop.student.render import Renderer
-from loop.student.sources import directory_digest
+from loop.runtime.child import exit_with_parent
+from loop.templates.render import Renderer
 from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
 from loop.training.distributed import Ranks
 from loop.training.engine import Engine
 from loop.training.job import Job, read_examples, read_job
 from loop.training.masks import Refused, Row, learned, row
-from loop.training.memory import bound_cache
 from loop.training.needs import Sought, turns_of
 from loop.training.schedule import Course, Dealt, apart, steps
 from loop.training.watch import Watch
+from loop.weights.adapters import inspect
+from loop.weights.loading import load
+from loop.weights.sources import directory_digest
 
 TAKEN: Final = "rows.txt"
 """Beside an adapter: the ids of the rows that it was trained on, in order, where they were chosen on the way."""

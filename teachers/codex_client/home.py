@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from loop import paths
 from loop.canonical import digest
 from loop.errors import FailureKind, ProviderError
+from loop.runtime import paths
 from loop.types import Record
 from teachers.codex_client.binary import ask_models, ask_version, environment, find_binary, read_version
 from teachers.codex_client.config import Provider, config_toml, pruned_catalog

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from loop.calls import read_call
 from loop.plan import derive, run
-from loop.rollout import text_of
+from loop.rollout.play import text_of
 from loop.types import Call, End, From, Intent, Message, PlannedCall, Result, Task, Tier, Trajectory, Turn
 from task_generators.backends.catalogues import catalogue, tools_of
 from task_generators.backends.worlds import open_world

@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from loop import reading
+from loop.cli import transcript
 from loop.dataset.chat_format import row
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.store.trajectories import Shown
 from loop.types import Accepted, Call, Catalogue, End, Message, Part, Play, Tool, Trajectory, Verdict
 from task_generators.trading import Trading
@@ -62,7 +62,7 @@ def test_a_tool_that_comes_later_is_told_where_it_comes():
 
 def shown(trajectory, verdicts=()):
     console = Console(file=io.StringIO(), width=100)
-    console.print(reading.play(Shown(id="abc", round=1, task=TASK, trajectory=trajectory, verdicts=verdicts)))
+    console.print(transcript.play(Shown(id="abc", round=1, task=TASK, trajectory=trajectory, verdicts=verdicts)))
     return console.file.getvalue()
 
 

@@ -14,7 +14,7 @@ from checkers.stop import Stop
 from loop.errors import ConfigError
 from loop.plan import run
 from loop.plugins import load
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.types import From, Part, PlannedCall, Play, Split, Suite, Tier
 from task_generators.backends.catalogues import tools_of
 from task_generators.backends.worlds import open_world

@@ -11,7 +11,7 @@ from checkers.format import Format
 from checkers.outcome import Outcome
 from checkers.stop import Stop
 from loop.plugins import known, load
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.types import Part, Play, Split, Task, Trajectory
 
 ARMS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loop.plugins import judges_of
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.types import End, Part, Play
 from task_generators.backends import bfcl
 from task_generators.backends.bfcl import BadEntry

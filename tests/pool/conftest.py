@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from loop.pool import LocalPool
-from loop.ray_pool import RayPool
+from loop.rollout.pool import LocalPool
+from loop.rollout.ray_pool import RayPool
 
 HERE = str(Path(__file__).parent)
 IN_FLIGHT = 8

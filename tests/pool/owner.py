@@ -6,7 +6,7 @@ from pathlib import Path
 
 from staged import staged
 
-from loop.ray_pool import RayPool
+from loop.rollout.ray_pool import RayPool
 
 
 def main():

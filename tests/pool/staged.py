@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from loop import rollout
 from loop.errors import ConfigError
+from loop.rollout import play as rollout
 from loop.types import End, Message, Play, Task, Tier, Trajectory, Turn
 
 

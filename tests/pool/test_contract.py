@@ -7,8 +7,9 @@ from itertools import count, islice
 
 import pytest
 
-from loop import plugins, rollout
+from loop import plugins
 from loop.errors import FailureKind
+from loop.rollout import play as rollout
 from loop.types import End, Part, Play
 
 

@@ -14,9 +14,9 @@ import pytest
 import structlog
 
 from loop import plugins
-from loop import ray_pool as module
 from loop.errors import FailureKind, ProviderError
-from loop.ray_pool import RayPool
+from loop.rollout import ray_pool as module
+from loop.rollout.ray_pool import RayPool
 from loop.types import End, Part, Play, Split
 from task_generators.files import Files
 

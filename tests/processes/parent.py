@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from loop.children import Child
+from loop.runtime.child import Child
 
-FOLLOWS = "from loop.children import exit_with_parent; import time; exit_with_parent(); time.sleep(600)"
+FOLLOWS = "from loop.runtime.child import exit_with_parent; import time; exit_with_parent(); time.sleep(600)"
 FORKS = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); {FOLLOWS}"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 KINDS = {"follows": FOLLOWS, "forks": FORKS, "deaf": DEAF}

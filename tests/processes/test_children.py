@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.children import MAX_LINE, Child, Trace, reap, scrubbed
 from loop.errors import FailureKind, ProviderError
+from loop.runtime.child import MAX_LINE, Child, Trace, reap, scrubbed
 
 PARENT = Path(__file__).with_name("parent.py")
 FLOOD = "import sys\nwhile True: sys.stdout.write('x' * 65536)"
@@ -197,7 +197,7 @@ def test_a_lost_child_tells_how_it_ended_and_its_own_last_words(tmp_path):
 
 
 def test_the_log_starts_anew_when_it_is_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("loop.children.MAX_LOG", 10)
+    monkeypatch.setattr("loop.runtime.child.MAX_LOG", 10)
     for _ in range(2):
         with child(tmp_path, "import sys; print('twelve bytes', file=sys.stderr)") as talkative:
             talkative.line(10)
@@ -236,7 +236,7 @@ def test_a_program_that_is_not_there_is_fatal(tmp_path):
 
 def test_a_child_can_end_all_that_it_started_and_itself(tmp_path):
     program = (
-        "import subprocess, sys; from loop.children import end_session;"
+        "import subprocess, sys; from loop.runtime.child import end_session;"
         "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid, flush=True); end_session()"
     )
     with child(tmp_path, program) as ending:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.children import Trace
+from loop.runtime.child import Trace
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(1000)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop import children
-from loop import gpu as gpu_module
 from loop.errors import FailureKind, OutOfMemory, ProviderError
-from loop.gpu import Gpu, KeptPrefixes, find_openblas, preload
+from loop.runtime import child
+from loop.runtime import gpu as gpu_module
+from loop.runtime.gpu import Gpu, KeptPrefixes, find_openblas, preload
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_mlx.py")))
 LAST_WORDS = r"SIGABRT.*Insufficient Memory"
@@ -114,7 +114,7 @@ def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path
 @pytest.mark.parametrize("after", ["oom_kill 4", None])
 def test_a_killed_trainer_ran_out_of_memory_where_the_kernel_counts_one_more_or_nothing(after, tmp_path, monkeypatch):
     kernel = tmp_path / "vmstat"
-    monkeypatch.setattr(children, "KERNEL", kernel)
+    monkeypatch.setattr(child, "KERNEL", kernel)
     if after:
         kernel.write_text("pgfree 7\noom_kill 3\n")
     with make(tmp_path) as gpu:
@@ -129,7 +129,7 @@ def test_a_killed_trainer_ran_out_of_memory_where_the_kernel_counts_one_more_or_
 def test_a_trainer_that_somebody_killed_did_not_run_out_of_memory(tmp_path, monkeypatch):
     kernel = tmp_path / "vmstat"
     kernel.write_text("oom_kill 3")
-    monkeypatch.setattr(children, "KERNEL", kernel)
+    monkeypatch.setattr(child, "KERNEL", kernel)
     with make(tmp_path) as gpu, pytest.raises(ProviderError, match="SIGKILL") as caught:
         list(gpu.training({"steps": 3, "dies_at": 1, "killed": True}))
     assert not isinstance(caught.value, OutOfMemory)

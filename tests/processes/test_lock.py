@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from loop.errors import AlreadyRunning, CannotCreate
-from loop.lock import hold, holder
+from loop.runtime.lock import hold, holder
 
 HOLD = """
 import sys
 from pathlib import Path
 from loop.errors import LoopdError
-from loop.lock import hold
+from loop.runtime.lock import hold
 try:
     with hold(Path(sys.argv[1])):
         {}

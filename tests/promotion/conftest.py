@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from loop import board, cli, config, daemon, parts, paths
-from loop.stopping import Stop
+from loop import config, daemon, parts
+from loop.cli import main
+from loop.control import progress
+from loop.runtime import paths
+from loop.runtime.signals import Stop
 from loop.store import Store
 from loop.testing import FakeGpu
 
@@ -28,7 +31,7 @@ class Rehearsal:
     def live(self, gpu=None, store=None, rounds=1, **flags):
         """Live until so many rounds have ended."""
         chosen = config.load(self.places, "quickstart", {"rounds": rounds, **flags}, {})
-        shown = board.Board(self.places.run, chosen.profile)
+        shown = progress.Board(self.places.run, chosen.profile)
         with parts.build(chosen, self.places, shown, Stop(), store=store, gpu=gpu or FakeGpu()) as loop:
             daemon.run(loop)
         return shown.now
@@ -38,7 +41,7 @@ class Rehearsal:
 
     def loopd(self, *words, code=0):
         """Type a command; what it printed, or the trouble that it ended in."""
-        done = CliRunner().invoke(cli.app, list(words))
+        done = CliRunner().invoke(main.app, list(words))
         assert done.exit_code == code, done.output + repr(done.exception)
         return done.output if code == 0 else str(done.exception)
 

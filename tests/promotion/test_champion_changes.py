@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loop import commands
+from loop.control import commands
 from loop.errors import CheckNegative, ConfigError
 from loop.store import Store
 from loop.testing import FakeGpu

@@ -2,9 +2,11 @@
 
 import pytest
 
-from loop import board, config, measuring, parts, plugins
+from loop import config, parts, plugins
 from loop.config import Teaching
-from loop.stopping import Stop
+from loop.control import progress
+from loop.runtime.signals import Stop
+from loop.stages import evaluation
 from loop.testing import FakeGpu
 from task_generators.suites import suite
 
@@ -17,9 +19,9 @@ def mark(rehearsal):
 
     def fingerprint(player=None, **settings):
         chosen = config.load(rehearsal.places, "quickstart", settings, {})
-        shown = board.Board(rehearsal.places.run, chosen.profile)
+        shown = progress.Board(rehearsal.places.run, chosen.profile)
         with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
-            return measuring.fingerprint(loop, suite("rehearsal-depth"), player)
+            return evaluation.fingerprint(loop, suite("rehearsal-depth"), player)
 
     return fingerprint
 

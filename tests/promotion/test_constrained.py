@@ -1,7 +1,9 @@
 """Calls held to the tools on offer are another condition of measurement, asked for by name."""
 
-from loop import board, config, measuring, parts
-from loop.stopping import Stop
+from loop import config, parts
+from loop.control import progress
+from loop.runtime.signals import Stop
+from loop.stages import evaluation
 from loop.testing import FakeGpu
 from task_generators.suites import suite
 
@@ -9,9 +11,9 @@ from task_generators.suites import suite
 def marked(rehearsal, student):
     """The fingerprint of a measurement, and what a worker is told of the student."""
     chosen = config.load(rehearsal.places, "quickstart", {"student": student}, {})
-    shown = board.Board(rehearsal.places.run, chosen.profile)
+    shown = progress.Board(rehearsal.places.run, chosen.profile)
     with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
-        return measuring.fingerprint(loop, suite("rehearsal-depth")), parts.student_part(loop.config, 0.0).settings
+        return evaluation.fingerprint(loop, suite("rehearsal-depth")), parts.student_part(loop.config, 0.0).settings
 
 
 def test_scores_with_and_without_do_not_compare_and_the_player_is_told(rehearsal):

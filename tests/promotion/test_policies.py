@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loop import cards, fitting, registry
+from loop.artifacts import cards
 from loop.proposals import PLAN_THEN_ACT, Proposal
+from loop.stages import training
 from loop.testing import FakeGpu
 from loop.types import Dataset, GateVerdict, Policy, Precision, Purpose, RoundState, Standing
+from loop.weights import adapters
 
 FILES = {"README.md", "gate_report.json", "data_card.md", "train_config.json"}
 
@@ -58,7 +60,7 @@ def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_lear
         assert (trained["dataset"], trained["learning_rate"]) == (dataset.id, 3e-4)
         assert not {"rows", "scratch", "out"} & trained.keys()
         assert dataset.id in (directory / "data_card.md").read_text()
-        registry.verify(rehearsal.places.adapter(policy), base=policy.base)
+        adapters.verify(rehearsal.places.adapter(policy), base=policy.base)
 
 
 def test_a_directory_is_made_anew_at_any_time(rehearsal):
@@ -87,7 +89,7 @@ def test_a_policy_is_shown_and_its_adapter_can_be_taken_elsewhere(rehearsal, tmp
     assert "retired" in rehearsal.loopd("model", "show", stock.id[:12])
     out = tmp_path / "taken" / "along"
     assert "the adapter in mlx-lm's layout" in rehearsal.loopd("model", "export", str(out), "--no-fuse")
-    files = registry.verify(adapter, base=champion.base).files
+    files = adapters.verify(adapter, base=champion.base).files
     assert {name: (out / name).read_bytes() for name in files} == {
         name: (adapter / name).read_bytes() for name in files
     }
@@ -311,4 +313,4 @@ def test_a_proposal_changes_what_it_names_only():
 
 
 def test_evidence_of_training_names_no_place(tmp_path):
-    assert {"rows", "out", "scratch"} <= fitting.cards.PLACES
+    assert {"rows", "out", "scratch"} <= training.cards.PLACES

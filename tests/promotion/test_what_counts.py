@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
+from loop.cli.suite import _without
 from loop.errors import CheckNegative
 from loop.store import Store
 from loop.types import TWIN, GateResult, GateVerdict, Part, Policy, Promotion, RoundState, Standing
-from loop.verbs.suite import _without
 from task_generators.suites import WRITTEN, suite
 
 SEALED = {"gating": {"sealed": 1}}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from loop import registry
 from loop.errors import LoopdError, NotFound, Unsafe
+from loop.weights import adapters
 
 BASE = "b" * 64
 
@@ -27,41 +27,41 @@ def adapter(tmp_path):
         for layer in range(3)
         for side in ("lora_a", "lora_b")
     }
-    save_file(tensors, directory / registry.WEIGHTS)
-    (directory / registry.SETTINGS).write_text(json.dumps({"fine_tune_type": "lora", "num_layers": 3}))
+    save_file(tensors, directory / adapters.WEIGHTS)
+    (directory / adapters.SETTINGS).write_text(json.dumps({"fine_tune_type": "lora", "num_layers": 3}))
     return directory
 
 
 @pytest.fixture
 def published(adapter, tmp_path):
-    return registry.publish(adapter, tmp_path / "models", base=BASE)
+    return adapters.publish(adapter, tmp_path / "models", base=BASE)
 
 
 def test_publishing_twice_is_publishing_once(adapter, tmp_path, published):
-    again = registry.publish(adapter, tmp_path / "models", base=BASE)
+    again = adapters.publish(adapter, tmp_path / "models", base=BASE)
     assert again == published
     assert [path.name for path in (tmp_path / "models").iterdir()] == [published.id]
-    manifest = registry.verify(published.path, base=BASE)
+    manifest = adapters.verify(published.path, base=BASE)
     assert manifest.base == BASE
-    assert manifest.tensors[registry.WEIGHTS]["model.layers.0.q_proj.lora_a"] == registry.Tensor(
+    assert manifest.tensors[adapters.WEIGHTS]["model.layers.0.q_proj.lora_a"] == adapters.Tensor(
         dtype="F32", shape=(8, 4)
     )
     assert published.path.stat().st_mode & 0o077 == 0
 
 
 def test_another_base_is_another_model(adapter, tmp_path, published):
-    other = registry.publish(adapter, tmp_path / "models", base="c" * 64)
+    other = adapters.publish(adapter, tmp_path / "models", base="c" * 64)
     assert other.id != published.id
     with pytest.raises(Unsafe, match="was trained on base cccc"):
-        registry.verify(other.path, base=BASE)
+        adapters.verify(other.path, base=BASE)
 
 
 def test_evidence_is_part_of_the_model(adapter, tmp_path, published):
-    carded = registry.publish(adapter, tmp_path / "models", base=BASE, evidence={"data_card.md": "# Data\n"})
+    carded = adapters.publish(adapter, tmp_path / "models", base=BASE, evidence={"data_card.md": "# Data\n"})
     assert carded.id != published.id
     assert (carded.path / "data_card.md").read_text() == "# Data\n"
     with pytest.raises(Unsafe, match="no plain file name"):
-        registry.publish(adapter, tmp_path / "models", base=BASE, evidence={"../card.md": ""})
+        adapters.publish(adapter, tmp_path / "models", base=BASE, evidence={"../card.md": ""})
 
 
 @pytest.mark.parametrize("name", ["model.py", "weights.bin", "weights.pkl", "adapters.npz", ".hidden.json", "run.sh"])
@@ -69,9 +69,9 @@ def test_what_could_be_run_or_unpickled_is_refused(adapter, tmp_path, published,
     for directory in (adapter, published.path):
         (directory / name).write_text("x")
     with pytest.raises(Unsafe, match="has no place"):
-        registry.publish(adapter, tmp_path / "models", base=BASE)
+        adapters.publish(adapter, tmp_path / "models", base=BASE)
     with pytest.raises(Unsafe, match="has no place"):
-        registry.verify(published.path)
+        adapters.verify(published.path)
 
 
 def test_links_and_directories_are_refused(adapter, tmp_path, published):
@@ -80,15 +80,15 @@ def test_links_and_directories_are_refused(adapter, tmp_path, published):
     (published.path / "more.json").symlink_to(secret)
     (adapter / "inner.json").mkdir()
     for attempt in (
-        lambda: registry.verify(published.path),
-        lambda: registry.publish(adapter, tmp_path / "models", base=BASE),
+        lambda: adapters.verify(published.path),
+        lambda: adapters.publish(adapter, tmp_path / "models", base=BASE),
     ):
         with pytest.raises(Unsafe, match="no plain file"):
             attempt()
     link = tmp_path / "models" / ("e" * 64)
     link.symlink_to(published.path)
     with pytest.raises(NotFound):
-        registry.verify(link)
+        adapters.verify(link)
 
 
 def test_any_change_of_any_file_is_seen(published):
@@ -100,15 +100,15 @@ def test_any_change_of_any_file_is_seen(published):
             harmed[rng.randrange(len(harmed))] ^= 1 << rng.randrange(8)
             path.write_bytes(harmed)
             with pytest.raises(Unsafe):
-                registry.verify(published.path)
+                adapters.verify(published.path)
         path.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(Unsafe):
-            registry.verify(published.path)
+            adapters.verify(published.path)
         path.write_bytes(whole)
-    registry.verify(published.path)
+    adapters.verify(published.path)
     (published.path / "extra.json").write_text("{}")
     with pytest.raises(Unsafe, match="not those of its manifest"):
-        registry.verify(published.path)
+        adapters.verify(published.path)
 
 
 def header(weights, change):
@@ -146,17 +146,17 @@ def _hole(told):
 
 @pytest.mark.parametrize("change", [_overflow, _overlap, _beyond, _shape, _hole])
 def test_a_header_that_lies_never_gets_as_far_as_a_model(adapter, tmp_path, change):
-    weights = adapter / registry.WEIGHTS
+    weights = adapter / adapters.WEIGHTS
     weights.write_bytes(header(weights, change))
     with pytest.raises(Unsafe, match="no sound weights file"):
-        registry.publish(adapter, tmp_path / "models", base=BASE)
+        adapters.publish(adapter, tmp_path / "models", base=BASE)
     assert not list((tmp_path / "models").iterdir())
 
 
 def test_two_hundred_mutants_are_refused_or_hold_the_same_tensors(adapter, tmp_path):
-    weights = adapter / registry.WEIGHTS
+    weights = adapter / adapters.WEIGHTS
     whole, rng = weights.read_bytes(), random.Random(1)
-    expected = registry.inspect(adapter, BASE).tensors
+    expected = adapters.inspect(adapter, BASE).tensors
     refused = 0
     for number in range(200):
         harmed = bytearray(whole)
@@ -166,12 +166,12 @@ def test_two_hundred_mutants_are_refused_or_hold_the_same_tensors(adapter, tmp_p
             del harmed[rng.randrange(len(harmed)) :]
         weights.write_bytes(harmed)
         try:
-            found = registry.inspect(adapter, BASE).tensors
+            found = adapters.inspect(adapter, BASE).tensors
         except Unsafe:
             refused += 1
         else:
             shapes = [
-                sorted((tensor.dtype, tensor.shape) for tensor in told[registry.WEIGHTS].values())
+                sorted((tensor.dtype, tensor.shape) for tensor in told[adapters.WEIGHTS].values())
                 for told in (found, expected)
             ]
             assert shapes[0] == shapes[1]
@@ -183,9 +183,9 @@ def test_two_hundred_mutants_are_refused_or_hold_the_same_tensors(adapter, tmp_p
 def test_an_adapter_with_numbers_that_are_none_is_refused(adapter, tmp_path, kind, number):
     harmed = np.ones((40, 4), kind)
     harmed[37, 2] = number
-    save_file({"a": np.ones((3, 3), kind), "z": harmed}, adapter / registry.WEIGHTS)
+    save_file({"a": np.ones((3, 3), kind), "z": harmed}, adapter / adapters.WEIGHTS)
     with pytest.raises(Unsafe, match="z holds NaN or infinity"):
-        registry.publish(adapter, tmp_path / "models", base=BASE)
+        adapters.publish(adapter, tmp_path / "models", base=BASE)
     assert not list((tmp_path / "models").iterdir())
 
 
@@ -193,32 +193,32 @@ def test_bfloat16_is_looked_at_too(adapter):
     header = json.dumps({"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
     for bits, sound in ((0x3F80, True), (0x7F80, False), (0xFFC0, False), (0x7F7F, True)):
         data = (0x3F80).to_bytes(2, "little") + bits.to_bytes(2, "little")
-        (adapter / registry.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header + data)
+        (adapter / adapters.WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header + data)
         with nullcontext() if sound else pytest.raises(Unsafe, match="a holds NaN"):
-            registry.inspect(adapter, BASE)
+            adapters.inspect(adapter, BASE)
 
 
 def test_settings_that_are_no_json_are_refused(adapter, tmp_path):
-    (adapter / registry.SETTINGS).write_text('{"rank": NaN}')
+    (adapter / adapters.SETTINGS).write_text('{"rank": NaN}')
     with pytest.raises(Unsafe, match="is not JSON"):
-        registry.publish(adapter, tmp_path / "models", base=BASE)
-    (adapter / registry.SETTINGS).unlink()
+        adapters.publish(adapter, tmp_path / "models", base=BASE)
+    (adapter / adapters.SETTINGS).unlink()
     with pytest.raises(Unsafe, match="is no adapter"):
-        registry.publish(adapter, tmp_path / "models", base=BASE)
+        adapters.publish(adapter, tmp_path / "models", base=BASE)
 
 
 def test_garbage_is_what_no_policy_names_and_nobody_just_made(adapter, tmp_path, published):
     models = tmp_path / "models"
-    orphan = registry.publish(adapter, models, base="c" * 64)
-    (models / f"{registry.UNFINISHED}abc").mkdir()
+    orphan = adapters.publish(adapter, models, base="c" * 64)
+    (models / f"{adapters.UNFINISHED}abc").mkdir()
     (models / "smollm2-135m-instruct").mkdir()
-    assert registry.collect_garbage(models, {published.id}, older_than=3600) == []
-    assert registry.collect_garbage(models, {published.id}, older_than=0) == [
-        models / f"{registry.UNFINISHED}abc",
+    assert adapters.collect_garbage(models, {published.id}, older_than=3600) == []
+    assert adapters.collect_garbage(models, {published.id}, older_than=0) == [
+        models / f"{adapters.UNFINISHED}abc",
         orphan.path,
     ]
     assert sorted(path.name for path in models.iterdir()) == sorted([published.id, "smollm2-135m-instruct"])
-    assert registry.collect_garbage(tmp_path / "nowhere", set(), older_than=0) == []
+    assert adapters.collect_garbage(tmp_path / "nowhere", set(), older_than=0) == []
 
 
 KILLED = """
@@ -246,17 +246,17 @@ def test_killed_at_any_point_a_model_is_there_whole_or_not_at_all(adapter, tmp_p
             [sys.executable, "-c", KILLED, str(adapter), str(models), str(at)], check=False, env=dict(os.environ)
         )
         whole = (
-            [path for path in models.iterdir() if not path.name.startswith(registry.UNFINISHED)]
+            [path for path in models.iterdir() if not path.name.startswith(adapters.UNFINISHED)]
             if models.exists()
             else []
         )
         for path in whole:
-            registry.verify(path, base=BASE)
+            adapters.verify(path, base=BASE)
         if done.returncode == 0:
             break
         killed += 1
         for path in whole:
-            registry.collect_garbage(models, set(), older_than=0)
+            adapters.collect_garbage(models, set(), older_than=0)
             assert not path.exists()
     assert killed > 10
     assert len(whole) == 1
@@ -264,4 +264,4 @@ def test_killed_at_any_point_a_model_is_there_whole_or_not_at_all(adapter, tmp_p
 
 def test_every_refusal_is_one_that_the_command_line_prints(tmp_path):
     with pytest.raises(LoopdError, match="There is no model directory"):
-        registry.verify(tmp_path / "nowhere")
+        adapters.verify(tmp_path / "nowhere")

@@ -14,9 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from loop import db
-from loop.models import Table
-from loop.store import Store
+from loop.store import Store, db
+from loop.store.tables import Table
 from loop.types import (
     Arm,
     Call,

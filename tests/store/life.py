@@ -14,9 +14,8 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Connection, text
 
-from loop import db
-from loop.models import Table
-from loop.store import Store, now
+from loop.store import Store, db, now
+from loop.store.tables import Table
 from loop.types import (
     Dataset,
     End,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from loop import lease
+from loop.control import lease
 from loop.errors import AlreadyRunning, CannotCreate
 from loop.store import Store
 from loop.types import RoundState

@@ -10,10 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from loop import db
 from loop.errors import CannotCreate, CheckNegative, ConfigError
-from loop.models import Table
-from loop.store import Store
+from loop.store import Store, db
+from loop.store.tables import Table
 from loop.types import Purpose, RoundState
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")

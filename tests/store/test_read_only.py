@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from loop import db
 from loop.errors import CannotCreate, CheckNegative, NotFound
+from loop.store import db
 
 HOSTILE = (
     "drop table round",

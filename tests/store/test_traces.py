@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from loop import db
 from loop.errors import CheckNegative
+from loop.store import db
 from loop.store.traces import Kept, Provenance
 from loop.traces.importing import task_of, trajectory_of
 from loop.traces.trace import Trace

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from loop import db
+from loop.store import db
 from loop.types import Purpose, Split, Standing, Suite
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"

@@ -6,11 +6,11 @@ import mlx.core as mx
 import pytest
 from mlx_lm.models.cache import KVCache
 
-from loop.student import abreast, cores
-from loop.student.abreast import Reader
-from loop.student.attention import Reading, install
-from loop.student.loading import load
-from loop.student.tiny import tiny
+from loop.compute.cpu import abreast, cores
+from loop.compute.cpu.abreast import Reader
+from loop.student.engine.attention import Reading, install
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 
 @pytest.fixture

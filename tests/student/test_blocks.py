@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student import blocks
-from loop.student.cores import streams
-from loop.student.layout import Shape
+from loop.compute.cpu import blocks
+from loop.compute.cpu.cores import streams
+from loop.compute.layout import Shape
 
 K, D = 2, 64
 lengths = st.one_of(st.integers(1, 600), st.sampled_from([127, 128, 129, 256]))

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
 from loop.errors import ConfigError
-from loop.student import gguf, sources
-from loop.student.constraint import Constraint, masked, settled
-from loop.student.conversations import Request
-from loop.student.engine import Engine, Refused
-from loop.student.grammar import Free, step
-from loop.student.loading import load
-from loop.student.parse import CLOSE, OPEN, parse
-from loop.student.plain import PlainEngine
-from loop.student.render import Renderer
+from loop.student.engine.batching import Engine, Refused
+from loop.student.engine.conversations import Request
+from loop.student.engine.plain import PlainEngine
+from loop.student.grammar.automaton import Free, step
+from loop.student.grammar.constraint import Constraint, masked, settled
+from loop.student.grammar.schemas import answer
 from loop.student.sampling import Sampling
-from loop.student.schemas import answer
-from loop.student.spans import call_text
-from loop.student.tiny import tiny
+from loop.templates.parse import CLOSE, OPEN, parse
+from loop.templates.render import Renderer
+from loop.templates.spans import call_text
 from loop.types import Call, Catalogue, Tool
+from loop.weights import gguf, sources
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 TREE = {
     "type": "object",

@@ -9,7 +9,7 @@ import pytest
 COMPUTE = """
 import sys, threading
 import mlx.core as mx
-from loop.student.denormals import flush_denormals
+from loop.compute.cpu.denormals import flush_denormals
 mx.set_default_device(mx.cpu)
 if sys.argv[1] == "flushed":
     print(flush_denormals())

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student.drafts import LENGTHS, Drafts
+from loop.student.engine.drafts import LENGTHS, Drafts
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=60), max_size=4)
 

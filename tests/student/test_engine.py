@@ -7,18 +7,19 @@ import pytest
 from mlx_lm.generate import generate_step
 from mlx_lm.models import llama, qwen3
 
+from loop.compute.cpu import blocks
+from loop.compute.layout import PAGE
 from loop.errors import ConfigError
-from loop.student import blocks, loading
-from loop.student.conversations import Request
-from loop.student.engine import Engine, Queue, Refused
-from loop.student.layout import PAGE
-from loop.student.loading import load
-from loop.student.plain import PlainEngine
-from loop.student.render import Renderer
+from loop.student.engine.batching import Engine, Queue, Refused
+from loop.student.engine.conversations import Request
+from loop.student.engine.plain import PlainEngine
 from loop.student.sampling import Sampling, choose
-from loop.student.sources import embedded
-from loop.student.tiny import tiny
+from loop.templates.render import Renderer
 from loop.types import Message, Precision
+from loop.weights import loading
+from loop.weights.loading import load
+from loop.weights.sources import embedded
+from loop.weights.tiny import tiny
 from task_generators.backends.catalogues import catalogue, tools_of
 
 VOCABULARY = range(2, 400)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from loop.registry import publish
-from loop.student.chat import talk
-from loop.student.export import fuse
-from loop.student.loading import load
-from loop.student.render import Renderer
-from loop.student.sources import directory_digest, verify
-from loop.student.tiny import tiny
+from loop.cli.chat import talk
+from loop.templates.render import Renderer
 from loop.types import Call, Catalogue, Message, Precision, Reply
+from loop.weights.adapters import publish
+from loop.weights.export import fuse
+from loop.weights.loading import load
+from loop.weights.sources import directory_digest, verify
+from loop.weights.tiny import tiny
 from task_generators.backends.catalogues import catalogue, tools_of
 from task_generators.backends.worlds import open_world
 
@@ -43,7 +43,7 @@ def adapter(base, tmp_path):
 
 
 def export(base, adapter, out):
-    command = [sys.executable, "-m", "loop.student.export", "--base", base, "--adapter", adapter, "--out", out]
+    command = [sys.executable, "-m", "loop.weights.export", "--base", base, "--adapter", adapter, "--out", out]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

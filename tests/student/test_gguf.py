@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from loop.errors import Unsafe
-from loop.student.loading import load
-from loop.student.sources import find
-from loop.student.tiny import HEADS, INTERMEDIATE, KV_HEADS, LAYERS, tiny
+from loop.weights.loading import load
+from loop.weights.sources import find
+from loop.weights.tiny import HEADS, INTERMEDIATE, KV_HEADS, LAYERS, tiny
 
 BLOCK = 32
 NAMES = {

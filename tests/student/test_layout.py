@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student import attention, blocks, layout, tails
-from loop.student.cores import streams
-from loop.student.layout import PAGE, RUN, Seat, Work, _cuts, lay_out, pages_of
+from loop.compute import layout
+from loop.compute.cpu import blocks
+from loop.compute.cpu.cores import streams
+from loop.compute.layout import PAGE, RUN, Seat, Work, _cuts, lay_out, pages_of
+from loop.student.engine import attention, tails
 
 K, G, D = 2, 3, 8
 taken = attention._taken

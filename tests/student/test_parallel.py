@@ -9,13 +9,13 @@ from mlx import nn
 from mlx.utils import tree_flatten
 from mlx_lm.models import llama
 
-from loop.student import blocks, parallel
-from loop.student.conversations import Request
-from loop.student.cores import streams
-from loop.student.engine import Engine
-from loop.student.loading import load
-from loop.student.parallel import ColumnParallel, Cores, Mlp, Part, head, install, rows, width
-from loop.student.tiny import tiny
+from loop.compute.cpu import blocks, parallel
+from loop.compute.cpu.cores import streams
+from loop.compute.cpu.parallel import ColumnParallel, Cores, Mlp, Part, head, install, rows, width
+from loop.student.engine.batching import Engine
+from loop.student.engine.conversations import Request
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 sizes = st.one_of(st.integers(1, 300), st.sampled_from([96, 192, 576]))
 shapes = st.one_of(st.integers(1, 12), st.tuples(st.integers(1, 4), st.integers(1, 3)))

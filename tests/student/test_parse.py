@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loop.student.parse import MAX_CALLS, MAX_CHARACTERS, parse
-from loop.student.spans import assistant_text
+from loop.templates.parse import MAX_CALLS, MAX_CHARACTERS, parse
+from loop.templates.spans import assistant_text
 from loop.types import Call, Catalogue, Message, Tool
 
 MV = Call(name="mv", arguments={"a": 1})

@@ -3,9 +3,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student.attention import Shelf
-from loop.student.layout import PAGE, Work, lay_out, pages_of
-from loop.student.rack import Rack
+from loop.compute.layout import PAGE, Work, lay_out, pages_of
+from loop.student.engine.attention import Shelf
+from loop.student.engine.rack import Rack
 
 K, D = 2, 3
 lengths = st.integers(1, 3 * PAGE)

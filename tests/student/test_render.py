@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from loop.canonical import canonical
 from loop.errors import ConfigError, Unsafe
-from loop.student.compact import signature
-from loop.student.render import Renderer
-from loop.student.tiny import tiny
+from loop.templates.compact import signature
+from loop.templates.render import Renderer
 from loop.types import Call, Catalogue, Message, Tool
+from loop.weights.tiny import tiny
 
 HERE = Path(__file__).parent
 PARAMETERS = {

@@ -7,8 +7,8 @@ import pytest
 from mlx import nn
 from mlx_lm.models.rope_utils import initialize_rope
 
-from loop.student import rotary
-from loop.student.rotary import Rotary, offset, share_turns
+from loop.compute import rotary
+from loop.compute.rotary import Rotary, offset, share_turns
 
 SIZE = 16
 LLAMA3 = {

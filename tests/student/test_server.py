@@ -11,14 +11,14 @@ import httpx2
 import pytest
 
 from loop import plugins
-from loop.conversation import conversation
 from loop.errors import FailureKind, ProviderError
-from loop.gpu import PLAIN
+from loop.rollout.conversation import conversation
+from loop.runtime.gpu import PLAIN
 from loop.student.client import Student
-from loop.student.render import Renderer
 from loop.student.server import LEAST_ROOM, room
-from loop.student.tiny import tiny
+from loop.templates.render import Renderer
 from loop.types import Call, Catalogue, Message, Part, Tool
+from loop.weights.tiny import tiny
 
 PARAMETERS = {"type": "object", "properties": {"source": {"type": "string"}}, "required": ["source"]}
 CATALOGUE = Catalogue(tools=(Tool(name="mv", description="Move a file.", parameters=PARAMETERS),))

@@ -2,11 +2,11 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from loop.student import loading
-from loop.student.conversations import Request
-from loop.student.engine import Engine
+from loop.student.engine.batching import Engine
+from loop.student.engine.conversations import Request
 from loop.student.service import Queued, Service
-from loop.student.tiny import tiny
+from loop.weights import loading
+from loop.weights.tiny import tiny
 
 
 def engine_for_one(base):

@@ -7,13 +7,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from loop.errors import ConfigError, LoopdError, NotFound, Unsafe
-from loop.registry import publish
-from loop.student import sources
-from loop.student.loading import load
-from loop.student.render import Renderer
-from loop.student.sources import directory_digest, find
-from loop.student.tiny import tiny
+from loop.templates.render import Renderer
 from loop.types import Catalogue, Message
+from loop.weights import sources
+from loop.weights.adapters import publish
+from loop.weights.loading import load
+from loop.weights.sources import directory_digest, find
+from loop.weights.tiny import tiny
 
 
 @pytest.fixture(scope="module")

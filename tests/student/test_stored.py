@@ -6,11 +6,11 @@ import threading
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from loop.student.conversations import Request
-from loop.student.engine import Engine
-from loop.student.loading import load
-from loop.student.stored import NAME, Place, StoredPrefixes
-from loop.student.tiny import tiny
+from loop.student.engine.batching import Engine
+from loop.student.engine.conversations import Request
+from loop.student.engine.stored import NAME, Place, StoredPrefixes
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,9 @@ def model(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def everything_pays(monkeypatch):
-    monkeypatch.setattr("loop.student.stored.SPAN", 0.0)  # a tiny model computes faster than any disk reads
-    monkeypatch.setattr("loop.student.stored.StoredPrefixes._timed", lambda *_: None)
-    monkeypatch.setattr("loop.student.stored.RATE", 1e15)
+    monkeypatch.setattr("loop.student.engine.stored.SPAN", 0.0)  # a tiny model computes faster than any disk reads
+    monkeypatch.setattr("loop.student.engine.stored.StoredPrefixes._timed", lambda *_: None)
+    monkeypatch.setattr("loop.student.engine.stored.RATE", 1e15)
 
 
 def place(directory, policy="p", template="compact", budget=2**30):
@@ -105,7 +105,7 @@ def test_what_a_killed_server_left_half_written_is_removed_and_nothing_of_others
 
 def test_a_disk_that_is_nearly_full_is_left_to_the_store(model, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=300 * 2**20)
-    monkeypatch.setattr("loop.student.stored.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("loop.student.engine.stored.shutil.disk_usage", lambda _: usage)
     served(model, place(tmp_path), prompt(1))
     assert files(tmp_path) == []
 
@@ -113,7 +113,7 @@ def test_a_disk_that_is_nearly_full_is_left_to_the_store(model, tmp_path, monkey
 def test_what_waits_to_be_written_is_bounded(model, tmp_path, monkeypatch):
     begin, write = threading.Event(), StoredPrefixes._write
     monkeypatch.setattr(StoredPrefixes, "_write", lambda *args: (begin.wait(30), write(*args)))
-    monkeypatch.setattr("loop.student.stored.WAITING", 1)
+    monkeypatch.setattr("loop.student.engine.stored.WAITING", 1)
     engine = Engine(model, stored=place(tmp_path))
     for seed in range(3):
         engine.prefixes.get(prompt(seed))
@@ -144,13 +144,13 @@ def test_a_directory_that_cannot_be_written_costs_nothing_but_the_reuse(model, t
 
 def test_short_prefixes_and_those_that_compute_fast_are_not_stored(model, tmp_path, monkeypatch):
     served(model, place(tmp_path), prompt(1, 40))
-    monkeypatch.setattr("loop.student.stored.SPAN", 1e9)
-    monkeypatch.setattr("loop.student.stored.RATE", 400e6)
+    monkeypatch.setattr("loop.student.engine.stored.SPAN", 1e9)
+    monkeypatch.setattr("loop.student.engine.stored.RATE", 400e6)
     served(model, place(tmp_path), prompt(1))
     assert files(tmp_path) == []
 
 
 def test_a_file_that_would_be_slower_than_computing_is_not_read(model, tmp_path, monkeypatch):
     served(model, place(tmp_path), prompt(1))
-    monkeypatch.setattr("loop.student.stored.RATE", 1.0)
+    monkeypatch.setattr("loop.student.engine.stored.RATE", 1.0)
     assert served(model, place(tmp_path), prompt(1))[1].prefix_loads == 0

@@ -3,7 +3,7 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import settings
 
-from loop.conversation import conversation
+from loop.rollout.conversation import conversation
 from loop.types import Catalogue, Message, Tool
 from teachers.codex import Codex
 from teachers.deepseek import DeepSeek

@@ -7,7 +7,7 @@ from checkers.outcome import Outcome
 from checkers.stop import Stop
 from loop import plugins
 from loop.errors import FailureKind, ProviderError
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.types import Call, From, Part, PlannedCall, Play, Tier, Turn
 from task_generators.files import Files
 from task_generators.trading import Trading

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.conversation import conversation
 from loop.errors import FailureKind, ProviderError
+from loop.rollout.conversation import conversation
 from loop.types import Call, Catalogue, Message
 from teachers.codex import Codex
 from teachers.codex_client.binary import find_binary

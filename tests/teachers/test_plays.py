@@ -12,7 +12,7 @@ from checkers.outcome import Outcome
 from checkers.stop import Stop
 from loop import plugins
 from loop.errors import FailureKind
-from loop.rollout import play
+from loop.rollout.play import play
 from loop.types import End, Part, Play
 from task_generators.backends.bfcl import entries, entry_task
 from teachers.fakes.deepseek import FakeDeepSeek

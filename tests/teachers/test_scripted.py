@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from loop.errors import FailureKind, ProviderError
-from loop.rollout import Transcript, converse
+from loop.rollout.play import Transcript, converse
 from loop.types import OFFICIAL, Call, Catalogue, End, From, PlannedCall, Task, Tier, Turn
 from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world

@@ -2,9 +2,9 @@
 
 import pytest
 
-from loop.rollout import play
+from loop.cli.trial import probe, trial_tasks
+from loop.rollout.play import play
 from loop.types import Call, End, Message, Part, Play
-from teachers._trial import probe, trial_tasks
 from teachers.deepseek import DeepSeek
 from teachers.fakes.deepseek import FakeDeepSeek
 from teachers.fakes.minds import closing, saying

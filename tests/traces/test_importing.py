@@ -6,9 +6,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from loop import lock
-from loop.cli import app
+from loop.cli.main import app
 from loop.errors import AlreadyRunning, ConfigError
+from loop.runtime import lock
 from loop.store import Store
 from loop.traces.importing import BATCH, ImportRules, take
 from loop.traces.privacy.pseudonyms import Pseudonyms

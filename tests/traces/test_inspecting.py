@@ -4,7 +4,7 @@ import json
 
 from typer.testing import CliRunner
 
-from loop.cli import app
+from loop.cli.main import app
 from loop.traces.inspection import inspect
 from loop.traces.reading import read
 

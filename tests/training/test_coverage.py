@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.coverage import Coverage, Ranking, traits
-from loop.training.mix import MixRules, Skill, select
+from loop.dataset.coverage import Coverage, Ranking, traits
+from loop.dataset.mix import MixRules, Skill, select
 from loop.types import Accepted, Asked, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
 
 NAMES = ("reef", "gate", "lab", "tax.doc")

@@ -8,11 +8,11 @@ import pytest
 from mlx_lm.models import cohere
 from mlx_lm.models.cache import KVCache
 
-from loop.student.loading import load
-from loop.student.tiny import tiny
 from loop.training import divergence
 from loop.training.masks import Row
 from loop.types import Catalogue, Message, Precision
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 
 def plays(count=5):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training import elementwise
+from loop.compute.cpu import elementwise
 
 
 @settings(deadline=None)

@@ -3,11 +3,12 @@
 import mlx.core as mx
 import pytest
 
+from loop.compute import memory
 from loop.errors import ConfigError
-from loop.student.loading import load
-from loop.student.tiny import tiny
-from loop.training import lora, memory
+from loop.training import lora
 from loop.training.job import Job
+from loop.weights.loading import load
+from loop.weights.tiny import tiny
 
 
 @pytest.fixture

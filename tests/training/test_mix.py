@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.mix import MixRules, Skill, length, own, repaired, select, spoken
+from loop.dataset.mix import MixRules, Skill, length, own, repaired, select, spoken
 from loop.types import Accepted, Call, Catalogue, End, Message, Split, Task, Tier, Trajectory, Turn
 
 TIERS = list(Tier)

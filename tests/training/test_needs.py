@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student.spans import Span
+from loop.templates.spans import Span
 from loop.training.job import Example
 from loop.training.masks import Row, RowTurn
 from loop.training.needs import Sought, turns_of

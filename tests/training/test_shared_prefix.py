@@ -10,19 +10,19 @@ from mlx import nn
 from mlx.utils import tree_flatten
 from mlx_lm.models import cohere, granite, qwen3
 
-from loop.student.export import fuse
-from loop.student.loading import load
-from loop.student.sources import embedded
-from loop.student.tiny import tiny
+from loop.compute.pieces import whole
 from loop.training import backprop, lora, shared_prefix
 from loop.training.engine import Engine
 from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
-from loop.training.pieces import whole
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
 from loop.types import Precision
+from loop.weights.export import fuse
+from loop.weights.loading import load
+from loop.weights.sources import embedded
+from loop.weights.tiny import tiny
 
 
 def forest(count, vocabulary, seed):

@@ -13,19 +13,19 @@ import pytest
 from mlx.utils import tree_flatten
 from mlx_lm.generate import generate_step
 
-from loop import registry
 from loop.errors import ConfigError
-from loop.registry import WEIGHTS
-from loop.student.conversations import Request
-from loop.student.engine import Engine
-from loop.student.export import fuse
-from loop.student.loading import load
-from loop.student.sources import directory_digest
-from loop.student.tiny import tiny
+from loop.student.engine.batching import Engine
+from loop.student.engine.conversations import Request
 from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import Job, read_examples, read_job
 from loop.training.trainer import TAKEN, learning_rate, read_rows, train
 from loop.types import Call, Catalogue, Message, Precision, Tool
+from loop.weights import adapters
+from loop.weights.adapters import WEIGHTS
+from loop.weights.export import fuse
+from loop.weights.loading import load
+from loop.weights.sources import directory_digest
+from loop.weights.tiny import tiny
 
 CATALOGUE = Catalogue(
     tools=(Tool(name="mkdir", description="Create.", parameters={"type": "object", "properties": {}}),)
@@ -81,7 +81,7 @@ def test_it_learns_tells_and_writes_what_serving_loads(job, tmp_path):
     assert lines[-1]["done"] is True
     assert lines[-1]["adapter"] == str(job.out)
     assert lines[-2]["loss"] < lines[1]["loss"] - 0.5
-    published = registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
+    published = adapters.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
     plain, tuned = load(job.base), load(job.base, published.path)
     before, after = dict(tree_flatten(plain.parameters())), dict(tree_flatten(tuned.parameters()))
     changed = {name for name in before if not mx.array_equal(before[name], after[name])}
@@ -92,7 +92,7 @@ def test_a_quantized_base_learns_by_an_adapter_that_is_served_beside_it(job, tmp
     job = job.model_copy(update={"base": fuse(job.base, None, tmp_path / "rounded", Precision.FOUR)})
     lines = run(job)
     assert lines[-2]["loss"] < lines[1]["loss"] - 0.5
-    published = registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
+    published = adapters.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
     tuned, tokens = load(job.base, published.path), tuple(range(5, 30))
     engine = Engine(tuned)
     engine.submit(Request(tokens=tokens, prefix=10, max_tokens=12))
@@ -177,7 +177,7 @@ def test_rows_that_are_chosen_on_the_way_are_named_beside_the_adapter(job, tmp_p
     names = (job.out / TAKEN).read_text().split()
     assert len(names) == len(set(names)) == 10
     assert {*names} < {f"t{number}" for number in range(24)}
-    registry.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
+    adapters.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
 
 
 def test_the_learning_rate_climbs_and_falls(job):
@@ -267,7 +267,7 @@ def test_all_weights_learn_and_serving_loads_them(job, tmp_path):
     lines = run(full)
     assert lines[0]["engine"] == "shared-prefix"
     assert lines[-2]["loss"] < lines[1]["loss"]
-    published = registry.publish(full.out, tmp_path / "published", base=directory_digest(full.base))
+    published = adapters.publish(full.out, tmp_path / "published", base=directory_digest(full.base))
     before, after = (dict(tree_flatten(load(full.base, path).parameters())) for path in (None, published.path))
     assert before.keys() == after.keys()
     assert all(not mx.array_equal(before[name], after[name]) for name in before)

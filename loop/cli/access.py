@@ -1,0 +1,114 @@
+"""How a verb reaches the store: reading beside the daemon, writing through it, or with its lock where none runs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from loop import config
+from loop.control import channel, commands, lease
+from loop.errors import NotFound
+from loop.runtime import lock, paths
+from loop.store import Store, db
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
+
+
+FEW: Final = 4
+"""Columns that a table may fold when they do not fit; more are shown as records."""
+
+
+def settings() -> config.Config:
+    """Read the configuration as the daemon would."""
+    return config.load(paths.find(), None, {}, config.environment())
+
+
+def url() -> str:
+    """Tell where the store is.
+
+    Raises:
+        NotFound: there is none yet.
+    """
+    places = paths.find()
+    found = settings().database or places.database
+    if found.startswith("sqlite:///") and not Path(found.removeprefix("sqlite:///")).exists():
+        raise NotFound(f"There is no store at {found}. Make one: loopd start")
+    return found
+
+
+@contextmanager
+def reading() -> Iterator[db.Ask]:
+    """Ask in SQL, read only."""
+    with db.read_only(url()) as ask:
+        yield ask
+
+
+@contextmanager
+def store() -> Iterator[Store]:
+    """Look records up; nothing is written."""
+    with Store.open(url()) as opened:
+        yield opened
+
+
+def change(verb: str, **arguments: JsonValue) -> commands.Answer:
+    """Have the daemon do it, or do it here with the daemon's lock."""
+    places = paths.find()
+    if lock.holder(places.data) is not None:
+        return channel.call(places.run, verb, arguments)
+    with lock.hold(places.data), store() as opened, lease.hold(opened, places.data):
+        return commands.carry_out(opened, verb, arguments)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print rows as a table, or as JSON under a version."""
+    if as_json:
+        typer.echo(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
+        return
+    console, words = Console(), [{name: _word(value) for name, value in row.items()} for row in rows]
+    wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
+    if wide > console.width and len(words[0]) > FEW:
+        console.print(_records(words), soft_wrap=True)
+    else:
+        console.print(_table(words) if words else "none")
+
+
+def show_json(told: dict[str, Any]) -> None:
+    """Print one thing as JSON under a version."""
+    typer.echo(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
+
+
+def _word(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: Sequence[dict[str, str]]) -> Table:
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row.values()))
+    return table
+
+
+def _records(rows: Sequence[dict[str, str]]) -> Text:
+    """Spell rows that are too wide for a table one column a line."""
+    widest = max(map(len, rows[0]))
+    blocks = ["\n".join(f"{name:>{widest}}  {value}" for name, value in row.items()) for row in rows]
+    return Text("\n\n".join(blocks))
+
+
+def show_query(query: str, *, as_json: bool) -> None:
+    """Print what a query answers."""
+    with reading() as ask:
+        answer = ask(query)
+    if answer.more:
+        typer.echo("Not all rows are shown; add a limit or a condition.", err=True)
+    show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=as_json)

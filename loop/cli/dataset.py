@@ -1,0 +1,77 @@
+"""`loopd dataset`: what candidates were trained on."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loop.cli.access import Json, show, show_json, show_query, store
+from loop.dataset.chat_format import Arguments, row
+from loop.errors import CannotCreate, NotFound
+from loop.store import Store
+from loop.types import Dataset
+
+app = typer.Typer(help="Datasets: list, show, diff, export.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="The dataset's id, or the beginning of it.")]
+Out = Annotated[Path, typer.Argument(help="The file to write: JSON lines with messages and tools.")]
+Spelling = Annotated[Arguments, typer.Option(help="How arguments are spelled: object (hub, TRL) or string (OpenAI).")]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every dataset with the round that made it."""
+    show_query("select round, dataset, dataset_rows from v_rounds where dataset is not null", as_json=as_json)
+
+
+@app.command("show")
+def show_(dataset: Id, *, as_json: Json = False) -> None:
+    """How many rows each rule chose or left out, and the rules."""
+    with store() as opened:
+        found = _find(opened, dataset)
+    counts = [{"what": name, "value": value} for name, value in {"id": found.id, **found.counts, **found.rules}.items()]
+    show(counts, as_json=as_json)
+
+
+@app.command()
+def diff(one: Id, other: Id, *, as_json: Json = False) -> None:
+    """Which counts and rules differ, and which rows only one of two datasets has."""
+    with store() as opened:
+        first, second = _find(opened, one), _find(opened, other)
+    mine, theirs = set(first.rows), set(second.rows)
+    rows = [{"only in": first.id[:12], "trajectory": each} for each in first.rows if each not in theirs]
+    rows += [{"only in": second.id[:12], "trajectory": each} for each in second.rows if each not in mine]
+    if as_json:
+        show_json({"one": first.id, "other": second.id, "changed": _changed(first, second), "rows": rows})
+        return
+    show(_changed(first, second), as_json=False)
+    show(rows, as_json=False)
+
+
+def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
+    """List the counts and rules that differ, and how many rows both have."""
+    old, new = ({**each.counts, **each.rules} for each in (first, second))
+    differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    rows = [{"what": name, first.id[:12]: old.get(name), second.id[:12]: new.get(name)} for name in differ]
+    both = len(set(first.rows) & set(second.rows))
+    return [*rows, {"what": "rows in both", first.id[:12]: both, second.id[:12]: both}]
+
+
+@app.command()
+def export(dataset: Id, out: Out, *, arguments: Spelling = "object") -> None:
+    """Write a dataset for other trainers: the same file, bit for bit, every time."""
+    with store() as opened:
+        found = _find(opened, dataset)
+        lines = [json.dumps(row(each, arguments), ensure_ascii=False) for each in opened.dataset_rows(found.id)]
+    try:
+        out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise CannotCreate(f"{out}: {error.strerror}") from error
+    typer.echo(f"{len(lines)} rows in {out}")
+
+
+def _find(opened: Store, begins: str) -> Dataset:
+    found = [name for name in opened.dataset_names() if name.startswith(begins)]
+    if len(found) != 1:
+        raise NotFound(f"{len(found)} datasets begin with '{begins}'. List them: loopd dataset list")
+    return opened.dataset_named(found[0])

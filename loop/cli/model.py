@@ -1,0 +1,279 @@
+"""`loopd model`: the policies; compare, propose, promote, roll back; check them, take them elsewhere, talk to them."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import JsonValue
+from rich.console import Console
+
+from loop import config, parts, plugins
+from loop.artifacts import cards, policy_files
+from loop.cli import transcript
+from loop.cli.access import Json, Reason, change, settings, show, show_json, show_query, store
+from loop.cli.chat import talk
+from loop.errors import CannotCreate, LoopdError, NotFound
+from loop.gates.comparison import INTERVAL
+from loop.gates.judging import OVERALL
+from loop.gates.pairing import Paired, by_backend, pair
+from loop.gates.statistics import bounds
+from loop.proposals import PROMPTS, read_system
+from loop.rollout.conversation import conversation
+from loop.runtime import gpu, lock, paths
+from loop.runtime.child import scrubbed
+from loop.store import Store
+from loop.store.suites import Measured
+from loop.types import Part, Player, Policy, Precision, Split, Task
+from loop.weights import adapters
+from task_generators.backends.catalogues import catalogue
+from task_generators.backends.worlds import open_world
+
+app = typer.Typer(
+    help="Policies: list, show, diff, card, propose, promote, roll back, verify, export, chat.", no_args_is_help=True
+)
+Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
+System = Annotated[Path | None, typer.Option(help="A file with the whole new system prompt.")]
+Prompt = Annotated[str | None, typer.Option(help=f"Put behind its own prompt: {', '.join(PROMPTS)}.")]
+Rounded = Annotated[Precision | None, typer.Option(help="What the served weights are rounded to.")]
+Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
+Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or export the adapter alone.")]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every policy with its place."""
+    show_query("select * from v_policies", as_json=as_json)
+
+
+@app.command("show")
+def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
+    """What a policy is made of, its place, and where its adapter lies."""
+    with store() as opened:
+        found = _named(opened, policy)
+        standing = next(standing for each, standing in opened.policies() if each.id == found.id)
+    told = {"id": found.id, "standing": standing, **found.model_dump(mode="json"), "parent": found.parent}
+    told["directory"] = paths.find().adapter(found)
+    show([{"what": name, "value": value} for name, value in told.items()], as_json=as_json)
+
+
+@app.command()
+def verify(policy: Begins = "champion") -> None:
+    """Check an adapter's every byte against its manifest, without loading it."""
+    found = _find(policy)
+    adapter = paths.find().adapter(found)
+    if adapter is None:
+        typer.echo("The stock model has no adapter.")
+        return
+    manifest = adapters.verify(adapter, found.base)
+    typer.echo(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
+
+
+@app.command()
+def export(out: Out, policy: Begins = "champion", *, fuse: Fuse = True) -> None:
+    """Merge a policy's adapter into the base model, rounded as it is served: a directory for mlx-lm and others."""
+    found = _find(policy)
+    what = _fused(found, out.absolute()) if fuse else _adapter_alone(found, out)
+    for name, text in cards.files(_report(found.id)).items():
+        (out / name).write_text(text, encoding="utf-8")
+    typer.echo(f"{out}: {what}, with the policy's cards. It was measured with the system prompt that")
+    typer.echo(f"{cards.README} names: give it the same one.")
+
+
+def _fused(policy: Policy, out: Path) -> str:
+    adapter = paths.find().adapter(policy)
+    if adapter is None and policy.precision is Precision.BASE:
+        raise NotFound("This policy has the stock model's weights; copy its directory from data/models.")
+    places = {"--base": _base(policy), "--adapter": adapter, "--precision": policy.precision, "--out": out}
+    words = [str(word) for pair in places.items() if pair[1] is not None for word in pair]
+    arguments = [sys.executable, "-m", "loop.weights.export", *words]
+    done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=scrubbed(gpu.preload()))
+    if done.returncode:
+        raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
+    return "weights in mlx-lm's layout"
+
+
+def _adapter_alone(policy: Policy, out: Path) -> str:
+    adapter = paths.find().adapter(policy)
+    if adapter is None:
+        raise NotFound("The stock model has no adapter.")
+    if out.exists():
+        raise CannotCreate(f"{out} exists. Name a directory that does not.")
+    manifest = adapters.verify(adapter, policy.base)
+    try:
+        out.mkdir(parents=True)
+        for name in manifest.files:
+            shutil.copyfile(adapter / name, out / name)
+    except OSError as error:
+        shutil.rmtree(out, ignore_errors=True)
+        raise CannotCreate(f"{out} cannot be written: {error}") from error
+    return f"the adapter in mlx-lm's layout, made for base {policy.base[:16]}"
+
+
+@app.command()
+def chat(
+    policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Whose tools it gets.")] = "files"
+) -> None:
+    """Talk to a policy with working tools; end with Ctrl-D. The daemon must not be running."""
+    found = _find(policy)
+    places, configured = paths.find().create(), settings()
+    base, adapter = _base(found), places.adapter(found)
+    task = _task(configured, backend)
+    console, student = Console(), configured.student
+    with lock.hold(places.data):
+        lease = gpu.Gpu(places.run, places.logs, places.scratch)
+        kept = gpu.KeptPrefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
+        with lease.serving(
+            base, template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
+        ) as served:
+            part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, found.id)
+            player: Player = plugins.load("teachers", part)
+            world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
+            console.print(f"Served in {served.ready.words}")
+            console.print(f"Tools: {', '.join(tool.name for tool in offered.tools)}")
+            with conversation(player, task, 0) as chat:
+                talk(
+                    chat,
+                    world,
+                    offered,
+                    _lines(console),
+                    lambda message: console.print(transcript.message(message)),
+                    system=found.system,
+                    rule=configured.rule,
+                )
+
+
+@app.command()
+def rollback(policy: Begins, *, reason: Reason = "") -> None:
+    """Make an earlier champion champion again, at once."""
+    answer = change("model.rollback", policy=policy, reason=reason)
+    typer.echo(f"The champion is {answer['champion']}.")
+
+
+@app.command()
+def promote(policy: Begins, *, reason: Reason = "") -> None:
+    """Make a policy champion that every gate holds for, although it is not better beyond doubt."""
+    gates: list[JsonValue] = [plugins.load("loop.gates", part).name for part in settings().gating.gates]
+    answer = change("model.promote", policy=policy, reason=reason, gates=gates)
+    typer.echo(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")
+    _write_card(str(answer["champion"]))
+
+
+@app.command()
+def propose(
+    policy: Begins = "champion", *, system: System = None, prompt: Prompt = None, precision: Rounded = None
+) -> None:
+    """Queue a candidate that needs no training: a policy with another prompt or precision, or as it is, once more."""
+    changes: dict[str, JsonValue] = {
+        "system": None if system is None else read_system(system),
+        "prompt": prompt,
+        "precision": precision,
+    }
+    configured = settings()
+    where: dict[str, JsonValue] = {"config": configured.digest, "seed": configured.seed}
+    answer = change("model.propose", policy=policy, changes=changes, **where)
+    when = "It is judged when the present round has ended, or by the next loopd start."
+    typer.echo(f"Round {answer['round']} judges {answer['candidate']}. {when}")
+
+
+@app.command()
+def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> None:
+    """What two policies differ in, and how they compare on every suite that both were measured on."""
+    with store() as opened:
+        first, second = _named(opened, one), _named(opened, other)
+        fields = [
+            {"what": name, first.id[:12]: mine, second.id[:12]: theirs}
+            for name, mine in first.model_dump(mode="json").items()
+            if mine != (theirs := second.model_dump(mode="json")[name])
+        ]
+        rows = [row for met in opened.measured(first.id) for row in _compared(opened, first, second, met)]
+    if as_json:
+        show_json({"one": first.id, "other": second.id, "fields": fields, "rows": rows})
+        return
+    show(fields, as_json=False)
+    show(rows, as_json=False)
+
+
+@app.command()
+def card(policy: Begins = "champion") -> None:
+    """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
+    found = _find(policy)
+    typer.echo((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
+
+
+def _write_card(policy_id: str) -> Path:
+    directory = policy_files.write(_report(policy_id), paths.find().policies)
+    typer.echo(f"{directory}", err=True)
+    return directory
+
+
+def _report(policy_id: str) -> cards.Report:
+    with store() as opened:
+        policy = opened.policy(policy_id)
+        return policy_files.report(opened, policy, settings().student.source, paths.find().adapter(policy))
+
+
+def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
+    """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
+    unsound = opened.unsound(met.suite_id)
+    new, old = (
+        [score for score in opened.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
+        for each in (first, second)
+    )
+    paired = pair(old, new)
+    groups = {OVERALL: list(range(len(paired.tasks))), **by_backend(paired)} if paired.tasks else {}
+    return [_difference(met.suite, paired.only(rows), name, (first, second)) for name, rows in groups.items()]
+
+
+def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, Policy]) -> dict[str, Any]:
+    old, new = paired.rates()
+    low, high = bounds(new - old, int(paired.plays.min()), INTERVAL)
+    mine, theirs = (each.id[:12] for each in policies)
+    return {
+        "suite": suite,
+        "what": name,
+        "tasks": len(paired.tasks),
+        "k": int(paired.plays.min()),
+        mine: round(float(new.mean()), 4),
+        theirs: round(float(old.mean()), 4),
+        "difference": round(float((new - old).mean()), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
+def _find(begins: str) -> Policy:
+    with store() as opened:
+        return _named(opened, begins)
+
+
+def _named(opened: Store, begins: str) -> Policy:
+    champion = opened.champion()
+    if begins == "champion" and champion is not None:
+        return champion
+    found = [policy for policy, _ in opened.policies() if policy.id.startswith(begins)]
+    if len(found) != 1:
+        raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
+    return found[0]
+
+
+def _base(policy: Policy) -> Path:
+    return parts.base_model(settings(), paths.find()).fits(policy).path
+
+
+def _task(configured: config.Config, generator: str) -> Task:
+    named = next((each for each in configured.sampling.generators if each.use == generator), Part(use=generator))
+    found = plugins.load("task_generators", named)
+    made: Task = found.make(found.arms[0], 1, Split.TRAIN)
+    return made
+
+
+def _lines(console: Console) -> Iterator[str]:
+    while True:
+        try:
+            yield console.input("[bold cyan]you[/] ")
+        except EOFError:
+            return

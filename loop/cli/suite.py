@@ -1,0 +1,257 @@
+"""`loopd suite`: the frozen suites, and any player on any of them."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from loop import parts, plugins
+from loop.cli import live, teacher
+from loop.cli.access import Json, change, settings, show, show_json, store
+from loop.config import Config, Teaching
+from loop.control import progress
+from loop.errors import ConfigError, LoopdError, NotFound, nearest
+from loop.runtime import lock, log, paths
+from loop.runtime.signals import Stop, Stopped
+from loop.stages import evaluation
+from loop.stages.soundness import Entry, Ledger, assess
+from loop.types import Policy, Score, Suite
+from task_generators import suites
+from task_generators.suites import leaks
+
+app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
+FORGIVING: Final = "ast_match"
+"""The checker whose fields are forgiving rules."""
+Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
+Player = Annotated[str, typer.Option(help="champion, stock, a policy's id, a teacher's name, or module:Class.")]
+Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
+TaskId = Annotated[str, typer.Argument(help="The beginning of the task's id, or its id in its data set.")]
+Note = Annotated[str, typer.Option(help="What is wrong with it.")]
+Source = Annotated[str, typer.Option(help="Who found it: a name, an issue.")]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take back what this source said.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to compare with.")]
+Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
+Constrained = Annotated[
+    bool, typer.Option("--constrained", help="Hold the student's calls to the schemas of the tools on offer.")
+]
+Without = Annotated[
+    list[str] | None, typer.Option(help="Switch a forgiving rule of the suite's checker off; may be given again.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every suite with its size and digest."""
+    found = [suites.suite(name) for name in suites.names()]
+    show([{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found], as_json=as_json)
+
+
+@app.command("show")
+def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
+    """A suite's ceiling: what of it is sound, and what of that can be passed. By arm, or task by task."""
+    ledger = _ledger(name)
+    rows = [_line(entry) for entry in ledger.entries] if tasks else _arms(ledger)
+    if as_json:
+        flaws = [flaw.model_dump() for entry in ledger.entries for flaw in entry.flaws]
+        show_json({"suite": name, **_counts(ledger.entries), "rows": rows, "flaws": flaws})
+        return
+    show(rows, as_json=False)
+    for entry in ledger.entries:
+        for flaw in entry.flaws:
+            typer.echo(f"{flaw.kind}: {entry.source or entry.task[:12]}: {flaw.note} ({flaw.source})")
+    told = _counts(ledger.entries)
+    typer.echo(f"{name}: {told['tasks']} tasks, {told['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones.")
+
+
+def _ledger(name: str) -> Ledger:
+    """Put a suite's ledger together: its plans are replayed now, the rest is from the store, where there is one."""
+    suite, chosen = suites.suite(name), settings()
+    checkers = [plugins.load("checkers", part) for part in chosen.checkers]
+    try:
+        with store() as opened:
+            noted, attempts = list(opened.flaws()), opened.attempts_on(suite.id)
+    except NotFound:
+        noted, attempts = [], {}
+    return assess(suite, checkers, chosen.rule, noted, attempts)
+
+
+def _arms(ledger: Ledger) -> list[dict[str, object]]:
+    arms: dict[str, list[Entry]] = {}
+    for entry in ledger.entries:
+        arms.setdefault(entry.arm, []).append(entry)
+    return [{"arm": arm, **_counts(entries)} for arm, entries in sorted(arms.items())]
+
+
+def _counts(entries: Sequence[Entry]) -> dict[str, object]:
+    sound = [entry for entry in entries if entry.sound]
+    return {
+        "tasks": len(entries),
+        "sound": len(sound),
+        "replays": sum(entry.replay.passed for entry in sound),
+        "teacher plays": sum(entry.attempts.plays for entry in sound),
+        "teacher wins": sum(entry.attempts.wins for entry in sound),
+        "ceiling": sum(entry.passable for entry in sound) / len(sound) if sound else 0.0,
+    }
+
+
+def _line(entry: Entry) -> dict[str, object]:
+    return {
+        "task": entry.task[:12],
+        "source": entry.source,
+        "arm": entry.arm,
+        "sound": entry.sound,
+        "passable": entry.passable,
+        "replay": "passes" if entry.replay.passed else "fails",
+        "plays": entry.attempts.plays,
+        "wins": entry.attempts.wins,
+        "note": "; ".join([*(flaw.note for flaw in entry.flaws), entry.replay.reason]).strip("; "),
+    }
+
+
+@app.command()
+def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", withdraw: Withdraw = False) -> None:
+    """Note that a task is unsound: no score counts it any more. Or take that back."""
+    answer = change("suite.flaw", suite=name, task=task, note=note, source=source, withdraw=withdraw)
+    typer.echo(f"{answer['task']}: {'withdrawn' if withdraw else 'unsound'}. The suite: loopd suite show {name}")
+
+
+@app.command()
+def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = False) -> None:
+    """What suites share with training tasks and with each other. Ends with 1 where that is not listed as known."""
+    found = leaks.shared([suites.suite(name) for name in suites.names()], leaks.training_sample(seeds))
+    unknown = [row for row in found if row.reason is None]
+    rows = (
+        [row.model_dump() for row in found] if every else [*(row.model_dump() for row in unknown), *_by_reason(found)]
+    )
+    show(rows, as_json=as_json)
+    if unknown:
+        listing = f"A suite must change, or {leaks.FILE} must say why it is no leak"
+        raise LoopdError(f"{len(unknown)} overlaps are not listed as known. {listing}.")
+
+
+def _by_reason(found: Sequence[leaks.Shared]) -> list[dict[str, object]]:
+    """Count the known likenesses by what explains them."""
+    known: dict[str, list[leaks.Shared]] = {}
+    for row in found:
+        if row.reason is not None:
+            known.setdefault(row.reason, []).append(row)
+    pairs = {why: len({(row.suite, row.other) for row in rows}) for why, rows in known.items()}
+    return [_known(why, rows, pairs[why]) for why, rows in known.items()]
+
+
+def _known(why: str, rows: Sequence[leaks.Shared], pairs: int) -> dict[str, object]:
+    overlaps = ", ".join(sorted({row.overlap for row in rows}))
+    return {
+        "suite": rows[0].suite,
+        "other": rows[0].other if pairs == 1 else f"and {pairs - 1} more pairs",
+        "overlap": overlaps,
+        "tasks": sum(row.tasks for row in rows),
+        "example": rows[0].example,
+        "like": rows[0].like,
+        "reason": why,
+    }
+
+
+@app.command()
+def run(  # noqa: PLR0913 - the options of a command
+    name: Name,
+    *,
+    player: Player = "champion",
+    limit: Limit = None,
+    constrained: Constrained = False,
+    without_rule: Without = None,
+    as_json: Json = False,
+) -> None:
+    """Have a player play a suite, and store the scores. The daemon must not be running."""
+    suite, chosen = _without(suites.suite(name), without_rule or []), _held(settings(), constrained=constrained)
+    places = paths.find().create()
+    stop = Stop()
+    with lock.hold(places.data):
+        log.set_up(places.logs)
+        stop.listen()
+        shown = progress.Board(places.run, chosen.profile)
+        try:
+            with (
+                live.watching(shown, Console(stderr=True)),
+                parts.build(chosen, places, shown, stop) as loop,
+            ):
+                contestant = _player(loop, player)
+                if constrained and not isinstance(contestant, Policy):
+                    raise LoopdError("--constrained is for the student: a teacher decodes elsewhere. Leave it out.")
+                scores = evaluation.run_suite(loop, suite, contestant, limit)
+                unsound = loop.store.unsound(suite.id)
+                sound = {score.task for score in scores if score.task not in unsound}
+                points = evaluation.points_of_rules(loop, suite, contestant, sound)
+        except Stopped as stopped:
+            raise typer.Exit(stopped.exit_code) from stopped
+        finally:
+            shown.close()
+    show([*_table(suite, scores, unsound), *_rules(points, len(sound))], as_json=as_json)
+
+
+def _held(chosen: Config, *, constrained: bool) -> Config:
+    held = constrained or chosen.student.constrained
+    return chosen.model_copy(update={"student": chosen.student.model_copy(update={"constrained": held})})
+
+
+def _without(suite: Suite, rules: Sequence[str]) -> Suite:
+    """Switch forgiving rules off: the same tasks, measured under a fingerprint of their own.
+
+    Raises:
+        ConfigError: the suite's checkers have no such rule.
+    """
+    judged = any(part.use == FORGIVING for part in suite.checkers)
+    known = list(plugins.find("checkers", FORGIVING).model_fields) if judged else []
+    for rule in rules:
+        if rule not in known:
+            raise ConfigError(f"Suite '{suite.name}' has no forgiving rule '{rule}'.{nearest(rule, known)}")
+    off = dict.fromkeys(rules, False)
+    checkers = tuple(
+        part.model_copy(update={"settings": {**part.settings, **off}}) if part.use == FORGIVING else part
+        for part in suite.checkers
+    )
+    return suite.model_copy(update={"checkers": checkers})
+
+
+def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:
+    """Say what would have passed without the forgiving rules, and what each of them gave."""
+    names = ["official", *sorted(points.keys() - {"official"})] if points else []
+    told = {"official": "without forgiving rules"}
+    return [_of(told.get(name, f"by rule {name} alone"), points[name], total) for name in names]
+
+
+def _player(loop: parts.Loop, name: str) -> evaluation.Contestant:
+    if name == "champion":
+        return loop.champion
+    if name == "stock":
+        return loop.stock
+    if name in teacher.known() or ":" in name:
+        return next((each for each in loop.config.teachers if each.use == name), Teaching(use=name))
+    found = [policy for policy, _ in loop.store.policies() if policy.id.startswith(name)]
+    if len(found) != 1:
+        raise NotFound(f"There is no player '{name}'.{nearest(name, ['champion', 'stock', *teacher.known()])}")
+    return found[0]
+
+
+def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> list[dict[str, object]]:
+    """Count passes by backend and tier, and in all; unsound tasks are counted in a line of their own only."""
+    left = [score for score in scores if score.task in unsound]
+    scores = [score for score in scores if score.task not in unsound]
+    rows = {(backend, score.tier): Counter[bool]() for score in scores for backend in score.backends}
+    for score in scores:
+        for backend in score.backends:
+            rows[backend, score.tier][score.passed] += 1
+    told = [_row(f"{backend} {tier}", counts) for (backend, tier), counts in sorted(rows.items())]
+    aside = [_row("left out: unsound", Counter(score.passed for score in left))] if left else []
+    return [*told, *aside, _row(suite.name, Counter(score.passed for score in scores))]
+
+
+def _row(what: str, counts: Counter[bool]) -> dict[str, object]:
+    return _of(what, counts[True], counts.total())
+
+
+def _of(what: str, passed: int, total: int) -> dict[str, object]:
+    return {"what": what, "passed": passed, "of": total, "rate": passed / total if total else None}

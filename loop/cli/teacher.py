@@ -1,0 +1,114 @@
+"""`loopd teacher`: who they are, what they cost, and whether they work."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from loop import plugins
+from loop.cli import transcript
+from loop.cli.access import Json, settings, show, show_query
+from loop.cli.access import reading as reading_store
+from loop.cli.trial import probe as one_request
+from loop.cli.trial import trial_tasks
+from loop.config import Teaching
+from loop.errors import CannotCreate, CheckNegative, NotFound, nearest
+from loop.rollout.play import play
+from loop.store.trajectories import Shown
+from loop.types import End, Part, Play, Task
+from teachers.base.finding import Finding
+from teachers.base.teacher import Teacher
+from teachers.provider.retry import UNKNOWN
+
+UNKNOWN_FAILURES = f"""
+    select player, failure_message, count(*) from play where failure_message like '%{UNKNOWN}%'
+    group by player, failure_message order by 3 desc, 2 limit 20
+"""  # noqa: S608 - a constant of ours
+app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every teacher that comes with loopd, and which are configured."""
+    configured = {each.use for each in settings().teachers}
+    rows = [{"teacher": name, "configured": name in configured, "what": _what(name)} for name in known()]
+    show(rows, as_json=as_json)
+
+
+@app.command("show")
+def show_(name: Name, *, as_json: Json = False) -> None:
+    """A teacher's settings and limits."""
+    each = _find(name)
+    teacher: Any = plugins.load("teachers", each)
+    told = {**teacher.model_dump(mode="json"), "limits": each.limits.model_dump(mode="json")}
+    show([{"setting": key, "value": value} for key, value in told.items()], as_json=as_json)
+
+
+@app.command()
+def test(name: Name) -> None:
+    """Let it play three tasks and show them; this may cost what three plays cost."""
+    each = _find(name)
+    failed = 0
+    for task in trial_tasks():
+        shown = _played(each, task)
+        failed += shown.trajectory.end is End.FAILED or not all(verdict.passed for verdict in shown.verdicts)
+        Console().print(transcript.play(shown))
+    if failed:
+        raise CheckNegative(f"{failed} of 3 plays were not accepted.")
+
+
+@app.command()
+def probe(name: Name, *, as_json: Json = False) -> None:
+    """Examine its set-up and safety on this machine, then ask it one small question."""
+    teacher: Teacher = plugins.load("teachers", _find(name))
+    findings = [*teacher.check(), one_request(teacher), *_unknown(teacher.name)]
+    show([finding.model_dump() for finding in findings], as_json=as_json)
+    if not all(finding.ok for finding in findings if finding.weight == "must"):
+        raise CheckNegative("There is something to mend; the lines above say what.")
+
+
+@app.command()
+def budget(*, as_json: Json = False) -> None:
+    """What teachers have cost, reservations included."""
+    show_query("select * from v_spend", as_json=as_json)
+
+
+def known() -> list[str]:
+    """Names of the teachers that come with loopd."""
+    return plugins.known("teachers")
+
+
+def _unknown(player: str) -> Iterator[Finding]:
+    """Show what plays of this teacher failed of and no rule knows; it is worth a report."""
+    try:
+        with reading_store() as ask:
+            found = ask(UNKNOWN_FAILURES).rows
+    except (NotFound, CannotCreate, CheckNegative):
+        return  # no store yet, or none that can be read: there is nothing to show
+    for name, message, count in found:
+        if name == player:
+            yield Finding(name="unknown failure", ok=False, detail=f"{count} plays: {message}", weight="should")
+
+
+def _what(name: str) -> str:
+    return (plugins.find("teachers", name).__doc__ or "").strip().splitlines()[0]
+
+
+def _find(name: str) -> Teaching:
+    for each in settings().teachers:
+        if name in {each.use, plugins.load("teachers", each).name}:
+            return each
+    if name in known():
+        return Teaching(use=name)
+    raise NotFound(f"There is no teacher '{name}'.{nearest(name, known())}")
+
+
+def _played(each: Teaching, task: Task) -> Shown:
+    part, configured = Part(use=each.use, settings=each.settings), settings()
+    owed = Play(id="test", round=0, task=task, player=part, player_name=each.use, system=configured.student.system)
+    trajectory = play(owed)
+    checkers: list[Any] = [plugins.load("checkers", checker) for checker in configured.checkers]
+    verdicts = tuple(checker.check(task, trajectory) for checker in checkers if trajectory.end is not End.FAILED)
+    return Shown(id="test", round=0, task=task, trajectory=trajectory, verdicts=verdicts)

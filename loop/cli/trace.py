@@ -1,0 +1,201 @@
+"""`loopd trace`: learn from conversations that happened elsewhere."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from loop.cli.access import Json, settings, show, show_json, show_query
+from loop.control import lease
+from loop.errors import CannotCreate, CheckNegative, ConfigError
+from loop.runtime import lock, paths
+from loop.store import Store
+
+if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
+    from loop.traces.importing import Imported, ImportRules
+    from loop.traces.inspection import Inspection, Spread
+    from loop.traces.trace import Found, Refused
+
+app = typer.Typer(help="Conversations that happened elsewhere: inspect, import, list.", no_args_is_help=True)
+Sources = Annotated[
+    list[str], typer.Argument(metavar="FILE|DIR|URL…", help="JSON lines, JSON or Parquet; gzip is fine.")
+]
+Format = Annotated[str | None, typer.Option("--format", help="The reader; found out for each file otherwise.")]
+Licence = Annotated[str, typer.Option(help="Under which licence the traces are; kept with each of them.")]
+Tools = Annotated[
+    Path | None,
+    typer.Option(help="Tools of traces that show none: a list, an object with `tools`, or SGD's schema.json."),
+]
+KeepPersonal = Annotated[bool, typer.Option("--keep-personal", help="Leave personal data: for public data sets.")]
+Region = Annotated[str, typer.Option(help="Whose rules phone numbers without a country code follow: US, GB, DE, …")]
+Heldout = Annotated[float, typer.Option(min=0, max=0.9, help="Share of the users that is never trained on.")]
+RefusedFile = Annotated[
+    Path | None, typer.Option("--refused", help="Write every refused row's place and reason there.")
+]
+
+
+@app.callback()
+def trace() -> None:
+    """Learn from conversations that happened elsewhere."""
+
+
+@app.command("inspect")
+def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) -> None:
+    """Say what is in traces, and what could be learned from them. Reads only; needs no model and no store."""
+    from loop.traces.inspection import inspect  # noqa: PLC0415 - see above
+    from loop.traces.reading import named, read  # noqa: PLC0415
+
+    found = inspect(read(sources, named(form)))
+    if as_json:
+        show_json(found.model_dump(mode="json"))
+    else:
+        _print(found)
+    if not found.traces:
+        raise CheckNegative("There is no trace in it.")
+
+
+def _print(found: "Inspection") -> None:
+    console = Console()
+    formats = ", ".join(f"{count} {name}" for name, count in found.formats.items())
+    console.print(f"{found.traces} traces ({formats or 'none'}), {found.refused} rows refused", highlight=False)
+    show([{"what": name, "value": value} for name, value in _facts(found)], as_json=False)
+    if found.tools:
+        show([tool.model_dump() for tool in found.tools[:40]], as_json=False)
+    if found.reasons:
+        show([{"refused because": reason, "rows": count} for reason, count in found.reasons.items()], as_json=False)
+        for example in found.examples[:5]:
+            console.print(example, markup=False, highlight=False)
+
+
+def _facts(found: "Inspection") -> Iterator[tuple[str, Any]]:
+    yield "could be trained on as they are", found.trainable
+    yield "said before word for word", found.duplicates
+    yield "conversations / users with a name", f"{found.conversations} / {found.users}"
+    yield "messages (least, median, most)", _told(found.messages)
+    yield "user turns", _told(found.turns)
+    yield "calls", _told(found.calls)
+    yield "without any call", found.uncalled
+    yield "a call without its result, or a result without its call", found.unanswered
+    yield "a call that cannot be read", found.unread
+    yield "calls, and no schema was shown", found.without_catalogue
+    yield "tools with more than one schema", sum(tool.schemas > 1 for tool in found.tools)
+    values = ", ".join(f"{count} {kind}" for kind, count in found.personal.items()) or "none found"
+    yield f"personal values in the first {found.looked}", values
+    yield "would be refused for a credential", found.secrets
+
+
+def _told(spread: "Spread") -> str:
+    return f"{spread.least:g}, {spread.median:g}, {spread.most:g}"
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913 - each is an option
+    sources: Sources,
+    *,
+    form: Format = None,
+    licence: Licence = "",
+    tools: Tools = None,
+    keep_personal: KeepPersonal = False,
+    region: Region = "US",
+    heldout: Heldout = 0.1,
+    refused: RefusedFile = None,
+    as_json: Json = False,
+) -> None:
+    """Keep traces. Personal data is replaced first; what is there already stays as it is; killed, it goes on."""
+    from loop.traces.importing import ImportRules  # noqa: PLC0415 - see above
+    from loop.traces.privacy.detection import is_region  # noqa: PLC0415
+    from loop.traces.tool_files import tools_in  # noqa: PLC0415
+
+    if not is_region(region):
+        raise ConfigError(f"There is no region '{region}'. Name it by its two letters: US, GB, DE, …")
+    offered = {"tools": tools_in(tools)} if tools else {}
+    rules = ImportRules(scrub=not keep_personal, region=region, licence=licence, heldout=heldout, **offered)
+    with _refusals(refused) as tell:
+        done = _take(sources, form, rules, tell)
+    if as_json:
+        show_json(done.model_dump(mode="json"))
+    else:
+        _print_import(done)
+    if not done.stored and not done.known:
+        raise CheckNegative("Nothing was imported.")
+
+
+def _take(
+    sources: list[str], form: str | None, rules: "ImportRules", tell: "Callable[[Found | Refused, int], None]"
+) -> "Imported":
+    from loop.traces.importing import take  # noqa: PLC0415 - see above
+    from loop.traces.privacy.pseudonyms import Pseudonyms  # noqa: PLC0415
+    from loop.traces.reading import named, read  # noqa: PLC0415
+
+    with writing() as opened:
+        pseudonyms = Pseudonyms.at(paths.find().data / "pseudonyms.key")
+        done = take(opened, read(sources, named(form)), rules, pseudonyms, tell)
+        opened.event("traces.imported", **done.model_dump(exclude={"reasons"}), sources=[*sources])
+    return done
+
+
+@contextmanager
+def writing() -> Iterator[Store]:
+    """Open the store to write to it, made where there is none, while no daemon does.
+
+    Raises:
+        AlreadyRunning: a daemon writes to it.
+    """
+    places = paths.find().create()
+    url = settings().database or places.database
+    with lock.hold(places.data), Store.open(url) as opened, lease.hold(opened, places.data):
+        yield opened
+
+
+@contextmanager
+def _refusals(path: Path | None) -> "Iterator[Callable[[Found | Refused, int], None]]":
+    """Tell how far an import is, and write refused rows down where a file is named."""
+    from loop.traces.trace import Refused  # noqa: PLC0415 - see above
+
+    console, rows = Console(stderr=True), 0
+    try:
+        file: IO[str] | None = path.open("w", encoding="utf-8") if path else None
+    except OSError as error:
+        raise CannotCreate(f"{path}: {error.strerror}") from error
+
+    def tell(found: "Found | Refused", stored: int) -> None:
+        nonlocal rows
+        rows += 1
+        if file and isinstance(found, Refused):
+            file.write(
+                json.dumps({"source": found.place.source, "line": found.place.line, "reason": found.reason}) + "\n"
+            )
+        if rows % 5_000 == 0:
+            console.print(f"{rows} rows read, {stored} traces stored", highlight=False)
+
+    try:
+        yield tell
+    finally:
+        if file:
+            file.close()
+
+
+def _print_import(done: "Imported") -> None:
+    told = f"{done.read} rows read: {done.stored} traces stored, {done.known} known before, {done.refused} refused"
+    typer.echo(told)
+    if done.replaced:
+        typer.echo("personal data was replaced: " + ", ".join(f"{kind} in {n}" for kind, n in done.replaced.items()))
+    if done.reasons:
+        show([{"refused because": reason, "rows": count} for reason, count in done.reasons.items()], as_json=False)
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """What was imported, by source, and how much of it the filters accept."""
+    query = """
+        select source, format, arm, count(*) as traces,
+          sum(case when split = 'train' then 1 else 0 end) as for_training,
+          sum(case when accepted = 1 then 1 else 0 end) as accepted,
+          sum(case when accepted = 0 then 1 else 0 end) as refused, min(licence) as licence, max(imported) as imported
+        from v_traces group by source, format, arm order by source, arm
+    """
+    show_query(query, as_json=as_json)

@@ -1,0 +1,23 @@
+"""`loopd trajectory`: single plays."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from loop.cli import transcript
+from loop.cli.access import store
+
+app = typer.Typer(help="Single plays.", no_args_is_help=True)
+
+
+@app.callback()
+def trajectory() -> None:
+    """Single plays."""
+
+
+@app.command()
+def show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
+    """Print a play as a person would read it."""
+    with store() as opened:
+        Console().print(transcript.play(opened.trajectory(trajectory_id)))

@@ -1,0 +1,293 @@
+"""The one owner of the GPU: a child process that serves the student or trains, never both.
+
+MLX never runs in the daemon. An error of Metal is a C++ exception that ends the whole process, and two processes on
+one GPU have brought whole Macs down; so there is one lease, and what holds it is a child.
+"""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+from pydantic import ConfigDict, JsonValue
+
+from loop.errors import FailureKind, ProviderError
+from loop.runtime.child import Child
+from loop.types import Part, Precision, Record
+
+log = structlog.get_logger()
+PLAIN: Final = "mlx-lm"
+"""What a server calls its engine where it falls back to mlx-lm's own batching."""
+SERVER: Final = "loop.student.server"
+TRAINER: Final = "loop.training.trainer"
+METER: Final = "loop.training.divergence"
+READY: Final = 600.0
+"""Seconds a server has to load its model."""
+SILENCE: Final = 1800.0
+"""Seconds a trainer may take from one progress line to the next."""
+LIBRARIES: Final = ("libopenblasp.so.0", "libopenblas.so.0")
+"""Where a distribution has both, the first is the one that uses all cores."""
+PLACES: Final = (
+    *("lib/*-linux-gnu", "usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/openblas-pthread"),
+    *("usr/lib64", "lib64", "usr/lib", "usr/local/lib"),
+)
+WAIT: Final = {"OPENBLAS_THREAD_TIMEOUT": "20"}
+"""2^20 ticks, a third of a millisecond, for which a thread of OpenBLAS that has no work holds its core; 2^28 else, in
+which everything else that wants a core finds it taken."""
+
+
+class KeptPrefixes(Record):
+    """Where a server may keep the prefixes that it computed, for the next server of the same policy."""
+
+    directory: Path
+    mib: int
+    """MiB that they may take, of all policies together."""
+    policy: str
+    """`Policy.id`."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The server's options; none where nothing may be kept."""
+        words = {"--prefixes": str(self.directory), "--prefix-mib": str(self.mib), "--policy": self.policy}
+        return words if self.mib else {}
+
+
+class Ready(Record):
+    """What a server says when it is ready."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    port: int
+    device: str = ""
+    dtype: str = ""
+    engine: str = ""
+
+    @property
+    def shares(self) -> bool:
+        """Whether prefixes are shared: not so for a model family that the engine does not know."""
+        return self.engine != PLAIN
+
+    @property
+    def words(self) -> str:
+        """Say how the student is served, for people."""
+        note = "" if self.shares else ": this model family is not known, so prefixes are not shared and plays are slow"
+        return f"{self.dtype} on {self.device}, engine {self.engine}{note}"
+
+
+class Served:
+    """A student that answers on loopback. `url` is the endpoint's root; `token_file` holds its bearer token."""
+
+    def __init__(self, child: Child, ready: Ready, token_file: Path) -> None:
+        self._child, self.ready = child, ready
+        self.url, self.token_file = f"http://127.0.0.1:{ready.port}", token_file
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server still runs."""
+        return self._child.alive
+
+    def check(self) -> None:
+        """Make sure that the server lives.
+
+        Raises:
+            ProviderError: it went away (LOST); the message ends with the last it said.
+        """
+        if not self.alive:
+            raise self._child.lost()
+
+
+def addressed(player: Part, served: Served, policy: str) -> Part:
+    """Tell a student where its model is served, and which policy that is."""
+    where = {"url": served.url, "token_file": str(served.token_file), "policy": policy}
+    return player.model_copy(update={"settings": {**player.settings, **where}})
+
+
+class Gpu:
+    """The GPU lease.
+
+    Args:
+        run: Directory for pids and tokens.
+        logs: Directory for the child's stderr.
+        scratch: Directory for job files.
+        environment: What the child gets beside the scrubbed environment, such as `HF_HOME`.
+        python: Interpreter and options that run the child's modules.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        logs: Path,
+        scratch: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        python: tuple[str, ...] = (sys.executable,),
+    ) -> None:
+        self._run, self._logs, self._scratch, self._python = run, logs, scratch, python
+        self._environment = {**preload(), **(environment or {})}
+        self._lease = Lock()
+        self._held: Child | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing to start: the child lives as long as what it is needed for."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child, if somebody left one running."""
+        if self._held is not None:
+            self._held.terminate()
+
+    @contextmanager
+    def serving(  # noqa: PLR0913 - what a server is told
+        self,
+        base: str | Path,
+        *,
+        template: str,
+        adapter: str | Path | None = None,
+        precision: Precision = Precision.BASE,
+        max_rows: int | None = None,
+        prefixes: KeptPrefixes | None = None,
+    ) -> Iterator[Served]:
+        """Serve a student for as long as the block lasts. Where it dies, `Served.alive` tells; serve it again.
+
+        Args:
+            base: Directory of the base model.
+            template: Name of the template that renders messages to tokens.
+            adapter: Directory of the published adapter; None serves the stock model.
+            precision: What the merged weights are rounded to.
+            max_rows: Conversations decoded at once; None leaves it to the server.
+            prefixes: Where prefixes are kept from one server to the next; None keeps none.
+
+        Raises:
+            ProviderError: the server did not come up (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        rounded = None if precision is Precision.BASE else precision
+        options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
+        told = {**options, "--precision": rounded, **(prefixes.options if prefixes else {})}
+        chosen = [str(word) for pair in told.items() if pair[1] is not None for word in pair]
+        with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
+            arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
+            with self._child("student", arguments) as child:
+                served = Served(child, _ready(child), token_file)
+                if not served.ready.shares:
+                    log.warning("prefixes_not_shared", student=served.ready.words)
+                child.drain()
+                yield served
+
+    def training(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        """Run one training job; yield its progress, the last of which holds `"done": true`. Closing it ends the job.
+
+        Raises:
+            OutOfMemory: the trainer was ended for want of memory.
+            ProviderError: it went away or fell silent before it was done (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        yield from self._working("trainer", TRAINER, job)
+
+    def measuring(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        """Measure plays' distance to the base model; yield each, then `"done": true`. Closing it ends the job.
+
+        Raises:
+            ProviderError: the child went away or fell silent before it was done (LOST).
+            RuntimeError: the GPU is leased already: a bug of the caller.
+        """
+        yield from self._working("meter", METER, job)
+
+    def _working(self, name: str, module: str, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+        path = self._scratch / f"{name}.json"
+        with (
+            self._leased(),
+            _private(path, json.dumps(dict(job))),
+            self._child(name, (module, str(path))) as child,
+        ):
+            done = False
+            for message in _progress(child):
+                done = message.get("done") is True
+                yield message
+            if not done:
+                raise child.lost()
+
+    @contextmanager
+    def _leased(self) -> Iterator[None]:
+        if not self._lease.acquire(blocking=False):
+            raise RuntimeError("the GPU is leased already")
+        try:
+            yield
+        finally:
+            self._held = None
+            self._lease.release()
+
+    def _child(self, name: str, module: tuple[str, ...]) -> Child:
+        arguments = (*self._python, "-m", *module)
+        self._held = Child(name, arguments, run=self._run, logs=self._logs, environment=self._environment)
+        return self._held
+
+
+def find_openblas() -> Path | None:
+    """Find the BLAS that makes MLX fast on Linux; None on a Mac, which needs none, and where there is none.
+
+    Looks at `LOOPD_OPENBLAS`, then beside the interpreter (`openblas/` in the environment), then where Linux
+    distributions put it.
+    """
+    if sys.platform != "linux":
+        return None
+    named = os.environ.get("LOOPD_OPENBLAS")
+    beside = [path for name in LIBRARIES for path in sorted(_beside().rglob(name))]
+    system = [path for name in LIBRARIES for place in PLACES for path in sorted(Path("/").glob(f"{place}/{name}"))]
+    candidates = [*([Path(named)] if named else []), *beside, *system]
+    return next((path.resolve() for path in candidates if path.is_file()), None)
+
+
+def preload() -> dict[str, str]:
+    """Build the environment that puts OpenBLAS under MLX; it must be there before the process starts."""
+    found = find_openblas()
+    if found is None:
+        return {}
+    loaded = {"LD_PRELOAD": str(found), **WAIT}
+    if not found.is_relative_to(_beside()):
+        return loaded
+    needed = sorted({str(path.parent) for path in _beside().rglob("*.so*")})  # its Fortran runtime lies beside it
+    return {**loaded, "LD_LIBRARY_PATH": os.pathsep.join(needed)}
+
+
+def _beside() -> Path:
+    return Path(sys.prefix).resolve() / "openblas"
+
+
+def _ready(child: Child) -> Ready:
+    """Wait until the server says that it is ready."""
+    try:
+        for message in child.messages(READY):
+            if isinstance(message.get("port"), int):
+                return Ready.model_validate(message)
+    except TimeoutError as error:
+        raise ProviderError(FailureKind.LOST, f"{error} while it loaded the model. {child.tail()}") from error
+    raise child.lost()
+
+
+def _progress(child: Child) -> Iterator[dict[str, JsonValue]]:
+    try:
+        yield from child.messages(SILENCE)
+    except TimeoutError as error:
+        raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
+
+
+@contextmanager
+def _private(path: Path, text: str) -> Iterator[Path]:
+    """Keep a file that only this user reads for as long as the block lasts."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""Give trajectories the verdicts that they lack."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from loop import plugins
+from loop.parts import Loop
+from loop.types import (
+    Checker,
+    Round,
+    Suite,
+    Task,
+    Trajectory,
+    Verdict,
+)
+
+log = structlog.get_logger()
+
+
+MAX_REASON = 500
+"""Characters of an error in a verdict's reason."""
+
+
+def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
+    """Give every trajectory of a round, or of its plays on one suite, every verdict that it lacks."""
+    checkers = plugins.judges_of(suite, loop.checkers) if suite else loop.checkers
+    judges = {checker.name: checker for checker in checkers}
+    required = [(name, checker.version) for name, checker in judges.items()]
+    loop.board.step("checking", total=0)
+    raised: set[str] = set()
+    for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, required, suite.id if suite else None):
+        verdicts = [judged(judges[name], task, trajectory, raised) for name in missing]
+        loop.store.record(trajectory_id, verdicts, required)
+        _tell(loop, task, trajectory, verdicts)
+        loop.stop.check()
+
+
+def judged(checker: Checker, task: Task, trajectory: Trajectory, raised: set[str]) -> Verdict:
+    """Ask a checker for its verdict. One that raises fails the play: a play that nobody can judge is no lesson.
+
+    Args:
+        checker: who is asked.
+        task: what was played.
+        trajectory: how.
+        raised: names of the checkers whose errors are in the log already; grows by this one's.
+    """
+    try:
+        return checker.check(task, trajectory)
+    except Exception as error:  # one play that a plug-in cannot read must not end the daemon
+        if checker.name not in raised:
+            log.exception("checker_raised", checker=checker.name, task=task.id)
+            raised.add(checker.name)
+        reason = f"the checker raised {type(error).__name__}: {error}"[:MAX_REASON]
+        evidence = {"kind": "raised", "error": type(error).__name__}
+        return Verdict(
+            checker=checker.name, version=checker.version, passed=False, score=0, reason=reason, evidence=evidence
+        )
+
+
+def _tell(loop: Loop, task: Task, trajectory: Trajectory, verdicts: Sequence[Verdict]) -> None:
+    who = trajectory.player
+    if trajectory.policy:
+        who = "champion" if trajectory.policy == loop.champion.id else "candidate"
+    loop.board.won(f"{who} {'+'.join(task.backends)}", won=all(verdict.passed for verdict in verdicts))

@@ -1,0 +1,423 @@
+"""Continuous batching over shared prefixes: many short conversations, each token computed once.
+
+Every step takes what is there: the next token of each row that speaks, with guesses at those behind it, and up to
+`BUDGET` tokens that rows still have to read. A guess counts where the model says the same. A row's keys and values stay
+when its answer is done, so a play's next request computes only what is new; a request that begins like another row
+copies that part. Greedy tokens are those of mlx-lm's own `generate` (rule 9).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Any, Final, Literal, Protocol
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.models.cache import make_prompt_cache
+
+from loop.compute.cpu import parallel
+from loop.compute.cpu.cores import streams
+from loop.compute.layout import Pass, Shape, lay_out
+from loop.compute.rotary import Turns, offset, share_turns
+from loop.errors import ConfigError, LoopdError
+from loop.student.engine import attention
+from loop.student.engine.attention import Layer
+from loop.student.engine.conversations import Conversations, Request, Row
+from loop.student.engine.drafts import Drafts
+from loop.student.engine.prefixes import Prefix, Prefixes, common
+from loop.student.engine.rack import Rack
+from loop.student.engine.stored import Place, StoredPrefixes
+from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
+from loop.student.sampling import choose
+from loop.types import Record
+
+BUDGET: Final = 512
+"""Tokens that one step reads, over all rows, beside those that it speaks."""
+GUESSES: Final = 128
+"""Tokens that one step guesses at most, in equal parts for all rows."""
+CONTEXT: Final = 8192
+"""Where the model does not say how long a conversation may be."""
+GIB: Final = 2**30
+
+
+class Refused(LoopdError):
+    """A request that can never be served."""
+
+
+class Answer(Record):
+    """What was sampled for a request."""
+
+    id: int
+    tokens: tuple[int, ...]
+    finish: Literal["stop", "length"]
+    cached: int
+    """Tokens of the prompt that were there before, or that another request computed."""
+    logprobs: tuple[float, ...] | None = None
+
+
+class Queue(Record):
+    """Requests that wait, in order, and what for: one of the rows, or keys and values."""
+
+    ids: tuple[int, ...] = ()
+    reason: Literal["rows", "memory"] | None = None
+
+
+class Stats(Record):
+    """Counters since the start, and how full it is now."""
+
+    read: int = 0
+    """Tokens of prompts that went through the model, prefixes included."""
+    spoken: int = 0
+    guessed: int = 0
+    """Tokens that went through the model before they were said."""
+    right: int = 0
+    """Those of them that then were."""
+    steps: int = 0
+    seconds: float = 0.0
+    """Spent inside steps."""
+    prefix_hits: int = 0
+    prefix_loads: int = 0
+    """Prefixes that were read from disk."""
+    rows: int = 0
+    waiting: int = 0
+    waiting_for: Literal["rows", "memory"] | None = None
+    kv_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a row does in a step: computes these tokens, and speaks after each of the last ones."""
+
+    row: Row
+    tokens: list[int]
+    speaks: int
+    """0 where it has more to read; else 1, and one more for each guess among the tokens."""
+
+    @property
+    def guesses(self) -> list[int]:
+        """Give the tokens that were not said yet."""
+        return self.tokens[len(self.tokens) - self.speaks + 1 :]
+
+
+class Batching(Protocol):
+    """What answers requests in batches."""
+
+    kind: str
+    """Which engine it is, to be shown."""
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and give its id."""
+        ...
+
+    def cancel(self, identity: int) -> None:
+        """Forget a request: nobody waits for the answer."""
+        ...
+
+    @property
+    def queue(self) -> Queue:
+        """Those for whom the last step had no room."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        ...
+
+    @property
+    def stats(self) -> Stats:
+        """Counters since the start."""
+        ...
+
+    def step(self) -> list[Answer]:
+        """Compute a step, and give the answers that it finished."""
+        ...
+
+
+class Engine:
+    """A model and the conversations that it is in. Use it from one thread."""
+
+    kind = "shared-prefix"
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mlx-lm's
+        *,
+        max_rows: int = 16,
+        kv_bytes: int = 4 * GIB,
+        stored: Place | None = None,
+        constraint: Constraint | None = None,
+    ) -> None:
+        """Take over a loaded model.
+
+        Args:
+            model: an mlx-lm model.
+            max_rows: how many conversations speak at once.
+            kv_bytes: bound on keys and values: three quarters for the prefixes and the tails in use, as they need it, a
+                quarter for tails that wait outside.
+            stored: where prefixes are kept from one server to the next; None keeps none.
+            constraint: holds calls to the tools on offer, for requests that want it; None refuses those.
+
+        Raises:
+            ConfigError: the model's family is not one that the shared attention knows.
+        """
+        if not attention.known(model):
+            raise ConfigError(f"The engine does not know the family '{model.model_type}'.")
+        attention.install(model)
+        share_turns(model)
+        self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
+        self.live = kv_bytes - kv_bytes // 4
+        self.layers, shape = _layers(model)
+        self.cores = parallel.install(model, self.layers[0].streams)
+        self.head = parallel.head(model, self.cores)
+        self.prefixes = Prefixes(model, shape, self.live, _stored(stored, shape))
+        tails = Rack([layer.tails for layer in self.layers], shape.token_bytes)
+        self.talks = Conversations(tails, kv_bytes - self.live)
+        self.context = context(model)
+        self.waiting: OrderedDict[int, Request] = OrderedDict()
+        self.queue = Queue()
+        self.constraint = constraint
+        self.drafts = Drafts()
+        self.guesses = GUESSES
+        """At most so many a step; with 0 each row says one token a step."""
+        self._next = self._read = self._spoken = self._guessed = self._right = self._steps = 0
+        self._seconds = 0.0
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and give its id.
+
+        Raises:
+            Refused: it is empty, longer than the model reads, larger than the memory for keys and values, or wants
+                calls held to the tools on offer where that cannot be.
+        """
+        matching(self.constraint, request)
+        length = len(request.tokens) + request.max_tokens
+        if not request.tokens or length > self.context:
+            raise Refused(
+                f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
+            )
+        if self.prefixes.nbytes_of(request.shared) + self.talks.rack.nbytes_of([request.reach]) > self.live:
+            raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
+        self._next += 1
+        self.waiting[self._next] = request
+        return self._next
+
+    def cancel(self, identity: int) -> None:
+        """Forget a request: nobody waits for the answer."""
+        self.waiting.pop(identity, None)
+        if identity in self.talks.rows:
+            self._release(self.talks.rows[identity])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self.talks.rows or self.waiting)
+
+    @property
+    def stats(self) -> Stats:
+        """Counters since the start."""
+        return Stats(
+            read=self._read + self.prefixes.computed,
+            spoken=self._spoken,
+            guessed=self._guessed,
+            right=self._right,
+            steps=self._steps,
+            seconds=self._seconds,
+            prefix_hits=self.prefixes.hits,
+            prefix_loads=self.prefixes.stored.loaded if self.prefixes.stored else 0,
+            rows=len(self.talks.rows),
+            waiting=len(self.waiting),
+            waiting_for=self.queue.reason,
+            kv_bytes=self.talks.rack.nbytes + self.prefixes.nbytes,
+        )
+
+    def step(self) -> list[Answer]:
+        """Admit what fits, compute one forward pass, and give the answers that it finished."""
+        began = time.perf_counter()
+        try:
+            return self._step()
+        finally:
+            self._seconds += time.perf_counter() - began
+
+    def _step(self) -> list[Answer]:
+        self._admit()
+        work = self._work()
+        if not work:
+            return []
+        self._steps += 1
+        logits = self._computed(work)
+        for part in work:
+            part.row.advance(len(part.tokens))
+        return self._speak([part for part in work if part.speaks], logits)
+
+    def _admit(self) -> None:
+        self.queue = Queue()
+        for identity, request in list(self.waiting.items()):
+            if reason := self._short(request):
+                self.queue = Queue(ids=tuple(each for each in self.waiting if each >= identity), reason=reason)
+                return  # in order: nobody overtakes because he is smaller
+            prefix = self.prefixes.get(request.tokens[: request.shared]) if request.shared else None
+            if row := self.talks.seat(identity, request, prefix):
+                row.matcher = matching(self.constraint, request)
+                self.drafts.heard(row.text, len(row.text) - len(row.pending))
+                del self.waiting[identity]
+                if prefix:
+                    prefix.users += 1
+
+    def _short(self, request: Request) -> Literal["rows", "memory"] | None:
+        """Say what there is too little of for the request, if anything."""
+        if len(self.talks.rows) >= self.max_rows:
+            return "rows"
+        return None if self._fits(request) else "memory"
+
+    def _fits(self, request: Request) -> bool:
+        """Whether there is room for the request at its longest. The prefixes keep what the tails will not need."""
+        rack, prefix = self.talks.rack, request.tokens[: request.shared]
+        budget = self.live - self.prefixes.needed(prefix)
+        reach = rack.nbytes_of([request.reach, *self.talks.reach()])
+        if reach > budget:
+            return False
+        if rack.nbytes - self.talks.budget > budget:
+            self.talks.shrink()
+        aside = max(reach, rack.nbytes - self.talks.budget)
+        rack.most = (aside + self.talks.budget) // rack.bytes_of(1)
+        self.prefixes.keep(self.live - aside, prefix)
+        return True
+
+    def _work(self) -> list[Part]:
+        """Choose what each row computes: all that speak go on, readers while the budget lasts.
+
+        Those behind one prefix come together, and those without one before the others.
+        """
+        left, work = BUDGET, []
+        for row in self.talks.rows.values():
+            count = 1 if len(row.pending) == 1 else min(len(row.pending), left)
+            left -= count if len(row.pending) > 1 else 0
+            if count:
+                work.append(self._part(row, count))
+        self._read += BUDGET - left
+        order: dict[Prefix | None, int] = {None: 0}
+        for part in work:
+            order.setdefault(part.row.prefix, len(order))
+        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.id))
+
+    def _part(self, row: Row, count: int) -> Part:
+        if count < len(row.pending):
+            return Part(row, row.pending[:count], 0)
+        draft = self._draft(row)
+        self._guessed += len(draft)
+        return Part(row, row.pending + draft, 1 + len(draft))
+
+    def _draft(self, row: Row) -> list[int]:
+        """Guess what a row says behind its next token; nothing where each token decides what may come next."""
+        if row.matcher:
+            return []
+        room = row.request.max_tokens - len(row.spoken) - 1
+        draft = self.drafts.after(row.text, min(room, self.guesses // len(self.talks.rows)))
+        return list(takewhile(lambda token: token not in row.request.ends, draft))
+
+    def _computed(self, work: Sequence[Part]) -> mx.array | None:
+        """Compute the step; once more, and from then on the slower way, where a score was too far from nought."""
+        logits = self._logits(self._forward(work), work)
+        if attention.in_range(self.layers, logits):
+            return logits
+        for layer in self.layers:
+            layer.shifted = True
+        return self._logits(self._forward(work), work)
+
+    def _forward(self, work: Sequence[Part]) -> mx.array:
+        now, turns = self._laid_out(work)
+        for layer in self.layers:
+            layer.enter(now, turns)
+        tokens = [token for part in work for token in part.tokens]
+        with self.cores.taken():
+            hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
+        return hidden
+
+    def _laid_out(self, work: Sequence[Part]) -> tuple[Pass, mx.array | Turns]:
+        """Give the parts' tokens their places, and say how they are rotated."""
+        first = self.layers[0]
+        self.talks.rack.reserve([(part.row.pages, len(part.row.held) + len(part.tokens)) for part in work])
+        now = lay_out([part.row.work(len(part.tokens)) for part in work], first.tails.keys.shape[1], len(first.streams))
+        return now, offset(self.model, now.positions)
+
+    def _logits(self, hidden: mx.array, work: Sequence[Part]) -> mx.array | None:
+        """Give the logits of each part's last tokens, as many as it speaks: the head is for them alone."""
+        ends = np.cumsum([len(part.tokens) for part in work])
+        wanted = [place for end, part in zip(ends, work, strict=True) for place in range(end - part.speaks, end)]
+        if not wanted:
+            mx.eval(hidden)
+            return None
+        with self.cores.taken():
+            return self.head(hidden[mx.array(wanted), 0])
+
+    def _speak(self, parts: Sequence[Part], logits: mx.array | None) -> list[Answer]:
+        if logits is None:
+            return []
+        rows = [part.row for part in parts for _ in range(part.speaks)]
+        chances = [chance for part in parts for chance in part.row.chances(part.speaks)]
+        logits = masked(logits, [row.matcher for row in rows])
+        tokens, logprobs = choose(logits, [row.request.sampling for row in rows], chances)
+        for index, row in enumerate(rows):
+            if row.matcher:
+                tokens[index] = settled(logits[index], tokens[index], row.matcher)
+        spoken = zip(tokens, logprobs, strict=True)
+        answers = [self._said(part, list(islice(spoken, part.speaks))) for part in parts]
+        return sorted((answer for answer in answers if answer), key=lambda answer: answer.id)
+
+    def _said(self, part: Part, spoken: Sequence[tuple[int, float]]) -> Answer | None:
+        """Let a row say its tokens up to the first that was guessed otherwise: those behind it have another past."""
+        row, right = part.row, common(part.guesses, [token for token, _ in spoken])
+        row.say(spoken[: right + 1])
+        self.drafts.heard(row.text, len(row.text) - right - 1)
+        self._spoken += right + 1
+        self._right += right
+        stop = row.spoken[-1] in row.request.ends
+        if not stop and len(row.spoken) < row.request.max_tokens:
+            row.pending.append(row.spoken[-1])
+            return None
+        self._release(row)
+        logprobs = tuple(row.logprobs) if row.request.sampling.logprobs else None
+        finish: Literal["stop", "length"] = "stop" if stop else "length"
+        return Answer(id=row.id, tokens=tuple(row.spoken), finish=finish, cached=row.cached, logprobs=logprobs)
+
+    def _release(self, row: Row) -> None:
+        self.talks.release(row)
+        if row.prefix:
+            row.prefix.users -= 1  # it stays as long as nobody needs its room
+
+
+def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
+    """Tell how many tokens a conversation may have."""
+    return int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
+
+
+def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
+    """Follow a request's answer, where it wants its calls held to the tools on offer.
+
+    Raises:
+        Refused: the tokenizer's tokens cannot be constrained, or nobody gave it.
+    """
+    if request.offered is None:
+        return None
+    if constraint is None:
+        raise Refused("This engine has no tokenizer to constrain calls with.")
+    try:
+        return constraint.begin(request.offered)
+    except ConfigError as error:
+        raise Refused(str(error)) from error
+
+
+def _stored(place: Place | None, shape: Shape) -> StoredPrefixes | None:
+    return StoredPrefixes(place, (shape.layers, shape.heads, shape.size), shape.dtype) if place else None
+
+
+def _layers(model: Any) -> tuple[list[Layer], Shape]:  # noqa: ANN401 - any mlx-lm model
+    """Learn from the model itself what it keeps of a token."""
+    caches = make_prompt_cache(model)
+    model.model(mx.array([[0]]), cache=caches)
+    heads, _, size = caches[0].keys.shape[1:]
+    shape = Shape(len(model.layers), heads, size, caches[0].keys.dtype)
+    lanes = streams()
+    return [Layer(index, heads, size, shape.dtype, lanes) for index in range(shape.layers)], shape

@@ -1,0 +1,164 @@
+"""The compact templates: ChatML with one line a tool, so that ten tools and a request stay near 500 tokens.
+
+`spaced` is `compact` with a space before whatever may have to be copied. In a tokenizer of byte-level BPE a word has
+other tokens after a quotation mark than after a space: `choir.md` in a sentence is ` choir`, in JSON `cho`, `ir`. To
+copy it, a small model has to spell it, and often cannot. With the space both are the same tokens, and fewer.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from tokenizers import Tokenizer
+
+from loop.canonical import NotJson, clean
+from loop.canonical import parse as parse_json
+from loop.errors import ConfigError
+from loop.templates.parse import Parsed, parse
+from loop.templates.spans import END, START, Span, assistant_text, each_string
+from loop.types import Call, Catalogue, Message, Tool
+
+MAX_DESCRIPTION: Final = 80
+"""Characters of a tool's description that are shown."""
+MAX_ENUM: Final = 6
+"""Values of an argument that are shown."""
+
+
+class Compact:
+    """Renders ChatML with a compact catalogue. Needs the two ChatML tokens in the vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        # Text from outside that spells a special token is text, not a turn of the conversation.
+        tokenizer.encode_special_tokens = True
+        self.tokenizer = tokenizer
+        self.start, self.end = _special(tokenizer, START), _special(tokenizer, END)
+        self.newline = self._encode("\n")
+
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+        """Give the system prompt with the catalogue first, then the spans of each message."""
+        later = {name for message in messages for name in message.adds}
+        offered = [tool for tool in catalogue.tools if tool.name not in later]
+        first = 0 if messages and messages[0].role == "system" else -1
+        yield Span(self._turn("system", _system(messages[0].content if not first else "", offered)), False, first)
+        for index in range(first + 1, len(messages)):
+            yield from self._message(index, messages[index], catalogue)
+
+    def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:  # noqa: ARG002 - always the same
+        """Give the tokens of an assistant's role."""
+        return self._header()
+
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
+        """Read what the student said."""
+        return parse(text, catalogue)
+
+    def _spelled(self, message: Message) -> str:
+        """Spell a message that nobody sampled from the student."""
+        return assistant_text(message) if message.role == "assistant" else message.content
+
+    def _header(self) -> tuple[int, ...]:
+        return (self.start, *self._encode("assistant\n"))
+
+    def _message(self, index: int, message: Message, catalogue: Catalogue) -> Iterator[Span]:
+        if message.role == "assistant":
+            yield Span(self._header(), False, index)
+            yield from self._said(index, message)
+        else:
+            added = [tool for name in message.adds if (tool := catalogue.find(name))]
+            more = f"\n\nNew tools:\n{_lines(added)}" if added else ""
+            yield Span(self._turn(message.role, self._spelled(message) + more), False, index)
+
+    def _said(self, index: int, message: Message) -> Iterator[Span]:
+        if message.tokens is None:
+            yield Span((*self._encode(self._spelled(message)), self.end), True, index)
+        else:
+            yield Span(message.tokens, True, index)
+            if message.tokens[-1:] != (self.end,):  # cut by the token limit: the turn ends all the same
+                yield Span((self.end,), False, index)
+        yield Span(self.newline, False, index)
+
+    def _turn(self, role: str, content: str) -> tuple[int, ...]:
+        return (self.start, *self._encode(f"{role}\n{content}"), self.end, *self.newline)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(clean(text), add_special_tokens=False).ids)
+
+
+class Spaced(Compact):
+    """Renders every word that may have to be copied with a space before it: requests, results, arguments."""
+
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
+        """Read what the student said; a string without its space stays as it is."""
+        parsed = parse(text, catalogue)
+        return parsed.model_copy(update={"calls": _changed(parsed.calls, _unspaced)})
+
+    def _spelled(self, message: Message) -> str:
+        if message.role == "assistant":
+            return assistant_text(message.model_copy(update={"calls": _changed(message.calls, _spaced)}))
+        return _result(message.content) if message.role == "tool" else _spaced(message.content)
+
+
+def _spaced(text: str) -> str:
+    return f" {text}"
+
+
+def _unspaced(text: str) -> str:
+    return text.removeprefix(" ")
+
+
+def _changed(calls: Sequence[Call], change: Callable[[str], str]) -> tuple[Call, ...]:
+    told = ({name: each_string(value, change) for name, value in call.arguments.items()} for call in calls)
+    return tuple(Call(name=call.name, arguments=arguments) for call, arguments in zip(calls, told, strict=True))
+
+
+def _result(content: str) -> str:
+    try:
+        return json.dumps(each_string(parse_json(content), _spaced), ensure_ascii=False)
+    except NotJson:
+        return _spaced(content)
+
+
+def _special(tokenizer: Tokenizer, token: str) -> int:
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ConfigError(f"The tokenizer has no {token}: use the template 'native' for this model.")
+    return int(found)
+
+
+def _system(prompt: str, offered: Sequence[Tool]) -> str:
+    return "\n\n".join([*([prompt] if prompt else []), *([f"Tools:\n{_lines(offered)}"] if offered else [])])
+
+
+def _lines(tools: Sequence[Tool]) -> str:
+    return "\n".join(signature(tool) for tool in tools)
+
+
+def signature(tool: Tool) -> str:
+    """Spell a tool as one line: `name(arg: type, optional?: type) - what it does`."""
+    properties, required = tool.parameters.get("properties"), tool.parameters.get("required")
+    kinds = properties if isinstance(properties, dict) else {}
+    needed = (
+        [name for name in required if isinstance(name, str) and name in kinds] if isinstance(required, list) else []
+    )
+    # An order that the store keeps: it sorts the keys of objects, but not lists.
+    named = [(name, name) for name in needed] + [(f"{name}?", name) for name in sorted(set(kinds) - set(needed))]
+    arguments = ", ".join(f"{shown}: {_kind(kinds[name])}" for shown, name in named)
+    about = _first_sentence(tool.description)
+    return f"{tool.name}({arguments}){f' - {about}' if about else ''}".replace("\n", " ")
+
+
+def _kind(schema: object) -> str:
+    if not isinstance(schema, dict):
+        return "any"
+    enum = schema.get("enum")
+    if isinstance(enum, list) and 0 < len(enum) <= MAX_ENUM:
+        return "|".join(json.dumps(value, ensure_ascii=False) for value in enum)
+    if schema.get("type") == "array":
+        return f"{_kind(schema.get('items'))}[]"
+    return str(schema.get("type", "any"))
+
+
+def _first_sentence(text: str) -> str:
+    # BFCL puts the same words about the backend before every tool's own description.
+    own = " ".join(text.rsplit("Tool description:", maxsplit=1)[-1].split())
+    sentence = own.split(". ", maxsplit=1)[0].rstrip(".")
+    return sentence if len(sentence) <= MAX_DESCRIPTION else sentence[:MAX_DESCRIPTION].rsplit(" ", 1)[0]

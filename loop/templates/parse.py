@@ -1,0 +1,172 @@
+"""Read what the student said: thinking, calls, and text.
+
+A message is read whole or not at all. The native form is the one that our templates teach (Hermes):
+`<tool_call>{"name": …, "arguments": {…}}</tool_call>`. Other forms that have one meaning only are read as well, each by
+a rule that is named, so that a checker may refuse it and training may leave it out. Whatever else a message holds
+that is neither run nor plain text (half a call, a result that the student makes up, another speaker's turn) is a
+fault: then no call of it is run. Only literal JSON is read, by `loop.canonical`; nothing is evaluated, and reading is
+linear in the text.
+"""
+
+import re
+from typing import Final
+
+from loop.templates import bracket_calls, json_calls, thinking, xml_calls
+from loop.templates.reading import CLOSE, OPEN, Found, Unreadable, skip_blank
+from loop.types import Call, Catalogue, Record
+
+__all__ = ["CLOSE", "OPEN", "Parsed", "parse"]
+
+MAX_CHARACTERS: Final = 100_000
+MAX_CALLS: Final = 64
+MARKS: Final = re.compile(rf"{OPEN}|<function=|{re.escape(bracket_calls.MARK)}|{thinking.TAGS.pattern}", re.IGNORECASE)
+"""Where something begins that is no text."""
+ODD: Final = (
+    (
+        re.compile(
+            r"</?(?:tool|function)_(?:response|result|output)s?\b|</?observation>|\[/?TOOL_RESULTS\]", re.IGNORECASE
+        ),
+        "a tool's result is made up",
+    ),
+    (
+        re.compile(
+            r"</?(?:tool_calls?|function_calls?|tool_code|tool_use|invoke|function|parameter)(?:[\s=][^<>\n]{0,200})?>"
+            r"|\[/?TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]",
+            re.IGNORECASE,
+        ),
+        "part of a call stands in the text",
+    ),
+    (
+        re.compile(
+            r"<\|[\w /-]{1,60}\|>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>"
+        ),
+        "another turn is made up",
+    ),
+)
+"""What text never holds, and what it would be."""
+KNOWN: Final = re.compile(rf"{MARKS.pattern}|{CLOSE}|\[ARGS\]|\[CALL_ID\]", re.IGNORECASE)
+"""Special tokens that may stand in a message: those that calls and thinking are written with."""
+RESULT: Final = re.compile(r"(?:```(?:json)?\s*+)?[{\[]")
+PYTHONIC: Final = re.compile(
+    r"[`\s]{0,8}+(?:python\s{1,4}+)?\[?(?P<name>[A-Za-z_][\w.]{0,200}+)\((?P<key>[A-Za-z_]\w{0,200}+\s{0,4}+=(?!=))?"
+    r".*\)\]?[`\s]*\Z",
+    re.DOTALL,
+)
+BLANKS: Final = "\ufeff \t\r\n"
+
+
+class Parsed(Record):
+    """What was said: text, thinking, calls, which forgiving rules were needed, and why the message cannot be read."""
+
+    content: str
+    """Text beside calls and thinking; all of it where there is a fault."""
+    reasoning: str | None = None
+    calls: tuple[Call, ...] = ()
+    leniencies: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+def parse(text: str, catalogue: Catalogue | None = None) -> Parsed:
+    """Read an assistant's text. Never raises: what cannot be read whole is a fault, with all the text as content.
+
+    Args:
+        text: what was said, without the token that ends the turn.
+        catalogue: the tools on offer, where they are known: they tell numbers from words where a form does not, and
+            calls without a tag from data.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return Parsed(content=text, fault=f"longer than {MAX_CHARACTERS} characters")
+    try:
+        return _Message(text, catalogue).read()
+    except Unreadable as fault:
+        return Parsed(content=text, fault=str(fault))
+
+
+class _Message:
+    """One pass over a message, from mark to mark."""
+
+    def __init__(self, text: str, catalogue: Catalogue | None) -> None:
+        self.text, self.catalogue, self.found = text, catalogue, Found(MAX_CALLS)
+        self.said: list[str] = []
+        self.thought: list[str] = []
+
+    def read(self) -> Parsed:
+        """Read all of it.
+
+        Raises:
+            Unreadable: something is left over.
+        """
+        at = self._thinking_first()
+        rest = self.text[at:].strip(BLANKS)
+        if not json_calls.whole(rest, self.found, self.catalogue):
+            self._from(at)
+        elif not self.found.calls:
+            self.said.append(rest)
+        return Parsed(
+            content=" ".join(self.said),
+            reasoning="\n".join(self.thought) or None,
+            calls=tuple(self.found.calls),
+            leniencies=tuple(sorted(self.found.leniencies)),
+        )
+
+    def _thinking_first(self) -> int:
+        begun, at = thinking.begun_before(self.text)
+        self._think(begun)
+        while tag := thinking.TAGS.match(self.text, skip_blank(self.text, at)):
+            at = self._behind(tag)
+        return at
+
+    def _from(self, at: int) -> None:
+        while mark := MARKS.search(self.text, at):
+            self._say(self.text[at : mark.start()])
+            at = self._behind(mark)
+        self._say(self.text[at:])
+        if not self.found.calls and self._pythonic():
+            raise Unreadable("a call is written as Python")
+
+    def _behind(self, mark: re.Match[str]) -> int:
+        """Read what a mark begins, and give the place behind it."""
+        at = skip_blank(self.text, mark.end())
+        if mark[0] == OPEN:
+            if xml_calls.begins(self.text, at):
+                return xml_calls.within_tag(self.text, at, self.found, self.catalogue, tagged=True)
+            return json_calls.within_tag(self.text, at, self.found)
+        if xml_calls.begins(self.text, mark.start()):
+            return xml_calls.within_tag(self.text, mark.start(), self.found, self.catalogue, tagged=False)
+        if mark[0] == bracket_calls.MARK:
+            return bracket_calls.behind_mark(self.text, at, self.found)
+        if not thinking.TAGS.fullmatch(mark[0]):
+            raise Unreadable(f"{mark[0]} begins no call that is known")
+        if thinking.closes(mark[0]):
+            raise Unreadable(f"{mark[0]} ends thinking that did not begin")
+        block, at = thinking.block(self.text, mark)
+        self._think(block)
+        return at
+
+    def _think(self, text: str) -> None:
+        self.thought += [text] if text else []
+
+    def _say(self, text: str) -> None:
+        """Keep text that is neither thinking nor a call.
+
+        Raises:
+            Unreadable: it holds what no answer holds.
+        """
+        said = text.strip(BLANKS)
+        if not said:
+            return
+        for pattern, what in ODD:
+            if odd := pattern.search(said):
+                raise Unreadable(f"{what}: {odd[0][:60]}")
+        if json_calls.in_text(said):
+            raise Unreadable("a call stands in the text without a tag")
+        if self.found.calls:
+            if RESULT.match(said):
+                raise Unreadable("something like a result stands behind a call")
+            self.found.leniencies.add("text_behind_call")
+        self.said.append(said)
+
+    def _pythonic(self) -> bool:
+        call = PYTHONIC.match(" ".join(self.said))
+        known = call and self.catalogue is not None and self.catalogue.find(call["name"]) is not None
+        return bool(call and (call["key"] or known))

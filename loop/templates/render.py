@@ -1,0 +1,179 @@
+"""Turn a conversation into tokens, the same ones for serving and for training (rule 2).
+
+`python -m loop.templates.render DIR TEMPLATE` proves that a template goes with a model (`templates/trial.py`).
+
+A message becomes one or more spans. What the student sampled is taken verbatim, never decoded and encoded again; what
+somebody else said is encoded in its canonical form. Loss is on an assistant's own tokens, the end of its turn included,
+and on nothing else: not on the role header that serving puts in front of it.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from tokenizers import Tokenizer
+
+from loop.canonical import NotJson
+from loop.canonical import parse as parse_json
+from loop.errors import ConfigError, LoopdError, Unsafe, nearest
+from loop.templates import trial
+from loop.templates.compact import Compact, Spaced
+from loop.templates.native import Native
+from loop.templates.parse import KNOWN, Parsed
+from loop.templates.spans import Span
+from loop.types import Catalogue, Message
+
+__all__ = ["Renderer", "Span"]
+
+CUT_OFF: Final = "cut_off"
+"""The leniency of a message that the token limit ended, not the student."""
+
+
+class Template(Protocol):
+    """How one family of models is talked to."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """The token that ends an assistant's turn."""
+        ...
+
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+        """Give the conversation's tokens, in order. The first span is what all conversations of a catalogue share."""
+        ...
+
+    def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
+        """Give the tokens that ask the assistant to speak after these messages."""
+        ...
+
+    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
+        """Read what the assistant said, to these tools. Never raises."""
+        ...
+
+
+TEMPLATES: Final[Mapping[str, Callable[[Path, Tokenizer], Template]]] = {
+    "compact": lambda _, tokenizer: Compact(tokenizer),
+    "spaced": lambda _, tokenizer: Spaced(tokenizer),
+    "native": Native.load,
+}
+"""Templates by name."""
+
+
+class Renderer:
+    """A tokenizer and a template: messages in, tokens out."""
+
+    def __init__(self, tokenizer: Tokenizer, template: Template) -> None:
+        self.tokenizer, self.template = tokenizer, template
+        added = tokenizer.get_added_tokens_decoder().items()
+        self.strange = {
+            token: told.content for token, told in added if told.special and not KNOWN.fullmatch(told.content)
+        }
+        """Special tokens that no message holds but at its end."""
+        self.size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        """Ids lie below. A model may have room for more than its tokenizer spells, and say them."""
+
+    @classmethod
+    def load(cls, directory: Path, template: str) -> "Renderer":
+        """Read the tokenizer of a model directory and bind it to a template by name.
+
+        Raises:
+            ConfigError: there is no tokenizer, no such template, or the two do not fit.
+            Unsafe: the model's own template is broken.
+        """
+        path = directory / "tokenizer.json"
+        if template not in TEMPLATES:
+            raise ConfigError(f"There is no template '{template}'.{nearest(template, tuple(TEMPLATES))}")
+        if not path.is_file():
+            raise ConfigError(f"There is no {path}. Give a model directory that has a tokenizer.json.")
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        made = cls(tokenizer, TEMPLATES[template](directory, tokenizer))
+        made.size = max(made.size, _rows(directory))
+        return made
+
+    @property
+    def end(self) -> int:
+        """The token that ends an assistant's turn."""
+        return self.template.end
+
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[Span, ...]:
+        """Give the conversation's tokens with their loss; concatenated, they are what the model reads.
+
+        Raises:
+            Unsafe: a message's own tokens are none of the model's, or the model's template fails.
+        """
+        for index, message in enumerate(messages):
+            if message.tokens and not 0 <= min(message.tokens) <= max(message.tokens) < self.size:
+                raise Unsafe(
+                    f"Message {index} holds a token that the model does not have: ids go from 0 to {self.size - 1}."
+                )
+        spans = (span for span in self.template.spans(messages, catalogue) if span.tokens)
+        return tuple(_unlearned(span, messages) for span in spans)
+
+    def prompt(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
+        """Give the tokens that serving feeds the model to get the next assistant message."""
+        tokens = [token for span in self.spans(messages, catalogue) for token in span.tokens]
+        return (*tokens, *self.template.header(messages, catalogue))
+
+    def prefix(self, messages: Sequence[Message], catalogue: Catalogue) -> int:
+        """Count the leading tokens that every conversation with this system prompt and catalogue shares."""
+        first = next(self.template.spans(messages, catalogue), None)
+        system = bool(messages) and messages[0].role == "system"
+        return len(first.tokens) if first and first.message == (0 if system else -1) else 0
+
+    def read(self, tokens: Sequence[int], catalogue: Catalogue | None = None) -> Parsed:
+        """Read what was sampled. Never raises.
+
+        Args:
+            tokens: the ids, that of the turn's end included.
+            catalogue: the tools on offer, where they are known.
+        """
+        ended = tokens[-1:] == (self.end,) or tokens[-1:] == [self.end]
+        text = self.text(tokens)
+        if strange := [token for token in tokens[: len(tokens) - ended] if token in self.strange]:
+            return Parsed(content=text, fault=f"another turn is made up: {self.strange[strange[0]]}")
+        parsed = self.template.read(text, catalogue)
+        return parsed if ended else parsed.model_copy(update={"leniencies": (*parsed.leniencies, CUT_OFF)})
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Decode what was sampled, without the end of the turn."""
+        kept = tokens[:-1] if tokens and tokens[-1] == self.end else tokens
+        return str(self.tokenizer.decode(list(kept), skip_special_tokens=False))
+
+
+def _unlearned(span: Span, messages: Sequence[Message]) -> Span:
+    """Take the loss off what stands in a conversation and is not to be learned."""
+    return span._replace(loss=False) if span.loss and not messages[span.message].learned else span
+
+
+def _rows(directory: Path) -> int:
+    """Give the rows of the model's embedding, as its configuration has them; 0 where it does not say."""
+    try:
+        told = parse_json((directory / "config.json").read_bytes())
+    except (OSError, NotJson):
+        return 0
+    size = told.get("vocab_size") if isinstance(told, dict) else None
+    return size if isinstance(size, int) else 0
+
+
+def main(directory: Path, template: str) -> None:
+    """Prove that a template goes with a model.
+
+    Raises:
+        LoopdError: it does not.
+    """
+    trial.prove(Renderer.load(directory, template).template)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), sys.argv[2])
+    except LoopdError as refusal:
+        print(refusal, file=sys.stderr)  # noqa: T201 - the parent reads it
+        sys.exit(refusal.exit_code)
