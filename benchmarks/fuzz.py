@@ -28,7 +28,21 @@ from loop import plugins
 from loop.canonical import NotJson
 from loop.rollout.pool import LocalPool
 from loop.store.rows import spell
-from loop.types import Call, Catalogue, Message, Part, Play, Record, Reply, Rule, Split, Task, Trajectory
+from loop.types import (
+    Call,
+    Catalogue,
+    Message,
+    Part,
+    PlannedCall,
+    Play,
+    Record,
+    Reply,
+    Rule,
+    Split,
+    Task,
+    Trajectory,
+    Turn,
+)
 from task_generators.backends.backend import backends
 from task_generators.backends.bfcl import CATEGORIES, entries, entry_task
 from task_generators.backends.bfcl_single import single_turn_tasks
@@ -224,7 +238,40 @@ def tasks(seed: int) -> list[Task]:
         found += [entry_task(entry, gold) for entry, gold in islice(entries(category), seed % 20, None, 20)]
     for category in ("simple_python", "simple_java", "live_multiple", "irrelevance"):
         found += islice(single_turn_tasks(category), seed % 40, None, 40)
-    return found
+    return [*found, traced(seed)]
+
+
+def traced(seed: int) -> Task:
+    """Give a task of a world that was read off traces: one tool that finds, one that writes, one that was recorded."""
+    text = {"type": "string"}
+    tools = [
+        {"name": name, "description": name, "parameters": {"type": "object", "properties": dict.fromkeys(given, text)}}
+        for name, given in (("find", ("city", "kind")), ("reserve", ("name", "time")), ("hours", ("day",)))
+    ]
+    world = {
+        "tools": tools,
+        "rows": [{"name": f"n{n}", "city": "Oslo" if n % 2 else "Bergen", "kind": "Thai"} for n in range(30)],
+        "rules": {
+            "find": {"act": "find", "columns": ["city", "kind"]},
+            "reserve": {"act": "write", "columns": ["name"]},
+        },
+        "answers": [["hours", {"day": "Friday"}, {"until": "18:00"}]],
+    }
+    plan = (
+        PlannedCall(name="find", arguments={"city": "Oslo"}),
+        PlannedCall(name="hours", arguments={"day": "Friday"}),
+    )
+    return Task(
+        generator="traces",
+        family="traces",
+        tier="easy",
+        seed=seed,
+        backends=("Traces",),
+        initial={"Traces": world},
+        tools=("find", "reserve", "hours"),
+        turns=(Turn(user="Find one in Oslo, and say until when it is open on Friday.", plan=plan),),
+        leak_group="traces/fuzz",
+    )
 
 
 def plays(count: int, seed: int) -> Iterator[Play]:

@@ -18,9 +18,10 @@ from loop.store import Store
 if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
     from loop.traces.importing import Imported, ImportRules
     from loop.traces.inspection import Inspection, Spread
+    from loop.traces.sifting import Sifted
     from loop.traces.trace import Found, Refused
 
-app = typer.Typer(help="Conversations that happened elsewhere: inspect, import, list.", no_args_is_help=True)
+app = typer.Typer(help="Conversations that happened elsewhere: inspect, import, filter, list.", no_args_is_help=True)
 Sources = Annotated[
     list[str], typer.Argument(metavar="FILE|DIR|URL…", help="JSON lines, JSON or Parquet; gzip is fine.")
 ]
@@ -186,6 +187,28 @@ def _print_import(done: "Imported") -> None:
         typer.echo("personal data was replaced: " + ", ".join(f"{kind} in {n}" for kind, n in done.replaced.items()))
     if done.reasons:
         show([{"refused because": reason, "rows": count} for reason, count in done.reasons.items()], as_json=False)
+
+
+@app.command("filter")
+def filter_(*, tools: Tools = None, as_json: Json = False) -> None:
+    """Judge what no filter of today has judged yet. Needs no model; every verdict has its reason in v_verdicts."""
+    from loop.traces.sifting import filters, sift  # noqa: PLC0415 - see above
+    from loop.traces.tool_files import tools_in  # noqa: PLC0415
+
+    chosen = filters(tools_in(tools) if tools else None)
+    with writing() as opened:
+        done = sift(opened, chosen)
+        opened.event("traces.filtered", **done.model_dump(exclude={"kinds"}))
+    if as_json:
+        show_json(done.model_dump(mode="json"))
+    else:
+        _print_sift(done)
+
+
+def _print_sift(done: "Sifted") -> None:
+    typer.echo(f"{done.judged} traces judged, {done.accepted} accepted by every filter")
+    show([{"filter": name, "traces refused": count} for name, count in done.refused.items()], as_json=False)
+    show([{"fault": name, "messages": count} for name, count in done.kinds.items()], as_json=False)
 
 
 @app.command("list")

@@ -20,7 +20,8 @@ Simulator = Any
 """One play's instance of a backend: an object with one method for every tool, which takes the tool's arguments.
 
 A method answers a plain value; `{"error": …}`, or an exception, tells of an error. Public attributes are the state;
-a simulator whose attributes are not its state has a method `remembers` that answers it.
+a simulator whose attributes are not its state has a method `remembers` that answers it. Where the tools come with the
+task, the backend has a method `brings(initial)` that gives them by name, and the simulator a method `tool(name)`.
 """
 
 

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 from loop.errors import ConfigError, nearest
 from loop.types import Catalogue, Tool
 from task_generators.backends.backend import backend as backend_of
-from task_generators.backends.functions_backend import FUNCTIONS, brought
 
 
 def tools_of(backend: str) -> tuple[str, ...]:
@@ -27,7 +26,11 @@ def tools_in(backend: str, initial: Mapping[str, JsonValue]) -> Mapping[str, Too
         ConfigError: no such backend.
         BadDocument: a task's own function cannot be read.
     """
-    return brought(initial) if backend == FUNCTIONS and FUNCTIONS in initial else backend_of(backend).tools
+    found = backend_of(backend)
+    if backend in initial and hasattr(found, "brings"):
+        brought: Mapping[str, Tool] = found.brings(initial[backend])
+        return brought
+    return found.tools
 
 
 def catalogue(

@@ -4,7 +4,7 @@ Single-turn benchmarks offer every question its own functions, and judge the cal
 state, every call is answered alike, and the play is over with the first message that calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,6 +22,11 @@ OTHER_LANGUAGES: Final = frozenset({"java", "javascript"})
 
 class Unseen:
     """One play's instance: it knows nothing and changes nothing."""
+
+    def tool(self, name: str) -> Callable[..., dict[str, JsonValue]]:
+        """Find what answers a tool: any call is answered alike."""
+        del name
+        return self.answer
 
     def answer(self, **arguments: object) -> dict[str, JsonValue]:
         """Answer any call alike."""
@@ -44,23 +49,22 @@ class FunctionsBackend(Record):
         del initial, long_context
         return Unseen()
 
+    def brings(self, initial: Mapping[str, Any]) -> dict[str, Tool]:
+        """Read the tools that a task brings along, by names that every provider accepts.
+
+        Raises:
+            BadDocument: a document cannot be read as JSON Schema; the message names the function.
+        """
+        documents = initial["functions"]
+        names = safe_names([document["name"] for document in documents])
+        language = initial["language"]
+        return {
+            names[document["name"]]: tool_of(_spelt(document, language), names[document["name"]], proven=True)
+            for document in documents
+        }
+
 
 BACKENDS: Final = (FunctionsBackend(),)
-
-
-def brought(initial: Mapping[str, Any]) -> dict[str, Tool]:
-    """Read the tools that a task brings along, by names that every provider accepts.
-
-    Raises:
-        BadDocument: a document cannot be read as JSON Schema; the message names the function.
-    """
-    documents = initial[FUNCTIONS]["functions"]
-    names = safe_names([document["name"] for document in documents])
-    language = initial[FUNCTIONS]["language"]
-    return {
-        names[document["name"]]: tool_of(_spelt(document, language), names[document["name"]], proven=True)
-        for document in documents
-    }
 
 
 def _spelt(document: Mapping[str, Any], language: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from loop.types import Call, Result, Tool
 from task_generators.backends.arguments import MAX_TEXT, problem, size
 from task_generators.backends.backend import BadState
 from task_generators.backends.backend import backend as backend_of
-from task_generators.backends.functions_backend import FUNCTIONS, Unseen, brought
+from task_generators.backends.functions_backend import FUNCTIONS
 from task_generators.backends.values import (
     MAX_MESSAGE,
     MAX_RESULT,
@@ -62,8 +62,17 @@ def open_world(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> "Ba
     """
     long_context = bool(initial.get(LONG_CONTEXT, False))
     instances = {name: _opened(name, initial.get(name, {}), long_context) for name in backends}
-    own = brought(initial) if FUNCTIONS in instances and FUNCTIONS in initial else {}
-    return BackendWorld(instances, own)
+    return BackendWorld(instances, brought_tools(backends, initial))
+
+
+def brought_tools(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> dict[str, tuple[str, Tool]]:
+    """Give the tools that a task brings along, each with the backend that answers it."""
+    return {
+        name: (backend, tool)
+        for backend in backends
+        if backend in initial and hasattr(found := backend_of(backend), "brings")
+        for name, tool in found.brings(initial[backend]).items()
+    }
 
 
 def admit(initial: Mapping[str, JsonValue]) -> None:
@@ -97,11 +106,13 @@ def _dispatch(backends: tuple[str, ...]) -> Mapping[str, tuple[str, Tool]]:
 class BackendWorld:  # a `loop.types.World`
     """Private instances of one or more backends. Made by `open_world`."""
 
-    def __init__(self, instances: Mapping[str, Any], own: Mapping[str, Tool] = MappingProxyType({})) -> None:
+    def __init__(
+        self, instances: Mapping[str, Any], own: Mapping[str, tuple[str, Tool]] = MappingProxyType({})
+    ) -> None:
         self._instances = instances
         self._tools = _dispatch(tuple(instances))
         if own:
-            self._tools = {**self._tools, **{name: (FUNCTIONS, tool) for name, tool in own.items()}}
+            self._tools = {**self._tools, **own}
         self._calls, self._heard, self._told = 0, 0.0, 0
 
     def call(self, call: Call) -> Result:
@@ -150,9 +161,10 @@ class BackendWorld:  # a `loop.types.World`
                     self._method(backend, call.name)(**copied(dict(call.arguments)))
 
     def _method(self, backend: str, name: str) -> Callable[..., Any]:
-        """Find what answers a tool of the allow-list. A task's own functions are all answered alike."""
+        """Find what answers a tool of the allow-list: a method of its name, or what is behind tools that came along."""
         instance = self._instances[backend]
-        return instance.answer if isinstance(instance, Unseen) else getattr(instance, name)
+        found: Callable[..., Any] = instance.tool(name) if hasattr(instance, "tool") else getattr(instance, name)
+        return found
 
     @property
     def over(self) -> bool:
