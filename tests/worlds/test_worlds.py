@@ -39,9 +39,10 @@ def files():
     return open_world(("GorillaFileSystem",), {"GorillaFileSystem": TREE})
 
 
-def test_there_are_nine_backends_and_one_for_functions_that_tasks_bring_along():
+def test_there_are_nine_backends_and_two_whose_tools_come_with_the_task():
     assert set(backends()) == {
         "Functions",
+        "Traces",
         *("GorillaFileSystem", "MathAPI", "MessageAPI", "SQL", "TicketAPI"),
         *("TradingBot", "TravelAPI", "TwitterAPI", "VehicleControlAPI"),
     }
