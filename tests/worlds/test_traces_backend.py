@@ -26,8 +26,8 @@ def world():
     return open_world(("Traces",), {"Traces": WORLD})
 
 
-def ask(world, name, **arguments):
-    result = world.call(Call(name=name, arguments=arguments))
+def ask(world, tool, /, **arguments):
+    result = world.call(Call(name=tool, arguments=arguments))
     return result.ok, result.value
 
 
