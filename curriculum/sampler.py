@@ -63,9 +63,10 @@ class Sampler(Record):
         Raises:
             ConfigError: there is no arm to choose from.
         """
-        table = self._table(arms, keys)
+        table = self._table(arms, keys, round)
         draws = np.random.default_rng(rng.getrandbits(64))
-        backends = np.roll(table.members, -round, axis=0)
+        members = table.members & ~table.parked
+        backends = np.roll(members[members.any(axis=1)] if members.any() else table.members, -round, axis=0)
         weights, first = self._weights(table, draws, round), self._first(table, tasks)
         chosen = draws.permutation(spread(weights, backends, tasks, self.floor, draws, first))
         seeds = rng.sample(range(self.seeds), tasks)
@@ -148,7 +149,12 @@ class Sampler(Record):
     def _weights(self, table: Table, rng: np.random.Generator, round: int) -> Floats:  # noqa: A002 - the field's name
         """Weigh every arm, on any scale."""
 
-    def _table(self, arms: Sequence[Arm], keys: Sequence[ArmKey]) -> Table:
+    def _table(
+        self,
+        arms: Sequence[Arm],
+        keys: Sequence[ArmKey],
+        round: int | None = None,  # noqa: A002 - the field's name
+    ) -> Table:
         if not keys:
             raise ConfigError("No arm is left to sample: allow more backends, tiers or generators under [sampling].")
-        return tabulate(arms, keys, self.free, self.mastered)
+        return tabulate(arms, keys, self.free, self.mastered, round)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curriculum.opening import name, opened
+from curriculum.parking import rests
 from curriculum.posterior import PRIOR, fallen
 from curriculum.spread import Bools, Floats
 from loop.types import Arm, ArmKey, Tier
@@ -27,7 +28,9 @@ class Table:
     """Arms that the present champion has not played."""
     fallen: Floats
     weight: Floats
-    """The operator's factor; 0 where the arm is frozen."""
+    """The operator's factor; 0 where the arm is frozen, or parked."""
+    parked: Bools
+    """Arms that rest in this round: not even their backend's floor draws them."""
     open: Bools
     members: Bools
     """[backends, arms]: true where the arm plays the backend."""
@@ -44,11 +47,21 @@ class Table:
         return unseen
 
 
-def tabulate(arms: Sequence[Arm], keys: Sequence[ArmKey], free: Collection[Tier], mastered: float) -> Table:
-    """Put what is known beside what may be asked for; an arm without a row begins with the prior."""
+def tabulate(
+    arms: Sequence[Arm],
+    keys: Sequence[ArmKey],
+    free: Collection[Tier],
+    mastered: float,
+    round: int | None = None,  # noqa: A002 - the field's name
+) -> Table:
+    """Put what is known beside what may be asked for; an arm without a row begins with the prior.
+
+    Without a round, no arm is parked.
+    """
     known = {name(arm.key): arm for arm in arms}
     names = [name(key) for key in keys]
     rows = [known.get(each) or Arm(key=key) for each, key in zip(names, keys, strict=True)]
+    parked: Bools = np.array([round is not None and rests(row, round) for row in rows], dtype=np.bool_)
     alpha, beta = np.array([row.alpha for row in rows]), np.array([row.beta for row in rows])
     return Table(
         keys=tuple(keys),
@@ -57,7 +70,8 @@ def tabulate(arms: Sequence[Arm], keys: Sequence[ArmKey], free: Collection[Tier]
         last=np.array([NEVER if row.last_round is None else row.last_round for row in rows], dtype=np.float64),
         inherited=np.array([row.inherited for row in rows], dtype=np.bool_),
         fallen=np.array([fallen(row) for row in rows]),
-        weight=np.array([0.0 if row.frozen else row.weight for row in rows]),
+        weight=np.where(parked, 0.0, [0.0 if row.frozen else row.weight for row in rows]),
+        parked=parked,
         open=np.array(opened(names, list(_observed(alpha, beta) >= mastered), free)),
         members=_members(keys),
     )

@@ -736,6 +736,10 @@ class Arm(Record):
     """The pass rate when the present champion was promoted."""
     inherited: bool = False
     """Whether all that is known of it comes from predecessors: the present champion has not played it yet."""
+    barren: int = 0
+    """Rounds in a row in which all its plays were lost to infrastructure, though others' were not."""
+    rests_until: int | None = None
+    """The round that tries it again, where it is parked for being barren."""
     frozen: bool = False
     """The operator wants no more of it. A backend's floor is kept all the same."""
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
+from curriculum.parking import returned
 from curriculum.posterior import inherit
 from loop.errors import ConfigError, NotFound, nearest
 from loop.proposals import Proposal
@@ -93,7 +94,8 @@ def _steer(store: Store, arguments: Arguments) -> Answer:
     steered: list[Arm] = []
 
     def steer(arms: Mapping[ArmKey, Arm]) -> list[Arm]:
-        steered[:] = [Arm.model_validate((arms.get(key) or Arm(key=key)).model_dump() | changes)]
+        tried = returned(arms.get(key) or Arm(key=key))
+        steered[:] = [Arm.model_validate(tried.model_dump() | changes)]
         return steered
 
     store.change_arms(steer)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
+from curriculum.parking import lost, returned
 from curriculum.posterior import inherit, update
 from curriculum.sampler import More
 from loop import plugins
@@ -54,7 +55,23 @@ def learn(loop: Loop, rnd: Round) -> None:
     for task in suspected:
         loop.store.note_flaw(Flaw(task=task, kind="unsolved", source=f"round {rnd.id}", note="nobody could do it"))
     sound = [tally for tally in tallies if tally.task not in suspected]
-    loop.store.change_arms(lambda arms: _learned(arms, sound, rnd))
+    barren = loop.store.barren(rnd) if any(tally.student_plays for tally in tallies) else []
+    parked: list[Arm] = []
+
+    def change(arms: Mapping[ArmKey, Arm]) -> list[Arm]:
+        parked[:] = [lost(arms.get(key) or Arm(key=key), rnd.id) for key in barren]
+        return [*_learned(arms, sound, rnd), *parked]
+
+    loop.store.change_arms(change)
+    _tell_parked(loop, parked)
+
+
+def _tell_parked(loop: Loop, arms: Iterable[Arm]) -> None:
+    """Say which arms rest, since every play of theirs was lost to infrastructure in a round that played others."""
+    for arm in arms:
+        if arm.rests_until is not None:
+            log.warning("arm_parked", arm=str(arm.key), rounds=arm.barren, until=arm.rests_until)
+            loop.store.event("curriculum.parked", arm=str(arm.key), rounds=arm.barren, until=arm.rests_until)
 
 
 def bequeath(loop: Loop) -> None:
@@ -68,10 +85,11 @@ def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -
         plays[tally.arm] += tally.student_plays
         wins[tally.arm] += tally.student_wins
         taught[tally.arm] += tally.teacher_plays
+    before = {key: arms.get(key) or Arm(key=key) for key in plays}
+    tried = {key: returned(arm) if plays[key] else arm for key, arm in before.items()}
     return [
         update(arm, wins[key], plays[key], rnd.id).model_copy(update={"teacher_plays": arm.teacher_plays + taught[key]})
-        for key in plays
-        for arm in (arms.get(key) or Arm(key=key),)
+        for key, arm in tried.items()
     ]
 
 

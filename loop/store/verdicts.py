@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 from loop.canonical import clean
 from loop.store.base import Base
 from loop.store.rows import Values, part
-from loop.store.tables import RequiredChecker, TaskBackend
+from loop.store.tables import Play as PlayRow
+from loop.store.tables import PlayState, RequiredChecker, TaskBackend
 from loop.store.tables import Task as TaskRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
@@ -82,6 +83,21 @@ class Verdicts(Base):
                 )
                 for task, backends, family, tier, plays, wins, shown, good in connection.execute(query)
             ]
+
+    def barren(self, rnd: Round) -> list[ArmKey]:
+        """Arms that the student was to play in a round, and of which no play came back: all were lost or given up."""
+        done = func.sum(case((PlayRow.state == PlayState.DONE, 1), else_=0))
+        query = (
+            select(TaskRow.backends, TaskRow.family, TaskRow.tier)
+            .join(PlayRow, PlayRow.task == TaskRow.id)
+            .where(PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN, PlayRow.policy.is_not(None))
+            .group_by(TaskRow.backends, TaskRow.family, TaskRow.tier)
+            .having(done == 0)
+            .order_by(TaskRow.backends, TaskRow.family, TaskRow.tier)
+        )
+        with self._read() as connection:
+            found = connection.execute(query).all()
+        return [ArmKey(backends=tuple(row.backends.split("+")), family=row.family, tier=row.tier) for row in found]
 
     def rates(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Rate]:
         """Plays and wins of a round per backend and player; a task of two backends counts for both."""

@@ -2,12 +2,14 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curriculum.parking import lost, rests, returned
 from curriculum.posterior import inherit, update
 from curriculum.sampler import More
 from curriculum.spread import spread
@@ -258,3 +260,38 @@ def test_arms_are_drawn_as_often_as_their_weights_say():
         spread(np.array([1.0, 0.0, 2.0, 5.0]), np.ones((1, 4), bool), 80, 0.0, np.random.default_rng(0)).tolist()
     )
     assert drawn == {0: 10, 2: 20, 3: 50}
+
+
+def test_an_arm_whose_plays_are_all_lost_is_parked_and_tried_again_less_and_less_often():
+    arm, tried = Arm(key=key("Math")), []
+    for number in range(1, 200):
+        if not rests(arm, number):
+            tried.append(number)
+            arm = lost(arm, number)
+    gaps = [later - sooner - 1 for sooner, later in pairwise(tried)]
+    assert gaps[:8] == [0, 2, 4, 8, 16, 32, 32, 32]
+    assert not rests(returned(arm), 200)
+    assert lost(returned(arm), 200).rests_until is None
+
+
+@pytest.mark.parametrize("name", ["thompson", "uniform", "hardest"])
+def test_a_parked_arm_draws_nothing_and_the_others_all_the_more(name):
+    keys = [key("Math", family=family) for family in "abc"] + [key("SQL")]
+    dead = lost(lost(Arm(key=keys[0]), 3), 4)
+    sampler = plugins.load("curriculum", Part(use=name))
+    drawn = picked(sampler, [dead], keys, number=5)
+    assert drawn[keys[0]] == 0
+    assert sum(drawn.values()) == 400
+    assert picked(sampler, [dead], keys, number=dead.rests_until)[keys[0]] > 0
+
+
+def test_a_backend_all_of_whose_arms_are_parked_has_no_floor_until_it_is_tried_again():
+    dead = [lost(lost(Arm(key=key("Math", family=family)), 1), 2) for family in "ab"]
+    keys = [*(arm.key for arm in dead), key("SQL")]
+    assert picked(Thompson(floor=0.1), dead, keys, number=3) == {key("SQL"): 400}
+    assert picked(Thompson(floor=0.1), dead, keys, number=5)[keys[0]] > 0
+
+
+def test_where_everything_is_parked_everything_is_tried():
+    dead = [lost(lost(Arm(key=key("Math", family=family)), 1), 2) for family in "ab"]
+    assert len(picked(Thompson(), dead, [arm.key for arm in dead], number=3)) == 2

@@ -3,6 +3,8 @@
 import pytest
 
 from loop import plugins
+from loop.errors import FailureKind, ProviderError
+from loop.testing import Apprentice
 from loop.types import Part
 
 ARM = str(plugins.load("task_generators", Part(use="files")).arms[0])
@@ -55,3 +57,50 @@ def test_a_pause_is_seen_where_one_looks(steered):
     steered.loopd("gate", "resume", "depth")
     assert "Paused" not in steered.loopd("status")
     assert steered.json("status")["paused"] == []
+
+
+class Grounded(Apprentice):
+    """A student whose server dies of every task of the travel agency."""
+
+    def open(self, task, seed):
+        if "TravelAPI" in task.backends and task.split == "train":
+            raise ProviderError(FailureKind.BAD_INPUT, "no")
+        return super().open(task, seed)
+
+
+class Gone(Apprentice):
+    """A student that is nowhere."""
+
+    def open(self, task, seed):
+        raise ProviderError(FailureKind.BAD_INPUT, "no")
+
+
+def lost_plays(rehearsal):
+    query = "select round, count(*) as n from play where state = 'dead' and policy is not null group by 1 order by 1"
+    return {row["round"]: row["n"] for row in rehearsal.json("sql", query)["rows"]}
+
+
+def test_arms_that_nobody_can_play_are_parked_with_an_event_and_tried_again(rehearsal):
+    told = rehearsal.home / "loopd.toml"
+    told.write_text(told.read_text().replace("loop.testing:Apprentice", f"{__name__}:Grounded"))
+    rehearsal.live(rounds=5)
+    lost = lost_plays(rehearsal)
+    assert {1, 2} <= lost.keys()
+    assert not {3, 4} & lost.keys()
+    with rehearsal.store() as store:
+        parked = [event.fields for event in store.events(kind="curriculum.parked")]
+    assert parked
+    assert {fields["arm"].split("/")[0] for fields in parked} == {"TravelAPI"}
+    rows = rehearsal.json("curriculum", "show")["rows"]
+    assert {row["backends"] for row in rows if row["rests_until"] is not None} == {"TravelAPI"}
+    arm = parked[0]["arm"]
+    rehearsal.loopd("curriculum", "freeze", arm, "--off")
+    assert {row["arm"]: row["rests_until"] for row in rehearsal.json("curriculum", "show")["rows"]}[arm] is None
+
+
+def test_a_round_in_which_nothing_could_be_played_parks_nothing(rehearsal):
+    told = rehearsal.home / "loopd.toml"
+    told.write_text(told.read_text().replace("loop.testing:Apprentice", f"{__name__}:Gone"))
+    rehearsal.live(rounds=2)
+    with rehearsal.store() as store:
+        assert not [*store.events(kind="curriculum.parked")]

@@ -27,6 +27,7 @@ class Arm(Table):
     at_promotion: Mapped[float | None]
     frozen: Mapped[int]
     weight: Mapped[float]
+    rests_until: Mapped[int | None]
     body: Mapped[str]
     changed: Mapped[Moment]
 
