@@ -1,13 +1,17 @@
 """Turn a conversation into tokens, the same ones for serving and for training (rule 2).
 
-`python -m loop.templates.render DIR TEMPLATE` proves that a template goes with a model (`templates/trial.py`).
+`python -m loop.templates.render DIR TEMPLATE SECONDS` proves that a template goes with a model (`templates/trial.py`);
+the system ends it where that takes more seconds of the processor.
 
 A message becomes one or more spans. What the student sampled is taken verbatim, never decoded and encoded again; what
 somebody else said is encoded in its canonical form. Loss is on an assistant's own tokens, the end of its turn included,
 and on nothing else: not on the role header that serving puts in front of it.
 """
 
+import math
+import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -162,18 +166,20 @@ def _rows(directory: Path) -> int:
     return size if isinstance(size, int) else 0
 
 
-def main(directory: Path, template: str) -> None:
+def main(directory: Path, template: str, seconds: int) -> None:
     """Prove that a template goes with a model.
 
     Raises:
         LoopdError: it does not.
     """
+    limit = math.ceil(time.process_time()) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     trial.prove(Renderer.load(directory, template).template)
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2])
+        main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
     except LoopdError as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201 - the parent reads it
         sys.exit(refusal.exit_code)

