@@ -1,0 +1,29 @@
+"""Frozen data, and what names it: the ground that every other record stands on."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""A name that may become a file name: no slash, no dot in front, no capital (macOS folds case)."""
+
+
+class Record(BaseModel):
+    """Frozen data with no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy with changes; what the original derived from its content, such as an `id`, is derived anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for derived in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[derived]
+        return copied
+
+
+class Part(Record):
+    """A plug-in by name and its settings: `use` is a module name of its package, or `package.module:Class`."""
+
+    use: str
+    settings: Mapping[str, JsonValue] = {}
