@@ -1,20 +1,21 @@
 """`loopd dataset`: what candidates were trained on."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from loop.cli.access import Json, show, show_json, show_query, store
-from loop.dataset.chat_format import Arguments, row
-from loop.errors import CannotCreate, NotFound
+from loop.dataset.chat_format import Arguments
+from loop.dataset.export import Form, write
+from loop.errors import NotFound
 from loop.store import Store
 from loop.types import Dataset
 
 app = typer.Typer(help="Datasets: list, show, diff, export.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The dataset's id, or the beginning of it.")]
-Out = Annotated[Path, typer.Argument(help="The file to write: JSON lines with messages and tools.")]
+Out = Annotated[Path, typer.Argument(help="The file to write.")]
+To = Annotated[Form, typer.Option(help="What is written: messages (JSON lines), ATIF 1.7, an Inspect log, Parquet.")]
 Spelling = Annotated[Arguments, typer.Option(help="How arguments are spelled: object (hub, TRL) or string (OpenAI).")]
 
 
@@ -58,16 +59,12 @@ def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
 
 
 @app.command()
-def export(dataset: Id, out: Out, *, arguments: Spelling = "object") -> None:
+def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling = "object") -> None:
     """Write a dataset for other trainers: the same file, bit for bit, every time."""
     with store() as opened:
         found = _find(opened, dataset)
-        lines = [json.dumps(row(each, arguments), ensure_ascii=False) for each in opened.dataset_rows(found.id)]
-    try:
-        out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise CannotCreate(f"{out}: {error.strerror}") from error
-    typer.echo(f"{len(lines)} rows in {out}")
+        rows = write(to, opened.dataset_rows(found.id), out, arguments)
+    typer.echo(f"{rows} rows in {out}")
 
 
 def _find(opened: Store, begins: str) -> Dataset:

@@ -9,11 +9,13 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from loop.cli.access import Json, settings, show, show_json, show_query
+from loop.cli.access import Json, settings, show, show_json, show_query, store
 from loop.control import lease
+from loop.dataset.export import Form, write
 from loop.errors import CannotCreate, CheckNegative, ConfigError
 from loop.runtime import lock, paths
 from loop.store import Store
+from loop.types import Accepted
 
 if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
     from loop.traces.importing import Imported, ImportRules
@@ -21,7 +23,9 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
     from loop.traces.sifting import Sifted
     from loop.traces.trace import Found, Refused
 
-app = typer.Typer(help="Conversations that happened elsewhere: inspect, import, filter, list.", no_args_is_help=True)
+app = typer.Typer(
+    help="Conversations that happened elsewhere: inspect, import, filter, list, export.", no_args_is_help=True
+)
 Sources = Annotated[
     list[str], typer.Argument(metavar="FILE|DIR|URL…", help="JSON lines, JSON or Parquet; gzip is fine.")
 ]
@@ -209,6 +213,22 @@ def _print_sift(done: "Sifted") -> None:
     typer.echo(f"{done.judged} traces judged, {done.accepted} accepted by every filter")
     show([{"filter": name, "traces refused": count} for name, count in done.refused.items()], as_json=False)
     show([{"fault": name, "messages": count} for name, count in done.kinds.items()], as_json=False)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    *,
+    to: Annotated[Form, typer.Option(help="messages, ATIF 1.7, an Inspect log, Parquet.")] = Form.MESSAGES,
+    arm: Annotated[str | None, typer.Option(help="Only these: direct, filtered, …")] = None,
+    accepted: Annotated[bool, typer.Option("--accepted", help="Only what every filter accepts.")] = False,
+) -> None:
+    """Write traces for others: the same file, bit for bit, every time."""
+    with store() as opened:
+        chosen = opened.traces(arm=arm, accepted=True if accepted else None)
+        told = (Accepted(id=each.id, task=each.task, trajectory=each.trajectory) for each in chosen)
+        rows = write(to, told, out)
+    typer.echo(f"{rows} traces in {out}")
 
 
 @app.command("list")
