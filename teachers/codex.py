@@ -14,8 +14,9 @@ from teachers.budget.limits import Window
 from teachers.codex_client.binary import INHERITED
 from teachers.codex_client.chats import AppServerChat, ExecChat
 from teachers.codex_client.config import Provider
-from teachers.codex_client.home import Home, prepare
+from teachers.codex_client.home import Home, prepare, tokens_in
 from teachers.codex_client.quota import read_windows
+from teachers.provider.address import BaseUrl
 from teachers.provider.retry import Patience
 
 __all__ = ["Codex"]
@@ -39,12 +40,12 @@ class Codex(Teacher):
     """With the app-server: give the model the play's tools as functions instead of asking for JSON."""
     binary: str = "codex"
     """Name or path of the client."""
-    base_url: str = "https://chatgpt.com/backend-api/codex"
+    base_url: BaseUrl = "https://chatgpt.com/backend-api/codex"
     key_env: str | None = None
     """Variable that holds an API key; None: the subscription that `codex login` set up."""
     auth_file: str = "~/.codex/auth.json"
     """The subscription's credential. It is linked, never copied."""
-    account_url: str | None = None
+    account_url: BaseUrl | None = None
     """Where the subscription's limits are asked for, if not at the client's default."""
     home: str | None = None
     """Where the private homes lie; None: with loopd's data."""
@@ -114,6 +115,12 @@ class Codex(Teacher):
     def estimate(self, task: Task) -> Usage:
         """Foresee a play at its worst; a subscription has no price per token."""
         return estimated_play(task, base_tokens=BASE_TOKENS, answer_tokens=ANSWER_TOKENS)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Read the API key, or the subscription's tokens."""
+        if self.key_env:
+            return tuple(filter(None, [os.environ.get(self.key_env)]))
+        return tokens_in(Path(self.auth_file).expanduser())
 
     def windows(self) -> tuple[Window, ...]:
         """Ask how much of the subscription is used. Empty with an API key."""

@@ -11,7 +11,8 @@ from loop.types import Chat, Task, Usage
 from teachers.base.finding import Finding
 from teachers.base.teacher import Teacher, estimated_play
 from teachers.budget.prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
-from teachers.provider import keys
+from teachers.provider import address, keys
+from teachers.provider.address import BaseUrl
 from teachers.provider.retry import Patience
 
 __all__ = ["DeepSeek"]
@@ -28,7 +29,7 @@ class DeepSeek(Teacher):
 
     model: str = "deepseek-flash"
     """`deepseek-flash` or `deepseek-v4-pro`."""
-    base_url: str = "https://api.deepseek.com"
+    base_url: BaseUrl = "https://api.deepseek.com"
     key_file_env: str = "DS_KEY_FILE"
     """Variable that names a file with the key."""
     key_env: str = "DEEPSEEK_API_KEY"
@@ -110,6 +111,10 @@ class DeepSeek(Teacher):
         """When the dear hours end."""
         return off_peak_at(now, self.holidays)
 
+    def secrets(self) -> tuple[str, ...]:
+        """Read the key."""
+        return keys.readable(self.key_file_env, self.key_env)
+
     def check(self) -> tuple[Finding, ...]:
         """Look for the key; asks nobody."""
-        return keys.examined(self.key_file_env, self.key_env)
+        return *keys.examined(self.key_file_env, self.key_env), *address.examined(self.base_url, has_key=True)

@@ -9,7 +9,8 @@ from loop.types import Chat, Task, Usage
 from teachers.base.finding import Finding
 from teachers.base.teacher import Teacher, estimated_play
 from teachers.budget.prices import Price, price_of
-from teachers.provider import keys
+from teachers.provider import address, keys
+from teachers.provider.address import BaseUrl
 from teachers.provider.retry import Patience
 
 __all__ = ["OpenAICompatible"]
@@ -20,7 +21,7 @@ BASE_TOKENS = 4_000
 class OpenAICompatible(Teacher):
     """Asks a chat-completions server (https://platform.openai.com/docs/api-reference/chat)."""
 
-    base_url: str
+    base_url: BaseUrl
     """With its `/v1`, where the server has one."""
     model: str
     key_env: str | None = None
@@ -91,6 +92,12 @@ class OpenAICompatible(Teacher):
         usage = estimated_play(task, base_tokens=BASE_TOKENS, answer_tokens=self.max_tokens or BASE_TOKENS)
         return usage.model_copy(update={"cost": self.price(usage, self.model)})
 
+    def secrets(self) -> tuple[str, ...]:
+        """Read the key."""
+        return keys.readable(self.key_file_env, self.key_env)
+
     def check(self) -> tuple[Finding, ...]:
         """Look for the key, where the server wants one; asks nobody."""
-        return keys.examined(self.key_file_env, self.key_env) if self.key_env or self.key_file_env else ()
+        if not (self.key_env or self.key_file_env):
+            return ()
+        return *keys.examined(self.key_file_env, self.key_env), *address.examined(self.base_url, has_key=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from loop import plugins
+from loop import plugins, redaction
 from loop.config import Teaching
 from loop.store import Store
 from loop.store.spend import Parked
@@ -36,6 +36,7 @@ class Cashier:
         self._told: set[tuple[str, str]] = set()
         for each in teachers:
             teacher: Teacher = plugins.load("teachers", each)
+            redaction.learn(teacher.secrets())
             key = teacher.credential or teacher.name
             account = self._accounts.setdefault(key, Account(teacher, store, each.limits, _rest(store, key)))
             self._of[teacher.name] = account

@@ -2,7 +2,6 @@
 
 import logging
 import logging.handlers
-import re
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +9,9 @@ from typing import Any, Final
 import structlog
 from structlog.typing import Processor
 
+from loop.redaction import redacted
+
 FILE: Final = "loopd.jsonl"
-SECRET: Final = re.compile(r"(?i)\b(sk-|hf_|bearer\s+)[a-z0-9._\-]{8,}|(?<=[=:])\s*[0-9a-f]{32,}\b")
 
 
 def set_up(directory: Path) -> Path:
@@ -47,10 +47,15 @@ def set_up(directory: Path) -> Path:
     return path
 
 
-def redacted(text: str) -> str:
-    """Blank whatever looks like a credential."""
-    return SECRET.sub("[redacted]", text)
-
-
 def _redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: value if name.startswith("_") else _fact(value) for name, value in event.items()}
+
+
+def _fact(value: Any) -> Any:  # noqa: ANN401 - whatever is logged
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {name: _fact(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fact(inner) for inner in value]
+    return value if value is None or isinstance(value, int | float) else redacted(str(value))

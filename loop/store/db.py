@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from loop.errors import CannotCreate, CheckNegative, ConfigError, NotFound
+from loop.redaction import GONE, learn, redacted
 
 DURABLE: Final = (
     "journal_mode=WAL",
@@ -69,17 +70,24 @@ def locate(url: str) -> URL:
     """
     try:
         where = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ConfigError(
-            f"database: '{url}' is no URL. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
+            f"database: '{_without_login(url)}' is no URL. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
         ) from error
+    learn([where.password] if isinstance(where.password, str) else [])
     if where.get_backend_name() == "postgresql":
         return where.set(drivername="postgresql+psycopg")
     if where.get_backend_name() == "sqlite" and where.database not in (None, "", ":memory:"):
         return where
     raise ConfigError(
-        f"database: cannot use '{where.render_as_string()}'. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
+        f"database: cannot use '{redacted(where.render_as_string())}'. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
     )
+
+
+def _without_login(url: str) -> str:
+    """Leave out whatever stands before the host in what was meant as a URL: it may hold a password."""
+    _, login, host = url.rpartition("@")
+    return redacted(f"{GONE}@{host}" if login else url)
 
 
 def _one_writer() -> dict[str, Any]:

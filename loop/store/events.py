@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from loop.canonical import clean
 from loop.store.base import AnyRow, Base
+from loop.store.doors import facts
 from loop.store.rows import part
 from loop.store.tables import Event as EventRow
 from loop.types import Event
@@ -19,7 +20,8 @@ class Events(Base):
     def event(self, kind: str, **fields: JsonValue) -> Event:
         """Write down that something happened."""
         with self._write() as connection:
-            event = Event(id=0, at=self._clock(), kind=clean(kind), fields=fields)
+            told = {name: facts(value) for name, value in fields.items()}
+            event = Event(id=0, at=self._clock(), kind=clean(kind), fields=told)
             row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
             added = connection.execute(self._insert(EventRow).values(**row).returning(EventRow)).one()
         return _events(connection, [added])[0]

@@ -6,9 +6,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnClause, Connection, column, delete, func, select, table, update
 from sqlalchemy.exc import IntegrityError
 
-from loop.canonical import clean
 from loop.errors import CheckNegative, LoopdError, NotFound
 from loop.store.base import AnyRow
+from loop.store.doors import kept
 from loop.store.policies import Policies
 from loop.store.rows import Values, body
 from loop.store.tables import Decision, GatePause
@@ -104,7 +104,7 @@ class Gates(Policies):
     def pause_gate(self, gate: str, reason: str = "") -> None:
         """Pause one gate, or `all`: nothing is promoted until it is resumed. The last reason given counts."""
         with self._write() as connection:
-            row = {"gate": gate, "reason": clean(reason), "paused": self._clock()}
+            row = {"gate": gate, "reason": kept(reason), "paused": self._clock()}
             (self._upsert if reason else self._insert_once)(connection, GatePause, [row])
 
     def resume_gate(self, gate: str) -> None:
@@ -196,7 +196,7 @@ class Gates(Policies):
         with self._write() as connection:
             if connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy_id)) == Standing.CHAMPION:
                 raise CheckNegative(f"{policy_id[:12]} is champion already. List the policies: loopd model list")
-            row = {"candidate": policy_id, "decision": Decision.ROLLBACK, "reason": clean(reason), "round": None}
+            row = {"candidate": policy_id, "decision": Decision.ROLLBACK, "reason": kept(reason), "round": None}
             self._log(connection, row)
             self._swap(connection, policy_id)
         return Promotion(candidate=policy_id, promoted=True, reason=reason)
@@ -236,13 +236,13 @@ class Gates(Policies):
             who = f"Candidate {promotion.candidate[:12]}"
             raise CheckNegative(f"{who} cannot be promoted: {why} beside the present champion")
         row = {"round": rnd, "candidate": promotion.candidate, "champion": champion, "gates": len(held)}
-        self._log(connection, row | {"decision": Decision.PROMOTED, "reason": clean(promotion.reason)})
+        self._log(connection, row | {"decision": Decision.PROMOTED, "reason": kept(promotion.reason)})
         self._swap(connection, promotion.candidate)
 
     def _put_aside(self, connection: Connection, rnd: Round, promotion: Promotion, otherwise: Standing) -> None:
         champion = connection.scalar(select(PolicyRow.id).where(PolicyRow.standing == Standing.CHAMPION))
         row = {"round": rnd.id, "candidate": promotion.candidate, "champion": champion, "decision": Decision.REJECTED}
-        self._log(connection, row | {"reason": clean(promotion.reason)})
+        self._log(connection, row | {"reason": kept(promotion.reason)})
         here = PolicyRow.id == promotion.candidate, PolicyRow.standing == Standing.CANDIDATE
         connection.execute(update(PolicyRow).where(*here).values(standing=otherwise, changed=self._clock()))
 

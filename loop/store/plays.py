@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
-from loop.canonical import NotJson, clean
+from loop.canonical import NotJson
 from loop.errors import FailureKind, NotFound
+from loop.store.doors import kept
 from loop.store.rows import Spelled, Values, play_of, play_row, prompt_row, spell
 from loop.store.tables import Catalogue as CatalogueRow
 from loop.store.tables import Message as MessageRow
@@ -101,7 +102,7 @@ class Plays(Tasks):
         with self._write() as connection:
             for play in plays:
                 gone = PlayRow.id == play.id, PlayRow.state == PlayState.OWED
-                values = {"state": PlayState.DEAD, "failure_message": clean(reason), "ended": self._clock()}
+                values = {"state": PlayState.DEAD, "failure_message": kept(reason), "ended": self._clock()}
                 connection.execute(update(PlayRow).where(*gone).values(**values))
 
     def _settle(self, connection: Connection, play: Play, state: PlayState) -> bool:
@@ -136,7 +137,7 @@ class Plays(Tasks):
                 "state": PlayState.DEAD if spent else PlayState.OWED,
                 "attempts": row.attempts + 1,
                 "failure": failure.kind,
-                "failure_message": clean(failure.message)[:2000],
+                "failure_message": kept(failure.message)[:2000],
                 "retry_at": failure.retry_at,
                 "ended": self._clock() if spent else None,
             }

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, func, select, update
 
-from loop.canonical import clean
 from loop.errors import LoopdError, NotFound
 from loop.store.base import AnyRow, Base
+from loop.store.doors import kept
 from loop.store.tables import Round as RoundRow
 from loop.types import MOVES, Round, RoundState
 
@@ -72,8 +72,8 @@ class Rounds(Base):
         if to not in MOVES[rnd.state]:
             raise ValueError(f"a round never moves from {rnd.state} to {to}")
         moved = rnd.moved(to)
-        kept = rnd.reason if reason is None else clean(reason)
-        return self._set(rnd, moved.model_copy(update={"reason": kept}))
+        why = rnd.reason if reason is None else kept(reason)
+        return self._set(rnd, moved.model_copy(update={"reason": why}))
 
     def enter(self, rnd: Round) -> Round:
         """Count one more entry of the present stage.

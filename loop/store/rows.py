@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
 from loop.store.base import AnyRow
+from loop.store.doors import said
 from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage
 
 Values = dict[str, Any]
@@ -132,7 +133,7 @@ def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] =
     for place, message in enumerate(trajectory.messages):
         turn += message.role == "user"
         messages.append({"trajectory": play.id, "place": place, "turn": max(turn, 0), **_message(message, prompts)})
-    calls = _calls(play.id, trajectory.messages, messages)
+    calls = _calls(play.id, [said(message) for message in trajectory.messages], messages)
     return Spelled(
         trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": _fingerprint(messages)},
         catalogues=[] if trajectory.catalogue.id in stored else [_catalogue(trajectory.catalogue)],
@@ -178,6 +179,7 @@ def _catalogue(catalogue: Catalogue) -> Values:
 
 
 def _message(message: Message, prompts: dict[str, str]) -> Values:
+    message = said(message)
     content = clean(message.content)
     if len(content) > MAX_BYTES:
         raise NotJson(f"a message longer than {MAX_BYTES} characters")

@@ -2,9 +2,9 @@
 
 from sqlalchemy import func, select, update
 
-from loop.canonical import clean
 from loop.errors import LoopdError
 from loop.store.base import Base
+from loop.store.doors import kept
 from loop.store.tables import CallState, Quota, TeacherCall
 from loop.types import Record, Usage
 
@@ -39,7 +39,7 @@ class Spend(Base):
         Raises:
             LoopdError: no such call is open.
         """
-        values = {"state": CallState.SETTLED, "outcome": clean(outcome), "settled": self._clock(), **usage.model_dump()}
+        values = {"state": CallState.SETTLED, "outcome": kept(outcome), "settled": self._clock(), **usage.model_dump()}
         here = TeacherCall.id == call, TeacherCall.state == CallState.SENT
         with self._write() as connection:
             if connection.execute(update(TeacherCall).where(*here).values(**values)).rowcount != 1:
@@ -63,7 +63,7 @@ class Spend(Base):
 
     def park(self, parked: Parked) -> None:
         """Note that a credential must wait."""
-        row = parked.model_dump() | {"reason": clean(parked.reason), "changed": self._clock()}
+        row = parked.model_dump() | {"reason": kept(parked.reason), "changed": self._clock()}
         with self._write() as connection:
             self._upsert(connection, Quota, [row])
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
 from loop.canonical import clean
+from loop.redaction import blanked
 from loop.store.base import Base
 from loop.store.rows import Values, part
 from loop.store.tables import Play as PlayRow
@@ -122,8 +123,8 @@ class Verdicts(Base):
             "version": verdict.version,
             "passed": int(verdict.passed),
             "score": verdict.score,
-            "reason": clean(verdict.reason),
-            "evidence": part(verdict, "evidence"),
+            "reason": clean(blanked(verdict.reason)),
+            "evidence": blanked(part(verdict, "evidence")),
             "judged": self._clock(),
         }
 

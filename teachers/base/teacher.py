@@ -45,6 +45,10 @@ class Teacher(Record):
         del task
         return Usage()
 
+    def secrets(self) -> tuple[str, ...]:
+        """Read its keys, so that they are kept out of the store and the log; those that cannot be read are left out."""
+        return ()
+
     def windows(self) -> tuple[Window, ...]:
         """Ask the provider how much of its quota is used, without a model call. Empty where it does not say.
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from loop.canonical import digest
+from loop.canonical import NotJson, digest, parse
 from loop.errors import FailureKind, ProviderError
 from loop.runtime import paths
 from loop.types import Record
@@ -117,6 +117,19 @@ def _credential(provider: Provider, root: Path, auth_file: Path, environ: Mappin
             raise ProviderError(FailureKind.AUTH, f"There is no {auth_file}. Type `codex login`.")
         _link(root / "auth.json", auth_file)
     return ""
+
+
+def tokens_in(auth_file: Path) -> tuple[str, ...]:
+    """Read the tokens of a subscription; none where the file is missing or of another form."""
+    try:
+        found = parse(auth_file.read_bytes())
+    except (OSError, NotJson):
+        return ()
+    whole = found if isinstance(found, dict) else {}
+    inner = whole.get("tokens")
+    names = ("id_token", "access_token", "refresh_token", "OPENAI_API_KEY")
+    values = [holder.get(name) for holder in (whole, inner if isinstance(inner, dict) else {}) for name in names]
+    return tuple(value for value in values if isinstance(value, str) and value)
 
 
 def _link(link: Path, target: Path) -> None:

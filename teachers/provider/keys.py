@@ -37,6 +37,14 @@ def _from_file(path: Path, variable: str) -> str:
     return key
 
 
+def readable(file_variable: str | None, variable: str | None) -> tuple[str, ...]:
+    """Read a key that may be missing."""
+    try:
+        return (read_key(file_variable, variable),)
+    except ProviderError:
+        return ()
+
+
 def examined(file_variable: str | None, variable: str | None) -> tuple[Finding, ...]:
     """Check that there is a key and that nobody else of this machine can read its file."""
     try:

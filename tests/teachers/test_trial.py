@@ -2,7 +2,9 @@
 
 import pytest
 
+from loop import plugins
 from loop.cli.trial import probe, trial_tasks
+from loop.errors import ConfigError
 from loop.rollout.play import play
 from loop.types import Call, End, Message, Part, Play
 from teachers.deepseek import DeepSeek
@@ -70,3 +72,33 @@ def test_the_key_is_looked_for_and_its_file_should_be_private(monkeypatch, tmp_p
 
 def test_a_server_without_a_key_has_nothing_to_look_for():
     assert OpenAICompatible(base_url="http://127.0.0.1:9", model="m").check() == ()
+
+
+ADDRESSES = [
+    "file:///etc/passwd", "ftp://host/v1", "localhost:8000/v1", "http://", "", "http://me:secret@host/v1", "//host/v1",
+    "http://host/v1?key=secret", "http://host/#x", "http://host:port/", "http://ho st/", "http://host/\x1b[31m",
+    "javascript:x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+@pytest.mark.parametrize("use", ["openai_compatible", "deepseek", "codex"])
+def test_an_address_that_is_none_is_refused_when_the_configuration_is_read(use, url):
+    settings = {"base_url": url} | ({"model": "m"} if use == "openai_compatible" else {})
+    with pytest.raises(ConfigError, match="base_url") as caught:
+        plugins.load("teachers", Part(use=use, settings=settings))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "https://api.example.com", "http://[::1]:8000/v1"])
+def test_an_address_is_taken_as_it_is(url):
+    assert (
+        plugins.load("teachers", Part(use="openai_compatible", settings={"base_url": url, "model": "m"})).base_url
+        == url
+    )
+
+
+def test_a_key_in_clear_text_is_warned_of(monkeypatch):
+    monkeypatch.setenv("A_KEY", "sk-fake-0123456789abcdef")
+    teacher = OpenAICompatible(base_url="http://192.0.2.1/v1", model="m", key_env="A_KEY")
+    assert [(finding.name, finding.weight) for finding in teacher.check() if not finding.ok] == [("address", "should")]
