@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from loop.canonical import canonical, clean
+from loop.canonical import clean
 from loop.redaction import blanked, redacted
 from loop.types import Call, Message
 
@@ -34,10 +34,9 @@ def said(message: Message) -> Message:
 
 
 def _call(call: Call) -> Call:
-    arguments = dict(call.arguments)
-    if blanked(call.name) == call.name and blanked(text := canonical(arguments)) == text:
-        return call
-    return Call(name=blanked(call.name), arguments={blanked(name): _said(value) for name, value in arguments.items()})
+    arguments, left = dict(call.arguments), {blanked(name): _said(value) for name, value in call.arguments.items()}
+    unchanged = blanked(call.name) == call.name and left == arguments
+    return call if unchanged else Call(name=blanked(call.name), arguments=left)
 
 
 def _said(value: JsonValue) -> JsonValue:
