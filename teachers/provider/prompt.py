@@ -39,8 +39,12 @@ END: Final = "END OF CONVERSATION. Decide the next step."
 
 def opening(messages: Sequence[Message], catalogue: Catalogue) -> str:
     """Write the whole conversation: rules, tools, messages."""
-    tools = "\n".join(_line(tool.model_dump(mode="json")) for tool in catalogue.tools)
-    return f"{JSON_FORM}{RULES}\nTOOLS, one a line:\n{tools}\n\n{BEGIN}\n{lines(messages)}\n{END}\n"
+    return f"{JSON_FORM}{RULES}\nTOOLS, one a line:\n{tools(catalogue)}\n\n{BEGIN}\n{lines(messages)}\n{END}\n"
+
+
+def tools(catalogue: Catalogue) -> str:
+    """Write tools, one a line."""
+    return "\n".join(_line(tool.model_dump(mode="json")) for tool in catalogue.tools)
 
 
 def native_opening(messages: Sequence[Message]) -> str:
