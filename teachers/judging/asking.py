@@ -1,9 +1,8 @@
 """Asks any teacher one question outside a play; what it runs for that ends with the answer."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
-from loop.conversation import conversation
 from loop.errors import ConfigError
 from loop.types import Catalogue, Message, Reply, Task, Tier, Turn
 from teachers.base.teacher import Teacher
@@ -13,6 +12,15 @@ NO_TASK: Final = Task(
     turns=(Turn(user="", plan=()),), leak_group="judging",
 )  # fmt: skip
 """A teacher that asks somebody looks at messages and tools alone."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A chat that holds a process or a connection."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 def asked(teacher: Teacher, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
@@ -27,5 +35,9 @@ def asked(teacher: Teacher, messages: Sequence[Message], catalogue: Catalogue) -
             f"The teacher '{teacher.name}' plays plans and answers no questions. Name one that asks a model: codex, "
             "deepseek or openai_compatible"
         )
-    with conversation(teacher, NO_TASK, 0) as chat:
+    chat = teacher.open(NO_TASK, 0)
+    try:
         return chat.reply(messages, catalogue)
+    finally:
+        if isinstance(chat, Closing):
+            chat.close()

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import inspect
 
-from loop import db
 from loop.errors import ConfigError, FailureKind
 from loop.redaction import GONE
+from loop.store import db
 from loop.types import Call, End, Failure, Message, Standing
 
 KEY = "sk-live-abcdefgh12345678"
