@@ -1,7 +1,7 @@
 """One tree of settings, from profile, files, environment and flags; an unknown word is an error with the nearest one.
 
-Later sources win: profile, then the user's config file, then ./loopd.toml, then `LOOPD_*` variables (`__` between
-levels), then flags. Secrets are never settings: a part names the variable or file that holds its key.
+Later sources win: profile, the user's config file, ./loopd.toml, the file of `--config`, `LOOPD_*` variables (`__`
+between levels), flags. Secrets are never settings: a part names the variable or file that holds its key.
 """
 
 import os
@@ -20,7 +20,9 @@ from loop.runtime.paths import Paths
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
 from teachers.budget.limits import Limits
 
-RESERVED = frozenset({"LOOPD_HOME", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"})
+RESERVED = frozenset(
+    {"LOOPD_HOME", "LOOPD_CONFIG", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"}
+)
 """Variables that are no settings of this tree."""
 
 
@@ -180,7 +182,7 @@ def load(paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: M
     Raises:
         ConfigError: a file is no TOML, or a word or value is not one of ours; names the place and the nearest word.
     """
-    sources = [*_files(paths), ("the environment", _from_environment(environ)), ("the flags", dict(flags))]
+    sources = [*_files(paths, environ), ("the environment", _from_environment(environ)), ("the flags", dict(flags))]
     named = (str(tree["profile"]) for _, tree in reversed(sources) if "profile" in tree)
     name = profile or next(named, None) or _remembered(paths)
     merged = _profile(name)
@@ -210,10 +212,12 @@ def _profile(name: str) -> dict[str, Any]:
     return tomllib.loads((resources.files("loop") / "profiles" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def _files(paths: Paths) -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in (paths.config / "loopd.toml", Path("loopd.toml")):
         if path.is_file():
             yield str(path), _read(path)
+    if named := environ.get("LOOPD_CONFIG"):
+        yield named, _read(Path(named))
 
 
 def _read(path: Path) -> dict[str, Any]:

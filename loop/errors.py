@@ -23,6 +23,12 @@ class LoopdError(Exception):
         super().__init__(message or type(self).__doc__)
 
 
+class UsageError(LoopdError):
+    """The command line cannot be read."""
+
+    exit_code = 2
+
+
 class NotFound(LoopdError):
     """There is no such thing."""
 

@@ -10,7 +10,7 @@ from loop.cli.access import Json, change, settings, show_query
 from loop.control.commands import Answer
 from loop.errors import ConfigError
 
-app = typer.Typer(help="The curriculum's arms: show, set, freeze.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="The curriculum's arms: show, set, freeze.", no_args_is_help=True)
 MOST: Final = 1000
 """The greatest weight: beyond it, nothing else of its backend would be drawn anyway."""
 Arm = Annotated[str, typer.Argument(help="BACKEND[+BACKEND]/FAMILY/TIER, as `show` spells it.")]

@@ -12,7 +12,7 @@ from loop.errors import NotFound
 from loop.store import Store
 from loop.types import Dataset
 
-app = typer.Typer(help="Datasets: list, show, diff, export.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Datasets: list, show, diff, export.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The dataset's id, or the beginning of it.")]
 Out = Annotated[Path, typer.Argument(help="The file to write.")]
 To = Annotated[Form, typer.Option(help="What is written: messages (JSON lines), ATIF 1.7, an Inspect log, Parquet.")]

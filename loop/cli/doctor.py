@@ -36,6 +36,8 @@ print(mx.default_device(), round(2 * 1024**3 / s / 1e9), mx.__version__)
 COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
+app = typer.Typer(add_completion=False)
+
 State = Literal["ok", "warn", "fail"]
 
 
@@ -48,6 +50,7 @@ class Found(Record):
     fix: str = ""
 
 
+@app.command()
 def doctor(*, as_json: Json = False) -> None:
     """Examine this machine, this data and the configured teachers; nothing leaves the machine."""
     found = []

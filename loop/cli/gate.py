@@ -18,7 +18,9 @@ from loop.types import Gate as GatePlugin
 from loop.types import GateResult, Id, Record, Round
 from task_generators.suites import suite
 
-app = typer.Typer(help="Promotion gates: results, reasons, power, pause, resume.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="Promotion gates: results, reasons, power, pause, resume.", no_args_is_help=True
+)
 Gate = Annotated[str, typer.Argument(help="depth, breadth, another configured gate, or all.")]
 Which = Annotated[str, typer.Argument(help="A round, or the beginning of a candidate's id; the latest if left out.")]
 Sizes = Annotated[list[int] | None, typer.Option("--tasks", min=2, help="Sizes instead of the configured suites.")]

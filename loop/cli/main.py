@@ -1,237 +1,172 @@
-"""The command line: `loopd start`, and everything one wants to ask it."""
+"""`loopd`: which verbs there are. Each stands in the file of its name and is imported when somebody types it."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
-from typing import Annotated, Any, Final
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import import_module, metadata
+from types import MappingProxyType
+from typing import Annotated, Any, Final, NoReturn, TextIO
 
-import psutil
-import structlog
 import typer
-from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from loop import config, daemon, parts
-from loop.cli import access, curriculum, dataset, doctor, gate, live, model, suite, teacher, trace, trajectory
-from loop.cli.access import Json
-from loop.control import channel, progress
-from loop.errors import CannotCreate, ConfigError, LoopdError, NotFound, NotRunning, ProviderError
-from loop.runtime import child as children
-from loop.runtime import disk, lock, log, paths
-from loop.runtime.signals import Stop, Stopped
-from loop.stages import soundness
+from loop.errors import CannotCreate, LoopdError, UsageError
+from loop.redaction import shown
+
+VERBS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "start": "Start the loop, or go on where it stopped.",
+        "status": "Show what the daemon is doing, or where it stopped.",
+        "stop": "Stop the daemon between two writes.",
+        "curriculum": "What the student practises: list, freeze and weigh its arms.",
+        "dataset": "What candidates are trained on: list, show, export.",
+        "doctor": "Check this machine and its settings, and say what to fix.",
+        "gate": "The promotion gates: list, pause, resume, explain, power.",
+        "model": "Policies: list, show, chat, export, roll back.",
+        "sql": "Query the store.",
+        "suite": "Held-out suites: list, run, audit.",
+        "teacher": "Teachers: list, probe, test, spend.",
+        "trace": "Conversations that happened elsewhere: inspect, import, filter, list.",
+        "trajectory": "Single plays, as a person would read them.",
+    }
+)
+"""Every verb, in the order of `loopd --help`, with its line there. Its module has an `app`."""
+
+
+class Verbs(TyperGroup):
+    """The verbs, imported one at a time: listing them needs none of their modules."""
+
+    listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer brings a click of its own
+        """Name the verbs, in the order of the help."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - typer brings a click of its own
+        """Import one verb; while the verbs are only listed, their own lines will do."""
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        if self.listing:
+            return TyperCommand(cmd_name, help=VERBS[cmd_name])
+        command = get_command(import_module(f"loop.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer brings a click of its own
+        """Print the help without importing a verb."""
+        self.listing = True
+        super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401 - typer brings a click of its own
+        """Complete a verb's name without importing it."""
+        self.listing = True
+        return super().shell_complete(ctx, incomplete)
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="A daemon that makes a small local tool-calling model better, week after week, and never worse.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (curriculum, dataset, gate, model, suite, teacher, trace, trajectory):
-    app.add_typer(each.app, name=each.__name__.rpartition(".")[2])
 
-app.command()(doctor.doctor)
+BUG: Final = 70
+"""The exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
+CONFIG: Final = "LOOPD_CONFIG"
+"""The variable by which the daemon and its children know the file of `--config`."""
 
-READY: Final = 120.0
-"""Seconds that `loopd start` waits for the daemon in the background."""
-GONE: Final = 30.0
-"""Seconds that `loopd stop` waits."""
 
-Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
-Rounds = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        help="End after so many training rounds; 0 only judges what waits; without it, go on until stopped.",
-    ),
-]
-NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
-Query = Annotated[str, typer.Argument(help="One SELECT; docs/sql.md lists the views.")]
-Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show what happens.")]
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - what typer calls it with
+    if wanted:
+        typer.echo(f"loopd {metadata.version('loopd-rest')}")
+        raise typer.Exit
+
+
+@app.callback()
+def loopd(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Settings besides loopd.toml; before or after a verb."),
+    ] = None,
+) -> None:
+    """Make a small local tool-calling model better, week after week, and never worse."""
 
 
 def main() -> None:
-    """Run the command line; an error that the operator can mend is one line and an exit code."""
+    """Run the command line; whatever goes wrong is one line and an exit code."""
     try:
-        app()
+        app(_without_config(sys.argv[1:]))
+        sys.stdout.flush()
     except LoopdError as error:
-        sys.stderr.write(f"loopd: {error}\n")
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted", 128 + signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
+    except OSError as error:
+        _end(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", CannotCreate.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last resort: nobody who types a command is shown a traceback
+        _end(f"This is a bug: {type(error).__name__}: {error:.500}. {_kept(traceback.format_exc())}", BUG)
 
 
-@app.command()
-def start(
-    *, foreground: Foreground = False, profile: Profile = None, rounds: Rounds = None, no_ray: NoRay = False
-) -> None:
-    """Start the loop, or go on where it stopped. In the background unless --foreground."""
-    places = paths.find()
-    flags: dict[str, Any] = {
-        **({} if rounds is None else {"rounds": rounds}),
-        **({"plays": {"pool": "local"}} if no_ray else {}),
-    }
-    settings = config.load(places, profile, flags, config.environment())
-    places.create()
-    if not foreground:
-        return _start_in_background(places, settings)
-    raise typer.Exit(_run(places, settings))
+def _end(line: str, code: int) -> NoReturn:
+    _silence(sys.stdout)
+    with suppress(OSError):
+        sys.stderr.write(f"loopd: {shown(line)}\n")
+    sys.exit(code)
 
 
-def _run(places: paths.Paths, settings: config.Config) -> int:
-    """Be the daemon."""
-    with lock.hold(places.data):
-        log.set_up(places.logs)
-        children.reap(places.run)
-        console, shown = Console(), progress.Board(places.run, settings.profile)
-        stop = Stop()
-        stop.listen()
-        try:
-            with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
-                soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
-                config.remember(places, settings)
-                with channel.serving(places.run, shown, loop.store):
-                    daemon.run(loop)
-        except Stopped as stopped:
-            console.print(_farewell(shown.now))
-            return stopped.exit_code
-        except Exception as error:
-            raise _told(error, places) from error
-        finally:
-            shown.close()
-        console.print(live.summary(shown.now.gates, shown.now.decision))
-        return 0
+def _silence(stream: TextIO) -> None:
+    """Keep Python from flushing, at its end, into a pipe or a disk that takes nothing more."""
+    with suppress(OSError, ValueError):
+        stream.flush()
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _told(error: Exception, places: paths.Paths) -> LoopdError:
-    """Say what ended the daemon, and what to type next."""
-    if isinstance(error, LoopdError) and not isinstance(error, ProviderError):
-        return error
-    if disk.ran_out(error, places.data):
-        return CannotCreate("The disk is full. Nothing is lost. Free some space, then type: loopd start")
-    if isinstance(error, ProviderError):
-        return error
-    structlog.get_logger().error("daemon_crashed", exc_info=error)
-    again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
-    return LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}")
+def _kept(story: str) -> str:
+    """Keep a traceback where the logs are, and say where."""
+    from loop.runtime import paths  # noqa: PLC0415 - only who meets a bug needs it
 
-
-def _farewell(now: progress.Progress) -> str:
-    command = "make start" if "MAKELEVEL" in os.environ else "loopd start"
-    return f"Stopped in round {now.round}, stage {now.stage}. Nothing is lost; go on with: {command}"
-
-
-def _start_in_background(places: paths.Paths, settings: config.Config) -> None:
-    if (pid := lock.holder(places.data)) is not None:
-        with lock.hold(places.data):
-            pass
-        raise ConfigError(f"pid {pid} held {places.data} a moment ago. Try again.")
-    arguments = [sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", settings.profile]
-    if settings.rounds is not None:
-        arguments += ["--rounds", str(settings.rounds)]
-    if settings.plays.pool == "local":
-        arguments += ["--no-ray"]
-    output = places.logs / "daemon.log"
-    with output.open("ab") as file:
-        child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
-    _wait_until_ready(child, places, output)
-
-
-def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, output: Path) -> None:
-    deadline = time.monotonic() + READY
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            last = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            sys.stderr.write("\n".join([*last, f"The daemon ended with exit code {child.returncode}; see {output}\n"]))
-            raise typer.Exit(child.returncode or 1)
-        if _status(places) is not None:
-            typer.echo(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
-            return
-        time.sleep(0.2)
-    raise NotRunning(f"The daemon was not ready within {READY:.0f} s; see {output}")
-
-
-@app.command()
-def stop() -> None:
-    """End the daemon between two writes; `loopd start` goes on from there."""
-    places = paths.find()
-    pid = lock.holder(places.data)
-    if pid is None:
-        raise NotRunning
-    process = psutil.Process(pid)
-    process.send_signal(signal.SIGTERM)
+    file = paths.find().logs / "cli.log"
     try:
-        process.wait(GONE)
-    except psutil.TimeoutExpired as error:
-        raise LoopdError(
-            f"pid {pid} has not ended within {GONE:.0f} s. Type `loopd stop` again to end it at once."
-        ) from error
-    typer.echo("loopd has stopped. Nothing is lost; go on with `loopd start`.")
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with file.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC).isoformat()} {story}\n")
+    except OSError as error:
+        return f"The traceback could not be kept: {error}"
+    return f"The traceback is in {file}; please report it"
 
 
-@app.command()
-def status(*, as_json: Json = False) -> None:
-    """Say what the daemon is doing, or where it stopped."""
-    places = paths.find()
-    now = _status(places)
-    paused = _paused()
-    if as_json:
-        told = {"schema": "loopd/v1", "running": now is not None, "paused": list(paused), **_as_json(now)}
-        typer.echo(json.dumps(told, indent=1))
-    elif now is not None:
-        Console().print(live.picture(now))
-    else:
-        typer.echo(f"loopd is not running. {_last_round()}")
-    if paused and not as_json:
-        which = ", ".join(f"{gate} ({reason})" if reason else gate for gate, reason in paused.items())
-        typer.echo(
-            f"Paused gates: {which}; nobody is promoted meanwhile. Resume: loopd gate resume {next(iter(paused))}"
-        )
+def _without_config(words: list[str]) -> list[str]:
+    """Take `--config FILE` out, wherever it stands, and note it for this process and its children.
 
-
-def _status(places: paths.Paths) -> progress.Progress | None:
-    try:
-        return progress.read(places.run)
-    except NotRunning:
-        return None
-
-
-def _paused() -> dict[str, str]:
-    """Name the paused gates, each with the reason given, where there is a store to ask."""
-    try:
-        with access.reading() as query:
-            rows = query("select gate, reason from gate_pause order by gate").rows
-            return {str(gate): str(reason) for gate, reason in rows}
-    except LoopdError:
-        return {}
-
-
-def _as_json(now: progress.Progress | None) -> dict[str, Any]:
-    if now is None:
-        return {"last_round": _last_round()}
-    return {**now.model_dump(mode="json"), "rate": now.rate, "seconds_left": now.seconds_left}
-
-
-def _last_round() -> str:
-    try:
-        with access.reading() as query:
-            rows = query("select round, state, reason from v_rounds order by round desc limit 1").rows
-    except NotFound:
-        return "Start it with: loopd start"
-    if not rows:
-        return "No round has begun."
-    number, state, reason = rows[0]
-    return f"Round {number} is at '{state}'{f': {reason}' if reason else ''}."
-
-
-@app.command()
-def sql(query: Query, *, as_json: Json = False) -> None:
-    """Ask the store, also while the daemon runs. Read only."""
-    access.show_query(query, as_json=as_json)
-
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        UsageError: no file is named.
+    """
+    left: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*left, word, *rest]
+        name, equals, value = word.partition("=")
+        if name != "--config":
+            left.append(word)
+            continue
+        file = value if equals else next(rest, "")
+        if not file:
+            raise UsageError("--config needs a file: loopd --config loopd.toml status")
+        os.environ[CONFIG] = os.path.abspath(file)  # noqa: PTH100 - a name, not a place: it may not exist yet
+    return left

@@ -21,7 +21,7 @@ from loop.types import Policy, Score, Suite
 from task_generators import suites
 from task_generators.suites import leaks
 
-app = typer.Typer(help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
 FORGIVING: Final = "ast_match"
 """The checker whose fields are forgiving rules."""
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]

@@ -25,7 +25,7 @@ UNKNOWN_FAILURES = f"""
     select player, failure_message, count(*) from play where failure_message like '%{UNKNOWN}%'
     group by player, failure_message order by 3 desc, 2 limit 20
 """  # noqa: S608 - a constant of ours
-app = typer.Typer(help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
     from loop.traces.trace import Found, Refused
 
 app = typer.Typer(
-    help="Conversations that happened elsewhere: inspect, import, filter, list, export.", no_args_is_help=True
+    add_completion=False,
+    help="Conversations that happened elsewhere: inspect, import, filter, list, export.",
+    no_args_is_help=True,
 )
 Sources = Annotated[
     list[str], typer.Argument(metavar="FILE|DIR|URL…", help="JSON lines, JSON or Parquet; gzip is fine.")

@@ -8,7 +8,7 @@ from rich.console import Console
 from loop.cli import transcript
 from loop.cli.access import store
 
-app = typer.Typer(help="Single plays.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Single plays.", no_args_is_help=True)
 
 
 @app.callback()

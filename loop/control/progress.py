@@ -131,6 +131,14 @@ class Board:
         draft.replace(self._path)
 
 
+def find(run: Path) -> Progress | None:
+    """Read what a running daemon last wrote; None where none runs."""
+    try:
+        return read(run)
+    except NotRunning:
+        return None
+
+
 def read(run: Path) -> Progress:
     """Read what a running daemon last wrote.
 

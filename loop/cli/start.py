@@ -1,0 +1,126 @@
+"""`loopd start`: be the daemon, here or in the background."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from rich.console import Console
+
+from loop import config, daemon, parts
+from loop.cli import live
+from loop.control import channel, progress
+from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
+from loop.runtime import child, disk, lock, log, paths
+from loop.runtime.signals import Stop, Stopped
+from loop.stages import soundness
+
+app = typer.Typer(add_completion=False)
+
+READY: Final = 120.0
+"""Seconds that `loopd start` waits for the daemon in the background."""
+
+Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Stop after this many training rounds; 0 only judges candidates that wait. Without it, run until stopped.",
+    ),
+]
+NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
+Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show progress.")]
+
+
+@app.command()
+def start(
+    *, foreground: Foreground = False, profile: Profile = None, rounds: Rounds = None, no_ray: NoRay = False
+) -> None:
+    """Start the loop, or go on where it stopped. In the background unless --foreground."""
+    places = paths.find()
+    flags: dict[str, Any] = {
+        **({} if rounds is None else {"rounds": rounds}),
+        **({"plays": {"pool": "local"}} if no_ray else {}),
+    }
+    settings = config.load(places, profile, flags, config.environment())
+    places.create()
+    if not foreground:
+        return _start_in_background(places, settings)
+    raise typer.Exit(_run(places, settings))
+
+
+def _run(places: paths.Paths, settings: config.Config) -> int:
+    """Be the daemon."""
+    with lock.hold(places.data):
+        log.set_up(places.logs)
+        child.reap(places.run)
+        console, shown = Console(), progress.Board(places.run, settings.profile)
+        stop = Stop()
+        stop.listen()
+        try:
+            with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
+                soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
+                config.remember(places, settings)
+                with channel.serving(places.run, shown, loop.store):
+                    daemon.run(loop)
+        except Stopped as stopped:
+            console.print(_farewell(shown.now))
+            return stopped.exit_code
+        except Exception as error:
+            raise _told(error, places) from error
+        finally:
+            shown.close()
+        console.print(live.summary(shown.now.gates, shown.now.decision))
+        return 0
+
+
+def _told(error: Exception, places: paths.Paths) -> LoopdError:
+    """Say what ended the daemon, and what to type next."""
+    if isinstance(error, LoopdError) and not isinstance(error, ProviderError):
+        return error
+    if disk.ran_out(error, places.data):
+        return CannotCreate("The disk is full. Nothing is lost. Free some space, then type: loopd start")
+    if isinstance(error, ProviderError):
+        return error
+    structlog.get_logger().error("daemon_crashed", exc_info=error)
+    again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
+    return LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}")
+
+
+def _farewell(now: progress.Progress) -> str:
+    command = "make start" if "MAKELEVEL" in os.environ else "loopd start"
+    return f"Stopped in round {now.round}, stage {now.stage}. Nothing is lost; go on with: {command}"
+
+
+def _start_in_background(places: paths.Paths, settings: config.Config) -> None:
+    if (pid := lock.holder(places.data)) is not None:
+        with lock.hold(places.data):
+            pass
+        raise ConfigError(f"pid {pid} held {places.data} a moment ago. Try again.")
+    arguments = [sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", settings.profile]
+    if settings.rounds is not None:
+        arguments += ["--rounds", str(settings.rounds)]
+    if settings.plays.pool == "local":
+        arguments += ["--no-ray"]
+    output = places.logs / "daemon.log"
+    with output.open("ab") as file:
+        child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+    _wait_until_ready(child, places, output)
+
+
+def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, output: Path) -> None:
+    deadline = time.monotonic() + READY
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            last = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            sys.stderr.write("\n".join([*last, f"The daemon ended with exit code {child.returncode}; see {output}\n"]))
+            raise typer.Exit(child.returncode or 1)
+        if progress.find(places.run) is not None:
+            typer.echo(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
+            return
+        time.sleep(0.2)
+    raise NotRunning(f"The daemon was not ready within {READY:.0f} s; see {output}")

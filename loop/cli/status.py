@@ -1,0 +1,63 @@
+"""`loopd status`: what the daemon is doing, or where it stopped."""
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from loop.cli import access, live
+from loop.cli.access import Json
+from loop.control import progress
+from loop.errors import LoopdError, NotFound
+from loop.runtime import paths
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def status(*, as_json: Json = False) -> None:
+    """Say what the daemon is doing, or where it stopped."""
+    places = paths.find()
+    now = progress.find(places.run)
+    paused = _paused()
+    if as_json:
+        told = {"schema": "loopd/v1", "running": now is not None, "paused": list(paused), **_as_json(now)}
+        typer.echo(json.dumps(told, indent=1))
+    elif now is not None:
+        Console().print(live.picture(now))
+    else:
+        typer.echo(f"loopd is not running. {_last_round()}")
+    if paused and not as_json:
+        which = ", ".join(f"{gate} ({reason})" if reason else gate for gate, reason in paused.items())
+        typer.echo(
+            f"Paused gates: {which}; nobody is promoted meanwhile. Resume: loopd gate resume {next(iter(paused))}"
+        )
+
+
+def _paused() -> dict[str, str]:
+    """Name the paused gates, each with the reason given, where there is a store to ask."""
+    try:
+        with access.reading() as query:
+            rows = query("select gate, reason from gate_pause order by gate").rows
+            return {str(gate): str(reason) for gate, reason in rows}
+    except LoopdError:
+        return {}
+
+
+def _as_json(now: progress.Progress | None) -> dict[str, Any]:
+    if now is None:
+        return {"last_round": _last_round()}
+    return {**now.model_dump(mode="json"), "rate": now.rate, "seconds_left": now.seconds_left}
+
+
+def _last_round() -> str:
+    try:
+        with access.reading() as query:
+            rows = query("select round, state, reason from v_rounds order by round desc limit 1").rows
+    except NotFound:
+        return "Start it with: loopd start"
+    if not rows:
+        return "No round has begun."
+    number, state, reason = rows[0]
+    return f"Round {number} is at '{state}'{f': {reason}' if reason else ''}."
