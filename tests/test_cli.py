@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from loop.cli import main
 
 LOOPD = str(Path(sys.executable).parent / "loopd")
 
@@ -111,3 +114,52 @@ def ask_until(loopd, query, right, seconds=60):
         if right(rows) or time.monotonic() > deadline:
             return rows
         time.sleep(0.5)
+
+
+HEAVY = {"alembic", "mlx", "numpy", "openai", "ray", "scipy", "sqlalchemy", "starlette", "uvicorn"}
+
+
+def imported(*words):
+    """Which heavy packages a command line imports."""
+    told = "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr))\n"
+    program = f"{told}sys.argv = ['loopd', *{list(words)!r}]\nfrom loop.cli.main import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    return {name.partition(".")[0] for name in done.stderr.split()} & HEAVY
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["-h"], ["frobnicate"], []])
+def test_help_and_version_wait_for_no_library(words):
+    assert imported(*words) == set()
+
+
+def test_the_version_is_the_distributions(loopd):
+    assert loopd("--version").stdout == f"loopd {metadata.version('loopd-rest')}\n"
+
+
+@pytest.mark.parametrize("words", ["--config own.toml start", "start --config own.toml", "start --config=own.toml"])
+def test_a_settings_file_may_be_named_before_or_after_a_verb(loopd, tmp_path, words):
+    (tmp_path / "work/own.toml").write_text("bogus = 1\n")
+    trouble(loopd(*words.split()), 78, "bogus", "own.toml")
+
+
+def test_a_settings_file_that_is_not_there_is_one_line(loopd):
+    trouble(loopd("--config", "nowhere.toml", "start"), 78, "nowhere.toml")
+    trouble(loopd("start", "--config"), 2, "--config needs a file")
+
+
+def test_toml_that_no_parser_can_follow_is_one_line(loopd, tmp_path):
+    (tmp_path / "work/loopd.toml").write_text("a = " + "[" * 100_000)
+    trouble(loopd("start"), 78, "loopd.toml")
+    (tmp_path / "work/loopd.toml").write_text("seed = " + "9" * 5000)
+    trouble(loopd("start"), 78, "loopd.toml")
+
+
+def test_what_nobody_foresaw_is_one_line_and_its_traceback_is_kept(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["loopd", "status"])
+    monkeypatch.setattr("loop.cli.main.app", lambda _: 1 / 0)
+    with pytest.raises(SystemExit, match="70"):
+        main.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in line
+    assert "Traceback" in (tmp_path / "logs/cli.log").read_text()

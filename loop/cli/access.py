@@ -1,4 +1,4 @@
-"""How a verb reaches the store: reading beside the daemon, writing through it, or with its lock where none runs."""
+"""How a verb asks the store beside a running daemon, and prints what it was told."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from loop import config
-from loop.control import channel, commands, lease
 from loop.errors import NotFound
-from loop.runtime import lock, paths
-from loop.store import Store, db
+from loop.runtime import paths
+from loop.store import db
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
@@ -49,22 +47,6 @@ def reading() -> Iterator[db.Ask]:
     """Ask in SQL, read only."""
     with db.read_only(url()) as ask:
         yield ask
-
-
-@contextmanager
-def store() -> Iterator[Store]:
-    """Look records up; nothing is written."""
-    with Store.open(url()) as opened:
-        yield opened
-
-
-def change(verb: str, **arguments: JsonValue) -> commands.Answer:
-    """Have the daemon do it, or do it here with the daemon's lock."""
-    places = paths.find()
-    if lock.holder(places.data) is not None:
-        return channel.call(places.run, verb, arguments)
-    with lock.hold(places.data), store() as opened, lease.hold(opened, places.data):
-        return commands.carry_out(opened, verb, arguments)
 
 
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from loop import plugins
-from loop.cli.access import Json, change, settings, show_query
+from loop.cli.access import Json, settings, show_query
+from loop.cli.records import change
 from loop.control.commands import Answer
 from loop.errors import ConfigError
 

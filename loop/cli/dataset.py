@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from loop.cli.access import Json, show, show_json, show_query, store
+from loop.cli.access import Json, show, show_json, show_query
+from loop.cli.records import store
 from loop.dataset.chat_format import Arguments
 from loop.dataset.export import Form, write
 from loop.errors import NotFound

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from loop import plugins
-from loop.cli.access import Json, Reason, change, settings, show, show_json, show_query, store
+from loop.cli.access import Json, Reason, settings, show, show_json, show_query
+from loop.cli.records import change, store
 from loop.errors import ConfigError, nearest
 from loop.gates.explanation import explain as in_words
 from loop.gates.judging import Judging

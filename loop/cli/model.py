@@ -14,8 +14,9 @@ from rich.console import Console
 from loop import config, parts, plugins
 from loop.artifacts import cards, policy_files
 from loop.cli import transcript
-from loop.cli.access import Json, Reason, change, settings, show, show_json, show_query, store
+from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
+from loop.cli.records import change, store
 from loop.errors import CannotCreate, LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
 from loop.gates.judging import OVERALL

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from loop import parts, plugins
 from loop.cli import live, teacher
-from loop.cli.access import Json, change, settings, show, show_json, store
+from loop.cli.access import Json, settings, show, show_json
+from loop.cli.records import change, store
 from loop.config import Config, Teaching
 from loop.control import progress
 from loop.errors import ConfigError, LoopdError, NotFound, nearest

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from loop.cli import transcript
-from loop.cli.access import store
+from loop.cli.records import store
 
 app = typer.Typer(add_completion=False, help="Single plays.", no_args_is_help=True)
 

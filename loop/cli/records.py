@@ -1,0 +1,27 @@
+"""How a verb reads records and changes them: through the daemon, or with its lock where none runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import JsonValue
+
+from loop.cli.access import url
+from loop.control import channel, commands, lease
+from loop.runtime import lock, paths
+from loop.store import Store
+
+
+@contextmanager
+def store() -> Iterator[Store]:
+    """Look records up; nothing is written."""
+    with Store.open(url()) as opened:
+        yield opened
+
+
+def change(verb: str, **arguments: JsonValue) -> commands.Answer:
+    """Have the daemon do it, or do it here with the daemon's lock."""
+    places = paths.find()
+    if lock.holder(places.data) is not None:
+        return channel.call(places.run, verb, arguments)
+    with lock.hold(places.data), store() as opened, lease.hold(opened, places.data):
+        return commands.carry_out(opened, verb, arguments)
