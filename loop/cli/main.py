@@ -118,7 +118,7 @@ def main() -> None:
     except OSError as error:
         _end(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", CannotCreate.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: nobody who types a command is shown a traceback
-        _end(f"This is a bug: {type(error).__name__}: {str(error):.500}. {_kept(traceback.format_exc())}", BUG)
+        _end(f"This is a bug: {type(error).__name__}: {error!s:.500}. {_kept(traceback.format_exc())}", BUG)
 
 
 def _end(line: str, code: int) -> NoReturn:
