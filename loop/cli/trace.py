@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from loop.cli.access import Json, settings, show, show_json, show_query, store
+from loop.cli.access import Json, settings, show, show_json, show_query
+from loop.cli.records import store
 from loop.control import lease
 from loop.dataset.export import Form, write
 from loop.errors import CannotCreate, CheckNegative, ConfigError
