@@ -28,7 +28,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tokenizers import Tokenizer
 
 from loop.compute import memory
 from loop.compute.cpu.denormals import flush_denormals
@@ -40,10 +39,12 @@ from loop.student.engine.batching import GIB, Answer, Batching, Engine, Refused
 from loop.student.engine.conversations import Request
 from loop.student.engine.plain import PlainEngine
 from loop.student.engine.stored import Place
+from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Constraint
 from loop.student.sampling import Sampling
 from loop.student.service import Queued, Service
 from loop.student.wire import Ask, wire_answer
+from loop.templates.parse import Parsed
 from loop.templates.render import Renderer
 from loop.types import Precision
 from loop.weights import loading
@@ -110,11 +111,17 @@ class Endpoint:
             max_tokens=ask.max_tokens,
             sampling=sampling,
             ends=(self.renderer.end,),
-            offered=ask.catalogue if ask.constrained else None,
+            held=self._held(ask),
         )
+
+    def _held(self, ask: Ask) -> Held | None:
+        held = ask.held
+        return held and held.model_copy(update={"offered": self.renderer.template.held(held.offered)})
 
     def _completion(self, ask: Ask, request: Request, answer: Answer) -> dict[str, JsonValue]:
         parsed = self.renderer.read(answer.tokens, ask.catalogue)
+        if request.held and request.held.text_alone and not parsed.fault:
+            parsed = Parsed(content=self.renderer.text(answer.tokens))
         finish = "tool_calls" if parsed.calls else answer.finish
         scores: JsonValue = {"token_logprobs": list(answer.logprobs)} if answer.logprobs else None
         message = wire_answer(parsed, answer.tokens)
@@ -201,13 +208,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _engine(options: argparse.Namespace, tokenizer: Tokenizer) -> Batching:
+def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
     flush_denormals()
     keep_freed()
     one_arena()
     mx.set_cache_limit(BUFFERS)
     model = loading.load(options.base, options.adapter, Precision(options.precision))
-    constraint = Constraint(tokenizer)
+    constraint = Constraint(renderer.tokenizer, renderer.end)
     if attention.known(model):
         kv_bytes = room(memory.available()) if mx.metal.is_available() else LEAST_ROOM
         return Engine(
@@ -241,7 +248,7 @@ async def _serve(options: argparse.Namespace) -> int:
         nonlocal broken
         broken = server.should_exit = True
 
-    service = Service(lambda: _engine(options, renderer.tokenizer), failed=failed)
+    service = Service(lambda: _engine(options, renderer), failed=failed)
     app = Endpoint(service, renderer).app(token)
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE

@@ -11,7 +11,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
 
 from loop.canonical import NotJson
 from loop.canonical import parse as parse_json
-from loop.templates.parse import Parsed
+from loop.student.grammar.answer import Held
+from loop.templates.parse import MAX_CALLS, Parsed
 from loop.types import Call, Catalogue, Message, Tool
 
 MAX_TOKENS = 160
@@ -81,6 +82,44 @@ class WireTool(_Wire):
     function: Tool
 
 
+class WireName(_Wire):
+    """A tool by its name."""
+
+    name: str
+
+
+class WireChoice(_Wire):
+    """The one tool that has to be called."""
+
+    type: Literal["function"]
+    function: WireName
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self.function.name
+
+
+class WireSchema(_Wire):
+    """A JSON Schema for an answer."""
+
+    schema_: dict[str, JsonValue] = Field(default={}, alias="schema")
+
+
+class WireFormat(_Wire):
+    """What an answer without a call has to be."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: WireSchema = WireSchema()
+
+    @property
+    def schema_(self) -> JsonValue:
+        """The schema of the answer; None for any text."""
+        if self.type == "text":
+            return None
+        return dict(self.json_schema.schema_) if self.type == "json_schema" else {"type": "object"}
+
+
 class Ask(_Wire):
     """The body of `POST /v1/chat/completions`. What would change the answer, and cannot be had, is refused."""
 
@@ -99,12 +138,37 @@ class Ask(_Wire):
     stream: Literal[False] | None = None
     n: Literal[1] | None = None
     stop: None = None
-    tool_choice: Literal["auto"] | None = None
+    tool_choice: Literal["auto", "none", "required"] | WireChoice | None = None
+    parallel_tool_calls: bool = True
+    response_format: WireFormat | None = None
 
     @property
     def catalogue(self) -> Catalogue:
         """The tools on offer."""
         return Catalogue(tools=tuple(tool.function for tool in self.tools))
+
+    @property
+    def held(self) -> Held | None:
+        """What the answer is held to; None where nothing was asked for.
+
+        Raises:
+            ValueError: a tool is chosen that is not on offer.
+        """
+        schema = self.response_format.schema_ if self.response_format else None
+        named = self.tool_choice if isinstance(self.tool_choice, WireChoice) else None
+        offered = Catalogue(tools=tuple(filter(None, [self.catalogue.find(named.name)]))) if named else self.catalogue
+        if named and not offered.tools:
+            raise ValueError(f"tool_choice: there is no tool '{named.name}' in tools")
+        forced = self.tool_choice not in {None, "auto"} if named is None else True
+        if not (self.constrained or forced or schema is not None or not self.parallel_tool_calls):
+            return None
+        choice = "none" if self.tool_choice == "none" else "required" if forced else "auto"
+        return Held(
+            offered=offered,
+            choice=choice,
+            schema_=schema,
+            most=1 if named or not self.parallel_tool_calls else MAX_CALLS,
+        )
 
 
 def _object(text: str) -> dict[str, JsonValue]:

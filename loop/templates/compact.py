@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from pydantic import JsonValue
 from tokenizers import Tokenizer
 
 from loop.canonical import NotJson, clean
@@ -24,13 +25,29 @@ MAX_ENUM: Final = 6
 """Values of an argument that are shown."""
 
 
+EXAMPLES: Final = (
+    Call(name="find_book", arguments={"title": "Dune"}),
+    Call(name="add_note", arguments={"pages": [3, 4], "text": "read again"}),
+)
+"""Calls of tools that nobody offers, to show how one is written."""
+
+
 class Compact:
     """Renders ChatML with a compact catalogue. Needs the two ChatML tokens in the vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, examples: int = 0) -> None:
+        """Bind a tokenizer.
+
+        Args:
+            tokenizer: the model's.
+            examples: how many calls the system prompt shows, to say how one is written.
+
+        Raises:
+            ConfigError: the vocabulary lacks a token of ChatML.
+        """
         # Text from outside that spells a special token is text, not a turn of the conversation.
         tokenizer.encode_special_tokens = True
-        self.tokenizer = tokenizer
+        self.tokenizer, self.examples = tokenizer, EXAMPLES[:examples]
         self.start, self.end = _special(tokenizer, START), _special(tokenizer, END)
         self.newline = self._encode("\n")
 
@@ -39,7 +56,8 @@ class Compact:
         later = {name for message in messages for name in message.adds}
         offered = [tool for tool in catalogue.tools if tool.name not in later]
         first = 0 if messages and messages[0].role == "system" else -1
-        yield Span(self._turn("system", _system(messages[0].content if not first else "", offered)), False, first)
+        system = self._system(messages[0].content if not first else "", offered)
+        yield Span(self._turn("system", system), False, first)
         for index in range(first + 1, len(messages)):
             yield from self._message(index, messages[index], catalogue)
 
@@ -50,6 +68,19 @@ class Compact:
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said."""
         return parse(text, catalogue)
+
+    def held(self, catalogue: Catalogue) -> Catalogue:
+        """Give the tools whose schemas calls are held to."""
+        return catalogue
+
+    def _system(self, prompt: str, offered: Sequence[Tool]) -> str:
+        parts = [prompt] if prompt else []
+        if offered:
+            parts.append(f"Tools:\n{_lines(offered)}")
+        if offered and self.examples:
+            shown = self._spelled(Message(role="assistant", content="", calls=self.examples))
+            parts.append(f"This is how calls are written:\n{shown}")
+        return "\n\n".join(parts)
 
     def _spelled(self, message: Message) -> str:
         """Spell a message that nobody sampled from the student."""
@@ -91,6 +122,13 @@ class Spaced(Compact):
         parsed = parse(text, catalogue)
         return parsed.model_copy(update={"calls": _changed(parsed.calls, _unspaced)})
 
+    def held(self, catalogue: Catalogue) -> Catalogue:
+        """Give the tools with a space before every word that an argument may be."""
+        tools = (
+            tool.model_copy(update={"parameters": _spaced_values(dict(tool.parameters))}) for tool in catalogue.tools
+        )
+        return Catalogue(tools=tuple(tools))
+
     def _spelled(self, message: Message) -> str:
         if message.role == "assistant":
             return assistant_text(message.model_copy(update={"calls": _changed(message.calls, _spaced)}))
@@ -103,6 +141,23 @@ def _spaced(text: str) -> str:
 
 def _unspaced(text: str) -> str:
     return text.removeprefix(" ")
+
+
+def _spaced_values(schema: JsonValue) -> JsonValue:
+    """Put the space into the literal values of a JSON Schema."""
+    if isinstance(schema, list):
+        return [_spaced_values(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made: dict[str, JsonValue] = {}
+    for word, inner in schema.items():
+        if word in {"enum", "const"}:
+            made[word] = each_string(inner, _spaced)
+        elif word in {"properties", "patternProperties", "$defs", "definitions"} and isinstance(inner, dict):
+            made[word] = {name: _spaced_values(each) for name, each in inner.items()}
+        else:
+            made[word] = _spaced_values(inner)
+    return made
 
 
 def _changed(calls: Sequence[Call], change: Callable[[str], str]) -> tuple[Call, ...]:
@@ -122,10 +177,6 @@ def _special(tokenizer: Tokenizer, token: str) -> int:
     if found is None:
         raise ConfigError(f"The tokenizer has no {token}: use the template 'native' for this model.")
     return int(found)
-
-
-def _system(prompt: str, offered: Sequence[Tool]) -> str:
-    return "\n\n".join([*([prompt] if prompt else []), *([f"Tools:\n{_lines(offered)}"] if offered else [])])
 
 
 def _lines(tools: Sequence[Tool]) -> str:

@@ -104,6 +104,18 @@ class Native:
         needed = tuple(rule for rule in parsed.leniencies if rule not in self.usual)
         return parsed.model_copy(update={"leniencies": needed})
 
+    def held(self, catalogue: Catalogue) -> Catalogue:
+        """Give the tools whose schemas calls are held to.
+
+        Raises:
+            ConfigError: the template writes calls in another form than JSON under `<tool_call>`.
+        """
+        if self.usual:
+            raise ConfigError(
+                f"Calls cannot be held to the tools: this model's template writes them as {min(self.usual)}."
+            )
+        return catalogue
+
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
         """Give the tokens that ask the assistant to speak."""
         tools, written, _ = self._outside(messages, catalogue)

@@ -59,10 +59,22 @@ class Template(Protocol):
         """Read what the assistant said, to these tools. Never raises."""
         ...
 
+    def held(self, catalogue: Catalogue) -> Catalogue:
+        """Give the tools whose schemas calls are held to, with values as this template spells them.
+
+        Raises:
+            ConfigError: this template writes calls in a form that they cannot be held to.
+        """
+        ...
+
 
 TEMPLATES: Final[Mapping[str, Callable[[Path, Tokenizer], Template]]] = {
     "compact": lambda _, tokenizer: Compact(tokenizer),
+    "compact-1": lambda _, tokenizer: Compact(tokenizer, examples=1),
+    "compact-2": lambda _, tokenizer: Compact(tokenizer, examples=2),
     "spaced": lambda _, tokenizer: Spaced(tokenizer),
+    "spaced-1": lambda _, tokenizer: Spaced(tokenizer, examples=1),
+    "spaced-2": lambda _, tokenizer: Spaced(tokenizer, examples=2),
     "native": Native.load,
 }
 """Templates by name."""

@@ -157,7 +157,7 @@ class Engine:
             kv_bytes: bound on keys and values: three quarters for the prefixes and the tails in use, as they need it, a
                 quarter for tails that wait outside.
             stored: where prefixes are kept from one server to the next; None keeps none.
-            constraint: holds calls to the tools on offer, for requests that want it; None refuses those.
+            constraint: holds answers to tools and schemas, for requests that want it; None refuses those.
 
         Raises:
             ConfigError: the model's family is not one that the shared attention knows.
@@ -394,17 +394,17 @@ def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
 
 
 def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
-    """Follow a request's answer, where it wants its calls held to the tools on offer.
+    """Follow a request's answer, where it is held to something.
 
     Raises:
-        Refused: the tokenizer's tokens cannot be constrained, or nobody gave it.
+        Refused: it cannot be held to that, or nobody gave the tokenizer.
     """
-    if request.offered is None:
+    if request.held is None:
         return None
     if constraint is None:
         raise Refused("This engine has no tokenizer to constrain calls with.")
     try:
-        return constraint.begin(request.offered)
+        return constraint.begin(request.held)
     except ConfigError as error:
         raise Refused(str(error)) from error
 

@@ -11,9 +11,10 @@ from loop.compute.layout import Work, pages_of
 from loop.student.engine.drafts import LENGTHS
 from loop.student.engine.prefixes import Prefix, common
 from loop.student.engine.rack import Rack
+from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Matcher
 from loop.student.sampling import Sampling, generator
-from loop.types import Catalogue, Record
+from loop.types import Record
 
 WORTH: Final = 8
 """A beginning is copied from another row from so many tokens on."""
@@ -29,8 +30,8 @@ class Request(Record):
     sampling: Sampling = Sampling()
     ends: tuple[int, ...] = ()
     """Tokens that end the answer; the one that did is part of it."""
-    offered: Catalogue | None = None
-    """Where given, every call of the answer has to fit one of these tools; None leaves the answer free."""
+    held: Held | None = None
+    """What the answer is held to, token by token; None leaves it free."""
 
     @property
     def shared(self) -> int:

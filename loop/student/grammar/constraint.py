@@ -1,211 +1,105 @@
-"""Constrained decoding of calls: which tokens may come next, from the grammar's state and the vocabulary's tree.
-
-A mask is found once per state and kept. Inside a string nearly every token fits, whatever the string is in: that walk
-is made once per vocabulary, and only the tokens that end the string are walked on for each state (the division of
-XGrammar, Dong et al., 2024).
-"""
+"""Constrained decoding: which tokens may come next. llguidance follows the grammar and finds the tokens that fit it."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 import mlx.core as mx
 import numpy as np
-from numpy.typing import NDArray
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from tokenizers import Tokenizer
 
-from loop.student.grammar.automaton import Ended, Free, State, Text, read_text, step
-from loop.student.grammar.schemas import answer
-from loop.student.grammar.vocabulary import Node, Vocabulary
+from loop.canonical import digest
+from loop.errors import ConfigError
+from loop.student.grammar.answer import Held, grammar
 from loop.student.sampling import Sampling, choose
-from loop.templates.parse import MAX_CALLS
 from loop.types import Catalogue
 
-MAX_MASKS: Final = 512
-"""Masks kept: a byte a token of the vocabulary each."""
 MAX_GRAMMARS: Final = 64
+"""Grammars that are kept."""
 GREEDY: Final = Sampling()
-Range = tuple[int, int]
-
-
-class Walk(NamedTuple):
-    """Tokens that stay in a string, and where in the tree it ended."""
-
-    inside: list[Range]
-    closed: list[Node]
 
 
 class Constraint:
-    """One tokenizer's masks, for any catalogue. Use it from one thread."""
+    """One tokenizer's masks, for any grammar. Use it from one thread."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Take a tokenizer; it is read when a request wants a constraint for the first time."""
-        self._tokenizer = tokenizer
-        self._grammars: OrderedDict[str, State] = OrderedDict()
-        self._masks: OrderedDict[tuple[State, int], mx.array | None] = OrderedDict()
-        self._walks: dict[tuple[bool, bytes, Node], Walk] = {}
+    def __init__(self, tokenizer: Tokenizer, end: int) -> None:
+        """Take a tokenizer; it is read when a request wants a constraint for the first time.
+
+        Args:
+            tokenizer: the model's.
+            end: the token that ends a turn.
+        """
+        self._tokenizer, self._end = tokenizer, end
+        self._begun: OrderedDict[str, LLMatcher] = OrderedDict()
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> LLTokenizer:
         """What the tokens spell."""
-        return Vocabulary(self._tokenizer)
+        try:
+            return LLTokenizer(self._tokenizer.to_str(), eos_token=self._end)
+        except ValueError as error:
+            raise ConfigError(f"Calls cannot be constrained with this tokenizer: {str(error)[:300]}") from error
 
-    def begin(self, offered: Catalogue) -> "Matcher":
-        """Follow one answer whose calls have to fit these tools.
+    def begin(self, held: Held) -> "Matcher":
+        """Follow one answer.
 
         Raises:
-            ConfigError: the tokenizer's tokens cannot be constrained.
+            ConfigError: the tokenizer's tokens cannot be constrained, or a schema says what cannot be held to.
         """
-        found = self._grammars.pop(offered.id, None) or answer(offered)
-        self._grammars[offered.id] = found
-        if len(self._grammars) > MAX_GRAMMARS:
-            self._grammars.popitem(last=False)
-        return Matcher(self, self.vocabulary.words, found)
+        key = digest([held.offered.id, held.model_dump(mode="json", exclude={"offered"})])
+        first = self._begun.pop(key, None) or self._compiled(held)
+        self._begun[key] = first
+        if len(self._begun) > MAX_GRAMMARS:
+            self._begun.popitem(last=False)
+        return Matcher(first.deep_copy(), self.vocabulary.vocab_size)
 
-    def mask(self, state: State, size: int) -> mx.array | None:
-        """Give the tokens that fit, [size] bool; None where all do."""
-        key = (state, size)
-        if key in self._masks:
-            self._masks.move_to_end(key)
-            return self._masks[key]
-        fits = self.fits(state, size)
-        self._masks[key] = None if fits.all() else mx.array(fits)
-        if len(self._masks) > MAX_MASKS:
-            self._masks.popitem(last=False)
-        return self._masks[key]
+    def _compiled(self, held: Held) -> LLMatcher:
+        first = LLMatcher(self.vocabulary, LLMatcher.grammar_from_lark(grammar(held)), log_level=0)
+        if first.is_error():
+            reason = _of_tool(held.offered) or first.get_error().strip().splitlines()[0]
+            raise ConfigError(f"An answer cannot be held to this: {reason[:500]}")
+        return first
 
-    def fits(self, state: State, size: int) -> NDArray[np.bool_]:
-        """Find the tokens that fit, [size] bool."""
-        root, free = self.vocabulary.root, isinstance(state.frame, Free)
-        fits = np.full(max(size, self.vocabulary.size), free)
-        for after, node in self._opened(state, root) if free else ():
-            self._set(fits, [(node.low, node.high)], value=False)
-            if after is not None:
-                self._set(fits, [(node.low, node.ends), *self._from(after, node)])
-        if not free:
-            self._set(fits, self._from(state, root))
-        return fits[:size]
 
-    def _set(self, fits: NDArray[np.bool_], ranges: Iterable[Range], *, value: bool = True) -> None:
-        for low, high in ranges:
-            fits[self.vocabulary.tokens[low:high]] = value
-
-    def _opened(self, state: State, node: Node) -> Iterator[tuple[State | None, Node]]:
-        """Find where tokens complete the opening marker, and the state there."""
-        todo = [(state, node)]
-        while todo:
-            state, node = todo.pop()
-            assert isinstance(state.frame, Free), "others are given, not walked"
-            if not state.frame.pending and self.vocabulary.plain(node):
-                continue
-            for byte, child in node.children:
-                after = step(state, byte)
-                if after is None or not isinstance(after.frame, Free):
-                    yield after, child
-                else:
-                    todo.append((after, child))
-
-    def _from(self, state: State, node: Node) -> Iterator[Range]:
-        """Find the tokens below a place in the tree that fit, as ranges of the tree's order."""
-        todo = [(state, node)]
-        while todo:
-            state, node = todo.pop()
-            if isinstance(state.frame, Text):
-                walk = self._inside(state.frame, node)
-                yield from walk.inside
-                nexts = [(self._closed(state, node, end), end) for end in walk.closed]
-            elif isinstance(state.frame, Free):
-                yield from self._free(state, node)
-                continue
-            else:
-                nexts = [(step(state, byte), child) for byte, child in node.children]
-            for after, child in nexts:
-                if after is not None:
-                    yield child.low, child.ends
-                    todo.append((after, child))
-
-    def _free(self, state: State, node: Node) -> Iterator[Range]:
-        """Find the tokens that end a call and go on with text, and perhaps with another call."""
-        for byte, child in node.children:
-            after = step(state, byte)
-            if after is not None:
-                yield child.low, child.ends
-                yield from self._from(after, child)
-
-    def _inside(self, text: Text, node: Node) -> Walk:
-        key = (text.key, text.pending, node)
-        if key not in self._walks:
-            self._walks[key] = self._walked(text.key, text.pending, node)
-        return self._walks[key]
-
-    def _walked(self, key: bool, pending: bytes, node: Node) -> Walk:  # noqa: FBT001 - a state's first part
-        found, todo = Walk([], []), [(pending, node)]
-        while todo:
-            pending, node = todo.pop()
-            if not pending and self.vocabulary.plain(node):
-                found.inside.append((node.ends, node.high))
-                continue
-            for byte, child in node.children:
-                try:
-                    after = read_text(key, pending, byte)
-                except Ended:
-                    found.closed.append(child)
-                    continue
-                if after is not None:
-                    found.inside.append((child.low, child.ends))
-                    todo.append((after, child))
-        return found
-
-    @staticmethod
-    def _closed(state: State, node: Node, end: Node) -> State | None:
-        assert isinstance(state.frame, Text), "only strings are walked apart"
-        text = state.frame
-        said = end.path[node.depth : -1]
-        return Text(text.key, b"", text.said + said).end(state.below) if text.key else text.end(state.below)
+def _of_tool(offered: Catalogue) -> str:
+    """Name the tool whose schema is at fault, and why; empty where it is none."""
+    for tool in offered.tools:
+        text = grammar(Held(offered=Catalogue(tools=(tool,))))
+        if fault := LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(text)):
+            return f"parameters of {tool.name}: {fault.strip().splitlines()[0]}"
+    return ""
 
 
 class Matcher:
     """One answer: where in the grammar it is."""
 
-    def __init__(self, constraint: Constraint, words: dict[int, bytes], state: State) -> None:
-        self._constraint, self._words = constraint, words
-        self.state = state
-        self.calls = 0
+    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._bits = allocate_token_bitmask(1, vocabulary)
+        self._vocabulary = vocabulary
 
-    def mask(self, size: int) -> mx.array | None:
-        """Give the tokens that may come next, [size] bool; None where all may."""
-        return self._constraint.mask(self.state, size)
+    def fits(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Find the tokens that may come next, [size] bool."""
+        fill_next_token_bitmask(self._matcher, self._bits)
+        known = np.unpackbits(self._bits[0].view(np.uint8), bitorder="little")[: self._vocabulary].astype(np.bool_)
+        return np.concatenate([known, np.zeros(max(size - len(known), 0), np.bool_)])[:size]
 
     def advance(self, token: int) -> bool:
         """Note what was said; False, and nothing noted, where it does not fit."""
-        after: State | None = self.state
-        word = self._words.get(token, b"")
-        if not word and not isinstance(self.state.frame, Free):
-            return False
-        for byte in word or b"\0":  # a special token is text that ends every marker
-            after = step(after, byte)
-        if after is None:
-            return False
-        self._count(after)
-        return True
-
-    def _count(self, after: State) -> None:
-        """Let no more calls begin than the parser reads."""
-        was = isinstance(self.state.frame, Free)
-        self.calls += was and not isinstance(after.frame, Free)
-        spent = self.calls >= MAX_CALLS and isinstance(after.frame, Free)
-        self.state = State(Free(), None) if spent else after
+        return token < self._vocabulary and self._matcher.try_consume_tokens([token]) == 1
 
 
 def masked(logits: mx.array, matchers: Sequence[Matcher | None]) -> mx.array:
     """Take what does not fit out of logits [R, V]; rows without a constraint keep every bit."""
-    size = logits.shape[-1]
-    masks = [matcher.mask(size) if matcher else None for matcher in matchers]
-    if all(mask is None for mask in masks):
+    if not any(matchers):
         return logits
-    every = mx.ones((size,), dtype=mx.bool_)
-    return mx.where(mx.stack([every if mask is None else mask for mask in masks]), logits, -mx.inf)
+    size = logits.shape[-1]
+    every = np.ones(size, np.bool_)
+    fits = np.stack([every if matcher is None else matcher.fits(size) for matcher in matchers])
+    return mx.where(mx.array(fits), logits, -mx.inf)
 
 
 def settled(logits: mx.array, token: int, matcher: Matcher) -> int:
