@@ -2,8 +2,8 @@
 
     python benchmarks/constrained.py [--quick] [--json FILE]
 
-Before anything is timed, a masked step says the tokens of an unmasked one where the mask is full, and every call of the
-sample fits the grammar. Times are of the process on one core, so that a busy machine does not count.
+Before anything is timed, rows that are held to nothing say the tokens of an unmasked step, and every call of the sample
+fits the grammar. Times are of the process on one core, so that a busy machine does not count.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import mlx.core as mx
 from tokenizers import Tokenizer
 
 from loop.runtime import paths
+from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Constraint, Matcher, masked
 from loop.student.sampling import Sampling, choose
 from loop.templates.parse import OPEN
@@ -54,33 +55,33 @@ def follow(matcher: Matcher, tokens: Sequence[int], size: int) -> tuple[list[flo
     """Follow a call; the seconds of each mask and of each token."""
     masks, steps = [], []
     for token in tokens:
-        masks.append(seconds(lambda: matcher.mask(size)))
+        masks.append(seconds(lambda: matcher.fits(size)))
         steps.append(seconds(lambda token=token: matcher.advance(token)))  # type: ignore[misc]  # bound now
     return masks, steps
 
 
 def states(constraint: Constraint, tokenizer: Tokenizer, offered: Catalogue) -> dict[str, float]:
-    """Compare states that no call was in before with states that one was in: milliseconds."""
-    size, new, known, steps = constraint.vocabulary.size, [], [], []
-    for times in (new, known):
+    """Follow calls for the first time and again: milliseconds."""
+    size, new, again, steps = constraint.vocabulary.vocab_size, [], [], []
+    for times in (new, again):
         for call in CALLS:
-            masks, advances = follow(constraint.begin(offered), said(tokenizer, call), size)
+            masks, advances = follow(constraint.begin(Held(offered=offered)), said(tokenizer, call), size)
             times.extend(masks)
             steps.extend(advances)
     return {
-        "new state, mean": 1e3 * sum(new) / len(new),
-        "new state, most": 1e3 * max(new),
-        "known state, median": 1e3 * median(known),
+        "mask, first time, mean": 1e3 * sum(new) / len(new),
+        "mask, first time, most": 1e3 * max(new),
+        "mask, again, median": 1e3 * median(again),
         "token, median": 1e3 * median(steps),
     }
 
 
 def step(constraint: Constraint, offered: Catalogue, tokenizer: Tokenizer, rounds: int) -> dict[str, float]:
     """Compare choosing 16 rows' tokens with and without masks, in turns: milliseconds."""
-    matcher, size = constraint.begin(offered), constraint.vocabulary.size
+    matcher, size = constraint.begin(Held(offered=offered)), constraint.vocabulary.vocab_size
     logits = mx.random.normal((ROWS, size), key=mx.random.key(0))
     samplings, chances = [Sampling()] * ROWS, [0.0] * ROWS
-    assert choose(masked(logits, [matcher] * ROWS), samplings, chances) == choose(logits, samplings, chances)
+    assert choose(masked(logits, [None] * ROWS), samplings, chances) == choose(logits, samplings, chances)
     for token in said(tokenizer, CALLS[0])[:16]:
         assert matcher.advance(token)
     arms: dict[str, Callable[[], object]] = {
@@ -96,13 +97,13 @@ def step(constraint: Constraint, offered: Catalogue, tokenizer: Tokenizer, round
 
 def measure(rounds: int) -> dict[str, float]:
     """Give every figure, in milliseconds."""
-    tokenizer = Renderer.load(find("embedded", paths.find().create().models), "compact").tokenizer
-    constraint = Constraint(tokenizer)
+    renderer = Renderer.load(find("embedded", paths.find().create().models), "compact")
+    tokenizer, constraint = renderer.tokenizer, Constraint(renderer.tokenizer, renderer.end)
     offered = catalogue([name for backend in BACKENDS for name in tools_of(backend)], BACKENDS)
     figures = {"vocabulary": 1e3 * seconds(lambda: constraint.vocabulary)}
-    figures["catalogue"] = 1e3 * seconds(lambda: constraint.begin(offered))
+    figures["catalogue"] = 1e3 * seconds(lambda: constraint.begin(Held(offered=offered)))
     for call in CALLS:
-        matcher = constraint.begin(offered)
+        matcher = constraint.begin(Held(offered=offered))
         assert all(matcher.advance(token) for token in said(tokenizer, call)), f"{call.name} does not fit"
     return {
         **figures,

@@ -48,7 +48,7 @@ def fingerprint(loop: Loop, suite: Suite, player: Contestant | None = None) -> s
 def _as_student(config: Config) -> dict[str, JsonValue]:
     student = config.student
     sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
-    sampling += ["constrained"] if student.constrained else []
+    sampling += ["held by llguidance"] if student.constrained else []
     sampling += [student.player] if student.player != Student.model_fields["player"].default else []
     return {"sampling": sampling}
 

@@ -150,11 +150,54 @@ def test_a_request_that_has_to_wait_is_told_so_before_its_answer_comes(base, tok
 
 
 def test_a_client_may_have_its_calls_held_to_the_tools(student):
-    # A random model says no marker: what is shown here is that the wish arrives and changes nothing before one.
-    held = student.model_copy(update={"constrained": True})
-    for seed in range(3):
-        free = reply_of(student, seed).message
-        assert reply_of(held, seed).message == free
+    # A random model says no tag: that the wish arrives shows in a schema that nothing can be held to.
+    odd = Catalogue(tools=(Tool(name="look", description="", parameters={"$ref": "#/nowhere"}),))
+    said = (Message(role="user", content="hi"),)
+    with conversation(student, None, 0) as free:
+        assert free.reply(said, odd).message.calls == ()
+    with conversation(student.model_copy(update={"constrained": True}), None, 0) as held:
+        with pytest.raises(ProviderError, match="parameters of look") as caught:
+            held.reply(said, odd)
+        assert caught.value.kind is FailureKind.BAD_INPUT
+
+
+LOOK = {"type": "function", "function": {"name": "look", "description": "", "parameters": {"type": "object"}}}
+READ = {"type": "function", "function": {"name": "read", "description": "", "parameters": {"type": "object"}}}
+
+
+def answered(server, **change):
+    body = {"messages": [{"role": "user", "content": "hi"}], "tools": [LOOK, READ], "max_tokens": 400, **change}
+    answer = httpx2.post(f"{server}/v1/chat/completions", json=body, headers={"Authorization": "Bearer secret"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["choices"][0]
+
+
+def names(choice):
+    return [call["function"]["name"] for call in choice["message"].get("tool_calls", ())]
+
+
+def test_a_client_may_say_which_tool_is_called_or_that_none_is(server):
+    named = {"type": "function", "function": {"name": "read"}}
+    assert names(answered(server, tool_choice=named)) == ["read"]
+    assert set(names(answered(server, tool_choice="required"))) <= {"look", "read"}
+    assert len(names(answered(server, tool_choice="required", parallel_tool_calls=False))) == 1
+    assert names(answered(server, tool_choice="none", max_tokens=20)) == []
+
+
+def test_a_client_may_hold_the_answer_to_a_schema(server):
+    # It looks like a call, and is what was asked for.
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": ["look"]},
+            "arguments": {"type": "object", "properties": {"n": {"type": "null"}}},
+        },
+        "required": ["name", "arguments"],
+    }
+    told = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    choice = answered(server, tools=[], response_format=told)
+    assert json.loads(choice["message"]["content"])["name"] == "look"
+    assert names(choice) == []
 
 
 def test_nobody_without_the_token_gets_in(server):
@@ -174,6 +217,10 @@ def test_nobody_without_the_token_gets_in(server):
         {"n": 2},
         {"stop": ["x"]},
         {"tool_choice": "required"},
+        {"tool_choice": {"type": "function", "function": {"name": "look"}}},
+        {"tool_choice": "sometimes"},
+        {"response_format": {"type": "xml"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "array", "uniqueItems": True}}}},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "[1]"}}]}]},
         {"messages": [{"role": "assistant", "content": "", "token_ids": [3, 10**6]}]},
         {"messages": [{"role": "assistant", "content": "", "token_ids": [-1]}]},

@@ -28,6 +28,8 @@ INNER: Final = ("items", "additionalProperties", "contains", "not", "if", "then"
 """Words that hold a schema; those below hold several, by name or in a list."""
 NAMED: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 LISTED: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+PLAIN: Final = frozenset({"type", "properties", "required", "additionalProperties"})
+"""Words of an object's schema that let its keys come in any order."""
 COMMON: Final = rf"""%llguidance {{"no_forcing": true}}
 opened[lazy]: /(?s:.*){OPEN}/
 tail: TAIL
@@ -99,8 +101,7 @@ def tool_rules(index: int, tool: Tool) -> Iterator[str]:
     assert isinstance(schema, dict), "a schema with a type is an object"
     properties = schema.get("properties") or {}
     assert isinstance(properties, dict), "fitted() leaves no other"
-    shared = {"$defs", "definitions", *LISTED} & schema.keys()
-    if len(properties) > MAX_KEYS or shared:
+    if len(properties) > MAX_KEYS or schema.keys() - PLAIN:
         yield f"args_{index}: %json {_spelled(schema)}"
     elif properties:
         yield from _in_any_order(f"args_{index}", properties, set(schema.get("required") or ()))  # type: ignore[arg-type]  # as above

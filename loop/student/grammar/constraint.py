@@ -1,14 +1,15 @@
-"""Constrained decoding: which tokens may come next. llguidance follows the grammar and finds the tokens that fit it."""
+"""Constrained decoding: which tokens may come next. llguidance follows the grammar and finds the tokens that fit it.
+
+It is loaded when a request wants a constraint for the first time: most servers never need it.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import mlx.core as mx
 import numpy as np
-from llguidance import LLMatcher, LLTokenizer
-from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from tokenizers import Tokenizer
 
 from loop.canonical import digest
@@ -16,6 +17,9 @@ from loop.errors import ConfigError
 from loop.student.grammar.answer import Held, grammar
 from loop.student.sampling import Sampling, choose
 from loop.types import Catalogue
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
 
 MAX_GRAMMARS: Final = 64
 """Grammars that are kept."""
@@ -36,8 +40,10 @@ class Constraint:
         self._begun: OrderedDict[str, LLMatcher] = OrderedDict()
 
     @cached_property
-    def vocabulary(self) -> LLTokenizer:
+    def vocabulary(self) -> "LLTokenizer":
         """What the tokens spell."""
+        from llguidance import LLTokenizer  # noqa: PLC0415 - see above
+
         try:
             return LLTokenizer(self._tokenizer.to_str(), eos_token=self._end)
         except ValueError as error:
@@ -56,7 +62,9 @@ class Constraint:
             self._begun.popitem(last=False)
         return Matcher(first.deep_copy(), self.vocabulary.vocab_size)
 
-    def _compiled(self, held: Held) -> LLMatcher:
+    def _compiled(self, held: Held) -> "LLMatcher":
+        from llguidance import LLMatcher  # noqa: PLC0415 - see above
+
         first = LLMatcher(self.vocabulary, LLMatcher.grammar_from_lark(grammar(held)), log_level=0)
         if first.is_error():
             reason = _of_tool(held.offered) or first.get_error().strip().splitlines()[0]
@@ -66,6 +74,8 @@ class Constraint:
 
 def _of_tool(offered: Catalogue) -> str:
     """Name the tool whose schema is at fault, and why; empty where it is none."""
+    from llguidance import LLMatcher  # noqa: PLC0415 - see above
+
     for tool in offered.tools:
         text = grammar(Held(offered=Catalogue(tools=(tool,))))
         if fault := LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(text)):
@@ -76,15 +86,13 @@ def _of_tool(offered: Catalogue) -> str:
 class Matcher:
     """One answer: where in the grammar it is."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
-        self._matcher = matcher
-        self._bits = allocate_token_bitmask(1, vocabulary)
-        self._vocabulary = vocabulary
+    def __init__(self, matcher: "LLMatcher", vocabulary: int) -> None:
+        self._matcher, self._vocabulary = matcher, vocabulary
 
     def fits(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Find the tokens that may come next, [size] bool."""
-        fill_next_token_bitmask(self._matcher, self._bits)
-        known = np.unpackbits(self._bits[0].view(np.uint8), bitorder="little")[: self._vocabulary].astype(np.bool_)
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        known = np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(np.bool_)
         return np.concatenate([known, np.zeros(max(size - len(known), 0), np.bool_)])[:size]
 
     def advance(self, token: int) -> bool:
