@@ -13,7 +13,7 @@ from loop.cli.access import Json, settings, show, show_json, show_query
 from loop.cli.records import store
 from loop.control import lease
 from loop.dataset.export import Form, write
-from loop.errors import CannotCreate, CheckNegative, ConfigError
+from loop.errors import CannotCreate, CheckNegative, ConfigError, nearest
 from loop.runtime import lock, paths
 from loop.store import Store
 from loop.types import Accepted
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
 
 app = typer.Typer(
     add_completion=False,
-    help="Conversations that happened elsewhere: inspect, import, filter, list, export.",
+    help="Conversations that happened elsewhere: inspect, import, filter, make, list, export.",
     no_args_is_help=True,
 )
 Sources = Annotated[
@@ -216,6 +216,26 @@ def _print_sift(done: "Sifted") -> None:
     typer.echo(f"{done.judged} traces judged, {done.accepted} accepted by every filter")
     show([{"filter": name, "traces refused": count} for name, count in done.refused.items()], as_json=False)
     show([{"fault": name, "messages": count} for name, count in done.kinds.items()], as_json=False)
+
+
+@app.command()
+def make(
+    arm: Annotated[str, typer.Argument(help="filtered, or relabelled.")], *, tools: Tools = None, as_json: Json = False
+) -> None:
+    """Make an arm of the imported traces: what is right in them, and what they themselves put right."""
+    from loop.traces.arms import ARMS  # noqa: PLC0415 - see above
+    from loop.traces.arms import make as make_arm  # noqa: PLC0415
+    from loop.traces.sifting import filters  # noqa: PLC0415
+    from loop.traces.tool_files import tools_in  # noqa: PLC0415
+    from loop.types import Catalogue  # noqa: PLC0415
+
+    if arm not in ARMS[1:]:
+        raise ConfigError(f"There is no arm '{arm}' to make.{nearest(arm, ARMS[1:])}")
+    today = tools_in(tools) if tools else None
+    with writing() as opened:
+        done = make_arm(opened, arm, filters(today), today or Catalogue())
+        opened.event("traces.made", arm=arm, **done.model_dump())
+    show([{"what": name, "traces or messages": count} for name, count in done.model_dump().items()], as_json=as_json)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from loop.store.tables import Trace as TraceRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Trajectories
-from loop.types import Part, Play, Record, Split, Task, Trajectory
+from loop.types import Accepted, Part, Play, Record, Split, Task, Trajectory
 
 PLAYER: Final = "trace"
 """Who said what a trace says: somebody outside."""
@@ -134,6 +134,18 @@ class Traces(Trajectories):
         for each in lacking[1:]:
             condition |= each
         return self._paged(query.where(condition), TrajectoryRow.id, self._kept)
+
+    def lessons(self, arm: str) -> Iterator[Accepted]:
+        """Give what is trained on of an arm: of `direct` everything, else what was made for it and all that passed.
+
+        Held-out users' traces never are.
+        """
+        query = select(TrajectoryRow).join(TraceRow, TraceRow.trajectory == TrajectoryRow.id)
+        passed = (TraceRow.arm == DIRECT) & (TrajectoryRow.passed == 1)
+        chosen = TraceRow.arm == DIRECT if arm == DIRECT else (TraceRow.arm == arm) | passed
+        made = select(TraceRow.origin).where(TraceRow.arm == arm, TraceRow.origin.is_not(None))
+        query = query.where(TrajectoryRow.split == Split.TRAIN, chosen, TrajectoryRow.id.not_in(made))
+        return self._paged(query, TrajectoryRow.id, self._accepted)
 
     def count_traces(self) -> dict[str, int]:
         """Count the traces of every arm."""

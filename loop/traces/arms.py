@@ -1,0 +1,123 @@
+"""The arms: what is made of the imported traces before anybody learns from them.
+
+`direct` takes them as they are. `filtered` takes those that every filter accepts, and of the others what is right in
+them: a message that a filter refused is read as context and not learned. `relabelled` puts right what a trace itself
+tells (`loop.traces.mending`) before it is filtered. What is made of a trace is a trajectory of its own, with the trace
+as its origin.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+
+from loop.canonical import digest
+from loop.store import Store
+from loop.store.traces import DIRECT, Kept
+from loop.traces.filtering import WHOLE, Filter, faulty
+from loop.traces.habits import Habits
+from loop.traces.importing import trajectory_of
+from loop.traces.mending import Change, mended
+from loop.traces.sifting import judge, required
+from loop.traces.trace import Trace
+from loop.types import Catalogue, Record, Trajectory, Verdict
+
+FILTERED: Final = "filtered"
+RELABELLED: Final = "relabelled"
+ARMS: Final = (DIRECT, FILTERED, RELABELLED)
+
+
+class Made(Record):
+    """What was made of the traces."""
+
+    taken: int
+    """Traces that are in the arm as they are."""
+    made: int
+    """Traces of which a part is learned, or that were put right."""
+    dropped: int
+    """Traces of which nothing is left to learn."""
+    changes: int
+    """Messages that were put right."""
+    unlearned: int
+    """Messages that are context only."""
+
+
+def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue) -> Made:
+    """Make an arm of everything that was imported and judged. Making it twice makes nothing new."""
+    direct = list(store.traces(arm=DIRECT))
+    habits = _habits(direct, chosen) if arm == RELABELLED else Habits()
+    plays = [_mended(kept.trajectory, habits, today, arm) for kept in direct]
+    counts = {"taken": 0, "made": 0, "dropped": 0, "changes": 0, "unlearned": 0}
+    fresh: list[Kept] = []
+    verdicts = judge([(kept.id, play) for kept, (play, _) in zip(direct, plays, strict=True)], chosen)
+    judged: list[tuple[str, list[Verdict]]] = []
+    for kept, (play, changes), given in zip(direct, plays, verdicts, strict=True):
+        whole = faulty(given)
+        if not whole and not changes:
+            counts["taken"] += 1
+            continue
+        left = partly(play, whole)
+        if left is None:
+            counts["dropped"] += 1
+            continue
+        told = [*changes, *_unlearned(given)]
+        fresh.append(_made(kept, left, arm, told))
+        judged.append((fresh[-1].id, [] if whole else given))
+        counts["made"] += 1
+        counts["changes"] += len(changes)
+        counts["unlearned"] += len(told) - len(changes)
+    store.keep_traces(fresh)
+    for name, given in judged:
+        if given:
+            store.record(name, given, required(chosen))
+    return Made(**counts)
+
+
+def partly(trajectory: Trajectory, wrong: frozenset[int]) -> Trajectory | None:
+    """Take the loss off the messages that are wrong; None where nothing, or only a fragment, is left to learn."""
+    if WHOLE in wrong:
+        return None
+    messages = tuple(
+        message.model_copy(update={"learned": False}) if message.role == "assistant" and place in wrong else message
+        for place, message in enumerate(trajectory.messages)
+    )
+    learned = any(message.role == "assistant" and message.learned for message in messages)
+    return trajectory.model_copy(update={"messages": messages}) if learned else None
+
+
+def _habits(direct: Sequence[Kept], chosen: Sequence[Filter]) -> Habits:
+    """Learn how tools are used from the calls with which no filter finds fault."""
+    given = judge([(kept.id, kept.trajectory) for kept in direct], chosen)
+    wrong = {number: faulty(verdicts) for number, verdicts in enumerate(given)}
+    return Habits.of((kept.trajectory for kept in direct), wrong)
+
+
+def _mended(
+    trajectory: Trajectory, habits: Habits, today: Catalogue, arm: str
+) -> tuple[Trajectory, tuple[Change, ...]]:
+    if arm != RELABELLED:
+        return trajectory, ()
+    done = mended(trajectory, habits, today if today.tools else trajectory.catalogue)
+    return (done.trajectory, done.changes) if done.changes else (trajectory, ())
+
+
+def _unlearned(verdicts: Sequence[Verdict]) -> Iterator[dict[str, JsonValue]]:
+    told: set[int] = set()
+    for verdict in verdicts:
+        listed = verdict.evidence.get("faults")
+        for each in listed if isinstance(listed, list) else ():
+            place = each.get("message") if isinstance(each, dict) else None
+            if isinstance(each, dict) and isinstance(place, int) and place not in told:
+                told.add(place)
+                yield {"message": place, "how": "not learned", "why": f"{verdict.checker}: {each.get('detail')}"}
+
+
+def _made(kept: Kept, trajectory: Trajectory, arm: str, changes: Sequence[dict[str, JsonValue]]) -> Kept:
+    told = {"origin": kept.id, "arm": arm, "changes": tuple(changes)}
+    trace = Trace(messages=trajectory.messages, happened=trajectory.started)
+    return Kept(
+        id=digest([kept.id, arm, [message.model_dump(mode="json") for message in trajectory.messages]]),
+        task=kept.task,
+        trajectory=trajectory_of(kept.task, trace, trajectory.catalogue),
+        provenance=kept.provenance.model_copy(update=told),
+    )
