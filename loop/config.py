@@ -51,8 +51,8 @@ class Student(Record):
 class Sampling(Record):
     """What a round asks for."""
 
-    tasks: int = Field(default=64, ge=1)
-    """Tasks that the student plays."""
+    tasks: int = Field(default=64, ge=0)
+    """Tasks that the student plays. 0 plays none: the round trains on what is there."""
     teacher_tasks: int = Field(default=0, ge=0)
     """Further tasks, of arms where the student's chance is near nothing, that only teachers play."""
     hopeless: float = Field(default=0.05, ge=0, le=1)
@@ -85,6 +85,17 @@ class Gating(Record):
     sealed: int = Field(default=0, ge=0)
     """Plays a task, of the new champion and of the one before, on the gates' sealed twins at a promotion; 0 leaves them
     closed."""
+
+
+class Outside(Record):
+    """What a dataset takes that no play of the loop's own brought. Shares of all rows."""
+
+    traces: float = Field(default=0, ge=0, le=1)
+    """Share of rows from traces; 1 trains on nothing else."""
+    arm: Literal["direct", "filtered", "relabelled", "synthesized"] = "filtered"
+    """What was made of the traces (`loopd trace make`)."""
+    corrections: float = Field(default=0.2, ge=0, le=1)
+    """Share of rows from corrections, where there are any; the others are replayed."""
 
 
 class Training(Record):
@@ -123,6 +134,7 @@ class Training(Record):
     """Steps between checkpoints: at most so many are lost by a kill."""
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
+    outside: Outside = Outside()
     mix: Mapping[str, JsonValue] = {}
     """Settings of `loop.dataset.mix.MixRules`."""
 

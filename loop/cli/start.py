@@ -50,10 +50,10 @@ def start(
     places.create()
     if not foreground:
         return _start_in_background(places, settings)
-    raise typer.Exit(_run(places, settings))
+    raise typer.Exit(run(places, settings))
 
 
-def _run(places: paths.Paths, settings: config.Config) -> int:
+def run(places: paths.Paths, settings: config.Config) -> int:
     """Be the daemon."""
     with lock.hold(places.data):
         log.set_up(places.logs)

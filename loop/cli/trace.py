@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from loop import config
 from loop.cli.access import Json, settings, show, show_json, show_query
 from loop.cli.records import store
 from loop.control import lease
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
 
 app = typer.Typer(
     add_completion=False,
-    help="Conversations that happened elsewhere: inspect, import, filter, make, list, export.",
+    help="Conversations that happened elsewhere: inspect, import, filter, make, train, list, export.",
     no_args_is_help=True,
 )
 Sources = Annotated[
@@ -236,6 +237,23 @@ def make(
         done = make_arm(opened, arm, filters(today), today or Catalogue())
         opened.event("traces.made", arm=arm, **done.model_dump())
     show([{"what": name, "traces or messages": count} for name, count in done.model_dump().items()], as_json=as_json)
+
+
+@app.command()
+def train(
+    *,
+    arm: Annotated[str, typer.Option(help="direct, filtered, relabelled or synthesized.")] = "filtered",
+    share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the rows that are traces.")] = 1.0,
+    profile: Annotated[str | None, typer.Option(help="A set of settings that comes with loopd.")] = None,
+) -> None:
+    """Train a candidate on traces, and let the same gates judge it: one round that plays nothing before it trains."""
+    from loop.cli.start import run  # noqa: PLC0415 - it brings the whole daemon
+
+    places = paths.find()
+    outside = {"traces": share, "arm": arm}
+    flags = {"rounds": 1, "sampling": {"tasks": 0, "teacher_tasks": 0}, "training": {"outside": outside}}
+    chosen = config.load(places, profile, flags, config.environment())
+    raise typer.Exit(run(places.create(), chosen))
 
 
 @app.command()

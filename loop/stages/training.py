@@ -10,9 +10,11 @@ from pydantic import JsonValue
 
 from loop.artifacts import cards
 from loop.dataset.mix import MixRules, Skill, select
+from loop.dataset.shares import shared
 from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
+from loop.store.traces import CORRECTION
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from loop.weights import adapters
 from task_generators.suites import suite, twin
@@ -31,9 +33,21 @@ def choose(loop: Loop, rnd: Round) -> Dataset:
     rates = {arm.key: arm.rate for arm in loop.store.arms()}
     skill = Skill(rates=rates, asked=tuple(loop.store.asked(loop.champion.id)))
     dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, skill=skill)
+    dataset = _with_outside(loop, dataset, rules.max_rows, rnd.seed, audit)
     counts = {**dataset.counts, "audited_against": audit.tasks}
     dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
     log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))
+    return dataset
+
+
+def _with_outside(loop: Loop, dataset: Dataset, most: int, seed: int, audit: DatasetAudit) -> Dataset:
+    """Add traces, and what people corrected, in their shares."""
+    outside = loop.config.training.outside
+    shares = {"traces": (outside.traces, outside.arm), "corrections": (outside.corrections, CORRECTION)}
+    for name, (share, arm) in shares.items():
+        found = list(loop.store.lessons(arm)) if share else []
+        if found:
+            dataset = shared(dataset, found, (name, share, most), seed, audit.leak)
     return dataset
 
 
@@ -82,7 +96,7 @@ def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]
     with rows.open("w", encoding="utf-8") as file:
         for row in rows_of(champion, loop.store.dataset_rows(dataset.id)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    training = loop.config.training.model_dump(exclude={"min_rows", "mix"})
+    training = loop.config.training.model_dump(exclude={"min_rows", "mix", "outside"})
     return {
         **training,
         "base": str(loop.base.path),

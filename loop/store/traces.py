@@ -20,6 +20,8 @@ from loop.types import Accepted, Part, Play, Record, Split, Task, Trajectory
 
 PLAYER: Final = "trace"
 """Who said what a trace says: somebody outside."""
+CORRECTION: Final = "correction"
+"""The arm of what a person corrected."""
 DIRECT: Final = "direct"
 """The arm of a trace as it was imported."""
 
@@ -138,11 +140,11 @@ class Traces(Trajectories):
     def lessons(self, arm: str) -> Iterator[Accepted]:
         """Give what is trained on of an arm: of `direct` everything, else what was made for it and all that passed.
 
-        Held-out users' traces never are.
+        Held-out users' traces never are. What people corrected is an arm of its own.
         """
         query = select(TrajectoryRow).join(TraceRow, TraceRow.trajectory == TrajectoryRow.id)
         passed = (TraceRow.arm == DIRECT) & (TrajectoryRow.passed == 1)
-        chosen = TraceRow.arm == DIRECT if arm == DIRECT else (TraceRow.arm == arm) | passed
+        chosen = TraceRow.arm == arm if arm in (DIRECT, CORRECTION) else (TraceRow.arm == arm) | passed
         made = select(TraceRow.origin).where(TraceRow.arm == arm, TraceRow.origin.is_not(None))
         query = query.where(TrajectoryRow.split == Split.TRAIN, chosen, TrajectoryRow.id.not_in(made))
         return self._paged(query, TrajectoryRow.id, self._accepted)
