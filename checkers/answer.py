@@ -210,7 +210,7 @@ def _misbound(scene: Scene) -> Fault | None:
     bound = binding.pairs(scene.turn, scene.plan.calls, scene.plan.results)
     if pair := binding.crossed(scene.closing, bound):
         return Fault("crossed", f"{str(pair[1])[:MAX_SHOWN]} is not that of {pair[0][:MAX_SHOWN]!r}")
-    if added := binding.added_item(scene.closing, scene.values, scene.ground):
+    if added := binding.added_item(scene.closing, scene.values):
         return Fault("added", f"{added[:MAX_SHOWN]!r} is not among what was asked for")
     if wrong := binding.chosen_wrongly(scene.closing, scene.values, _choices(scene.turn)):
         return Fault("choice", f"it picks {wrong[:MAX_SHOWN]!r}")

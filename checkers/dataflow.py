@@ -2,27 +2,34 @@
 
 Half of all turns need a value that only a tool can supply. A player that was taught by cloned answers calls without
 looking and invents it. So each value is traced: to the user's words so far, to a result that was seen before the call,
-to a stated rule over these, to the tool's own schema. A value that a result supplies and that was used before the
-result was seen is blind; one that nothing supplies is from nowhere. Both fail. A call sees the results of earlier
-messages only, not those of calls beside it in the same message.
+to a stated rule over these, to the tool's own schema. Of an SQL statement each literal is a value; nothing else is. A
+value that a result supplies and that was used before the result was seen is blind; one that nothing supplies is from
+nowhere. Both fail. A call sees the results of earlier messages only, not those of calls beside it in the same message.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from itertools import islice
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import JsonValue
 
 from checkers.evidence.origins import Origins
 from checkers.evidence.turns import turns_of
 from checkers.evidence.words import leaves
+from loop.canonical import MAX_INT
 from loop.types import Record, Task, Trajectory, Verdict
 
 __all__ = ["Dataflow"]
 
-MAX_TRACES = 300
-MAX_SHOWN = 80
+MAX_TRACES: Final = 300
+"""Traces that are kept as evidence."""
+
+MAX_VALUES: Final = 2_000
+"""Values of a play that are traced. A play with more fails: nobody says or sees so many."""
+
+MAX_SHOWN: Final = 80
 
 
 class Source(StrEnum):
@@ -63,7 +70,8 @@ class Trace(NamedTuple):
 
     def shown(self) -> JsonValue:
         """Spell it for the store."""
-        value = self.value[:MAX_SHOWN] if isinstance(self.value, str) else self.value
+        plain = self.value is None or (isinstance(self.value, int | float) and abs(self.value) <= MAX_INT)
+        value = self.value if plain else str(self.value)[:MAX_SHOWN]
         where: dict[str, JsonValue] = {
             "turn": self.turn,
             "step": self.step,
@@ -79,7 +87,7 @@ class Dataflow(Record):
     strict: bool = True
     """Whether a value from nowhere fails the play. A blind one always does."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -88,7 +96,9 @@ class Dataflow(Record):
 
     def check(self, task: Task, trajectory: Trajectory) -> Verdict:
         """Trace every argument's values, in the order of the play."""
-        traces = list(_traces(task, trajectory))
+        traces = list(islice(_traces(task, trajectory), MAX_VALUES + 1))
+        if len(traces) > MAX_VALUES:
+            return self._too_many(traces[-1])
         counts = Counter(trace.source for trace in traces)
         bad = [trace for trace in traces if trace.source in (BAD if self.strict else {Source.BLIND})]
         grounded = sum(count for source, count in counts.items() if source not in BAD)
@@ -104,6 +114,10 @@ class Dataflow(Record):
             },
         )
 
+    def _too_many(self, last: Trace) -> Verdict:
+        reason = f"turn {last.turn}: with {last.tool} the calls have more than {MAX_VALUES} values"
+        return Verdict(checker=self.name, version=self.version, passed=False, score=0, reason=reason, evidence={})
+
 
 def _told(trace: Trace) -> str:
     why = "was used before the result that supplies it" if trace.source is Source.BLIND else "comes from nowhere"
@@ -116,7 +130,7 @@ def _traces(task: Task, trajectory: Trajectory) -> Iterator[Trace]:
         origins.hear(turn.user.content)
         for place, step in enumerate(turn.steps, start=1):
             for call in step.said.calls:
-                for argument, value in leaves(dict(call.arguments)):
-                    source, by = origins.of(call, argument, value)
-                    yield Trace(number, place, call.name, argument, value, Source(source), by)
+                for argument, whole in leaves(dict(call.arguments)):
+                    for value, (source, by) in origins.of(call, argument, whole):
+                        yield Trace(number, place, call.name, argument, value, Source(source), by)
             origins.see(step)

@@ -1,6 +1,7 @@
 """Economy: no call is made again that has already been answered, unless something changed in between.
 
 A harmless look costs a step; the same look again, at what cannot have changed, is waste that a model learns to make.
+What a turn's own plan calls may be called in that turn, though it was called before: the user asks for it now.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ class Made(NamedTuple):
 class Economy(Record):
     """Judges repeated calls."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -40,7 +41,7 @@ class Economy(Record):
     def check(self, task: Task, trajectory: Trajectory) -> Verdict:
         """Find calls that were made again in vain. A plan that repeats a call allows it as often."""
         made = _made(trajectory)
-        repeats = _in_vain(task, made) if _doubled(made) else []
+        repeats = _in_vain(task, made) if _doubled(made) and not plan_of(task).fault else []
         shown: list[JsonValue] = [{"turn": one.turn, "call": one.spelt[:300]} for one in repeats[:20]]
         return Verdict(
             checker=self.name,
@@ -58,10 +59,14 @@ def _told(repeat: Made) -> str:
 
 def _made(trajectory: Trajectory) -> list[Made]:
     return [
-        Made(number, call, f"{call.name}({canonical(dict(call.arguments))})", answer.ok is not False)
+        Made(number, call, _spelt(call), answer.ok is not False)
         for number, turn in enumerate(turns_of(trajectory), start=1)
         for call, answer in zip(turn.calls, turn.answers, strict=False)
     ]
+
+
+def _spelt(call: Call) -> str:
+    return f"{call.name}({canonical(dict(call.arguments))})"
 
 
 def _doubled(made: Sequence[Made]) -> bool:
@@ -72,13 +77,17 @@ def _doubled(made: Sequence[Made]) -> bool:
 def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
     """Run the calls again, and compare where the world stood after a call with where it stands before its double."""
     world = open_world(task.backends, task.initial)
-    allowed = Counter(f"{call.name}({canonical(dict(call.arguments))})" for call in plan_of(task).calls)
+    run = plan_of(task)
+    allowed = Counter(map(_spelt, run.calls))
+    due = Counter((number, _spelt(call)) for number, turn in enumerate(run.turns, start=1) for call in turn.calls)
     stood: dict[str, dict[str, JsonValue]] = {}
-    found, times = [], Counter[str]()
+    found, times = [], Counter[str | tuple[int, str]]()
     for one in made:
         if one.ok:
-            times[one.spelt] += 1
-            if times[one.spelt] > max(allowed[one.spelt], 1) and stood.get(one.spelt) == world.everything():
+            now = one.turn, one.spelt
+            times.update([one.spelt, now])
+            again = times[one.spelt] > max(allowed[one.spelt], 1) and times[now] > due[now]
+            if again and stood.get(one.spelt) == world.everything():
                 found.append(one)
         world.call(one.call)
         if one.ok:

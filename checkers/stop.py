@@ -1,14 +1,16 @@
 """Stop: does every turn end with a message without a call, neither too late nor too early?
 
 Knowing when to stop is learned behaviour. A play that goes on until the step cap over-runs; one that closes a turn
-before it has called what the turn's plan needs stops too soon. The two are told apart: they want opposite cures.
+before it has called what the turn's plan needs stops too soon. The two are told apart: they want opposite cures. Who
+brought the turn's end about by other calls has not stopped too soon.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
-from checkers.evidence.turns import PlayedTurn, among_played, turns_of
+from checkers.evidence.ends import Ends
+from checkers.evidence.turns import PlayedTurn, among_played, shape_fault, turns_of
 from loop.types import Record, Rule, Task, Trajectory, Turn, Verdict
 
 __all__ = ["Stop"]
@@ -22,7 +24,7 @@ class Stop(Record):
     premature: bool = True
     """Whether a turn fails that closes before it called what its plan needs. BFCL leaves that to what came about."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -36,7 +38,7 @@ class Stop(Record):
         called: Counter[str] = Counter()
         for number, turn in enumerate(task.turns):
             found = _end(turn, played, number, cap, called)
-            if found and (self.premature or found[0] != "premature"):
+            if found and (found[0] != "premature" or (self.premature and not _is_there(task, played, number))):
                 return self._verdict(task, played, number, *found)
         return self._verdict(task, played, len(task.turns), "", "every turn ends with a message without a call")
 
@@ -54,6 +56,14 @@ class Stop(Record):
             reason=f"turn {right + 1}: {detail}" if kind else detail,
             evidence={"steps": steps, **({"kind": kind, "turn": right + 1} if kind else {})},
         )
+
+
+def _is_there(task: Task, played: Sequence[PlayedTurn], number: int) -> bool:
+    """Whether a turn ends as the plan's does, and all before it."""
+    if shape_fault(task, played):
+        return False
+    wrong = Ends().first_fault(task, played)
+    return wrong is None or wrong[0] > number
 
 
 def _end(

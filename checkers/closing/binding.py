@@ -8,7 +8,6 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from checkers.closing.ground import Ground
 from checkers.closing.phrases import words_of
 from checkers.closing.values import Closing
 from loop.plan import derive
@@ -20,7 +19,7 @@ Pair = tuple[str, JsonValue]
 MAX_PAIRS: Final = 50
 
 ITEM: Final = re.compile(
-    r"\s*(?:,\s*and\b|,|;|&|\band\b|\n)\s*[\"'(]?(?P<item>[@#]?\w[\w./@#-]*)[\"')]?"
+    r"\s*(?:,\s*and\b|,|;|&|\band\b|\n)\s*[\"'(]?(?P<item>[@#]?\w(?:[\w/@#-]|\.(?=\w))*)(?![\w/@#-])(?!\.\w)[\"')]?"
     r"(?P<end>\s*(?:[,;.!?&\n)]|and\b|$))"
 )
 COMPARED: Final = re.compile(
@@ -94,28 +93,29 @@ def _once(places: list[int]) -> int | None:
     return places[0] if len(set(places)) == 1 else None
 
 
-def added_item(closing: Closing, answer: Sequence[JsonValue], ground: Ground) -> str | None:
+def added_item(closing: Closing, answer: Sequence[JsonValue]) -> str | None:
     """Find something in a list of the message that the answer's list does not have."""
-    items = {each.casefold() for value in answer if isinstance(value, list) for each in value if isinstance(each, str)}
-    for item in sorted(items)[:MAX_PAIRS]:
+    items = {each.casefold() for value in answer if isinstance(value, list) for each in map(_only, value)}
+    for item in sorted(filter(None, items))[:MAX_PAIRS]:
         for found in re.finditer(rf"(?<!\w){re.escape(item)}(?!\w)", closing.plain, re.IGNORECASE):
-            if added := _goes_on(closing.plain, found.end(), items, ground):
+            if added := _goes_on(closing.plain, found.end(), items):
                 return added
     return None
 
 
-def _goes_on(text: str, end: int, items: AbstractSet[str], ground: Ground) -> str | None:
+def _only(item: JsonValue) -> str:
+    """Give a text, or the one text of a row."""
+    inner = item[0] if isinstance(item, list) and len(item) == 1 else item
+    return inner if isinstance(inner, str) else ""
+
+
+def _goes_on(text: str, end: int, items: AbstractSet[str]) -> str | None:
     """Follow a list from the end of one item on, to the first that does not belong there."""
     while found := ITEM.match(text, end):
         name, end = found["item"].strip(".@#"), found.end("item")
         if name.casefold() not in items:
-            return name if name.casefold() not in words_of("nothing_named") and _is_name(name, ground) else None
+            return None if name.casefold() in words_of("nothing_named") | words_of("no_item") else name
     return None
-
-
-def _is_name(word: str, ground: Ground) -> bool:
-    """Whether a word of a list is a thing like the others: spelt as a name, or known as one."""
-    return not word.isalpha() or word[0].isupper() or ground.has(word)
 
 
 def chosen_wrongly(closing: Closing, answer: Sequence[JsonValue], choices: Sequence[str]) -> str | None:

@@ -134,10 +134,6 @@ class Ground:
         """Find a name that nothing supplies."""
         return next((name for name in islice(names(closing), MAX_NAMES) if not self.holds(name)), None)
 
-    def has(self, text: str) -> bool:
-        """Whether a text was, by itself, something that was seen or taken."""
-        return text.casefold() in self._whole
-
     def holds(self, name: str) -> bool:
         """Whether a name was said or seen; one of several words in most of them."""
         folded = name.casefold().strip(" .,;:!?@#")

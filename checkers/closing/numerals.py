@@ -115,7 +115,7 @@ def _rounds(reading: Reading, value: float, *, rough: bool) -> bool:
 def numerals(text: str) -> list[Numeral]:
     """Find every number in a text, in order of where it begins."""
     found = sorted([*_in_digits(text), *_spaced(text), *_in_words(text.casefold())])
-    return sorted([*found, *_with_cents(text, found)])
+    return sorted([*found, *_with_cents(text, found), *_with_parts(text, found)])
 
 
 CENTS: Final = re.compile(r"\s*(?:dollars?|euros?|pounds?|bucks)(?:,| and|, and)?\s+", re.IGNORECASE)
@@ -150,6 +150,19 @@ def _in_digits(text: str) -> Iterator[Numeral]:
             in_percent = found["percent"] or unit in {"percent", "per"}
             shares = [Reading(each.value / 100, each.unit / 100, each.digits) for each in signed if in_percent]
             yield Numeral(found.start(), found.end("body"), signed, tuple(shares), _is_rough(text, found.start()))
+
+
+def _with_parts(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
+    """Put 250 and a half together."""
+    for one, two in pairwise(found):
+        part = two.readings[0].value
+        if two.spelt and part in PARTS and text[one.end : two.start].strip().casefold() == "and":
+            yield Numeral(
+                one.start, two.end, (Reading(one.readings[0].value + part, 0.01, TELLING_DIGITS),), spelt=True
+            )
+
+
+PARTS: Final = frozenset({0.5, 0.25, 0.75})
 
 
 def _each(text: str, found: re.Match[str]) -> Iterator[re.Match[str]]:

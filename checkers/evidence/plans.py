@@ -1,6 +1,8 @@
 """A task's plan, run once in a fresh world: what a right player's calls bring about and what they answer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
@@ -14,6 +16,8 @@ from task_generators.backends.worlds import open_world
 REMEMBERED: Final = 4
 """Plans that are kept: the plays of one task come one after another, and several checkers ask."""
 
+State = Mapping[str, Snapshot]
+
 
 class PlannedTurn(NamedTuple):
     """What a plan brings about in one turn."""
@@ -24,26 +28,65 @@ class PlannedTurn(NamedTuple):
     """What the closing message is to tell."""
     end: int
     """How many calls the plan has made by the end of this turn."""
-    state: Mapping[str, Snapshot]
+    before: State
+    """Where every backend stood at the beginning."""
+    state: State
     """Where every backend stood afterwards."""
+    places: Mapping[str, str]
+    """Where the player stood afterwards, in backends that have places."""
 
 
-class PlanRun(NamedTuple):
+@dataclass(frozen=True)
+class PlanRun:
     """A task's plan, run. Where it cannot be, `fault` says why, and the turns are those that could."""
 
     task: Task
     turns: Sequence[PlannedTurn]
     fault: str = ""
+    agreed: dict[tuple[str, str], bool | None] = field(default_factory=dict, compare=False)
+    """What is known of pairs of statements: whether a plan's and a player's do the same on other databases."""
 
-    @property
+    @cached_property
     def calls(self) -> list[Call]:
         """Every call, in order."""
         return [call for turn in self.turns for call in turn.calls]
 
-    @property
+    @cached_property
     def results(self) -> list[Result]:
         """What they answered."""
         return [result for turn in self.turns for result in turn.results]
+
+    @cached_property
+    def passing(self) -> list[dict[str, JsonValue]]:
+        """The state after every call."""
+        world = open_world(self.task.backends, self.task.initial)
+        found = []
+        for call in self.calls:
+            world.repeat(call)
+            found.append(world.state())
+        return found
+
+    @cached_property
+    def writes(self) -> list[bool]:
+        """Whether each call changed the state, or where the player stands: then that proves it, not its answer."""
+        world = open_world(self.task.backends, self.task.initial)
+        found = []
+        for call in self.calls:
+            stood, place = world.snapshot(), world.places()
+            world.repeat(call)
+            found.append(not world.stands_at(stood) or world.places() != place)
+        return found
+
+    @cached_property
+    def carried(self) -> list[frozenset[int]]:
+        """For each call, the calls of the same turn that take something of its answer."""
+        begins = [turn.end - len(turn.calls) for turn in self.turns for _ in turn.calls]
+        takers: list[set[int]] = [set() for _ in self.calls]
+        for place, planned in enumerate(self.task.plan):
+            for source in planned.arguments.values():
+                if isinstance(source, From) and begins[source.step] == begins[place]:
+                    takers[source.step].add(place)
+        return [frozenset(each) for each in takers]
 
 
 _remembered: list[PlanRun] = []
@@ -64,11 +107,12 @@ def _run(task: Task) -> PlanRun:
     try:
         world = open_world(task.backends, task.initial)
         results: list[Result] = []
-        state: Mapping[str, Snapshot] = {}
+        state: State = world.snapshot()
         for turn, (calls, answers) in zip(task.turns, turns(task, world), strict=True):
             results += answers
-            state = state if state and world.stands_at(state) else world.snapshot()
-            planned.append(PlannedTurn(calls, answers, _answer(turn, results), len(results), state))
+            before, state = state, state if world.stands_at(state) else world.snapshot()
+            end, answer = len(results), _answer(turn, results)
+            planned.append(PlannedTurn(calls, answers, answer, end, before, state, world.places()))
     except LoopdError as error:
         return PlanRun(task, planned, str(error))
     return PlanRun(task, planned)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from checkers.evidence.passing import stray
 from checkers.evidence.plans import PlannedTurn, PlanRun
 from loop.canonical import canonical
 from loop.types import Call
@@ -20,6 +21,14 @@ class Told(NamedTuple):
     """The answer as the player reads it."""
     key: str
     """Equal answers have the same."""
+
+
+class Made(NamedTuple):
+    """A call that was made again, and what it answered."""
+
+    call: Call
+    ok: bool
+    value: JsonValue
 
 
 Spelling = Callable[[JsonValue, str], str]
@@ -67,23 +76,34 @@ class Replay:
         self._world: BackendWorld | None = None
         self._position = 0
         self._seen: Counter[str] = Counter()
+        self.made: list[Made] = []
+        self.strays: list[tuple[str, str]] = []
+        """Calls of this turn by their tool, and the places that they changed though the turn does not want it."""
+        self._turn: PlannedTurn | None = None
+
+    def begin(self, turn: PlannedTurn | None) -> None:
+        """Begin a turn; None where nobody asks for strays."""
+        self._turn, self.strays = turn, []
 
     def call(self, call: Call, recorded: str) -> Told:
         """Run the next call. Values are not spelt again where that is known to give what was recorded."""
-        told = self._from_plan(call)
+        told, value = self._from_plan(call)
         if told is None:
             ok, value = self._opened().answer(call)
             told = self._script.known(call, value, recorded) or tell(ok, value, self._script.key)
         self._seen[told.key] += 1
+        self.made.append(Made(call, told.ok, value))
+        if self._turn and self._world and not self.strays and (path := self._stray(self._world, self._turn)):
+            self.strays.append((call.name, path))
         return told
 
-    def _from_plan(self, call: Call) -> Told | None:
+    def _from_plan(self, call: Call) -> tuple[Told | None, JsonValue]:
         if self._world or self._position == len(self._script.calls):
-            return None
+            return None, None
         if self._script.calls[self._position] != (call.name, repr(call.arguments)):
-            return None
+            return None, None
         self._position += 1
-        return self._script.told[self._position - 1]
+        return self._script.told[self._position - 1], self._script.run.results[self._position - 1].value
 
     def _opened(self) -> BackendWorld:
         """Open the world, and run in it what was known without it."""
@@ -94,6 +114,11 @@ class Replay:
                 self._world.repeat(call)
         return self._world
 
+    def _stray(self, world: BackendWorld, turn: PlannedTurn) -> str | None:
+        if world.stands_at(turn.before) or world.stands_at(turn.state):
+            return None
+        return stray(self._script.run, turn, world.state())
+
     def difference(self, turn: PlannedTurn) -> str | None:
         """Say where the state differs from the plan's after a turn, if it does."""
         if self._world is None and self._position == turn.end:
@@ -101,6 +126,15 @@ class Replay:
         world = self._opened()
         return None if world.stands_at(turn.state) else world.difference(turn.state)
 
-    def missing(self, turn: PlannedTurn) -> str | None:
-        """Find an answer of the plan's turn that has not come as often so far."""
-        return next((key for key, times in self._script.need(turn).items() if self._seen[key] < times), None)
+    def elsewhere(self, turn: PlannedTurn) -> str | None:
+        """Say where the player stands after a turn, if that is not where the plan's player does."""
+        if self._world is None and self._position == turn.end:
+            return None
+        now = self._opened().places()
+        return next((f"{now[name]}, not {place}" for name, place in turn.places.items() if now[name] != place), None)
+
+    def missing(self, turn: PlannedTurn) -> list[int]:
+        """Give the places, in the plan, of the answers of a turn that have not come as often so far."""
+        lacking = {key for key, times in self._script.need(turn).items() if self._seen[key] < times}
+        begin = turn.end - len(turn.calls)
+        return [place for place in range(begin, turn.end) if self._script.told[place].key in lacking]

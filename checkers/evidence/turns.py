@@ -1,5 +1,6 @@
 """A trajectory as its turns and steps: what every checker reads."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from loop.types import Call, Message, Task, Trajectory, Verdict
@@ -50,7 +51,7 @@ def turns_of(trajectory: Trajectory) -> list[PlayedTurn]:
     return turns
 
 
-def shape_fault(task: Task, turns: list[PlayedTurn]) -> str | None:
+def shape_fault(task: Task, turns: Sequence[PlayedTurn]) -> str | None:
     """Say where a trajectory is no play of this task at all; None where it may be one.
 
     It may end early (the step cap), but the turns that it has are the task's, and every call has its answer.

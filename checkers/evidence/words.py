@@ -119,7 +119,7 @@ class Said(Record):
     def says(self, value: JsonValue) -> str | None:
         """Name the reading by which the text says a value; None where it does not."""
         if isinstance(value, int | float):
-            return "number" if float(value) in self.numbers else None
+            return "number" if value in self.numbers else None
         return self._says_text(value) if isinstance(value, str) else None
 
     def _says_text(self, value: str) -> str | None:

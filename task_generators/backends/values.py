@@ -225,5 +225,11 @@ def shown(value: Any) -> JsonValue:  # noqa: ANN401 - a simulator's attribute, o
         return str(value)
 
 
+def place_of(instance: Any) -> str | None:  # noqa: ANN401 - a simulator
+    """Spell the path of a simulator's current directory; None where it has none."""
+    directory = getattr(instance, "_current_dir", None)
+    return None if directory is None else "/".join(_path(directory))
+
+
 def _path(directory: Any) -> list[str]:  # noqa: ANN401 - BFCL's Directory
     return [*_path(directory.parent), directory.name] if directory.parent else [directory.name]

@@ -25,6 +25,7 @@ from task_generators.backends.values import (
     attributes_of,
     copied,
     failure,
+    place_of,
     plain,
     same,
     shown,
@@ -178,6 +179,11 @@ class BackendWorld:  # a `loop.types.World`
     def everything(self) -> dict[str, JsonValue]:
         """Show private attributes as well: the current directory, random generators, hidden levels."""
         return {backend: state_of(instance, private=True) for backend, instance in self._instances.items()}
+
+    def places(self) -> dict[str, str]:
+        """Say where the player stands in every backend that has places: its current directory."""
+        found = {backend: place_of(instance) for backend, instance in self._instances.items()}
+        return {backend: place for backend, place in found.items() if place is not None}
 
     def snapshot(self) -> Mapping[str, Snapshot]:
         """Keep the state of this moment, to hold other worlds against."""
