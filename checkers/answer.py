@@ -110,6 +110,8 @@ def _fault(task: Task, plan: PlanRun, number: int, played: PlayedTurn, ground: G
     for step in played.steps:
         for call, answer in zip(step.said.calls, step.answers, strict=False):
             claims.learn(ground, call, read(answer.content))
+    for call in plan.turns[number].calls:  # what it does is done, by whatever call
+        ground.add(dict(call.arguments))
     if not played.closed:
         return Fault("unclosed", "it has no closing message")
     text = played.steps[-1].said.content

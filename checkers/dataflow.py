@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from checkers.evidence.origins import Origins
 from checkers.evidence.turns import turns_of
 from checkers.evidence.words import leaves
-from loop.canonical import MAX_INT
+from loop.canonical import MAX_INT, clean
 from loop.types import Record, Task, Trajectory, Verdict
 
 __all__ = ["Dataflow"]
@@ -71,12 +71,12 @@ class Trace(NamedTuple):
     def shown(self) -> JsonValue:
         """Spell it for the store."""
         plain = self.value is None or (isinstance(self.value, int | float) and abs(self.value) <= MAX_INT)
-        value = self.value if plain else str(self.value)[:MAX_SHOWN]
+        value = self.value if plain else clean(str(self.value)[:MAX_SHOWN])
         where: dict[str, JsonValue] = {
             "turn": self.turn,
             "step": self.step,
-            "tool": self.tool,
-            "argument": self.argument,
+            "tool": clean(self.tool[:MAX_SHOWN]),
+            "argument": clean(self.argument[:MAX_SHOWN]),
         }
         return {**where, "value": value, "source": self.source.value, "by": self.by[:MAX_SHOWN]}
 

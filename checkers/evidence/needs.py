@@ -16,7 +16,7 @@ from checkers.evidence.plans import PlanRun
 from checkers.evidence.replay import Made
 from checkers.evidence.statements import Statement
 from checkers.evidence.tables import holds, is_bare, rows_of
-from checkers.evidence.words import leaves
+from checkers.evidence.words import contains, leaves
 from loop.types import Call, From, Intent, Task
 
 MAX_LEAVES: Final = 2_000
@@ -91,7 +91,9 @@ class _Had:
         if any(self._holds(place, one) for one in self._made):
             return True
         whole = [one for one in self._made if _statement(one.call).takes_all]
-        return not _statement(self._run.calls[place]).ordered and self._has_its_answer(place, whole)
+        rows = rows_of(self._run.results[place].value) or []
+        in_order = len(rows) > 1 and _statement(self._run.calls[place]).ordered
+        return not in_order and self._has_its_answer(place, whole)
 
     def _holds(self, place: int, one: Made) -> bool:
         planned, value = self._run.calls[place], self._run.results[place].value
@@ -100,7 +102,7 @@ class _Had:
             return False
         ordered = _statement(planned).ordered
         if not holds(mine, wanted, ordered=ordered) or (
-            ordered and len(wanted) > 1 and not _statement(one.call).ordered
+            ordered and len(wanted) > 1 and not _statement(one.call).sorts
         ):
             return False
         found = self._agree(planned, one.call)
@@ -145,7 +147,7 @@ class _Had:
             return False
         values = [leaf for each in mine or self._run.turns[self._number].answer for leaf in _leaves(each)]
         telling = [value for value in values if len(value) > 2 or len(values) > 1]  # noqa: PLR2004 - no chance hit
-        return bool(telling) and any(one.ok and {*telling} <= _said_by(one) for one in made)
+        return bool(telling) and any(one.ok and _holds_all(one, telling) for one in made)
 
 
 def _followed(value: JsonValue, path: Sequence[str | int]) -> JsonValue:
@@ -157,6 +159,18 @@ def _followed(value: JsonValue, path: Sequence[str | int]) -> JsonValue:
 def _leaves(value: JsonValue) -> list[str]:
     found = [str(leaf).casefold() for _, leaf in leaves(value) if leaf is not None and not isinstance(leaf, bool)]
     return [each.removesuffix(".0") for each in found[:MAX_LEAVES]]
+
+
+def _holds_all(one: Made, values: Sequence[str]) -> bool:
+    """Whether an answer holds some values, by themselves or, where they are no numbers, within its texts."""
+    said = _said_by(one)
+    return all(
+        value in said or (not _is_number(value) and any(contains(text, value) for text in said)) for value in values
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
 def _said_by(one: Made) -> set[str]:

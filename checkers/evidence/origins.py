@@ -66,6 +66,7 @@ class Origins:
         self._made = Seen()
         self._known: dict[tuple[str, str, str], Origin] = {}
         self._reckoned_so_far = 0
+        self._sizes: set[int] = set()
 
     def hear(self, words: str) -> None:
         """Take in what the user says."""
@@ -76,6 +77,8 @@ class Origins:
         """Take in what a step's calls answered, and what they took."""
         self._known.clear()
         for call, answer in zip(step.said.calls, step.answers, strict=False):
+            self._sizes.update(_sizes(dict(call.arguments)))
+            self._sizes.update(_sizes(read(answer.content)))
             self._seen.add(call.name, read(answer.content))
             if answer.ok is not False:
                 self._made.add(call.name, dict(call.arguments))
@@ -100,7 +103,7 @@ class Origins:
     def _of(self, call: Call, name: str, value: JsonValue) -> Origin:
         known = self._told(value) or self._offered(call.name, name, value)
         known = known or self._derived(call, name, value) or self._composed(value) or self._reckoned(value)
-        return known or self._unseen(call, name, value)
+        return known or self._counted(value) or self._unseen(call, name, value)
 
     def _of_literal(self, call: Call, name: str, value: str | float) -> Origin:
         """Name the source of a value that stands in a statement: of a pattern, of what it looks for."""
@@ -193,6 +196,10 @@ class Origins:
                 return "rule", "arithmetic"
         return None
 
+    def _counted(self, value: JsonValue) -> Origin | None:
+        """Look whether a number counts the items of a list that was seen or given."""
+        return ("rule", "count") if isinstance(value, int | float) and value in self._sizes else None
+
     def _numbers_for(self, value: float) -> list[float]:
         """Give the numbers that a value may be reckoned from: so few that it is met by no chance."""
         digits = len(re.sub(r"\D|^[-0.]+|0+$", "", str(value)))
@@ -208,6 +215,8 @@ class Origins:
         for planned, _ in self._planned:
             if planned.name == call.name and _within(value, _literal(planned.arguments.get(argument))):
                 return "plan", "literal"
+        if isinstance(value, int) and "default" in self._schemas.get(call.name, {}).get(argument, {}):
+            return "schema", "optional"
         return "nowhere", ""
 
     # --- what the task holds, read when it is first needed ----------------------------------------------------------
@@ -325,6 +334,15 @@ def _names(value: JsonValue) -> Iterator[str]:
             yield from _names(inner)
     elif not isinstance(value, bool) and value is not None:
         yield str(value)
+
+
+def _sizes(value: JsonValue) -> Iterator[int]:
+    """Count the items of every list in a value, of two and more."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    if isinstance(value, list) and len(value) > 1:
+        yield len(value)
+    for each in inner:
+        yield from _sizes(each)
 
 
 def _telling(value: JsonValue) -> bool:

@@ -15,8 +15,11 @@ from pydantic import JsonValue
 
 from loop.types import Record
 
-NUMBER: Final = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th|k|m)?(?![\w])(?:\s*%)?", re.IGNORECASE)
+NUMBER: Final = re.compile(
+    r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th|k|m)?(?![\w])(?:\s*(?:%|percent\b|per cent\b))?", re.IGNORECASE
+)
 WORD: Final = re.compile(r"[^\W_]+")
+LEADING: Final = re.compile(r"-?\d+(?:\.\d+)?")
 DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::\d{2})?)?")
 
 UNITS: Final = MappingProxyType(
@@ -68,6 +71,13 @@ TENS: Final = MappingProxyType(
     {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 )
 LARGE: Final = MappingProxyType({"hundred": 100, "thousand": 1_000, "million": 1_000_000, "half": 0.5, "quarter": 0.25})
+TIMES: Final = MappingProxyType(
+    {
+        "half": 2, "halve": 2, "halved": 2, "double": 2, "doubled": 2,
+        "triple": 3, "tripled": 3, "quarter": 4, "quadruple": 4,
+    }
+)
+"""Words for dividing and multiplying, by what."""
 MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -99,17 +109,17 @@ class Said(Record):
 
     def _digits(self) -> Iterator[float]:
         for found in NUMBER.findall(self.folded):
-            bare = found.rstrip("%stndrhkm ").replace(",", "")
-            number = float(bare)
+            bare = LEADING.match(found.replace(",", ""))
+            number = float(bare[0]) if bare else 0.0
             scale = {"k": 1_000, "m": 1_000_000}.get(found[-1], 1)
             yield number * scale
-            if found.endswith("%"):
+            if found.endswith(("%", "percent", "cent")):
                 yield number / 100
 
     def _spelt(self) -> Iterator[float]:
         words = WORD.findall(self.folded)
         known = {**UNITS, **TENS, **LARGE}
-        yield from (known[word] for word in words if word in known)
+        yield from (each[word] for word in words for each in (known, TIMES) if word in each)
         for one, two in pairwise(words):
             if (one in TENS or one == "twenty") and two in UNITS:
                 yield known[one] + UNITS[two]

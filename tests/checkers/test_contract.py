@@ -7,16 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loop import plugins
-from loop.types import Call, End, Message, Part, Trajectory, Verdict
+from loop.canonical import canonical
+from loop.types import Call, End, From, Intent, Message, Part, PlannedCall, Trajectory, Turn, Verdict
 
 CHECKERS = [plugins.load("checkers", Part(use=name)) for name in plugins.known("checkers")]
 
 VALUES = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
+    | st.integers()
+    | st.sampled_from([10**400, -(10**400), 5e-324, 1.7e308])
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["SELECT x'4 FROM (", "select 0xfffffffffffffffffffffffff, 1e999", "\ud800", "a\0b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
@@ -66,9 +69,34 @@ def test_nothing_that_a_player_may_have_done_raises(checker, task, messages, end
     trajectory = Trajectory(task=task.id, player="x", messages=tuple(messages), end=end)
     verdict = checker.check(task, trajectory)
     assert verdict == checker.check(task, trajectory)
+    assert canonical(dict(verdict.evidence))
     assert 0 <= verdict.score <= 1
     assert verdict.reason
     assert len(verdict.model_dump_json()) < 200_000
+
+
+@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"initial": {"TradingBot": {"orders": 5}}},
+        {"initial": {}},
+        {"backends": ("NoSuchBackend",)},
+        {"tools": ("no_such_tool",)},
+        {"turns": (Turn(user="x", plan=(PlannedCall(name="cancel_order", arguments={"order_id": From(step=7)}),)),)},
+        {
+            "turns": (
+                Turn(user="x", intent=Intent.ANSWER, answer=(From(step=3), From(step=0, rule="match", operand="("))),
+            )
+        },
+        {"backends": ("SQL",), "initial": {"SQL": {"schema": "CREATE", "rows": 5}}},
+    ],
+)
+def test_a_damaged_task_is_judged_too(checker, task, plays, damage):
+    damaged = task.model_copy(update=damage)
+    verdict = checker.check(damaged, plays.make(task, plays.right()))
+    assert canonical(dict(verdict.evidence))
+    assert verdict.reason
 
 
 def test_an_empty_trajectory_fails_outcome_and_stop(task):
