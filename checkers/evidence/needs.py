@@ -101,9 +101,7 @@ class _Had:
         if wanted is None or mine is None:
             return False
         ordered = _statement(planned).ordered
-        if not holds(mine, wanted, ordered=ordered) or (
-            ordered and len(wanted) > 1 and not _statement(one.call).sorts
-        ):
+        if not holds(mine, wanted, ordered=ordered) or (ordered and len(wanted) > 1 and not _statement(one.call).sorts):
             return False
         found = self._agree(planned, one.call)
         return found is True or (found is None and not is_bare(wanted))

@@ -73,8 +73,15 @@ TENS: Final = MappingProxyType(
 LARGE: Final = MappingProxyType({"hundred": 100, "thousand": 1_000, "million": 1_000_000, "half": 0.5, "quarter": 0.25})
 TIMES: Final = MappingProxyType(
     {
-        "half": 2, "halve": 2, "halved": 2, "double": 2, "doubled": 2,
-        "triple": 3, "tripled": 3, "quarter": 4, "quadruple": 4,
+        "half": 2,
+        "halve": 2,
+        "halved": 2,
+        "double": 2,
+        "doubled": 2,
+        "triple": 3,
+        "tripled": 3,
+        "quarter": 4,
+        "quadruple": 4,
     }
 )
 """Words for dividing and multiplying, by what."""
