@@ -207,8 +207,8 @@ def test_the_work_grows_with_the_play_and_no_faster(task, plays):
         Dataflow().check(task, trajectory.model_copy(update={"messages": messages}))
         return time.process_time() - began
 
-    assert spent(1_600) < 1
-    assert spent(8_000) < 12 * spent(1_600) + 0.2
+    assert spent(1_600) < 2
+    assert spent(8_000) < 12 * spent(1_600) + 1
 
 
 def test_texts_are_looked_up_not_searched(task, plays):
@@ -222,7 +222,7 @@ def test_texts_are_looked_up_not_searched(task, plays):
         assert verdict.evidence["counts"]["result"] == count
         return time.process_time() - began
 
-    assert spent(1_500) < 8 * spent(400) + 0.2
+    assert spent(1_500) < 8 * spent(400) + 1
 
 
 def test_a_play_with_more_values_than_anybody_says_fails(task, plays):

@@ -78,8 +78,8 @@ def test_reading_is_linear_in_the_statement(piece):
         Statement(sql=("SELECT " + piece * length)[:length]).literals(NAMES)
         return time.process_time() - began
 
-    assert spent(20_000) < 12 * spent(5_000) + 0.1
-    assert spent(400_000) < 1
+    assert spent(20_000) < 12 * spent(5_000) + 1
+    assert spent(400_000) < 2
 
 
 @pytest.mark.parametrize(

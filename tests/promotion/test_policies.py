@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from checkers.outcome import Outcome
 from loop.artifacts import cards
 from loop.proposals import PLAN_THEN_ACT, Proposal
 from loop.stages import training
@@ -203,7 +204,7 @@ def test_the_champions_own_prompt_is_played_trained_and_kept(rehearsal):
     rehearsal.live(gpu=Watched())
     with rehearsal.store() as store:
         assert PLAN_THEN_ACT in store.candidate(store.round(3)).system
-        shown = store.trajectory(next(iter(store.accepted([("outcome", 1)], since=3))).id)
+        shown = store.trajectory(next(iter(store.accepted([("outcome", Outcome().version)], since=3))).id)
         assert PLAN_THEN_ACT in shown.trajectory.messages[0].content
 
 
