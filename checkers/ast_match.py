@@ -1,6 +1,6 @@
 """AST match: are a single-turn question's calls written as one of the acceptable answers has them?
 
-The judgement of `ast_checker` in BFCL (Patil et al., 2025), and beyond it four forgiving rules, each of which can be
+The judgement of `ast_checker` in BFCL (Patil et al., 2025), and beyond it five forgiving rules, each of which can be
 switched off: where the benchmark's own answers are too narrow, a right call fails it. The evidence says which rule a
 pass needed, so a report can give the score with each and with none. docs/worlds.md lists where the two differ.
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
 from checkers.single_turn.acceptable import Acceptable
-from checkers.single_turn.texts import RULES, Texts, words_of
+from checkers.single_turn.texts import RULES, Texts, texts_of
 from loop.types import Call, Message, Record, Task, Trajectory, Verdict
 from task_generators.backends.functions_backend import FUNCTIONS
 from task_generators.backends.schemas import original_names
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     """By the function's own name."""
     right: list[dict[str, Any]] | None
     """One a call that is due: none for no call, None for any."""
-    said: frozenset[str]
+    said: str
 
 
 class AstMatch(Record):
@@ -43,9 +43,11 @@ class AstMatch(Record):
     country_aliases: bool = True
     """USA is United States."""
     supersets: bool = True
-    """A text may be fuller than a right one of two words and more, by words that the user said."""
+    """A text may be fuller than a right one, by words that the user said; than a single word, as the user said it."""
+    whole_numbers: bool = True
+    """A list of floats may hold 12 for 12.0."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -86,8 +88,7 @@ class AstMatch(Record):
 def _asked(task: Task) -> Asked:
     question: Any = task.initial[FUNCTIONS]
     documents = {document["name"]: document for document in question["functions"]}
-    words = words_of(" ".join(turn.user for turn in task.turns))
-    return Asked(question["language"], documents, question["answers"], words)
+    return Asked(question["language"], documents, question["answers"], " ".join(turn.user for turn in task.turns))
 
 
 def _needed(asked: Asked, said: Message, rules: frozenset[str]) -> list[str]:
@@ -102,9 +103,8 @@ def _fault(asked: Asked, said: Message, rules: frozenset[str]) -> str:
         return _whether(said, due=asked.right is None)
     if len(said.calls) != len(asked.right):
         return f"{len(said.calls)} calls, where {len(asked.right)} were due"
-    acceptable = Acceptable(
-        asked.language, Texts(rules=rules, said=asked.said if "supersets" in rules else frozenset())
-    )
+    texts = texts_of(asked.said, rules) if "supersets" in rules else Texts(rules=rules)
+    acceptable = Acceptable(asked.language, texts)
     left = list(said.calls)
     for due in asked.right:
         faults = [_call_fault(asked, acceptable, call, due) for call in left]

@@ -5,12 +5,13 @@ import pytest
 from loop.errors import ConfigError
 from loop.gates.depth import Depth
 from loop.plugins import load
-from loop.stages.soundness import assess, replay, require
+from loop.stages.soundness import assess, known_flaws, replay, require
 from loop.store import Store
 from loop.store.soundness import Attempts
 from loop.store.tasks import UNSOUND, Flaw
 from loop.types import OFFICIAL, Part, PlannedCall, Suite
 from task_generators.backends.bfcl import CATEGORIES, entries
+from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.suites import suite
 from task_generators.suites.defects import FILE, Defect, defects
 from task_generators.suites.leaks import Known
@@ -53,11 +54,21 @@ def test_a_task_that_is_known_to_be_unsound_does_not_count():
 
 def test_known_defects_of_bfcl_have_a_source_and_name_entries_that_exist():
     known = {entry["id"] for category in CATEGORIES for entry, _ in entries(category)}
+    known |= {task.source for category in SINGLE_TURN for task in single_turn_tasks(category)}
     assert set(defects()) <= known
     ledger = assessed(suite("bfcl-base"))
     aside = {entry.source for entry in ledger.entries if not entry.sound}
     assert aside == {f"multi_turn_base_{number}" for number in (4, 30, 184, 187)}
     assert ledger.ceiling >= 0.95
+
+
+def test_single_turn_questions_whose_gold_is_wrong_leave_every_score():
+    live = suite("bfcl-live-multiple")
+    unsound = {flaw.task for flaw in known_flaws(live) if flaw.kind == UNSOUND}
+    aside = {task.source for task in live.tasks if task.id in unsound}
+    assert aside == {
+        f"live_multiple_{entry}" for entry in ["17-4-9", "87-38-4", "750-169-5", "835-178-10", "871-182-8", "947-197-0"]
+    }
 
 
 def test_a_list_that_cannot_be_read_is_one_error_that_names_file_and_entry():

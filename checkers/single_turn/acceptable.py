@@ -86,6 +86,8 @@ class Acceptable(NamedTuple):
             value = read_literal(value, self.language, document["type"], (document.get("items") or {}).get("type"))
         elif document["type"] == "float" and type(value) is int:
             value = float(value)
+        elif "whole_numbers" in self.texts.rules:
+            value = _with_floats(document, value)
         fits, variable = _fits(value, right, kind)
         return fits and (self._named(value, right) if variable else self._equal(value, right, kind))
 
@@ -167,6 +169,17 @@ def _elements_fit(value: list[Value], right: Sequence[Value], inner: type) -> bo
     return any(
         not isinstance(each, list) or all(_fits(item, each, Kind(inner, None))[0] for item in value) for each in right
     )
+
+
+def _with_floats(document: Mapping[str, Any], value: Value) -> Value:
+    """Take whole numbers in a list of floats, however deep, for floats: JSON has one kind of number."""
+    items = document.get("items") or {}
+    if isinstance(value, list):
+        return [_with_floats(items, each) for each in value]
+    return float(value) if document.get("type") == "float" and type(value) is int and abs(value) < EXACT else value
+
+
+EXACT: Final = 2**53
 
 
 def _may_lack(values: Value) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from checkers.single_turn.countries import with_full_names
 from loop.types import Record
 
-RULES: Final = ("nested", "implicit_multiplication", "country_aliases", "supersets")
+RULES: Final = ("nested", "implicit_multiplication", "country_aliases", "supersets", "whole_numbers")
 """The forgiving rules, in the order in which a report lists them."""
 
 DROPPED: Final = str.maketrans("'", '"', " ,./-_*^")
@@ -29,6 +29,8 @@ class Texts(Record):
     rules: AbstractSet[str] = frozenset()
     said: frozenset[str] = frozenset()
     """The user's words: what a fuller answer may take its further words from."""
+    spoken: str = ""
+    """The same in their order, with one blank between two: a fuller answer for a single word must stand in it."""
 
     def same(self, value: str, right: str) -> bool:
         """Whether an answer's text counts as the right one, where BFCL forgives spelling."""
@@ -43,10 +45,15 @@ class Texts(Record):
         )
 
     def _fuller(self, value: str, right: str) -> bool:
-        """Whether the answer holds all the words of a right one of two and more, and adds only what the user said."""
+        """Whether the answer holds all the words of a right one, and adds only what the user said.
+
+        A single word is held by too much: there the whole answer must be what the user said, word for word.
+        """
         mine, wanted = WORD.findall(value.lower()), WORD.findall(right.lower())
         starts = range(len(mine) - len(wanted) + 1)
-        if len(wanted) < 2 or len(mine) > len(wanted) + MOST_ADDED:  # noqa: PLR2004 - one word is held by too much
+        if len(mine) > len(wanted) + MOST_ADDED or not wanted:
+            return False
+        if len(wanted) == 1 and f" {' '.join(mine)} " not in f" {self.spoken} ":
             return False
         at = next((start for start in starts if mine[start : start + len(wanted)] == wanted), None)
         if at is None:
@@ -55,9 +62,10 @@ class Texts(Record):
         return added <= self.said and not added & REVERSING
 
 
-def words_of(text: str) -> frozenset[str]:
-    """Give the words of a text, in small letters."""
-    return frozenset(WORD.findall(text.lower()))
+def texts_of(said: str, rules: AbstractSet[str]) -> Texts:
+    """Compare texts under some rules where the user said this."""
+    words = WORD.findall(said.lower())
+    return Texts(rules=rules, said=frozenset(words), spoken=" ".join(words))
 
 
 def standard(text: str) -> str:

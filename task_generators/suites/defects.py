@@ -20,7 +20,8 @@ class Defect(Record):
     tasks: tuple[str, ...] = Field(min_length=1)
     """Ids in their data set: `Task.source`."""
     kind: Literal["unsound", "reported"]
-    """`unsound`: no right player can pass it, and it leaves every score. `reported`: somebody said so, and it can."""
+    """`unsound`: no right player can pass it, or its gold is wrong: it leaves every score. `reported`: somebody said
+    so, and it can be passed."""
     source: str = Field(min_length=3)
     note: str = Field(min_length=10)
 

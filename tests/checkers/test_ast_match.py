@@ -194,10 +194,11 @@ def test_strict_verdicts_are_those_of_bfcl_on_every_entry(official):
 # --- the forgiving rules ---------------------------------------------------------------------------------------------
 
 
-def asked(kind, right, words=""):
+def asked(kind, right, words="", inner=None):
     """A question whose one function has one argument."""
     task = next(single_turn_tasks("simple_python"))
-    parameters = {"type": "dict", "properties": {"x": {"type": kind, "description": ""}}, "required": ["x"]}
+    document = {"type": kind, "description": "", **({"items": {"type": inner}} if inner else {})}
+    parameters = {"type": "dict", "properties": {"x": document}, "required": ["x"]}
     functions = [{"name": "f.g", "description": "", "parameters": parameters}]
     initial = {FUNCTIONS: {"language": "python", "functions": functions, "answers": [{"f.g": {"x": right}}]}}
     turn = task.turns[0].model_copy(update={"user": words, "plan": ()})
@@ -224,8 +225,13 @@ HOME = asked("string", ["12 Main Street"], "I live at 12 Main Street, Springfiel
         (HOME, "12 Main Street, Springfield", ["supersets"]),
         (HOME, "12 Main Street, Shelbyville", None),
         (asked("string", ["open now"], "it is not open now"), "not open now", None),
-        (asked("string", ["coffee"], "black coffee"), "black coffee", None),
+        (asked("string", ["steak"], "find an Indian steak recipe"), "Indian steak", ["supersets"]),
+        (asked("string", ["coffee"], "coffee, and make it black"), "black coffee", None),
+        (asked("string", ["coffee"], "no coffee today"), "no coffee", None),
         (asked("integer", ["3*x"]), "3x", ["implicit_multiplication"]),
+        (asked("array", [[12.0, 15.0]], inner="float"), [12, 15.0], ["whole_numbers"]),
+        (asked("array", [[12.0, 15.5]], inner="float"), [12, 15], None),
+        (asked("array", [[12, 15]], inner="integer"), [12.0, 15], None),
         (asked("integer", ["3x**2"]), "3*x^2", ["implicit_multiplication"]),
         (asked("integer", ["3x**2"]), "3*x^3", None),
         (asked("dict", [{"a": [{"b": ["New Delhi", "Delhi"]}]}]), {"a": {"b": "delhi"}}, ["nested"]),
