@@ -45,6 +45,7 @@ from loop.types import (
 )
 from task_generators.backends.backend import backends
 from task_generators.backends.bfcl import CATEGORIES, entries, entry_task
+from task_generators.backends.bfcl_memory import MEMORIES, memory_tasks
 from task_generators.backends.bfcl_single import single_turn_tasks
 from task_generators.backends.catalogues import tools_in
 from task_generators.backends.values import MAX_RESULT
@@ -238,7 +239,13 @@ def tasks(seed: int) -> list[Task]:
         found += [entry_task(entry, gold) for entry, gold in islice(entries(category), seed % 20, None, 20)]
     for category in ("simple_python", "simple_java", "live_multiple", "irrelevance"):
         found += islice(single_turn_tasks(category), seed % 40, None, 40)
-    return [*found, traced(seed)]
+    return [*found, traced(seed), *(remembered(category) for category in MEMORIES)]
+
+
+def remembered(category: str) -> Task:
+    """Give a short task of a memory: its first turns, and a few of its questions."""
+    task = next(memory_tasks(category))
+    return task.model_copy(update={"turns": (*task.turns[:4], *task.turns[-3:])})
 
 
 def traced(seed: int) -> Task:

@@ -34,7 +34,7 @@ def read_call(text: str, positions: Mapping[str, Sequence[str]] | None = None) -
     if len(node.args) > len(order):
         raise NotACall(f"{name}: too many arguments without a name")
     pairs = [*zip(order, node.args, strict=False), *((word.arg, word.value) for word in node.keywords)]
-    arguments = {word: _literal(value) for word, value in pairs if word is not None}
+    arguments = {word: read_literal(value) for word, value in pairs if word is not None}
     if len(arguments) != len(pairs):
         raise NotACall(f"{name}: an argument stands twice, or is unpacked")
     return Call(name=name, arguments=arguments)
@@ -49,8 +49,12 @@ def _expression(text: str) -> ast.expr:
         raise NotACall(f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
-def _literal(node: ast.expr) -> JsonValue:
-    """Read a literal; what JSON cannot hold as it stands (bytes, sets, complex or huge numbers) is refused."""
+def read_literal(node: ast.expr) -> JsonValue:
+    """Read a literal. What JSON cannot hold as it stands (bytes, sets, complex or huge numbers) is refused.
+
+    Raises:
+        NotACall: it is none, or none that JSON holds.
+    """
     try:
         return parse(canonical(_plain(ast.literal_eval(node))))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, NotJson) as error:

@@ -27,6 +27,7 @@ from loop.types import (
 from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 from task_generators.files import Files
+from task_generators.suites import suite
 
 ARM = next(arm for arm in Files().arms if arm.family == "tidy" and arm.tier == "moderate")
 
@@ -271,3 +272,96 @@ def test_a_play_on_which_a_referee_raises_ends_there_and_is_judged_like_any_othe
     assert trajectory.failure is None
     assert sum(message.role == "user" for message in trajectory.messages) == 1
     assert not load("checkers", Part(use="outcome")).check(task(), trajectory).passed
+
+
+class Notes(Record):
+    """A player that keeps what it is told in a memory, and answers a question with all that the memory shows."""
+
+    name: str = "notes"
+    tool: str
+    heard: list = []
+
+    def open(self, task, seed):
+        self.heard.append([])
+        return self
+
+    def reply(self, messages, offered):
+        self.heard[-1].append(tuple(messages))
+        said = Message(role="assistant", content="Noted.")
+        if messages[-1].role == "user" and "final answer" in messages[0].content:
+            said = Message(role="assistant", content=messages[0].content, calls=())
+        elif messages[-1].role == "user":
+            text = messages[-1].content[:2_000]
+            key = f"n{len(self.heard)}_{len(messages)}".replace("n", "note_")
+            arguments = {"text": text} if self.tool == "memory_append" else {"key": key, "value": text}
+            said = Message(role="assistant", content="", calls=(Call(name=self.tool, arguments=arguments),))
+        return Reply(message=said)
+
+
+def remembered(name, tool, scenario=3):
+    subject = suite(name).tasks[scenario]
+    part = Part(use=f"{__name__}:Notes", settings={"tool": tool, "heard": []})
+    player = load("teachers", part)
+    trajectory = play(Play(id="p", round=0, task=subject, player=part, player_name="notes", system="Be brief."))
+    return subject, player, trajectory
+
+
+def test_a_conversation_hears_nothing_of_the_ones_before_it_and_the_world_goes_on():
+    subject, _, trajectory = remembered("bfcl-memory-rec-sum", "memory_append")
+    assert trajectory.end is End.CLOSED
+    begins = [place for place, message in enumerate(trajectory.messages) if message.role == "system"]
+    assert len(begins) == sum(turn.session is not None for turn in subject.turns)
+    first, second = (trajectory.messages[place].content for place in begins[:2])
+    assert first.startswith("Be brief.\n\nYou are a personal organization assistant.")
+    assert "There is no content in the memory" in first
+    assert "Team meeting ran over by 30 minutes" in second, "what was kept is shown to the next one"
+    assert "{world}" not in first + second
+    verdict = load("checkers", Part(use="recall")).check(subject, trajectory)
+    assert verdict.evidence == {"right": 18, "asked": 25}, "the others need more than the words as they were said"
+    assert len([message for message in trajectory.messages if message.role == "user"]) == len(subject.turns)
+
+
+class Forgets(Record):
+    """A player that clears its memory whenever it is asked a question, and keeps one word otherwise."""
+
+    name: str = "forgets"
+
+    def open(self, task, seed):
+        return self
+
+    def reply(self, messages, offered):
+        if messages[-1].role == "tool":
+            return Reply(message=Message(role="assistant", content=messages[0].content))
+        asked = "final answer" in messages[0].content
+        call = Call(name="memory_clear") if asked else Call(name="memory_append", arguments={"text": "word "})
+        return Reply(message=Message(role="assistant", content="", calls=(call,)))
+
+
+def test_what_a_question_does_to_the_world_is_undone():
+    subject = suite("bfcl-memory-rec-sum").tasks[3]
+    trajectory = play(
+        Play(id="p", round=0, task=subject, player=Part(use=f"{__name__}:Forgets"), player_name="forgets")
+    )
+    shown = [message.content for message in trajectory.messages if message.role == "system"][-25:]
+    assert len({text.count("word ") for text in shown}) == 1
+    assert shown[-1].count("word ") == 24
+
+
+def test_a_conversation_that_reaches_the_cap_ends_and_the_next_one_begins():
+    subject = suite("bfcl-memory-kv").tasks[3]
+    part = Part(use=f"{__name__}:Loops")
+    trajectory = play(
+        Play(id="p", round=0, task=subject, player=part, player_name="loops", rule=Rule(steps_per_turn=2))
+    )
+    assert trajectory.end is End.CAP
+    assert sum(message.role == "system" for message in trajectory.messages) == 5 + 25
+    assert sum(message.role == "user" for message in trajectory.messages) == 5 + 25
+
+
+class Loops(Record):
+    """A player that looks for ever."""
+
+    name: str = "loops"
+
+    def open(self, task, seed):
+        return Says(message=Message(role="assistant", content="", calls=(Call(name="core_memory_list_keys"),)))

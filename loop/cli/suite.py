@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from statistics import stdev
 from typing import Annotated, Final
 
 import typer
@@ -186,11 +187,13 @@ def run(  # noqa: PLR0913 - the options of a command
                 unsound = loop.store.unsound(suite.id)
                 sound = {score.task for score in scores if score.task not in unsound}
                 points = evaluation.points_of_rules(loop, suite, contestant, sound)
+                right, asked = evaluation.answers(loop, suite, contestant, sound)
         except Stopped as stopped:
             raise typer.Exit(stopped.exit_code) from stopped
         finally:
             shown.close()
-    show([*_table(suite, scores, unsound), *_rules(points, len(sound))], as_json=as_json)
+    rows = [*_table(suite, scores, unsound), *_rules(points, len(sound)), *_renderings(suite, scores)]
+    show([*rows, *([_of("questions answered right", right, asked)] if asked else [])], as_json=as_json)
 
 
 def _held(chosen: Config, *, constrained: bool) -> Config:
@@ -248,6 +251,23 @@ def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> l
     told = [_row(f"{backend} {tier}", counts) for (backend, tier), counts in sorted(rows.items())]
     aside = [_row("left out: unsound", Counter(score.passed for score in left))] if left else []
     return [*told, *aside, _row(suite.name, Counter(score.passed for score in scores))]
+
+
+def _renderings(suite: Suite, scores: Sequence[Score]) -> list[dict[str, object]]:
+    """Say how much a suite of one set of questions under many renderings depends on the rendering."""
+    if suite.name != suites.RENDERED or not scores:
+        return []
+    counts: dict[str, Counter[bool]] = {}
+    for score in scores:
+        counts.setdefault(score.family, Counter())[score.passed] += 1
+    rates = [each[True] / each.total() for each in counts.values()]
+    told = {"largest difference": max(rates) - min(rates)}
+    told |= {"standard deviation": stdev(rates)} if len(rates) > 1 else {}
+    aside: dict[str, object] = {"passed": None, "of": len(rates)}
+    return [
+        *(_row(family, each) for family, each in sorted(counts.items())),
+        *({"what": f"{what} of renderings", **aside, "rate": rate} for what, rate in told.items()),
+    ]
 
 
 def _row(what: str, counts: Counter[bool]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from loop import plugins
 from loop.canonical import MAX_DEPTH, canonical, clean, parse
 from loop.errors import ProviderError
 from loop.rollout.conversation import conversation
+from loop.rollout.sessions import Session, sessions
 from loop.types import (
     Call,
     Catalogue,
@@ -36,7 +37,7 @@ from loop.types import (
 )
 from task_generators.backends.arguments import size
 from task_generators.backends.catalogues import catalogue as catalogue_of
-from task_generators.backends.worlds import admit, open_world
+from task_generators.backends.worlds import SHOWN, BackendWorld, admit, open_world
 
 log = structlog.get_logger()
 
@@ -121,13 +122,42 @@ def play(job: Play) -> Trajectory:
 def _attempt(player: Player, job: Play, catalogue: Catalogue, into: Transcript) -> tuple[End, Failure | None]:
     try:
         admit(job.task.initial)
-        with conversation(player, job.task, job.seed) as chat:
-            world = open_world(job.task.backends, job.task.initial)
-            doomed = watching(job)
-            end = converse(chat, job.task, world, catalogue, rule=job.rule, system=job.system, into=into, doomed=doomed)
-            return end, None
+        world, doomed = open_world(job.task.backends, job.task.initial), watching(job)
+        ends = [_hold(player, job, session, world, catalogue, into, doomed) for session in sessions(job.task)]
     except ProviderError as error:
         return End.FAILED, Failure(kind=error.kind, message=str(error)[:2000], retry_at=error.retry_at)
+    return (End.CAP if End.CAP in ends else End.CLOSED), None
+
+
+def _hold(  # noqa: PLR0913 - a conversation, and what goes on from one to the next
+    player: Player,
+    job: Play,
+    session: Session,
+    world: BackendWorld,
+    catalogue: Catalogue,
+    into: Transcript,
+    doomed: "Doomed",
+) -> End:
+    """Hold one conversation. The player hears nothing of the ones before it; they stay in `into`."""
+    here = world.fork() if session.aside else world
+    told = session.instruction.replace(SHOWN, here.shown())
+    heard, before = Transcript(said=into.said), tuple(into.messages)
+    try:
+        with conversation(player, session.task, job.seed) as chat:
+            return converse(
+                chat,
+                session.task,
+                here,
+                catalogue,
+                rule=job.rule,
+                system="\n\n".join(filter(None, (job.system, told))),
+                into=heard,
+                doomed=lambda messages: doomed((*before, *messages)),
+            )
+    finally:
+        into.messages += heard.messages
+        into.usage += heard.usage
+        into.said = heard.said
 
 
 Doomed = Callable[[Sequence[Message]], bool]

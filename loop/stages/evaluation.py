@@ -101,6 +101,17 @@ def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Contain
     return counts
 
 
+def answers(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str]) -> tuple[int, int]:
+    """Count the questions that a player answered right in these tasks of a suite, and all that were asked in them."""
+    mark, right, asked = fingerprint(loop, suite, player), 0, 0
+    for judge in plugins.judges_of(suite, loop.checkers):
+        known = (judge.name, judge.version)
+        for task, _, evidence in loop.store.findings(_subject(player), suite.id, mark, known):
+            if task in tasks and "asked" in evidence:
+                right, asked = right + int(str(evidence["right"])), asked + int(str(evidence["asked"]))
+    return right, asked
+
+
 def _subject(player: Contestant) -> str:
     return player.id if isinstance(player, Policy) else str(plugins.load("teachers", player).name)
 

@@ -100,6 +100,11 @@ class Turn(Record):
     answer: tuple[Argument, ...] = ()
     """ANSWER: the values to tell, literal or from results, each in any usual spelling. CLARIFY: words for what is
     missing, any of which will do. Empty otherwise."""
+    session: str | None = None
+    """The instruction with which a new conversation begins at this turn, where one does: the player hears nothing of
+    what was said before, and only the world goes on. `{world}` in it stands for what the world shows of itself."""
+    aside: bool = False
+    """Whether that conversation leaves no trace: what it does to the world is undone when it ends."""
 
 
 class Novelty(StrEnum):
@@ -113,7 +118,13 @@ class Novelty(StrEnum):
     """Its family is never trained."""
 
 
-LATER: Final[Mapping[str, JsonValue]] = {"novelty": None, "intent": "open", "answer": []}
+LATER: Final[Mapping[str, JsonValue]] = {
+    "novelty": None,
+    "intent": "open",
+    "answer": [],
+    "session": None,
+    "aside": False,
+}
 """Fields that tasks did not have at first: a task without them keeps the identity that it had."""
 
 

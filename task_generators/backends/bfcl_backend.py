@@ -39,7 +39,7 @@ class BfclBackend(Record):
             ConfigError: the package with the documents is not installed.
             BadDocument: a document cannot be read; the message names file and line.
         """
-        return _tools(self.module)
+        return tools_of_module(self.module)
 
     def open(self, initial: Mapping[str, JsonValue], *, long_context: bool) -> Simulator:
         """Make one play's own instance.
@@ -91,7 +91,13 @@ def _own_module(name: str) -> ModuleType:
 
 
 @cache
-def _tools(module: str) -> Mapping[str, Tool]:
+def tools_of_module(module: str) -> Mapping[str, Tool]:
+    """Read the tools of one of BFCL's modules, by name, in the order of its documents.
+
+    Raises:
+        ConfigError: the package with the documents is not installed.
+        BadDocument: a document cannot be read; the message names file and line.
+    """
     return MappingProxyType({tool.name: tool for tool in map(tool_of, _documents(module))})
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from loop.types import Record, Tool
+from task_generators.backends.formats import FORMAT, Format, instruction
 from task_generators.backends.schemas import safe_names, tool_of
 
 FUNCTIONS: Final = "Functions"
@@ -22,6 +23,16 @@ OTHER_LANGUAGES: Final = frozenset({"java", "javascript"})
 
 class Unseen:
     """One play's instance: it knows nothing and changes nothing."""
+
+    def __init__(self, initial: Mapping[str, Any]) -> None:
+        """Keep how the functions are to be described, where a task says so."""
+        self._initial = initial
+
+    def shows(self) -> str:
+        """Describe the functions where they are offered in words only, and say how a call is to be written."""
+        if FORMAT not in self._initial:
+            return ""
+        return instruction(self._initial["functions"], Format.model_validate(self._initial[FORMAT]))
 
     def tool(self, name: str) -> Callable[..., dict[str, JsonValue]]:
         """Find what answers a tool: any call is answered alike."""
@@ -46,8 +57,8 @@ class FunctionsBackend(Record):
 
     def open(self, initial: Mapping[str, JsonValue], *, long_context: bool) -> Unseen:
         """Make one play's own instance."""
-        del initial, long_context
-        return Unseen()
+        del long_context
+        return Unseen(initial)
 
     def brings(self, initial: Mapping[str, Any]) -> dict[str, Tool]:
         """Read the tools that a task brings along, by names that every provider accepts.

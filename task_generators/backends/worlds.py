@@ -1,5 +1,6 @@
 """Worlds: one play's private instances of its backends, and the one door through which calls reach them."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -35,6 +36,9 @@ from task_generators.backends.values import (
 
 LONG_CONTEXT: Final = "long_context"
 """Key of `Task.initial` beside the backends: true where BFCL fills the worlds with much more to read."""
+
+SHOWN: Final = "{world}"
+"""Stands in `Turn.session` for what the world shows of itself at that moment."""
 
 MAX_SHOWN: Final = 300
 """Characters of a value in a difference."""
@@ -171,6 +175,18 @@ class BackendWorld:  # a `loop.types.World`
     def over(self) -> bool:
         """Whether the play ends here: a task's own functions are called in one message."""
         return self._calls > 0 and FUNCTIONS in self._instances
+
+    def shown(self) -> str:
+        """Say what the backends show of themselves at the beginning of a conversation; most show nothing."""
+        parts = [instance.shows() for instance in self._instances.values() if hasattr(instance, "shows")]
+        return "\n\n".join(filter(None, parts))
+
+    def fork(self) -> "BackendWorld":
+        """Make a world that stands where this one stands and goes its own way. Not for SQL, which has a process."""
+        world = BackendWorld(copy.deepcopy(self._instances))
+        world._tools = self._tools
+        world._calls, world._heard, world._told = self._calls, self._heard, self._told
+        return world
 
     def state(self) -> dict[str, JsonValue]:
         """Show every backend's public attributes, which are what BFCL compares."""

@@ -13,6 +13,8 @@ from typing import Final, Literal
 from loop.errors import NotFound, nearest
 from loop.plugins import load
 from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
+from task_generators.backends.bfcl_formats import format_tasks
+from task_generators.backends.bfcl_memory import MEMORIES, memory_tasks
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.bfcl import tasks_of
 from task_generators.suites.canonical import canonical_tasks
@@ -129,13 +131,27 @@ SINGLE: Final[Mapping[str, str]] = MappingProxyType(
 )
 """BFCL's single-turn categories, all of whose entries are held out."""
 
+MEMORY: Final[Mapping[str, str]] = MappingProxyType(
+    {f"bfcl-{category.replace('_', '-')}": category for category in MEMORIES}
+)
+"""BFCL's memory categories: a task a scenario, with all of its questions."""
+
+RECALLED: Final = (Part(use="recall"),)
+"""What judges answers about what was said before."""
+
+RENDERED: Final = "bfcl-format-sensitivity"
+"""200 of the single-turn questions, each under the 26 renderings of BFCL's system prompt."""
+
+IN_TEXT: Final = (Part(use="text_match"),)
+"""What judges calls that a player writes into its text."""
+
 WRITTEN: Final = (Part(use="ast_match"),)
 """What judges single-turn answers: how they are written, for nothing is behind the functions."""
 
 
 def names() -> tuple[str, ...]:
     """Names of all suites."""
-    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), CANONICAL, *BFCL, *SINGLE)
+    return (*(name + twin for name in GENERATED for twin in ("", SEALED)), CANONICAL, *BFCL, *SINGLE, *MEMORY, RENDERED)
 
 
 def twin(name: str) -> str | None:
@@ -154,6 +170,10 @@ def suite(name: str) -> Suite:
     """
     if name not in names():
         raise NotFound(f"There is no suite '{name}'.{nearest(name, names())}")
+    if name in MEMORY:
+        return Suite(name=name, tasks=tuple(memory_tasks(MEMORY[name])), checkers=RECALLED)
+    if name == RENDERED:
+        return Suite(name=name, tasks=tuple(format_tasks()), checkers=IN_TEXT)
     if name in SINGLE:
         return Suite(name=name, tasks=tuple(single_turn_tasks(SINGLE[name])), checkers=WRITTEN)
     if name in BFCL:

@@ -16,6 +16,7 @@ from loop.plugins import load
 from loop.types import Part, Record, Split, Suite, Task, TaskGenerator
 from task_generators.backends.bfcl import CATEGORIES
 from task_generators.bfcl import tasks_of
+from task_generators.suites.frozen import RENDERED
 from task_generators.suites.listed import listed
 from task_generators.suites.overlaps import TRAIN, Finding, Index, Overlap, audit, between
 
@@ -77,7 +78,11 @@ def reason(finding: Finding, listing: Sequence[Known]) -> str | None:
 
 
 def shared(suites: Sequence[Suite], tasks: Sequence[Task]) -> list[Shared]:
-    """Compare suites with training tasks and with each other, and say what is known about it; the unknown first."""
+    """Compare suites with training tasks and with each other, and say what is known about it; the unknown first.
+
+    Renderings of a suite's questions have that suite's leak groups, and are not compared again.
+    """
+    suites = [suite for suite in suites if suite.name != RENDERED]
     listing, groups = known(), defaultdict[tuple[str, str, Overlap, str | None], list[Finding]](list)
     for finding in (*audit(suites, tasks), *between(suites)):
         groups[finding.suite, finding.other_in, finding.overlap, reason(finding, listing)].append(finding)

@@ -47,6 +47,8 @@ def test_the_known_checkers():
         "economy",
         "format",
         "ast_match",
+        "text_match",
+        "recall",
     }
 
 

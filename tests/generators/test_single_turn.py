@@ -1,5 +1,6 @@
 """BFCL's single-turn entries as tasks: the scripted teacher plays the gold; a data file that was edited is named."""
 
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from loop.rollout.play import play
 from loop.types import End, Part, Play
 from task_generators.backends import bfcl
 from task_generators.backends.bfcl import BadEntry
+from task_generators.backends.bfcl_memory import QUESTIONS, SCENARIOS
 from task_generators.backends.bfcl_single import SINGLE_TURN, UNANSWERABLE, single_turn_tasks
 from task_generators.backends.catalogues import catalogue
+from task_generators.backends.formats import FORMATS
 from task_generators.backends.literals import MAX_LITERAL, read_literal, spell_literal
 from task_generators.backends.worlds import open_world
-from task_generators.suites import BFCL, SINGLE, suite
+from task_generators.suites import BFCL, MEMORY, RENDERED, SINGLE, suite
 
 WITHOUT_A_CALL = {"bfcl-irrelevance", "bfcl-live-irrelevance"}
 
@@ -54,6 +57,42 @@ def test_the_scripted_teacher_passes_multi_turn_suites_under_the_official_rule(n
     tasks = frozen.tasks[::13]
     assert wins(tasks, frozen, "idle") == 0
     assert wins(tasks, frozen, "scripted") == len(tasks)
+
+
+@pytest.mark.parametrize("name", [*MEMORY, RENDERED])
+def test_the_scripted_teacher_answers_what_is_asked_in_text_and_the_idle_player_does_not(name):
+    frozen = suite(name)
+    tasks = frozen.tasks[:: 101 if name == RENDERED else 3]
+    assert wins(tasks, frozen, "scripted") == len(tasks)
+    assert wins(tasks, frozen, "idle") == 0
+
+
+def test_every_rendering_asks_the_same_200_questions_of_suites_that_are_held_out():
+    tasks = suite(RENDERED).tasks
+    assert Counter(Counter(task.family for task in tasks).values()) == {200: 26}
+    assert {task.leak_group for task in tasks} <= {task.leak_group for name in SINGLE for task in suite(name).tasks}
+    assert {task.split for task in tasks} == {"heldout"}
+    assert [task.family for task in tasks[:26]] == [each.family for each in FORMATS], "a prefix has all renderings"
+    assert not any(task.tools for task in tasks)
+
+
+def test_a_rendering_is_bfcls_own_prompt():
+    task = suite(RENDERED).tasks[0]
+    trajectory = played(task, "scripted")
+    told = trajectory.messages[0]
+    assert told.role == "system"
+    assert "Here is a list of functions in python format" in told.content
+    assert "Note that the provided function is in Python 3 syntax." in told.content
+    assert trajectory.messages[1].content == task.turns[0].user
+
+
+def test_memory_is_asked_155_questions_of_each_kind():
+    for name in MEMORY:
+        tasks = suite(name).tasks
+        assert [task.source.rsplit("-", 1)[1] for task in tasks] == [*SCENARIOS]
+        assert sum(bool(right) for task in tasks for right in task.initial[QUESTIONS]) == 155
+        assert sum(turn.aside for task in tasks for turn in task.turns) == 155
+        assert sum(turn.session is not None and not turn.aside for task in tasks for turn in task.turns) == 37
 
 
 def test_a_play_ends_with_the_first_message_that_calls():

@@ -190,3 +190,26 @@ def test_a_play_that_a_suites_own_checkers_accept_is_accepted_wherever_one_looks
     rehearsal.loopd("suite", "run", "bfcl-irrelevance", "--player", "idle", "--limit", "3")
     query = "select accepted, count(*) as plays from v_trajectories group by accepted"
     assert rehearsal.json("sql", query)["rows"] == [{"accepted": 1, "plays": 3}]
+
+
+def rows_of(rehearsal, *words):
+    said = rehearsal.loopd(*words, "--json")
+    return {row["what"]: row for row in json.loads(said[said.index("{") :])["rows"]}
+
+
+def test_a_suite_of_many_renderings_says_how_much_the_rendering_decides(rehearsal):
+    """The idle player is wrong under every rendering, the scripted one right: no difference either way."""
+    run = ("suite", "run", "bfcl-format-sensitivity", "--limit", "28")
+    for player, rate in (("scripted", 1.0), ("idle", 0.0)):
+        rows = rows_of(rehearsal, *run, "--player", player)
+        assert rows["bfcl-format-sensitivity"]["of"] == 28
+        assert rows["json-plain-xml"] == {"what": "json-plain-xml", "passed": rate, "of": 1, "rate": rate}
+        assert rows["largest difference of renderings"]["rate"] == 0.0
+        assert rows["standard deviation of renderings"]["of"] == 26
+
+
+def test_a_suite_of_questions_says_how_many_were_answered_right(rehearsal):
+    run = ("suite", "run", "bfcl-memory-rec-sum", "--limit", "2")
+    rows = rows_of(rehearsal, *run, "--player", "scripted")
+    assert rows["questions answered right"] == {"what": "questions answered right", "passed": 55, "of": 55, "rate": 1.0}
+    assert rows["bfcl-memory-rec-sum"]["passed"] == 2

@@ -39,10 +39,11 @@ def files():
     return open_world(("GorillaFileSystem",), {"GorillaFileSystem": TREE})
 
 
-def test_there_are_nine_backends_and_two_whose_tools_come_with_the_task():
+def test_there_are_nine_backends_two_memories_and_two_whose_tools_come_with_the_task():
     assert set(backends()) == {
         "Functions",
         "Traces",
+        *("MemoryAPI_kv", "MemoryAPI_rec_sum"),
         *("GorillaFileSystem", "MathAPI", "MessageAPI", "SQL", "TicketAPI"),
         *("TradingBot", "TravelAPI", "TwitterAPI", "VehicleControlAPI"),
     }
@@ -57,7 +58,7 @@ def test_an_unknown_backend_is_named_with_the_known_ones():
 
 def test_no_two_backends_have_a_tool_of_the_same_name():
     names = [name for backend in backends() for name in tools_of(backend)]
-    assert len(names) == len(set(names)) == 132
+    assert len(names) == len(set(names)) == 152
 
 
 def test_a_catalogue_keeps_the_order_of_the_names():
