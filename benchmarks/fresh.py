@@ -83,7 +83,7 @@ def _played(loop: Loop) -> set[str]:
 
 def _policies(loop: Loop, count: int) -> list[tuple[str, Policy]]:
     """Give the latest candidates, the oldest first, each under its round."""
-    found = [(f"round {rnd.id}", loop.store.candidate(rnd)) for rnd in loop.store.rounds()]
+    found = [(f"round {rnd.id}", loop.store.policies.candidate(rnd)) for rnd in loop.store.rounds.all()]
     return [(name, policy) for name, policy in found if policy is not None][-count:]
 
 

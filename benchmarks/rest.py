@@ -199,7 +199,7 @@ def invented(home: Path, policy: str | None) -> int:
     mine = f"purpose = 'gate' and sample = 0 and suite = '{GATES['breadth']}' and policy = '{policy}'"
     ids = [found for (found,) in asked(home, f"select trajectory from v_trajectories where {mine}")]  # noqa: S608 - our own words
     store = Store.open(f"sqlite:///{home / 'data' / 'loopd.db'}")
-    plays = (store.trajectory(each) for each in ids)
+    plays = (store.trajectories.get(each) for each in ids)
     return sum(not Dataflow().check(play.task, play.trajectory).passed for play in plays)
 
 

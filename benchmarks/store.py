@@ -8,8 +8,6 @@ Then the store is filled, round by round, and every view and the daemon's own qu
 trajectories (10^3 and 10^4 with --quick; 10^6 too with --million).
 """
 
-# ruff: noqa: SLF001 - it fills the store in bulk, through the same rows as its methods
-
 import argparse
 import json
 import statistics
@@ -17,16 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from loop.store import Store, db
-from loop.store.rows import play_row, spell
+from loop.store.rows import play_row, verdict_row
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
@@ -154,8 +151,8 @@ def throughput(url: str, count: int, repeats: int) -> dict[str, float]:
     """Store accepted trajectories, in turn with a bare driver that writes the same bytes; medians."""
     ours, bare = [], []
     with Store.open(url) as store:
-        store.add_policy(STOCK, Standing.CHAMPION)
-        store.require(REQUIRED)
+        store.policies.add(STOCK, Standing.CHAMPION)
+        store.verdicts.require(REQUIRED)
         compare(store)
         for _ in range(repeats):
             played = [(play, trajectory(play)) for play in owed(store, count)]
@@ -168,7 +165,7 @@ def compare(store: Store) -> None:
     """What was stored reads back equal."""
     play = owed(store, 1)[0]
     accept(store, [(play, trajectory(play))])
-    found = store.trajectory(play.id)
+    found = store.trajectories.get(play.id)
     assert (found.task, found.trajectory, found.verdicts) == (
         play.task,
         trajectory(play),
@@ -178,12 +175,12 @@ def compare(store: Store) -> None:
 
 def owed(store: Store, count: int) -> list[Play]:
     """Open a round that owes so many plays."""
-    rnd = store.open_round("config", 0)
-    if store.planned(rnd):
-        store.advance(rnd, RoundState.FAILED)
-        rnd = store.open_round("config", 0)
+    rnd = store.rounds.open("config", 0)
+    if store.plays.planned(rnd):
+        store.rounds.advance(rnd, RoundState.FAILED)
+        rnd = store.rounds.open("config", 0)
     made = plays(rnd, count)
-    store.owe(rnd, [], made)
+    store.plays.owe(rnd, [], made)
     return made
 
 
@@ -191,31 +188,24 @@ def accept(store: Store, played: list[tuple[Play, Trajectory]]) -> None:
     """Finish plays and record their verdicts, as the daemon does: one by one, as they arrive."""
     judged = verdicts()
     for play, each in played:
-        store.finish(play, each)
-        store.record(play.id, judged)
+        store.plays.finish(play, each)
+        store.verdicts.record(play.id, judged)
 
 
 def write_bare(store: Store, count: int) -> None:
     """Write as many bytes in as many commits, in two plain tables."""
-    rnd = store.open_round("config", 0)
+    rnd = store.rounds.open("config", 0)
     play = plays(rnd, 1)[0]
     whole = json.dumps([message.model_dump(mode="json") for message in trajectory(play).messages])
     judged = json.dumps([verdict.model_dump(mode="json") for verdict in verdicts()])
-    with begun(store) as connection:
+    with store.database.write() as connection:
         connection.execute(text("create table if not exists bare (id integer, kind text, body text)"))
     for n in range(count):
         for kind, body in (("trajectory", whole), ("verdicts", judged)):
-            with begun(store) as connection:
+            with store.database.write() as connection:
                 connection.execute(
                     text("insert into bare values (:n, :kind, :body)"), {"n": n, "kind": kind, "body": body}
                 )
-
-
-@contextmanager
-def begun(store: Store) -> Iterator[Connection]:
-    """One commit on the writer's connection."""
-    with store._writer.begin() as connection:
-        yield connection
 
 
 # --- the views as the store fills ------------------------------------------------------------------------------------
@@ -225,14 +215,14 @@ def latencies(url: str, sizes: list[int], repeats: int) -> dict[int, dict[str, f
     """Milliseconds of every question at every size."""
     found = {}
     with Store.open(url) as store, db.read_only(url) as ask:
-        store.add_policy(STOCK, Standing.CHAMPION)
+        store.policies.add(STOCK, Standing.CHAMPION)
         measure_something(store)
         filled = 0
         for size in sizes:
             while filled < size:
                 fill(store)
                 filled += PER_ROUND
-            store.save_arms(Arm(key=task(n).arm.model_copy(update={"family": f"f{n}"}), plays=n) for n in range(1000))
+            store.arms.save(Arm(key=task(n).arm.model_copy(update={"family": f"f{n}"}), plays=n) for n in range(1000))
             found[size] = {
                 name: median_ms(lambda q=query: ask(q, seconds=600), repeats) for name, query in VIEWS.items()
             }
@@ -243,30 +233,26 @@ def latencies(url: str, sizes: list[int], repeats: int) -> dict[int, dict[str, f
 def measure_something(store: Store) -> None:
     """A suite of 200 tasks with eight plays of each."""
     suite = Suite(name="suite", tasks=tuple(task(n, Split.HELDOUT) for n in range(200)))
-    store.save_suite(suite)
+    store.suites.save(suite)
     scores = (
         Score(task=each.id, backends=each.backends, tier=each.tier, sample=sample, passed=sample % 2 == 0)
         for each in suite.tasks
         for sample in range(8)
     )
-    store.save_scores(STOCK.id, suite.id, "mark", scores)
+    store.suites.save_scores(STOCK.id, suite.id, "mark", scores)
 
 
 def fill(store: Store) -> None:
     """One more finished round, through the same rows as `finish` writes, in one transaction."""
-    rnd = store.open_round("config", 0)
+    rnd = store.rounds.open("config", 0)
     made = plays(rnd, PER_ROUND)
-    with store._write() as connection:
-        store._add_tasks(connection, list({play.task.id: play.task for play in made}.values()))
-        connection.execute(
-            store._insert(PlayRow), [play_row(play, n, 0) | {"state": "done"} for n, play in enumerate(made)]
-        )
-        for play in made:
-            spelled = spell(play, trajectory(play), store._clock(), store._stored)
-            store._store(connection, spelled)
-            store._remember(row["id"] for row in (*spelled.catalogues, *spelled.prompts))
-            judged = [store._verdict(play.id, verdict) for verdict in verdicts()]
-            connection.execute(store._insert(VerdictRow), judged)
+    with store.database.write() as connection:
+        insert, now = store.database.insert, store.database.clock()
+        store.tasks.add(connection, list({play.task.id: play.task for play in made}.values()))
+        connection.execute(insert(PlayRow), [play_row(play, n, now) | {"state": "done"} for n, play in enumerate(made)])
+        store.trajectories.insert(connection, [store.trajectories.spell(play, trajectory(play)) for play in made])
+        judged = [verdict_row(play.id, verdict, now) for play in made for verdict in verdicts()]
+        connection.execute(insert(VerdictRow), judged)
         connection.execute(TrajectoryRow.__table__.update().where(TrajectoryRow.round == rnd.id).values(passed=1))
     end(store, rnd, made)
 
@@ -274,23 +260,25 @@ def fill(store: Store) -> None:
 def end(store: Store, rnd: Round, made: list[Play]) -> None:
     """Give the round a dataset and a rejected candidate, and end it."""
     rows = tuple(play.id for play in made[:200])
-    store.save_dataset(rnd, Dataset(id=f"dataset-{rnd.id}", rows=rows, counts={}, rules={}))
+    store.datasets.save(rnd, Dataset(id=f"dataset-{rnd.id}", rows=rows, counts={}, rules={}))
     policy = Policy(**STOCK.model_dump() | {"adapter": f"adapter-{rnd.id}"}, parent=STOCK.id)
-    store.add_policy(policy, Standing.CANDIDATE, rnd)
-    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="no better"))
+    store.policies.add(policy, Standing.CANDIDATE, rnd)
+    store.promotions.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="no better"))
     for state in list(RoundState)[1:7]:
-        rnd = store.advance(rnd, state)
+        rnd = store.rounds.advance(rnd, state)
 
 
 def questions(store: Store) -> dict[str, Callable[[], object]]:
     """What the daemon asks."""
-    last = store.rounds()[-1]
+    last = store.rounds.all()[-1]
     return {
-        "accepted, first 200": lambda: list(store.accepted(REQUIRED, limit=200)),
-        "tallies of a round": lambda: store.tallies(last),
-        "rates of a round": lambda: store.rates(last),
-        "unchecked of a round": lambda: list(store.unchecked(last, REQUIRED)),
-        "unchecked after a new version, first 200": lambda: list(islice(store.unchecked(None, [("outcome", 2)]), 200)),
+        "accepted, first 200": lambda: list(store.trajectories.accepted(REQUIRED, limit=200)),
+        "tallies of a round": lambda: store.verdicts.tallies(last),
+        "rates of a round": lambda: store.verdicts.rates(last),
+        "unchecked of a round": lambda: list(store.trajectories.unchecked(last, REQUIRED)),
+        "unchecked after a new version, first 200": lambda: list(
+            islice(store.trajectories.unchecked(None, [("outcome", 2)]), 200)
+        ),
     }
 
 

@@ -18,16 +18,16 @@ log = structlog.get_logger()
 
 def sample(loop: Loop, rnd: Round) -> Move:
     """Choose tasks at the edge of the student's skill, over all backends, and owe their plays."""
-    if not loop.store.planned(rnd):
+    if not loop.store.plays.planned(rnd):
         chosen = sampling.plan(loop, rnd)
-        loop.store.owe(rnd, chosen.tasks, chosen.plays)
+        loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
     return Move(state=RoundState.COLLECT)
 
 
 def collect(loop: Loop, rnd: Round) -> Move:
     """Play what is owed, student and teachers alike; keep every trajectory the moment it arrives."""
     for play, trajectory in collecting.owed(loop, rnd, Purpose.TRAIN):
-        loop.store.finish(play, trajectory)
+        loop.store.plays.finish(play, trajectory)
     return Move(state=RoundState.CHECK)
 
 
@@ -35,8 +35,8 @@ def check(loop: Loop, rnd: Round) -> Move:
     """Give every trajectory every missing verdict; ask the teachers where the student found no way."""
     checking.judge_missing(loop, rnd)
     more = sampling.more(loop, rnd)
-    loop.store.owe(rnd, more.tasks, more.plays)
-    if loop.store.owed(rnd, Purpose.TRAIN):
+    loop.store.plays.owe(rnd, more.tasks, more.plays)
+    if loop.store.plays.owed(rnd, Purpose.TRAIN):
         return Move(state=RoundState.COLLECT)
     sampling.learn(loop, rnd)
     return Move(state=RoundState.TRAIN)
@@ -44,10 +44,10 @@ def check(loop: Loop, rnd: Round) -> Move:
 
 def train(loop: Loop, rnd: Round) -> Move:
     """Fit one adapter to the base model, on accepted trajectories by the rules of the mix."""
-    dataset = loop.store.dataset(rnd) or loop.store.save_dataset(rnd, training.choose(loop, rnd))
+    dataset = loop.store.datasets.of(rnd) or loop.store.datasets.save(rnd, training.choose(loop, rnd))
     if len(dataset.rows) < loop.config.training.min_rows:
         return Move(state=RoundState.DONE, reason=training.too_few(dataset, loop.config.training.min_rows))
-    if not loop.store.candidate(rnd):
+    if not loop.store.policies.candidate(rnd):
         training.fit(loop, rnd, dataset)
     return Move(state=RoundState.GATE)
 
@@ -55,7 +55,7 @@ def train(loop: Loop, rnd: Round) -> Move:
 def gate(loop: Loop, rnd: Round) -> Move:
     """Measure candidate beside champion at every gate, also after one has failed: every number is wanted."""
     for result in gating.judge_candidate(loop, rnd):
-        loop.store.save_gate(rnd, result)
+        loop.store.gates.save(rnd, result)
     return Move(state=RoundState.PROMOTE)
 
 
@@ -86,7 +86,7 @@ def run(loop: Loop) -> None:
     proposing.free_wins(loop)
     reconsider(loop)
     while not loop.enough():
-        rnd = loop.store.open_round(loop.config.digest, loop.config.seed)
+        rnd = loop.store.rounds.open(loop.config.digest, loop.config.seed)
         while rnd.state in STAGES:
             rnd = step(loop, rnd)
         loop.ended(rnd)
@@ -96,7 +96,7 @@ def run(loop: Loop) -> None:
 def reconsider(loop: Loop) -> None:
     """Judge the candidates that were left waiting while a gate was paused, beside whoever is champion now."""
     gating.open_twins(loop)
-    for rnd in () if loop.store.paused_gates() else loop.store.queued():
+    for rnd in () if loop.store.gates.paused() else loop.store.promotions.queued():
         log.info("candidate_reconsidered", round=rnd.id)
         gate(loop, rnd)
         promote(loop, rnd)
@@ -107,11 +107,13 @@ def step(loop: Loop, rnd: Round) -> Round:
     loop.stop.check()
     disk.check(loop.paths.data)
     with structlog.contextvars.bound_contextvars(round=rnd.id, stage=str(rnd.state)):
-        rnd = loop.store.enter(rnd)
+        rnd = loop.store.rounds.enter(rnd)
         if rnd.attempts > loop.config.max_attempts:
-            return loop.store.advance(rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain")
+            return loop.store.rounds.advance(
+                rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain"
+            )
         loop.board.enter(rnd, loop.champion.adapter or "")
         log.info("stage_entered", attempts=rnd.attempts)
         move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)
-        return loop.store.advance(rnd, move.state, move.reason)
+        return loop.store.rounds.advance(rnd, move.state, move.reason)

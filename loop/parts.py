@@ -77,19 +77,19 @@ class Loop:
     def enough(self) -> bool:
         """Whether as many rounds have ended as the configuration says, and none that was begun waits."""
         spent = self.config.rounds is not None and len(self.finished) >= self.config.rounds
-        return spent and self.store.unfinished() is None
+        return spent and self.store.rounds.unfinished() is None
 
     def ended(self, rnd: Round) -> None:
         """Note a round's end where people look."""
-        if not self.store.proposed(rnd):
+        if not self.store.rounds.proposed(rnd):
             self.finished.append(rnd)
-        gates = self.store.gate_results(rnd)
+        gates = self.store.gates.results(rnd)
         self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "", gates=gates)
 
     @property
     def champion(self) -> Policy:
         """The policy that plays."""
-        champion = self.store.champion()
+        champion = self.store.policies.champion()
         assert champion is not None, "build() crowns the stock model"
         return champion
 
@@ -180,9 +180,9 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             stop=stop,
         )
         _check_names(loop)
-        store.require(loop.required)
-        if store.champion() is None:
-            store.add_policy(loop.stock, Standing.CHAMPION)
+        store.verdicts.require(loop.required)
+        if store.policies.champion() is None:
+            store.policies.add(loop.stock, Standing.CHAMPION)
         _check_champion(loop)
         yield loop
 

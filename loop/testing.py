@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from loop.canonical import digest
 from loop.runtime.gpu import Ready
-from loop.store import Store
+from loop.store import Database, Store, db
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
 from teachers.scripted import Scripted
 
@@ -130,7 +130,7 @@ class FakeGpu:
         yield {"done": True, "adapter": str(out)}
 
 
-class KillingStore(Store):
+class KillingDatabase(Database):
     """Kills its process at one commit: `before` it, or `after` it. Commits are counted from one."""
 
     at = 0
@@ -138,8 +138,9 @@ class KillingStore(Store):
     commits = 0
 
     @contextmanager
-    def _write(self) -> Iterator[Any]:
-        with super()._write() as connection:
+    def write(self) -> Iterator[Any]:
+        """One transaction, and the kill where it is due."""
+        with super().write() as connection:
             yield connection
             self._count("before")
         self._count("after")
@@ -150,8 +151,9 @@ class KillingStore(Store):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killing(url: str, at: int, moment: str) -> Any:  # noqa: ANN401 - a KillingStore; `open` says Store
+def killing(url: str, at: int, moment: str) -> Store:
     """Open a store that kills its process at one commit."""
-    store: Any = KillingStore.open(url)
-    store.at, store.moment = at, moment
-    return store
+    db.upgrade(url)
+    database = KillingDatabase(db.engine(url), db.engine(url, write=False))
+    database.at, database.moment = at, moment
+    return Store(database)

@@ -34,15 +34,15 @@ def ask(run, method, path, *, token=None, **more):
 
 def test_a_command_is_carried_out_and_noted(run, store):
     assert channel.call(run, "gate.pause", {"gate": "depth", "reason": "a test"}) == {"paused": ["depth"]}
-    assert store.paused_gates() == ("depth",)
+    assert store.gates.paused() == ("depth",)
     assert channel.call(run, "gate.resume", {"gate": "all"})["paused"] == []
-    assert [event.kind for event in store.events()] == ["command.gate.pause", "command.gate.resume"]
+    assert [event.kind for event in store.events.read()] == ["command.gate.pause", "command.gate.resume"]
 
 
 def test_the_curriculum_is_steered_by_name(run, store):
     channel.call(run, "curriculum.steer", {"arm": ARM, "frozen": True})
     channel.call(run, "curriculum.steer", {"arm": ARM, "weight": 2.5})
-    (arm,) = store.arms()
+    (arm,) = store.arms.all()
     assert arm == Arm(key=commands.arm_key(ARM), frozen=True, weight=2.5)
 
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_done_is_refused_with_the_daemons_own_words(run, store, v
     with pytest.raises(LoopdError) as caught:
         channel.call(run, verb, arguments)
     assert caught.value.exit_code == code
-    assert not list(store.events())
+    assert not list(store.events.read())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])

@@ -78,13 +78,13 @@ def in_child(life):
 def test_a_round_learns_is_measured_and_promotes(places):
     now = live(places)
     with Store.open(places.database) as store:
-        (rnd,) = store.rounds()
-        champion = store.champion()
+        (rnd,) = store.rounds.all()
+        champion = store.policies.champion()
         assert rnd.state is RoundState.DONE
-        assert champion.id == store.candidate(rnd).id
+        assert champion.id == store.policies.candidate(rnd).id
         assert champion.adapter
-        assert {result.verdict for result in store.gate_results(rnd)} == {"holds"}
-        assert store.progress(rnd, Purpose.TRAIN)[0] == store.progress(rnd, Purpose.TRAIN)[1]
+        assert {result.verdict for result in store.gates.results(rnd)} == {"holds"}
+        assert store.plays.progress(rnd, Purpose.TRAIN)[0] == store.plays.progress(rnd, Purpose.TRAIN)[1]
     assert "holds and improved" in now.decision
     assert {result.gate for result in now.gates} == {"depth", "breadth"}
 
@@ -102,7 +102,7 @@ def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
 def test_a_daemon_that_is_started_again_names_its_champion_from_the_first_stage_on(places, monkeypatch):
     live(places)
     with Store.open(places.database) as store:
-        adapter = store.champion().adapter
+        adapter = store.policies.champion().adapter
     named, update = [], Board.update
 
     def noted(board, **changes):
@@ -153,7 +153,7 @@ def test_a_database_that_another_daemon_writes_to_is_left_alone(places, tmp_path
     with Store.open(places.database) as elsewhere, lease.hold(elsewhere, tmp_path / "elsewhere"):
         with pytest.raises(AlreadyRunning, match="elsewhere"):
             live(places)
-        assert elsewhere.rounds() == ()
+        assert elsewhere.rounds.all() == ()
     live(places)
 
 
@@ -181,9 +181,11 @@ def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
         daemon.run(loop)
     assert gpu.asked == [(chosen.training.batch_tokens, False), (1500, False), (750, False)]
     with Store.open(places.database) as store:
-        halved = [event.fields["batch_tokens"] for event in store.events(kind="training.out_of_memory")]
-        assert [event.fields["why"] for event in store.events(kind="training.plain_batches")] == ["unknown family"] * 2
-        assert [rnd.state for rnd in store.rounds()] == [RoundState.DONE]
+        halved = [event.fields["batch_tokens"] for event in store.events.read(kind="training.out_of_memory")]
+        assert [event.fields["why"] for event in store.events.read(kind="training.plain_batches")] == [
+            "unknown family"
+        ] * 2
+        assert [rnd.state for rnd in store.rounds.all()] == [RoundState.DONE]
     assert halved == [1500, 750]
     with sqlite3.connect(places.data / "loopd.db") as connection:
         steps = connection.execute("select round, step, steps, loss from v_training order by step").fetchall()
@@ -236,7 +238,7 @@ def lives(places, moment, first):
 def commits(places):
     store = killing(places.database, 0, "before")
     live(places, store=store)
-    return store.commits
+    return store.database.commits
 
 
 @pytest.mark.fault
@@ -270,11 +272,11 @@ def survive(tmp_path, monkeypatch, moment, every):
 
 def test_while_a_gate_is_paused_nobody_is_promoted_and_a_resumed_gate_decides(places):
     with Store.open(places.database) as store:
-        store.pause_gate("depth", "a test")
+        store.gates.pause("depth", "a test")
     live(places)
     assert [row[2] for row in outcome(places)["promotions"]] == ["first"]
     with Store.open(places.database) as store:
-        assert [rnd.id for rnd in store.queued()] == [1]
-        store.resume_gate("depth")
+        assert [rnd.id for rnd in store.promotions.queued()] == [1]
+        store.gates.resume("depth")
     live(places)
     assert [row[2] for row in outcome(places)["promotions"]][:2] == ["first", "promoted"]

@@ -49,32 +49,32 @@ def asked(api):
 
 def test_its_plays_are_judged_like_any_other_and_every_request_is_in_the_books(tmp_path, monkeypatch, api):
     with live(tmp_path, monkeypatch, api) as store:
-        (rnd,) = store.rounds()
+        (rnd,) = store.rounds.all()
         assert rnd.state is RoundState.DONE
-        judged = [rate for rate in store.rates(rnd) if rate.player == "paid"]
+        judged = [rate for rate in store.verdicts.rates(rnd) if rate.player == "paid"]
         assert sum(rate.plays for rate in judged) > 0
         assert sum(rate.wins for rate in judged) == 0
-        assert store.spent().requests >= asked(api) > 0
+        assert store.spend.spent().requests >= asked(api) > 0
 
 
 def test_a_quota_stop_parks_the_credential_and_the_round_ends_with_the_others_plays(tmp_path, monkeypatch, api):
     api.fail("http", times=10_000, status=402)
     with live(tmp_path, monkeypatch, api) as store:
-        (rnd,) = store.rounds()
+        (rnd,) = store.rounds.all()
         assert rnd.state is RoundState.DONE
-        assert store.parked(f"{api.url}:") is not None
+        assert store.spend.parked(f"{api.url}:") is not None
         assert asked(api) < 10
-        assert not store.owed(rnd, Purpose.TRAIN)
-        assert {rate.player for rate in store.rates(rnd)} == {"student", "scripted"}
-        assert store.candidate(rnd) is not None
+        assert not store.plays.owed(rnd, Purpose.TRAIN)
+        assert {rate.player for rate in store.verdicts.rates(rnd)} == {"student", "scripted"}
+        assert store.policies.candidate(rnd) is not None
 
 
 def test_a_spent_budget_is_not_spent_twice(tmp_path, monkeypatch, api):
     with live(tmp_path, monkeypatch, api, limits={"round": {"requests": 0}}) as store:
-        (rnd,) = store.rounds()
+        (rnd,) = store.rounds.all()
         assert rnd.state is RoundState.DONE
         assert asked(api) == 0
-        assert store.spent("paid").requests == 0
+        assert store.spend.spent("paid").requests == 0
 
 
 def test_what_nobody_knows_is_shown_by_the_probe(tmp_path, monkeypatch, api):

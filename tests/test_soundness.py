@@ -7,8 +7,7 @@ from loop.gates.depth import Depth
 from loop.plugins import load
 from loop.stages.soundness import assess, known_flaws, replay, require
 from loop.store import Store
-from loop.store.soundness import Attempts
-from loop.store.tasks import UNSOUND, Flaw
+from loop.store.soundness import UNSOUND, Attempts, Flaw
 from loop.types import OFFICIAL, Part, PlannedCall, Suite
 from task_generators.backends.bfcl import CATEGORIES, entries
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
@@ -104,9 +103,9 @@ def test_a_suite_with_a_low_ceiling_is_refused_as_a_gate_until_told_otherwise(st
     assert "LOOPD_GATING__MIN_CEILING=0.9" in said
     assert refused.value.exit_code == 78
     require(store, gates, [Strict()], OFFICIAL, 0.9)
-    store.note_flaw(Flaw(task=EASY.tasks[0].id, kind=UNSOUND, source="a test", note="strict"))
+    store.soundness.note(Flaw(task=EASY.tasks[0].id, kind=UNSOUND, source="a test", note="strict"))
     require(store, gates, [Strict()], OFFICIAL, 0.95)
-    assert store.unsound(EASY.id) == {EASY.tasks[0].id}
+    assert store.soundness.unsound(EASY.id) == {EASY.tasks[0].id}
 
 
 def test_a_sealed_suite_is_no_gate(store):

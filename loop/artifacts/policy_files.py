@@ -23,17 +23,17 @@ def report(store: Store, policy: Policy, source: str, adapter: Path | None) -> R
         source: where the base model comes from, as the configuration has it.
         adapter: where its adapter lies; None without one.
     """
-    rnd = store.round_judging(policy.id)
-    gates = store.gate_results(rnd) if rnd else ()
+    rnd = store.gates.last_round(policy.id)
+    gates = store.gates.results(rnd) if rnd else ()
     return Report(
         policy=policy,
-        standing=store.standing(policy.id),
+        standing=store.policies.standing(policy.id),
         source=source,
         round=rnd.id if rnd else None,
-        decision=store.last_decided(policy.id),
+        decision=store.promotions.last(policy.id),
         gates=gates,
         stock={result.gate: _stock(store, result) for result in gates},
-        transfer=store.transfer(policy.id),
+        transfer=store.policies.transfer(policy.id),
         training=_beside(adapter, cards.TRAINING),
         data=_beside(adapter, cards.DATA),
     )
@@ -58,9 +58,9 @@ def write(report: Report, policies: Path) -> Path:
 
 
 def _stock(store: Store, result: GateResult) -> dict[str, float]:
-    stock = store.policies()[0][0]
-    unsound = store.unsound(result.suite_id)
-    scores = store.scores(stock.id, result.suite_id, result.fingerprint)
+    stock = store.policies.all()[0][0]
+    unsound = store.soundness.unsound(result.suite_id)
+    scores = store.suites.scores(stock.id, result.suite_id, result.fingerprint)
     return rates([score for score in scores if score.task not in unsound])
 
 

@@ -64,12 +64,12 @@ def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling
     """Write a dataset for other trainers: the same file, bit for bit, every time."""
     with store() as opened:
         found = _find(opened, dataset)
-        rows = write(to, opened.dataset_rows(found.id), out, arguments)
+        rows = write(to, opened.datasets.rows(found.id), out, arguments)
     typer.echo(f"{rows} rows in {out}")
 
 
 def _find(opened: Store, begins: str) -> Dataset:
-    found = [name for name in opened.dataset_names() if name.startswith(begins)]
+    found = [name for name in opened.datasets.ids() if name.startswith(begins)]
     if len(found) != 1:
         raise NotFound(f"{len(found)} datasets begin with '{begins}'. List them: loopd dataset list")
-    return opened.dataset_named(found[0])
+    return opened.datasets.get(found[0])

@@ -92,7 +92,7 @@ def pause(gate: Gate = ALL, *, reason: Reason = "") -> None:
 def resume(gate: Gate = ALL) -> None:
     """Let candidates be promoted again; those that waited are judged before the next round begins."""
     with store() as opened:
-        _check(gate, opened.paused_gates())
+        _check(gate, opened.gates.paused())
     answer = change("gate.resume", gate=gate)
     waiting = _names(answer["queued"])
     typer.echo(f"Still paused: {_names(answer['paused'])}. Rounds whose candidates wait: {waiting}")
@@ -110,8 +110,8 @@ class Sized(Record):
 
 def _judged(which: str) -> tuple[Round, tuple[GateResult, ...], str]:
     with store() as opened:
-        rnd = opened.judged(which)
-        results, decided = opened.gate_results(rnd), opened.decided(rnd)
+        rnd = opened.gates.judged(which)
+        results, decided = opened.gates.results(rnd), opened.promotions.decided(rnd)
     if decided is None:
         return rnd, results, "none yet: the candidate waits"
     return rnd, results, f"{'promoted' if decided.promoted else 'not promoted'}: {decided.reason}"

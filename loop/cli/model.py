@@ -55,7 +55,7 @@ def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
     """What a policy is made of, its place, and where its adapter lies."""
     with store() as opened:
         found = _named(opened, policy)
-        standing = next(standing for each, standing in opened.policies() if each.id == found.id)
+        standing = next(standing for each, standing in opened.policies.all() if each.id == found.id)
     told = {"id": found.id, "standing": standing, **found.model_dump(mode="json"), "parent": found.parent}
     told["directory"] = paths.find().adapter(found)
     show([{"what": name, "value": value} for name, value in told.items()], as_json=as_json)
@@ -190,7 +190,7 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
             for name, mine in first.model_dump(mode="json").items()
             if mine != (theirs := second.model_dump(mode="json")[name])
         ]
-        rows = [row for met in opened.measured(first.id) for row in _compared(opened, first, second, met)]
+        rows = [row for met in opened.suites.measured(first.id) for row in _compared(opened, first, second, met)]
     if as_json:
         show_json({"one": first.id, "other": second.id, "fields": fields, "rows": rows})
         return
@@ -213,15 +213,15 @@ def _write_card(policy_id: str) -> Path:
 
 def _report(policy_id: str) -> cards.Report:
     with store() as opened:
-        policy = opened.policy(policy_id)
+        policy = opened.policies.get(policy_id)
         return policy_files.report(opened, policy, settings().student.source, paths.find().adapter(policy))
 
 
 def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
     """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
-    unsound = opened.unsound(met.suite_id)
+    unsound = opened.soundness.unsound(met.suite_id)
     new, old = (
-        [score for score in opened.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
+        [score for score in opened.suites.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
         for each in (first, second)
     )
     paired = pair(old, new)
@@ -252,10 +252,10 @@ def _find(begins: str) -> Policy:
 
 
 def _named(opened: Store, begins: str) -> Policy:
-    champion = opened.champion()
+    champion = opened.policies.champion()
     if begins == "champion" and champion is not None:
         return champion
-    found = [policy for policy, _ in opened.policies() if policy.id.startswith(begins)]
+    found = [policy for policy, _ in opened.policies.all() if policy.id.startswith(begins)]
     if len(found) != 1:
         raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
     return found[0]

@@ -74,7 +74,7 @@ def _ledger(name: str) -> Ledger:
     checkers = [plugins.load("checkers", part) for part in chosen.checkers]
     try:
         with store() as opened:
-            noted, attempts = list(opened.flaws()), opened.attempts_on(suite.id)
+            noted, attempts = list(opened.soundness.flaws()), opened.soundness.attempts(suite.id)
     except NotFound:
         noted, attempts = [], {}
     return assess(suite, checkers, chosen.rule, noted, attempts)
@@ -184,7 +184,7 @@ def run(  # noqa: PLR0913 - the options of a command
                 if constrained and not isinstance(contestant, Policy):
                     raise LoopdError("--constrained is for the student: a teacher decodes elsewhere. Leave it out.")
                 scores = evaluation.run_suite(loop, suite, contestant, limit)
-                unsound = loop.store.unsound(suite.id)
+                unsound = loop.store.soundness.unsound(suite.id)
                 sound = {score.task for score in scores if score.task not in unsound}
                 points = evaluation.points_of_rules(loop, suite, contestant, sound)
                 right, asked = evaluation.answers(loop, suite, contestant, sound)
@@ -234,7 +234,7 @@ def _player(loop: parts.Loop, name: str) -> evaluation.Contestant:
         return loop.stock
     if name in teacher.known() or ":" in name:
         return next((each for each in loop.config.teachers if each.use == name), Teaching(use=name))
-    found = [policy for policy, _ in loop.store.policies() if policy.id.startswith(name)]
+    found = [policy for policy, _ in loop.store.policies.all() if policy.id.startswith(name)]
     if len(found) != 1:
         raise NotFound(f"There is no player '{name}'.{nearest(name, ['champion', 'stock', *teacher.known()])}")
     return found[0]

@@ -143,7 +143,7 @@ def _take(
     with writing() as opened:
         pseudonyms = Pseudonyms.at(paths.find().data / "pseudonyms.key")
         done = take(opened, read(sources, named(form)), rules, pseudonyms, tell)
-        opened.event("traces.imported", **done.model_dump(exclude={"reasons"}), sources=[*sources])
+        opened.events.record("traces.imported", **done.model_dump(exclude={"reasons"}), sources=[*sources])
     return done
 
 
@@ -206,7 +206,7 @@ def filter_(*, tools: Tools = None, as_json: Json = False) -> None:
     chosen = filters(tools_in(tools) if tools else None)
     with writing() as opened:
         done = sift(opened, chosen)
-        opened.event("traces.filtered", **done.model_dump(exclude={"kinds"}))
+        opened.events.record("traces.filtered", **done.model_dump(exclude={"kinds"}))
     if as_json:
         show_json(done.model_dump(mode="json"))
     else:
@@ -235,7 +235,7 @@ def make(
     today = tools_in(tools) if tools else None
     with writing() as opened:
         done = make_arm(opened, arm, filters(today), today or Catalogue())
-        opened.event("traces.made", arm=arm, **done.model_dump())
+        opened.events.record("traces.made", arm=arm, **done.model_dump())
     show([{"what": name, "traces or messages": count} for name, count in done.model_dump().items()], as_json=as_json)
 
 
@@ -266,7 +266,7 @@ def export(
 ) -> None:
     """Write traces for others: the same file, bit for bit, every time."""
     with store() as opened:
-        chosen = opened.traces(arm=arm, accepted=True if accepted else None)
+        chosen = opened.traces.all(arm=arm, accepted=True if accepted else None)
         told = (Accepted(id=each.id, task=each.task, trajectory=each.trajectory) for each in chosen)
         rows = write(to, told, out)
     typer.echo(f"{rows} traces in {out}")

@@ -20,4 +20,4 @@ def trajectory() -> None:
 def show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
     """Print a play as a person would read it."""
     with store() as opened:
-        Console().print(transcript.play(opened.trajectory(trajectory_id)))
+        Console().print(transcript.play(opened.trajectories.get(trajectory_id)))

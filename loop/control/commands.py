@@ -14,7 +14,7 @@ from curriculum.posterior import inherit
 from loop.errors import ConfigError, NotFound, nearest
 from loop.proposals import Proposal
 from loop.store import Store
-from loop.store.tasks import UNSOUND, Flaw
+from loop.store.soundness import UNSOUND, Flaw
 from loop.types import Arm, ArmKey, Policy, Tier
 from task_generators.suites import suite
 
@@ -39,24 +39,24 @@ def carry_out(store: Store, verb: str, arguments: Arguments) -> Answer:
         raise ConfigError(f"{verb}: '{place}': {first['msg']}.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{verb}: wrong arguments: {error}") from error
-    store.event(f"command.{verb}", **arguments)
+    store.events.record(f"command.{verb}", **arguments)
     return answer
 
 
 def _pause(store: Store, arguments: Arguments) -> Answer:
-    store.pause_gate(str(arguments["gate"]), str(arguments.get("reason") or ""))
-    return {"paused": list(store.paused_gates())}
+    store.gates.pause(str(arguments["gate"]), str(arguments.get("reason") or ""))
+    return {"paused": list(store.gates.paused())}
 
 
 def _resume(store: Store, arguments: Arguments) -> Answer:
-    store.resume_gate(str(arguments["gate"]))
-    return {"paused": list(store.paused_gates()), "queued": [rnd.id for rnd in store.queued()]}
+    store.gates.resume(str(arguments["gate"]))
+    return {"paused": list(store.gates.paused()), "queued": [rnd.id for rnd in store.promotions.queued()]}
 
 
 def _roll_back(store: Store, arguments: Arguments) -> Answer:
     earlier = _policy(store, str(arguments["policy"]))
-    promotion = store.roll_back(earlier.id, str(arguments.get("reason") or "by the operator"))
-    store.change_arms(lambda arms: map(inherit, arms.values()))
+    promotion = store.promotions.roll_back(earlier.id, str(arguments.get("reason") or "by the operator"))
+    store.arms.change(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
 
 
@@ -64,8 +64,8 @@ def _promote(store: Store, arguments: Arguments) -> Answer:
     named = arguments.get("gates")
     gates = [str(name) for name in named] if isinstance(named, list) else None
     reason = str(arguments.get("reason") or "by the operator")
-    promotion = store.promote(_policy(store, str(arguments["policy"])).id, reason, gates)
-    store.change_arms(lambda arms: map(inherit, arms.values()))
+    promotion = store.promotions.promote(_policy(store, str(arguments["policy"])).id, reason, gates)
+    store.arms.change(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
 
 
@@ -74,15 +74,15 @@ def _propose(store: Store, arguments: Arguments) -> Answer:
     proposal = Proposal.model_validate(arguments.get("changes") or {})
     changed = proposal.applied(like) if any(proposal.model_dump().values()) else like
     config, seed = str(arguments["config"]), int(str(arguments["seed"]))
-    rnd = store.propose(changed, config, seed)
+    rnd = store.policies.propose(changed, config, seed)
     return {"candidate": changed.id, "round": rnd}
 
 
 def _policy(store: Store, begins: str) -> Policy:
-    champion = store.champion()
+    champion = store.policies.champion()
     if begins == "champion" and champion is not None:
         return champion
-    found = [policy for policy, _ in store.policies() if policy.id.startswith(begins)]
+    found = [policy for policy, _ in store.policies.all() if policy.id.startswith(begins)]
     if len(found) != 1:
         raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
     return found[0]
@@ -98,7 +98,7 @@ def _steer(store: Store, arguments: Arguments) -> Answer:
         steered[:] = [Arm.model_validate(tried.model_dump() | changes)]
         return steered
 
-    store.change_arms(steer)
+    store.arms.change(steer)
     return {"arm": str(key), "frozen": steered[0].frozen, "weight": steered[0].weight}
 
 
@@ -111,10 +111,10 @@ def _flaw(store: Store, arguments: Arguments) -> Answer:
         )
     source, note = str(arguments["source"]), str(arguments["note"])
     if arguments.get("withdraw"):
-        store.withdraw_flaw(found[0].id, source)
+        store.soundness.withdraw(found[0].id, source)
     else:
-        store.save_suite(frozen)
-        store.note_flaw(Flaw(task=found[0].id, kind=UNSOUND, source=source, note=note))
+        store.suites.save(frozen)
+        store.soundness.note(Flaw(task=found[0].id, kind=UNSOUND, source=source, note=note))
     return {"task": found[0].source or found[0].id}
 
 

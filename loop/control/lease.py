@@ -42,7 +42,7 @@ def hold(store: Store, data: Path) -> Iterator[None]:
         AlreadyRunning: a daemon with another data directory holds it.
         CannotCreate: the data directory cannot be written.
     """
-    store.take_lease(NAME, f"{identity(data)} {socket.gethostname()}:{data}", SECONDS)
+    store.leases.take(NAME, f"{identity(data)} {socket.gethostname()}:{data}", SECONDS)
     done = threading.Event()
     renewing = threading.Thread(target=_renew, args=(store, done), name="lease", daemon=True)
     renewing.start()
@@ -52,7 +52,7 @@ def hold(store: Store, data: Path) -> Iterator[None]:
         done.set()
         renewing.join()
         with suppress(Exception):  # a lease that cannot be given back runs out by itself
-            store.release_lease()
+            store.leases.release()
 
 
 def identity(data: Path) -> str:
@@ -86,7 +86,7 @@ def _named(descriptor: int) -> str:
 def _renew(store: Store, done: threading.Event) -> None:
     while not done.wait(SECONDS / 3):
         try:
-            store.renew_lease(SECONDS)
+            store.leases.renew(SECONDS)
         except AlreadyRunning:
             return  # the daemon's next write says so
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon's next write meets it

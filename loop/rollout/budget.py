@@ -38,7 +38,7 @@ class Cashier:
             teacher: Teacher = plugins.load("teachers", each)
             redaction.learn(teacher.secrets())
             key = teacher.credential or teacher.name
-            account = self._accounts.setdefault(key, Account(teacher, store, each.limits, _rest(store, key)))
+            account = self._accounts.setdefault(key, Account(teacher, store.spend, each.limits, _rest(store, key)))
             self._of[teacher.name] = account
 
     def admitted(self, plays: Sequence[Play]) -> Iterator[Play]:
@@ -77,17 +77,17 @@ class Cashier:
         rest = account.end(play, trajectory)
         if rest != before:
             parked = Parked(credential=account.key, until=rest.until, failures=rest.failures, reason=rest.reason)
-            self._store.park(parked)
+            self._store.spend.park(parked)
 
     def _give_up(self, play: Play, decision: Decision) -> None:
         if (play.player_name, decision.reason) not in self._told:
             self._told.add((play.player_name, decision.reason))
             log.warning("teacher_waits", teacher=play.player_name, reason=decision.reason, retry_at=decision.retry_at)
-        self._store.abandon([play], decision.reason)
+        self._store.plays.abandon([play], decision.reason)
 
 
 def _rest(store: Store, credential: str) -> Rest:
-    parked = store.parked(credential)
+    parked = store.spend.parked(credential)
     if parked is None:
         return Rest()
     return Rest(until=parked.until, failures=parked.failures, reason=parked.reason)

@@ -29,9 +29,11 @@ def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
     required = [(name, checker.version) for name, checker in judges.items()]
     loop.board.step("checking", total=0)
     raised: set[str] = set()
-    for trajectory_id, task, trajectory, missing in loop.store.unchecked(rnd, required, suite.id if suite else None):
+    for trajectory_id, task, trajectory, missing in loop.store.trajectories.unchecked(
+        rnd, required, suite.id if suite else None
+    ):
         verdicts = [judged(judges[name], task, trajectory, raised) for name in missing]
-        loop.store.record(trajectory_id, verdicts, required)
+        loop.store.verdicts.record(trajectory_id, verdicts, required)
         _tell(loop, task, trajectory, verdicts)
         loop.stop.check()
 

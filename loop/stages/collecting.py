@@ -30,16 +30,16 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
     stops: dict[str | None, tuple[Part, ...]] = {suite.id: referees(loop, suite) for suite in suites}
     stops[None], barren = referees(loop), 0
     while plays := [
-        play.model_copy(update={"referees": stops.get(play.suite, ())}) for play in loop.store.owed(rnd, purpose)
+        play.model_copy(update={"referees": stops.get(play.suite, ())}) for play in loop.store.plays.owed(rnd, purpose)
     ]:
-        done, total = loop.store.progress(rnd, purpose)
+        done, total = loop.store.plays.progress(rnd, purpose)
         policy = next((play.policy for play in plays if play.policy), None)
         loop.board.step(_doing(loop, policy), total=total, done=done)
         try:
             yield from _together(loop, longest_first(play for play in plays if play.policy == policy), policy)
             barren = 0
         except ProviderError as error:
-            barren = barren + 1 if loop.store.progress(rnd, purpose)[0] == done else 0
+            barren = barren + 1 if loop.store.plays.progress(rnd, purpose)[0] == done else 0
             log.warning("model_server_lost", message=str(error), barren=barren)
             if error.kind is not FailureKind.LOST or barren > RESTARTS:
                 raise
@@ -60,7 +60,7 @@ def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator
     if policy is None:
         yield from _through_pool(loop, plays)
         return
-    with loop.serving(loop.store.policy(policy)) as served:
+    with loop.serving(loop.store.policies.get(policy)) as served:
         here = [play.model_copy(update={"player": addressed(play.player, served, policy)}) for play in plays]
         for play, trajectory in _through_pool(loop, here):
             if lost(trajectory):

@@ -74,12 +74,12 @@ def run_suite(loop: Loop, suite: Suite, player: Contestant, limit: int | None = 
     """
     if any(task.split is Split.SEALED for task in suite.tasks):
         raise Sealed(f"Suite '{suite.name}' is sealed: only a promotion opens it. Play its open twin instead.")
-    outside = loop.store.round(0)
+    outside = loop.store.rounds.get(0)
     kept(loop, suite)
     chosen = dict.fromkeys([task.id for task in suite.tasks][:limit], 1)
     owe(loop, outside, suite, chosen, [player])
     play_and_score(loop, outside, {suite.name: suite}, player)
-    scores = loop.store.scores(_subject(player), suite.id, fingerprint(loop, suite, player))
+    scores = loop.store.suites.scores(_subject(player), suite.id, fingerprint(loop, suite, player))
     return [score for score in scores if score.task in chosen and score.sample == 0]
 
 
@@ -91,7 +91,7 @@ def points_of_rules(loop: Loop, suite: Suite, player: Contestant, tasks: Contain
     mark = fingerprint(loop, suite, player)
     counts = Counter[str]()
     for judge in plugins.judges_of(suite, loop.checkers):
-        for task, passed, evidence in loop.store.findings(
+        for task, passed, evidence in loop.store.suites.findings(
             _subject(player), suite.id, mark, (judge.name, judge.version)
         ):
             if passed and task in tasks and "official" in evidence:
@@ -106,7 +106,7 @@ def answers(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str])
     mark, right, asked = fingerprint(loop, suite, player), 0, 0
     for judge in plugins.judges_of(suite, loop.checkers):
         known = (judge.name, judge.version)
-        for task, _, evidence in loop.store.findings(_subject(player), suite.id, mark, known):
+        for task, _, evidence in loop.store.suites.findings(_subject(player), suite.id, mark, known):
             if task in tasks and "asked" in evidence:
                 right, asked = right + int(str(evidence["right"])), asked + int(str(evidence["asked"]))
     return right, asked
@@ -120,14 +120,14 @@ def owe(loop: Loop, rnd: Round, suite: Suite, wanted: Mapping[str, int], players
     """Owe the plays of a suite that have not been measured under today's fingerprint."""
     for player in players:
         mark = fingerprint(loop, suite, player)
-        measured = {(score.task, score.sample) for score in loop.store.scores(_subject(player), suite.id, mark)}
+        measured = {(score.task, score.sample) for score in loop.store.suites.scores(_subject(player), suite.id, mark)}
         plays = [
             _play(loop, rnd, suite, player, (task, sample), mark)
             for task in suite.tasks
             for sample in range(wanted.get(task.id, 0))
             if (task.id, sample) not in measured
         ]
-        loop.store.owe(rnd, suite.tasks, plays)
+        loop.store.plays.owe(rnd, suite.tasks, plays)
 
 
 def _play(  # noqa: PLR0913 - what a play is made of
@@ -164,21 +164,21 @@ def _part(config: Config, player: Contestant, sample: int) -> Part:
 def play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite], player: Contestant | None = None) -> None:
     """Play what a round owes on these suites, give every verdict, and store the scores."""
     for play, trajectory in collecting.owed(loop, rnd, Purpose.GATE, suites.values()):
-        loop.store.finish(play, trajectory)
+        loop.store.plays.finish(play, trajectory)
     for suite in suites.values():
         judge_missing(loop, rnd, suite)
         mark = fingerprint(loop, suite, player)
-        loop.store.score(rnd, suite.id, mark, required(loop, suite), partial(_play_id, rnd, suite, mark))
+        loop.store.suites.score(rnd, suite.id, mark, required(loop, suite), partial(_play_id, rnd, suite, mark))
 
 
 def kept(loop: Loop, suite: Suite) -> Suite:
     """Store a suite, and what is known against its tasks."""
-    loop.store.save_suite(suite)
-    loop.store.note_flaws(known_flaws(suite))
+    loop.store.suites.save(suite)
+    loop.store.soundness.note_all(known_flaws(suite))
     return suite
 
 
 def counted(loop: Loop, suite: Suite) -> list[str]:
     """Ids of the tasks that count: those that nobody knows to be unsound."""
-    unsound = loop.store.unsound(suite.id)
+    unsound = loop.store.soundness.unsound(suite.id)
     return [task.id for task in suite.tasks if task.id not in unsound]

@@ -50,9 +50,9 @@ def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequen
 
 def outdated(loop: Loop, rnd: Round) -> bool:
     """Whether the round's candidate must be judged anew: champion, gates, suites or conditions changed since it was."""
-    if loop.store.decided(rnd) is not None:
+    if loop.store.promotions.decided(rnd) is not None:
         return False
-    met = {(result.gate, result.champion, result.fingerprint) for result in loop.store.gate_results(rnd)}
+    met = {(result.gate, result.champion, result.fingerprint) for result in loop.store.gates.results(rnd)}
     marks = {gate.name: fingerprint(loop, suite_named(gate.suite)) for gate in loop.gates}
     return not {(name, loop.champion.id, mark) for name, mark in marks.items()} <= met
 
@@ -60,10 +60,10 @@ def outdated(loop: Loop, rnd: Round) -> bool:
 def settle(loop: Loop, rnd: Round) -> Promotion:
     """Decide on the round's candidate from the gates' results in the store, in one transaction."""
     candidate, _ = _contestants(loop, rnd)
-    results = loop.store.gate_results(rnd)
-    found = decide(candidate.id, results, paused=loop.store.paused_gates())
+    results = loop.store.gates.results(rnd)
+    found = decide(candidate.id, results, paused=loop.store.gates.paused())
     gates = [gate.name for gate in loop.gates]
-    return loop.store.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
+    return loop.store.promotions.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
 
 
 def report(loop: Loop, rnd: Round) -> None:
@@ -75,7 +75,7 @@ def report(loop: Loop, rnd: Round) -> None:
 
 
 def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
-    candidate = loop.store.candidate(rnd)
+    candidate = loop.store.policies.candidate(rnd)
     assert candidate is not None, "the train stage proposed one"
     return candidate, loop.champion
 
@@ -91,26 +91,29 @@ def open_twins(loop: Loop) -> None:
     play is owed like any other, so that a kill leaves the rest to be played.
     """
     twins = {gate.name + TWIN: (gate, suite_named(name)) for gate in loop.gates if (name := twin(gate.suite))}
-    found = loop.store.unopened(list(twins))
+    found = loop.store.openings.owed(list(twins))
     if not loop.config.gating.sealed or found is None:
         return
-    rnd, policies = loop.store.round(found.round), [loop.store.policy(each) for each in (found.before, found.champion)]
+    rnd, policies = (
+        loop.store.rounds.get(found.round),
+        [loop.store.policies.get(each) for each in (found.before, found.champion)],
+    )
     for _, suite in twins.values():
         wanted = dict.fromkeys(counted(loop, kept(loop, suite)), loop.config.gating.sealed)
-        loop.store.note_opening(rnd, suite.id, found.champion)
+        loop.store.openings.note(rnd, suite.id, found.champion)
         owe(loop, rnd, suite, wanted, policies)
     play_and_score(loop, rnd, {suite.name: suite for _, suite in twins.values()})
     judged = [(name, _judge(loop, gate, suite, policies)) for name, (gate, suite) in twins.items()]
     told = [each.model_copy(update={"gate": name, "reason": f"sealed twin: {each.reason}"}) for name, each in judged]
-    loop.store.save_opened(rnd, told)
+    loop.store.openings.save(rnd, told)
 
 
 def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:
     mark = fingerprint(loop, suite)
-    old, new = ({(s.task, s.sample): s for s in loop.store.scores(each.id, suite.id, mark)} for each in policies)
+    old, new = ({(s.task, s.sample): s for s in loop.store.suites.scores(each.id, suite.id, mark)} for each in policies)
     sound = set(counted(loop, suite))
     both = sorted(key for key in old.keys() & new.keys() if key[0] in sound)
-    judging = gate.attempted(loop.store.attempts()).within(loop.config.gating.max_samples)
+    judging = gate.attempted(loop.store.promotions.attempts()).within(loop.config.gating.max_samples)
     scores = [old[key] for key in both], [new[key] for key in both]
     champion, candidate = (each.id for each in policies)
     where = {

@@ -22,18 +22,18 @@ def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str)
     Raises:
         ProviderError: the child went away again and again without getting further.
     """
-    missing = loop.store.unmeasured(policy.id, suite_id, fingerprint, KL)
+    missing = loop.store.suites.unmeasured(policy.id, suite_id, fingerprint, KL)
     if not missing:
         return
     if policy.adapter is None and policy.precision is Precision.BASE:
-        loop.store.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
+        loop.store.suites.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
         return
     loop.board.step("distance to the base", total=len(missing))
     try:
         _measure(loop, policy, fingerprint, missing)
     except ProviderError as error:
         log.warning("meter_lost", message=str(error), left=len(missing))
-        if len(loop.store.unmeasured(policy.id, suite_id, fingerprint, KL)) == len(missing):
+        if len(loop.store.suites.unmeasured(policy.id, suite_id, fingerprint, KL)) == len(missing):
             raise
         measure_missing(loop, policy, suite_id, fingerprint)
 
@@ -43,7 +43,7 @@ def _measure(loop: Loop, policy: Policy, fingerprint: str, missing: Sequence[Unm
     for line in loop.stop.each(loop.gpu.measuring(_job(loop, policy, missing))):
         if KL in line:
             score = by_trajectory[str(line["id"])]
-            loop.store.add_measures(policy.id, fingerprint, {score: {KL: float(str(line[KL]))}})
+            loop.store.suites.add_measures(policy.id, fingerprint, {score: {KL: float(str(line[KL]))}})
             loop.board.advance()
 
 
@@ -52,7 +52,7 @@ def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> dict[str,
     rows = loop.paths.scratch / "distance.jsonl"
     with rows.open("w", encoding="utf-8") as file:
         for each in missing:
-            trajectory = loop.store.trajectory(each.trajectory).trajectory
+            trajectory = loop.store.trajectories.get(each.trajectory).trajectory
             told = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
             file.write(json.dumps({"id": each.trajectory, **told}, ensure_ascii=False) + "\n")
     return {

@@ -13,7 +13,7 @@ KIND = "proposal"
 
 def free_wins(loop: Loop) -> None:
     """Queue every configured proposal that was never queued before."""
-    done = {event.fields.get("changes") for event in loop.store.events(kind=KIND)}
+    done = {event.fields.get("changes") for event in loop.store.events.read(kind=KIND)}
     for proposal in loop.config.proposals:
         changes = digest(proposal.model_dump(mode="json"))
         if changes in done:
@@ -21,8 +21,8 @@ def free_wins(loop: Loop) -> None:
         champion = loop.champion
         try:
             policy = proposal.applied(champion)
-            rnd = loop.store.propose(policy, loop.config.digest, loop.config.seed)
+            rnd = loop.store.policies.propose(policy, loop.config.digest, loop.config.seed)
         except LoopdError as error:
             log.warning("proposal_refused", message=str(error))
             continue
-        loop.store.event(KIND, changes=changes, candidate=policy.id, round=rnd)
+        loop.store.events.record(KIND, changes=changes, candidate=policy.id, round=rnd)

@@ -12,7 +12,7 @@ from curriculum.sampler import More
 from loop import plugins
 from loop.canonical import digest
 from loop.parts import Loop, student_part
-from loop.store.tasks import Flaw
+from loop.store.soundness import Flaw
 from loop.types import Arm, ArmKey, Part, Play, Record, Request, Round, Tally, Task
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ class Owing(Record):
 def plan(loop: Loop, rnd: Round) -> Owing:
     """Ask the curriculum for a round's tasks and owe their plays. The same round and store give the same plan."""
     keys, rng = tuple(loop.arms()), random.Random(f"{rnd.seed}/{rnd.id}/sample")
-    requests = loop.curriculum.pick(loop.store.arms(), keys, loop.config.sampling.tasks, rng, rnd.id)
+    requests = loop.curriculum.pick(loop.store.arms.all(), keys, loop.config.sampling.tasks, rng, rnd.id)
     return _owing(loop, rnd, requests)
 
 
@@ -39,7 +39,7 @@ def more(loop: Loop, rnd: Round) -> Owing:
     have opened are looked at. Then arms where its chance is near nothing get further tasks that only teachers play, so
     that the dataset has something to show of them.
     """
-    tallies = loop.store.tallies(rnd)
+    tallies = loop.store.verdicts.tallies(rnd)
     owing = [_owed_after(loop, rnd, tally) for tally in tallies]
     taught = any(not tally.student_plays for tally in tallies)
     further = Owing() if taught else _further(loop, rnd, tallies)
@@ -48,21 +48,21 @@ def more(loop: Loop, rnd: Round) -> Owing:
 
 def learn(loop: Loop, rnd: Round) -> None:
     """Update the arms with the round's verdicts, once. Tasks that nobody can do are left out and noted as flawed."""
-    if any(arm.last_round == rnd.id for arm in loop.store.arms()):
+    if any(arm.last_round == rnd.id for arm in loop.store.arms.all()):
         return
-    tallies = loop.store.tallies(rnd)
+    tallies = loop.store.verdicts.tallies(rnd)
     suspected = {tally.task for tally in tallies if _after(loop, tally).suspected}
     for task in suspected:
-        loop.store.note_flaw(Flaw(task=task, kind="unsolved", source=f"round {rnd.id}", note="nobody could do it"))
+        loop.store.soundness.note(Flaw(task=task, kind="unsolved", source=f"round {rnd.id}", note="nobody could do it"))
     sound = [tally for tally in tallies if tally.task not in suspected]
-    barren = loop.store.barren(rnd) if any(tally.student_plays for tally in tallies) else []
+    barren = loop.store.verdicts.barren(rnd) if any(tally.student_plays for tally in tallies) else []
     parked: list[Arm] = []
 
     def change(arms: Mapping[ArmKey, Arm]) -> list[Arm]:
         parked[:] = [lost(arms.get(key) or Arm(key=key), rnd.id) for key in barren]
         return [*_learned(arms, sound, rnd), *parked]
 
-    loop.store.change_arms(change)
+    loop.store.arms.change(change)
     _tell_parked(loop, parked)
 
 
@@ -71,12 +71,12 @@ def _tell_parked(loop: Loop, arms: Iterable[Arm]) -> None:
     for arm in arms:
         if arm.rests_until is not None:
             log.warning("arm_parked", arm=str(arm.key), rounds=arm.barren, until=arm.rests_until)
-            loop.store.event("curriculum.parked", arm=str(arm.key), rounds=arm.barren, until=arm.rests_until)
+            loop.store.events.record("curriculum.parked", arm=str(arm.key), rounds=arm.barren, until=arm.rests_until)
 
 
 def bequeath(loop: Loop) -> None:
     """Begin a new champion's arms with its predecessor's, so that an arm which falls afterwards is seen to fall."""
-    loop.store.change_arms(lambda arms: map(inherit, arms.values()))
+    loop.store.arms.change(lambda arms: map(inherit, arms.values()))
 
 
 def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
@@ -107,7 +107,7 @@ def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
     owed = _after(loop, tally)
     if not tally.student_plays or not (owed.samples or owed.teacher):
         return []
-    task = loop.store.task(tally.task)
+    task = loop.store.tasks.get(tally.task)
     student = [_student_play(loop, rnd, task, tally.student_plays + each) for each in range(owed.samples)]
     return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
@@ -115,7 +115,7 @@ def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
 def _further(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
     """Look at what has opened until nothing more does; then ask for lessons, once."""
     keys, sampling, draw = tuple(loop.arms()), loop.config.sampling, f"{rnd.seed}/{rnd.id}"
-    known = {arm.key: arm for arm in loop.store.arms()}
+    known = {arm.key: arm for arm in loop.store.arms.all()}
     now = tuple((known | {arm.key: arm for arm in _learned(known, tallies, rnd)}).values())
     looks = loop.curriculum.look(tuple(known.values()), now, keys, random.Random(f"{draw}/look/{len(tallies)}"))
     below, lessons = sampling.hopeless, random.Random(f"{draw}/teach")

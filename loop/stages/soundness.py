@@ -12,8 +12,7 @@ from loop.errors import ConfigError, LoopdError
 from loop.plugins import judges_of
 from loop.rollout.play import play
 from loop.store import Store
-from loop.store.soundness import Attempts, Replay
-from loop.store.tasks import UNSOUND, Flaw
+from loop.store.soundness import UNSOUND, Attempts, Flaw, Replay
 from loop.types import Checker, Gate, Part, Play, Record, Rule, Split, Suite, Task
 from task_generators.suites import suite as suite_named
 from task_generators.suites.defects import defects
@@ -123,10 +122,10 @@ def replay(task: Task, checkers: Sequence[Checker], rule: Rule) -> Replay:
 
 def take_stock(store: Store, suite: Suite, checkers: Sequence[Checker], rule: Rule) -> Ledger:
     """Assess a suite and store what came out: `v_ledger` and `v_flaws` show it."""
-    store.save_suite(suite)
-    ledger = assess(suite, checkers, rule, store.flaws(), store.attempts_on(suite.id))
-    store.note_flaws(flaw for entry in ledger.entries for flaw in entry.flaws)
-    store.save_replays([entry.replay for entry in ledger.entries])
+    store.suites.save(suite)
+    ledger = assess(suite, checkers, rule, store.soundness.flaws(), store.soundness.attempts(suite.id))
+    store.soundness.note_all(flaw for entry in ledger.entries for flaw in entry.flaws)
+    store.soundness.save_replays([entry.replay for entry in ledger.entries])
     return ledger
 
 

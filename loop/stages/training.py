@@ -30,9 +30,11 @@ PLAIN: Final = "plain"
 def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
     rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(measured_with(loop))
-    rates = {arm.key: arm.rate for arm in loop.store.arms()}
-    skill = Skill(rates=rates, asked=tuple(loop.store.asked(loop.champion.id)))
-    dataset = select(loop.store.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, skill=skill)
+    rates = {arm.key: arm.rate for arm in loop.store.arms.all()}
+    skill = Skill(rates=rates, asked=tuple(loop.store.trajectories.asked(loop.champion.id)))
+    dataset = select(
+        loop.store.trajectories.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, skill=skill
+    )
     dataset = _with_outside(loop, dataset, rules.max_rows, rnd.seed, audit)
     counts = {**dataset.counts, "audited_against": audit.tasks}
     dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
@@ -45,7 +47,7 @@ def _with_outside(loop: Loop, dataset: Dataset, most: int, seed: int, audit: Dat
     outside = loop.config.training.outside
     shares = {"traces": (outside.traces, outside.arm), "corrections": (outside.corrections, CORRECTION)}
     for name, (share, arm) in shares.items():
-        found = list(loop.store.lessons(arm)) if share else []
+        found = list(loop.store.traces.lessons(arm)) if share else []
         if found:
             dataset = shared(dataset, found, (name, share, most), seed, audit.leak)
     return dataset
@@ -79,7 +81,7 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
         Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest, evidence=evidence
     )
     policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
-    loop.store.add_policy(policy, Standing.CANDIDATE, round=rnd)
+    loop.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
 
 
 def _has_room(loop: Loop, scratch: Path) -> None:
@@ -94,7 +96,7 @@ def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]
     dataset, scratch = from_to
     rows = scratch / "rows.jsonl"
     with rows.open("w", encoding="utf-8") as file:
-        for row in rows_of(champion, loop.store.dataset_rows(dataset.id)):
+        for row in rows_of(champion, loop.store.datasets.rows(dataset.id)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     training = loop.config.training.model_dump(exclude={"min_rows", "mix", "outside"})
     return {
@@ -152,7 +154,7 @@ def _smaller(job: dict[str, JsonValue], error: OutOfMemory) -> dict[str, JsonVal
 def _tell_smaller(loop: Loop, rnd: Round, job: dict[str, JsonValue], error: OutOfMemory) -> None:
     told = {name: job[name] for name in ("batch_tokens", "gradient_checkpointing")}
     log.warning("trainer_out_of_memory", message=str(error), step=loop.board.now.done, **told)
-    loop.store.event("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
+    loop.store.events.record("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
 
 
 def _attempt(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -180,12 +182,12 @@ def _tell_engine(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
     log.info("training_begins", **line)
     if line["engine"] == PLAIN:
         log.warning("training_without_shared_prefixes", message=line.get("why", ""))
-        loop.store.event("training.plain_batches", round=rnd.id, why=line.get("why", ""))
+        loop.store.events.record("training.plain_batches", round=rnd.id, why=line.get("why", ""))
 
 
 def _tell(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
     loss = float(str(line["loss"]))
     losses = (*loop.board.now.losses, loss)[-400:]
     loop.board.update(done=line["step"], total=line["steps"], loss=loss, losses=losses)
-    loop.store.training_step(rnd, TrainingStep.model_validate(line))
+    loop.store.training.record(rnd, TrainingStep.model_validate(line))
     log.info("train_step", **line)

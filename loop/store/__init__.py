@@ -4,34 +4,62 @@ One writer, on SQLite or PostgreSQL. Every unit of work has a natural key, so th
 every method that writes is one transaction, so that a kill leaves all of it or nothing (rule 6).
 """
 
-import time
 from collections.abc import Callable
+from typing import Final, Self
 
 from loop.store import db
 from loop.store.arms import Arms
+from loop.store.database import Database, now
 from loop.store.datasets import Datasets
 from loop.store.events import Events
+from loop.store.gates import Gates
 from loop.store.leases import Leases
 from loop.store.openings import Openings
+from loop.store.plays import Plays
+from loop.store.policies import Policies
+from loop.store.promotions import Promotions
+from loop.store.rounds import Rounds
+from loop.store.soundness import Soundness
 from loop.store.spend import Spend
 from loop.store.suites import Suites
+from loop.store.tasks import Tasks
 from loop.store.traces import Traces
 from loop.store.training import Training
+from loop.store.trajectories import Trajectories
 from loop.store.verdicts import Verdicts
 
-__all__ = ["Store"]
+__all__ = ["Database", "Store", "now"]
+
+MAX_ATTEMPTS: Final = 5
+"""How often a provider may fail a play before the play is given up."""
 
 
-def now() -> int:
-    """Microseconds since the epoch."""
-    return time.time_ns() // 1000
+class Store:
+    """Everything that loopd knows, in SQL: one attribute a noun, all over one database."""
 
-
-class Store(Traces, Datasets, Verdicts, Suites, Openings, Arms, Spend, Training, Leases, Events):
-    """Everything that loopd knows, in SQL. One file a noun; this class is their sum."""
+    def __init__(self, database: Database, max_attempts: int = MAX_ATTEMPTS) -> None:
+        self.database = database
+        self.arms = Arms(database)
+        self.events = Events(database)
+        self.leases = Leases(database)
+        self.openings = Openings(database)
+        self.rounds = Rounds(database)
+        self.gates = Gates(database, self.rounds)
+        self.policies = Policies(database, self.rounds)
+        self.promotions = Promotions(database, self.rounds)
+        self.soundness = Soundness(database)
+        self.spend = Spend(database)
+        self.tasks = Tasks(database)
+        self.suites = Suites(database, self.tasks)
+        self.training = Training(database)
+        self.trajectories = Trajectories(database, self.tasks)
+        self.datasets = Datasets(database, self.trajectories)
+        self.plays = Plays(database, self.tasks, self.trajectories, max_attempts)
+        self.traces = Traces(database, self.tasks, self.trajectories)
+        self.verdicts = Verdicts(database)
 
     @classmethod
-    def open(cls, url: str, *, max_attempts: int = 5, clock: Callable[[], int] = now) -> "Store":
+    def open(cls, url: str, *, max_attempts: int = MAX_ATTEMPTS, clock: Callable[[], int] = now) -> Self:
         """Open a store, and bring its schema up to date.
 
         Args:
@@ -44,4 +72,16 @@ class Store(Traces, Datasets, Verdicts, Suites, Openings, Arms, Spend, Training,
             CannotCreate: the file cannot be written, or the server cannot be reached.
         """
         db.upgrade(url)
-        return cls(db.engine(url), db.engine(url, write=False), clock, max_attempts)
+        return cls(Database(db.engine(url), db.engine(url, write=False), clock), max_attempts)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Use the store as a context manager."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close it."""
+        self.close()

@@ -5,27 +5,30 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy import select, text
 
 from curriculum.posterior import interval
-from loop.store.base import Base
+from loop.store.database import Database
 from loop.store.rows import Values, body
 from loop.store.tables import Arm as ArmRow
 from loop.types import Arm, ArmKey
 
 
-class Arms(Base):
+class Arms:
     """The arms, each with its posterior."""
 
-    def arms(self) -> tuple[Arm, ...]:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self) -> tuple[Arm, ...]:
         """Every arm that was ever saved, by name."""
-        with self._read() as connection:
+        with self._db.read() as connection:
             bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
         return tuple(Arm.model_validate_json(each) for each in bodies)
 
-    def save_arms(self, arms: Iterable[Arm]) -> None:
+    def save(self, arms: Iterable[Arm]) -> None:
         """Save arms, each in place of what was known of it."""
-        with self._write() as connection:
-            self._upsert(connection, ArmRow, [self._arm(arm) for arm in arms])
+        with self._db.write() as connection:
+            self._db.upsert(connection, ArmRow, [self._arm(arm) for arm in arms])
 
-    def change_arms(self, change: Callable[[Mapping[ArmKey, Arm]], Iterable[Arm]]) -> None:
+    def change(self, change: Callable[[Mapping[ArmKey, Arm]], Iterable[Arm]]) -> None:
         """Read every arm, change some, save those: one transaction.
 
         So neither what a round learned nor what an operator set meanwhile is lost.
@@ -33,12 +36,12 @@ class Arms(Base):
         Args:
             change: from what is known, by key, to the arms to save.
         """
-        with self._write() as connection:
+        with self._db.write() as connection:
             if connection.dialect.name == "postgresql":  # SQLite's one writer needs no lock
                 connection.execute(text("lock table arm in share row exclusive mode"))
             bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
             known = {arm.key: arm for arm in map(Arm.model_validate_json, bodies)}
-            self._upsert(connection, ArmRow, [self._arm(arm) for arm in change(known)])
+            self._db.upsert(connection, ArmRow, [self._arm(arm) for arm in change(known)])
 
     def _arm(self, arm: Arm) -> Values:
         key = arm.key
@@ -46,4 +49,4 @@ class Arms(Base):
         where = {"name": str(key), "backends": "+".join(key.backends), "family": key.family, "tier": key.tier}
         low, high = interval(arm)
         shown = {"low": low, "high": high, "frozen": int(arm.frozen)}
-        return where | known | shown | {"body": body(arm), "changed": self._clock()}
+        return where | known | shown | {"body": body(arm), "changed": self._db.clock()}

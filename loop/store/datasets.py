@@ -6,7 +6,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select, update
 
 from loop.errors import NotFound
-from loop.store.base import AnyRow
+from loop.store.database import AnyRow, Database
 from loop.store.rows import part
 from loop.store.tables import Dataset as DatasetTable
 from loop.store.tables import DatasetRow
@@ -16,10 +16,14 @@ from loop.store.trajectories import Trajectories
 from loop.types import Accepted, Dataset, Round
 
 
-class Datasets(Trajectories):
+class Datasets:
     """The datasets. The database refuses a row that is not a training play of a training task."""
 
-    def save_dataset(self, rnd: Round, dataset: Dataset) -> Dataset:
+    def __init__(self, database: Database, trajectories: Trajectories) -> None:
+        self._db = database
+        self._trajectories = trajectories
+
+    def save(self, rnd: Round, dataset: Dataset) -> Dataset:
         """Keep a round's dataset. Doing so twice is a no-op.
 
         Raises:
@@ -30,43 +34,43 @@ class Datasets(Trajectories):
             "rows": len(dataset.rows),
             "counts": part(dataset, "counts"),
             "rules": part(dataset, "rules"),
-            "made": self._clock(),
+            "made": self._db.clock(),
         }
         rows = [{"dataset": dataset.id, "place": place, "trajectory": each} for place, each in enumerate(dataset.rows)]
-        with self._write() as connection:
-            self._insert_once(connection, DatasetTable, [head])
-            self._insert_once(connection, DatasetRow, rows)
+        with self._db.write() as connection:
+            self._db.insert_once(connection, DatasetTable, [head])
+            self._db.insert_once(connection, DatasetRow, rows)
             connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(dataset=dataset.id))
         return dataset
 
-    def dataset(self, rnd: Round) -> Dataset | None:
+    def of(self, rnd: Round) -> Dataset | None:
         """Return the round's dataset, if it has one."""
-        with self._read() as connection:
+        with self._db.read() as connection:
             found = connection.scalar(select(RoundRow.dataset).where(RoundRow.id == rnd.id))
             return self._dataset(connection, found) if found else None
 
-    def dataset_names(self) -> tuple[str, ...]:
+    def ids(self) -> tuple[str, ...]:
         """Ids of all datasets, the oldest first."""
-        with self._read() as connection:
+        with self._db.read() as connection:
             return tuple(connection.scalars(select(DatasetTable.id).order_by(DatasetTable.made, DatasetTable.id)))
 
-    def dataset_named(self, dataset_id: str) -> Dataset:
+    def get(self, dataset_id: str) -> Dataset:
         """Look a dataset up by its id.
 
         Raises:
             NotFound: there is no such dataset.
         """
-        with self._read() as connection:
+        with self._db.read() as connection:
             return self._dataset(connection, dataset_id)
 
-    def dataset_rows(self, dataset_id: str) -> Iterator[Accepted]:
+    def rows(self, dataset_id: str) -> Iterator[Accepted]:
         """Yield a dataset's trajectories, in its order."""
         query = (
             select(DatasetRow.place, TrajectoryRow)
             .join(TrajectoryRow, TrajectoryRow.id == DatasetRow.trajectory)
             .where(DatasetRow.dataset == dataset_id)
         )
-        return self._paged(query, DatasetRow.place, self._accepted)
+        return self._db.paged(query, DatasetRow.place, self._trajectories.accepted_of)
 
     def _dataset(self, connection: Connection, dataset_id: str) -> Dataset:
         head = connection.execute(select(DatasetTable).where(DatasetTable.id == dataset_id)).first()

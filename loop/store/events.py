@@ -7,30 +7,33 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from loop.canonical import clean
-from loop.store.base import AnyRow, Base
+from loop.store.database import AnyRow, Database
 from loop.store.doors import facts
 from loop.store.rows import part
 from loop.store.tables import Event as EventRow
 from loop.types import Event
 
 
-class Events(Base):
+class Events:
     """The events, numbered as they came."""
 
-    def event(self, kind: str, **fields: JsonValue) -> Event:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def record(self, kind: str, **fields: JsonValue) -> Event:
         """Write down that something happened."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             told = {name: facts(value) for name, value in fields.items()}
-            event = Event(id=0, at=self._clock(), kind=clean(kind), fields=told)
+            event = Event(id=0, at=self._db.clock(), kind=clean(kind), fields=told)
             row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
-            added = connection.execute(self._insert(EventRow).values(**row).returning(EventRow)).one()
+            added = connection.execute(self._db.insert(EventRow).values(**row).returning(EventRow)).one()
         return _events(connection, [added])[0]
 
-    def events(self, since: int = 0, kind: str | None = None) -> Iterator[Event]:
+    def read(self, since: int = 0, kind: str | None = None) -> Iterator[Event]:
         """Yield the events after a number, the oldest first."""
         query = select(EventRow).where(EventRow.id > since)
         query = query if kind is None else query.where(EventRow.kind == kind)
-        return self._paged(query, EventRow.id, _events)
+        return self._db.paged(query, EventRow.id, _events)
 
 
 def _events(_connection: Connection, rows: Sequence[AnyRow]) -> list[Event]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from loop.store.gates import Gates
-from loop.store.tables import Decision
+from loop.store.database import Database
+from loop.store.gates import gate_row
+from loop.store.tables import Decision, Opening
 from loop.store.tables import GateResult as GateRow
 from loop.store.tables import Promotion as PromotionRow
 from loop.types import GateResult, Record, Round
@@ -20,10 +21,13 @@ class Succession(Record):
     before: str
 
 
-class Openings(Gates):
+class Openings:
     """What the sealed twins of the gates said. They decide nothing: the promotion stands before they are opened."""
 
-    def unopened(self, gates: Sequence[str]) -> Succession | None:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def owed(self, gates: Sequence[str]) -> Succession | None:
         """Return the latest promotion if its champion still stands and not all of these gates' twins were judged.
 
         Args:
@@ -31,7 +35,7 @@ class Openings(Gates):
         """
         crowned = PromotionRow.decision != Decision.REJECTED
         latest = select(PromotionRow).where(crowned).order_by(PromotionRow.id.desc()).limit(1)
-        with self._read() as connection:
+        with self._db.read() as connection:
             row = connection.execute(latest).first()
             if row is None or row.decision != Decision.PROMOTED:
                 return None
@@ -42,8 +46,20 @@ class Openings(Gates):
             return None
         return Succession(round=row.round or latest_round or 0, champion=row.candidate, before=row.champion)
 
-    def save_opened(self, rnd: Round, results: Sequence[GateResult]) -> None:
+    def save(self, rnd: Round, results: Sequence[GateResult]) -> None:
         """Keep what the twins said of a promotion, all of it at once."""
-        rows = [self._gate(rnd, result.candidate, result.champion, result) for result in results]
-        with self._write() as connection:
-            self._upsert(connection, GateRow, rows)
+        now = self._db.clock()
+        rows = [gate_row(now, rnd, result.candidate, result.champion, result) for result in results]
+        with self._db.write() as connection:
+            self._db.upsert(connection, GateRow, rows)
+
+    def note(self, rnd: Round, suite_id: str, policy_id: str) -> None:
+        """Count one opening of a sealed suite; the same opening is counted once."""
+        row = {"suite": suite_id, "policy": policy_id, "round": rnd.id, "opened": self._db.clock()}
+        with self._db.write() as connection:
+            self._db.insert_once(connection, Opening, [row])
+
+    def count(self, suite_id: str) -> int:
+        """How often a sealed suite was opened."""
+        with self._db.read() as connection:
+            return connection.scalar(select(func.count()).where(Opening.suite == suite_id)) or 0

@@ -6,14 +6,13 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
 from loop.canonical import NotJson
 from loop.errors import FailureKind, NotFound
+from loop.store.database import Database
 from loop.store.doors import kept
-from loop.store.rows import Spelled, Values, play_of, play_row, prompt_row, spell
-from loop.store.tables import Catalogue as CatalogueRow
-from loop.store.tables import Message as MessageRow
+from loop.store.rows import play_of, play_row, prompt_row
 from loop.store.tables import Play as PlayRow
-from loop.store.tables import PlayState, Prompt, ToolCall
-from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.tables import PlayState, Prompt
 from loop.store.tasks import Tasks
+from loop.store.trajectories import Trajectories
 from loop.types import End, Failure, Play, Purpose, Round, Task, Trajectory
 
 UNKNOWN = Failure(kind=FailureKind.LOST, message="the play ended without a word")
@@ -24,13 +23,19 @@ SETTLE = (
 )
 
 
-class Plays(Tasks):
+class Plays:
     """The plays. Owing the same play twice, or finishing it twice, changes nothing."""
+
+    def __init__(self, database: Database, tasks: Tasks, trajectories: Trajectories, max_attempts: int) -> None:
+        self._db = database
+        self._tasks = tasks
+        self._trajectories = trajectories
+        self._max_attempts = max_attempts
 
     def planned(self, rnd: Round) -> bool:
         """Whether the round's training plays have been decided on."""
         query = select(PlayRow.id).where(PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN).limit(1)
-        with self._read() as connection:
+        with self._db.read() as connection:
             return connection.scalar(query) is not None
 
     def owe(self, rnd: Round, tasks: Sequence[Task], plays: Sequence[Play]) -> None:
@@ -39,14 +44,14 @@ class Plays(Tasks):
         Raises:
             CheckNegative: a task's leak group is already used in another split.
         """
-        with self._write() as connection:
-            self._add_tasks(
+        with self._db.write() as connection:
+            self._tasks.add(
                 connection, list({task.id: task for task in (*tasks, *(play.task for play in plays))}.values())
             )
             first = connection.scalar(select(func.count()).where(PlayRow.round == rnd.id)) or 0
-            self._insert_once(connection, Prompt, [prompt_row(system) for system in {play.system for play in plays}])
-            rows = [play_row(play, first + place, self._clock()) for place, play in enumerate(plays)]
-            self._insert_once(connection, PlayRow, rows)
+            self._db.insert_once(connection, Prompt, [prompt_row(system) for system in {play.system for play in plays}])
+            rows = [play_row(play, first + place, self._db.clock()) for place, play in enumerate(plays)]
+            self._db.insert_once(connection, PlayRow, rows)
 
     def owed(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Play]:
         """Plays still to be played, in the order in which they were owed."""
@@ -56,16 +61,16 @@ class Plays(Tasks):
             .where(PlayRow.round == rnd.id, PlayRow.purpose == purpose, PlayRow.state == PlayState.OWED)
             .order_by(PlayRow.position)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(query).all()
-            tasks = self._tasks(connection, [row.task for row in rows])
+            tasks = self._tasks.load(connection, [row.task for row in rows])
         return [play_of(row, tasks[row.task]) for row in rows]
 
     def progress(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> tuple[int, int]:
         """Plays that need nothing more, and all plays."""
         settled = func.coalesce(func.sum(case((PlayRow.state != PlayState.OWED, 1), else_=0)), 0)
         query = select(settled, func.count()).where(PlayRow.round == rnd.id, PlayRow.purpose == purpose)
-        with self._read() as connection:
+        with self._db.read() as connection:
             done, total = connection.execute(query).one()
         return int(done), int(total)
 
@@ -85,29 +90,29 @@ class Plays(Tasks):
             self._fail(play, trajectory.failure or UNKNOWN)
             return None
         try:
-            spelled = spell(play, trajectory, self._clock(), self._stored)
+            spelled = self._trajectories.spell(play, trajectory)
         except NotJson as error:
             self._fail(play, Failure(kind=FailureKind.BAD_OUTPUT, message=str(error)))
             return None
-        with self._write() as connection:
+        with self._db.write() as connection:
             settled = self._settle(connection, play, PlayState.DONE)
             if settled:
-                self._store(connection, spelled, [spelled.trajectory])
+                self._trajectories.insert(connection, [spelled])
         if settled:
-            self._remember(row["id"] for row in (*spelled.catalogues, *spelled.prompts))
+            self._trajectories.committed([spelled])
         return play.id
 
     def abandon(self, plays: Sequence[Play], reason: str) -> None:
         """Give up plays, so that the round goes on without them: every teacher is parked, say."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             for play in plays:
                 gone = PlayRow.id == play.id, PlayRow.state == PlayState.OWED
-                values = {"state": PlayState.DEAD, "failure_message": kept(reason), "ended": self._clock()}
+                values = {"state": PlayState.DEAD, "failure_message": kept(reason), "ended": self._db.clock()}
                 connection.execute(update(PlayRow).where(*gone).values(**values))
 
     def _settle(self, connection: Connection, play: Play, state: PlayState) -> bool:
         """Move a play to its end; false where it has a trajectory already."""
-        if connection.execute(SETTLE, {"play": play.id, "to": state, "now": self._clock()}).rowcount:
+        if connection.execute(SETTLE, {"play": play.id, "to": state, "now": self._db.clock()}).rowcount:
             return True
         self._state(connection, play)
         return False
@@ -118,17 +123,8 @@ class Plays(Tasks):
             raise NotFound(f"Nobody owes play {play.id}")
         return row
 
-    def _store(self, connection: Connection, spelled: Spelled, trajectories: Sequence[Values]) -> None:
-        self._insert_once(connection, CatalogueRow, spelled.catalogues)
-        self._insert_once(connection, Prompt, spelled.prompts)
-        connection.execute(self._insert(TrajectoryRow), trajectories)
-        if spelled.messages:
-            connection.execute(self._insert(MessageRow), spelled.messages)
-        if spelled.calls:
-            connection.execute(self._insert(ToolCall), spelled.calls)
-
     def _fail(self, play: Play, failure: Failure) -> None:
-        with self._write() as connection:
+        with self._db.write() as connection:
             row = self._state(connection, play)
             if row.state != PlayState.OWED:
                 return
@@ -139,6 +135,6 @@ class Plays(Tasks):
                 "failure": failure.kind,
                 "failure_message": kept(failure.message)[:2000],
                 "retry_at": failure.retry_at,
-                "ended": self._clock() if spent else None,
+                "ended": self._db.clock() if spent else None,
             }
             connection.execute(update(PlayRow).where(PlayRow.id == play.id).values(**values))

@@ -1,27 +1,31 @@
-"""Policies and their places. Who becomes champion is decided in `loop.store.gates`."""
+"""Policies and their places. Who becomes champion is decided in `loop.store.promotions`."""
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnClause, ColumnElement, Connection, column, select, table, update
 
 from loop.canonical import clean, digest
 from loop.errors import CheckNegative, NotFound
-from loop.store.base import AnyRow, AnySelect
+from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.rounds import Rounds
 from loop.store.rows import Values, prompt_row
 from loop.store.tables import Decision, Promotion, Prompt
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Round as RoundRow
-from loop.types import Policy, Precision, Round, RoundState, Standing
+from loop.types import Policy, Precision, Round, RoundState, Standing, Transfer
 
 AGAIN: Final = (Standing.REJECTED, Standing.RETIRED, Standing.SPECIALIST)
 """Who may be a candidate again."""
 
 
-class Policies(Rounds):
+class Policies:
     """The policies. One champion at most; the first is crowned here, every later one by its gates."""
 
-    def add_policy(
+    def __init__(self, database: Database, rounds: Rounds) -> None:
+        self._db = database
+        self._rounds = rounds
+
+    def add(
         self,
         policy: Policy,
         standing: Standing,
@@ -37,9 +41,9 @@ class Policies(Rounds):
         Raises:
             sqlalchemy.exc.IntegrityError: a second champion, or an unknown parent.
         """
-        with self._write() as connection:
-            self._insert_once(connection, Prompt, [prompt_row(policy.system)])
-            self._insert_once(connection, PolicyRow, [self._policy_row(policy, standing, round)])
+        with self._db.write() as connection:
+            self._db.insert_once(connection, Prompt, [prompt_row(policy.system)])
+            self._db.insert_once(connection, PolicyRow, [self._policy_row(policy, standing, round)])
             if standing is Standing.CHAMPION:
                 self._crown_first(connection, policy)
             if round is not None:
@@ -62,16 +66,16 @@ class Policies(Rounds):
         decided = select(Promotion.round).where(Promotion.round.is_not(None))
         waits = RoundRow.state != RoundState.FAILED, RoundRow.id.not_in(decided)
         open_still = RoundRow.candidate == policy.id, *waits
-        with self._write() as connection:
+        with self._db.write() as connection:
             waiting = connection.scalar(select(RoundRow.id).where(*open_still))
             if waiting is not None:
                 return waiting
             if connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy.id)) == Standing.CHAMPION:
                 raise CheckNegative(f"{policy.id[:12]} is champion already. List the policies: loopd model list")
-            rnd = Round(id=self._next_round(connection), state=RoundState.GATE, seed=seed, config=config)
-            self._insert_once(connection, Prompt, [prompt_row(policy.system)])
-            self._insert_once(connection, PolicyRow, [self._policy_row(policy, Standing.CANDIDATE, rnd)])
-            self._begin(connection, rnd)
+            rnd = Round(id=self._rounds.next_number(connection), state=RoundState.GATE, seed=seed, config=config)
+            self._db.insert_once(connection, Prompt, [prompt_row(policy.system)])
+            self._db.insert_once(connection, PolicyRow, [self._policy_row(policy, Standing.CANDIDATE, rnd)])
+            self._rounds.begin(connection, rnd)
             self._propose(connection, policy, rnd)
         return rnd.id
 
@@ -83,7 +87,7 @@ class Policies(Rounds):
         """Return the policy that a round proposed, whatever became of it."""
         return self._policy(PolicyRow.id == select(RoundRow.candidate).where(RoundRow.id == rnd.id).scalar_subquery())
 
-    def policy(self, policy_id: str) -> Policy:
+    def get(self, policy_id: str) -> Policy:
         """Look a policy up.
 
         Raises:
@@ -100,25 +104,36 @@ class Policies(Rounds):
         Raises:
             NotFound: there is no such policy.
         """
-        with self._read() as connection:
+        with self._db.read() as connection:
             found = connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy_id))
         if found is None:
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
         return Standing(found)
 
-    def policies(self) -> tuple[tuple[Policy, Standing], ...]:
+    def all(self) -> tuple[tuple[Policy, Standing], ...]:
         """Every policy with its place, the oldest first."""
         query = _with_prompt().order_by(PolicyRow.added, PolicyRow.id)
-        with self._read() as connection:
+        with self._db.read() as connection:
             return tuple((_policy(row), Standing(row.standing)) for row in connection.execute(query))
 
+    def transfer(self, policy_id: str) -> tuple[Transfer, ...]:
+        """Say what a policy's training did to every backend that was measured, the greatest loss first."""
+        columns: list[ColumnClause[Any]] = [column(name) for name in Transfer.model_fields]
+        query = select(*columns).select_from(table("v_transfer")).where(column("policy") == policy_id)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        found = [Transfer.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+        return tuple(
+            sorted(found, key=lambda each: (each.difference or 0.0, each.evaluated_backend, each.trained_backend))
+        )
+
     def _policy(self, condition: ColumnElement[bool]) -> Policy | None:
-        with self._read() as connection:
+        with self._db.read() as connection:
             row = connection.execute(_with_prompt().where(condition)).first()
         return None if row is None else _policy(row)
 
     def _policy_row(self, policy: Policy, standing: Standing, rnd: Round | None) -> Values:
-        now = self._clock()
+        now = self._db.clock()
         return {
             "id": policy.id,
             "base": policy.base,
@@ -139,13 +154,15 @@ class Policies(Rounds):
         if connection.scalar(select(PolicyRow.standing).where(here)) == Standing.CHAMPION:
             return
         first = {"candidate": policy.id, "decision": Decision.FIRST, "gates": 0, "reason": "the stock model"}
-        connection.execute(self._insert(Promotion).values(**first, decided=self._clock()))
-        connection.execute(update(PolicyRow).where(here).values(standing=Standing.CHAMPION, changed=self._clock()))
+        connection.execute(self._db.insert(Promotion).values(**first, decided=self._db.clock()))
+        connection.execute(update(PolicyRow).where(here).values(standing=Standing.CHAMPION, changed=self._db.clock()))
 
     def _propose(self, connection: Connection, policy: Policy, rnd: Round) -> None:
         connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(candidate=policy.id))
         again = PolicyRow.id == policy.id, PolicyRow.standing.in_(AGAIN)
-        connection.execute(update(PolicyRow).where(*again).values(standing=Standing.CANDIDATE, changed=self._clock()))
+        connection.execute(
+            update(PolicyRow).where(*again).values(standing=Standing.CANDIDATE, changed=self._db.clock())
+        )
 
 
 def _with_prompt() -> AnySelect:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, func, select, update
 
 from loop.errors import LoopdError, NotFound
-from loop.store.base import AnyRow, Base
+from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.tables import Round as RoundRow
 from loop.types import MOVES, Round, RoundState
@@ -13,52 +13,55 @@ UNFINISHED = select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(Round
 """The round to go on with: the oldest that has not ended."""
 
 
-class Rounds(Base):
+class Rounds:
     """The rounds, each a row whose state moves only as `MOVES` allows."""
 
-    def open_round(self, config: str, seed: int) -> Round:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def open(self, config: str, seed: int) -> Round:
         """Return the unfinished round, or begin a new one.
 
         Args:
             config: digest of the configuration; a changed one starts with the next round.
             seed: what a new round's sampling is drawn from.
         """
-        with self._write() as connection:
+        with self._db.write() as connection:
             found = connection.execute(UNFINISHED).first()
             if found:
                 return _round(found)
-            rnd = Round(id=self._next_round(connection), state=RoundState.SAMPLE, seed=seed, config=config)
-            self._begin(connection, rnd)
+            rnd = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
+            self.begin(connection, rnd)
         return rnd
 
     def unfinished(self) -> Round | None:
-        """Return the round that `open_round` would go on with; None where it would begin one."""
-        with self._read() as connection:
+        """Return the round that `open` would go on with; None where it would begin one."""
+        with self._db.read() as connection:
             found = connection.execute(UNFINISHED).first()
         return None if found is None else _round(found)
 
     def proposed(self, rnd: Round) -> bool:
         """Whether a round began at its gates, with a candidate that needed no training: it never had a dataset."""
         query = select(RoundRow.candidate, RoundRow.dataset).where(RoundRow.id == rnd.id)
-        with self._read() as connection:
+        with self._db.read() as connection:
             row = connection.execute(query).one()
         return row.candidate is not None and row.dataset is None
 
-    def round(self, number: int) -> Round:
+    def get(self, number: int) -> Round:
         """Look a round up.
 
         Raises:
             NotFound: there is no such round.
         """
-        with self._read() as connection:
+        with self._db.read() as connection:
             found = connection.execute(select(RoundRow).where(RoundRow.id == number)).first()
         if found is None:
             raise NotFound(f"There is no round {number}. See: loopd status")
         return _round(found)
 
-    def rounds(self) -> tuple[Round, ...]:
+    def all(self) -> tuple[Round, ...]:
         """Every round, the oldest first."""
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(select(RoundRow).where(RoundRow.id > 0).order_by(RoundRow.id)).all()
         return tuple(_round(row) for row in rows)
 
@@ -83,18 +86,20 @@ class Rounds(Base):
         """
         return self._set(rnd, rnd.model_copy(update={"attempts": rnd.attempts + 1}))
 
-    def _next_round(self, connection: Connection) -> int:
+    def next_number(self, connection: Connection) -> int:
+        """Number the next round, inside a transaction."""
         return (connection.scalar(select(func.max(RoundRow.id))) or 0) + 1
 
-    def _begin(self, connection: Connection, rnd: Round) -> None:
-        now, values = self._clock(), rnd.model_dump(include={"id", "state", "seed", "config", "attempts"})
-        connection.execute(self._insert(RoundRow).values(**values, started=now, changed=now))
+    def begin(self, connection: Connection, rnd: Round) -> None:
+        """Insert a new round, inside a transaction."""
+        now, values = self._db.clock(), rnd.model_dump(include={"id", "state", "seed", "config", "attempts"})
+        connection.execute(self._db.insert(RoundRow).values(**values, started=now, changed=now))
 
     def _set(self, seen: Round, wanted: Round) -> Round:
         here = (RoundRow.id == seen.id) & (RoundRow.state == seen.state)
         values = {"state": wanted.state, "attempts": wanted.attempts, "reason": wanted.reason}
-        with self._write() as connection:
-            change = update(RoundRow).where(here).values(**values, changed=self._clock())
+        with self._db.write() as connection:
+            change = update(RoundRow).where(here).values(**values, changed=self._db.clock())
             if connection.execute(change).rowcount != 1:
                 raise LoopdError(f"Round {seen.id} is no longer in {seen.state}: another loopd moved it")
         return wanted

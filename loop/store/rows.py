@@ -7,9 +7,10 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
-from loop.store.base import AnyRow
+from loop.redaction import blanked
+from loop.store.database import AnyRow
 from loop.store.doors import said
-from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage
+from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage, Verdict
 
 Values = dict[str, Any]
 
@@ -104,6 +105,20 @@ def play_of(row: AnyRow, task: Task) -> Play:
         rule=Rule(name=row.rule, steps_per_turn=row.steps_per_turn),
         system=row.content,
     )
+
+
+def verdict_row(trajectory_id: str, verdict: Verdict, now: int) -> Values:
+    """One row of `verdict`."""
+    return {
+        "trajectory": trajectory_id,
+        "checker": verdict.checker,
+        "version": verdict.version,
+        "passed": int(verdict.passed),
+        "score": verdict.score,
+        "reason": clean(blanked(verdict.reason)),
+        "evidence": blanked(part(verdict, "evidence")),
+        "judged": now,
+    }
 
 
 class Spelled(NamedTuple):

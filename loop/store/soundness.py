@@ -1,21 +1,32 @@
-"""What the soundness ledger rests on: replays of plans, and what teachers made of a task."""
+"""The soundness ledger: what is known against tasks, replays of plans, and what teachers made of a task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import case, delete, func, select
 
 from loop.canonical import clean
+from loop.store.database import Database
 from loop.store.tables import Defect, SuiteTask
 from loop.store.tables import Replay as ReplayRow
 from loop.store.tables import Score as ScoreRow
 from loop.store.tables import Trajectory as TrajectoryRow
-from loop.store.tasks import UNSOUND, Tasks
 from loop.types import Record
 
+UNSOUND: Final = "unsound"
+"""The kind of flaw that leaves its task out of every score; any other kind is a remark."""
 AIDED: Final = ("scripted", "cloned", "idle")
 """Players that see the plan, or do not even try: what they make of a task says nothing about the user's words.
 `v_ledger` has them too."""
+
+
+class Flaw(Record):
+    """One line of the soundness ledger: what is known against a task, and where that was learned."""
+
+    task: str
+    kind: str
+    source: str
+    note: str = ""
 
 
 class Replay(Record):
@@ -34,20 +45,42 @@ class Attempts(Record):
     wins: int = 0
 
 
-class Soundness(Tasks):
-    """The ledger's parts."""
+class Soundness:
+    """The ledger and its parts."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def note(self, flaw: Flaw) -> None:
+        """Enter something into the soundness ledger; the same finding of the same source is kept once."""
+        self.note_all([flaw])
+
+    def note_all(self, flaws: Iterable[Flaw]) -> None:
+        """Enter findings into the soundness ledger at once; nothing is written where there is none."""
+        now = self._db.clock()
+        rows = [flaw.model_dump() | {"note": clean(flaw.note), "added": now} for flaw in flaws]
+        if rows:
+            with self._db.write() as connection:
+                self._db.upsert(connection, Defect, rows)
+
+    def flaws(self) -> Iterator[Flaw]:
+        """The soundness ledger."""
+        query = select(Defect.task, Defect.kind, Defect.source, Defect.note)
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(Defect.task, Defect.kind, Defect.source)).all()
+        return (Flaw(task=row.task, kind=row.kind, source=row.source, note=row.note) for row in rows)
 
     def save_replays(self, replays: Sequence[Replay]) -> None:
         """Keep the latest replay of each task."""
-        now = self._clock()
+        now = self._db.clock()
         rows = [
             {"task": each.task, "passed": int(each.passed), "reason": clean(each.reason), "replayed": now}
             for each in replays
         ]
-        with self._write() as connection:
-            self._upsert(connection, ReplayRow, rows)
+        with self._db.write() as connection:
+            self._db.upsert(connection, ReplayRow, rows)
 
-    def attempts_on(self, suite_id: str) -> Mapping[str, Attempts]:
+    def attempts(self, suite_id: str) -> Mapping[str, Attempts]:
         """Count judged plays and wins of teachers on a suite's tasks, those that play the plan left out.
 
         A win is a score's where there is one: a suite's own checkers may have judged it.
@@ -71,16 +104,16 @@ class Soundness(Tasks):
             )
             .group_by(TrajectoryRow.task)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             return {task: Attempts(plays=plays, wins=wins) for task, plays, wins in connection.execute(query)}
 
     def unsound(self, suite_id: str) -> frozenset[str]:
         """Ids of a suite's tasks that no score may count."""
         query = select(Defect.task).join(SuiteTask, SuiteTask.task == Defect.task)
-        with self._read() as connection:
+        with self._db.read() as connection:
             return frozenset(connection.scalars(query.where(SuiteTask.suite == suite_id, Defect.kind == UNSOUND)))
 
-    def withdraw_flaw(self, task: str, source: str) -> None:
+    def withdraw(self, task: str, source: str) -> None:
         """Take back what one source said against a task."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             connection.execute(delete(Defect).where(Defect.task == task, Defect.source == source))

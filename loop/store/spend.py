@@ -3,7 +3,7 @@
 from sqlalchemy import func, select, update
 
 from loop.errors import LoopdError
-from loop.store.base import Base
+from loop.store.database import Database
 from loop.store.doors import kept
 from loop.store.tables import CallState, Quota, TeacherCall
 from loop.types import Record, Usage
@@ -18,14 +18,23 @@ class Parked(Record):
     reason: str
 
 
-class Spend(Base):
+class Spend:
     """What the teachers cost. A call that was never settled counts as spent, at its reservation."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def reserve(self, teacher: str, most: Usage, *, play: str | None = None, round: int | None = None) -> int:  # noqa: A002 - a round's word everywhere
         """Book the most that a call may cost, before it is sent; returns the call's number."""
-        row = {"teacher": teacher, "play": play, "round": round, "reserved": self._clock(), **most.model_dump()}
-        with self._write() as connection:
-            add = self._insert(TeacherCall).values(state=CallState.SENT, **row)
+        row = {
+            "teacher": teacher,
+            "play": play,
+            "round": round,
+            "reserved": self._db.clock(),
+            **most.model_dump(),
+        }
+        with self._db.write() as connection:
+            add = self._db.insert(TeacherCall).values(state=CallState.SENT, **row)
             return connection.execute(add.returning(TeacherCall.id)).scalar_one()
 
     def settle(self, call: int, usage: Usage, outcome: str = "ok") -> None:
@@ -39,9 +48,14 @@ class Spend(Base):
         Raises:
             LoopdError: no such call is open.
         """
-        values = {"state": CallState.SETTLED, "outcome": kept(outcome), "settled": self._clock(), **usage.model_dump()}
+        values = {
+            "state": CallState.SETTLED,
+            "outcome": kept(outcome),
+            "settled": self._db.clock(),
+            **usage.model_dump(),
+        }
         here = TeacherCall.id == call, TeacherCall.state == CallState.SENT
-        with self._write() as connection:
+        with self._db.write() as connection:
             if connection.execute(update(TeacherCall).where(*here).values(**values)).rowcount != 1:
                 raise LoopdError(f"Teacher call {call} is not open")
 
@@ -58,18 +72,18 @@ class Spend(Base):
         query = select(*sums).where(TeacherCall.reserved >= since)
         query = query if teacher is None else query.where(TeacherCall.teacher == teacher)
         query = query if round is None else query.where(TeacherCall.round == round)
-        with self._read() as connection:
+        with self._db.read() as connection:
             return Usage.model_validate(dict(zip(names, connection.execute(query).one(), strict=True)))
 
     def park(self, parked: Parked) -> None:
         """Note that a credential must wait."""
-        row = parked.model_dump() | {"reason": kept(parked.reason), "changed": self._clock()}
-        with self._write() as connection:
-            self._upsert(connection, Quota, [row])
+        row = parked.model_dump() | {"reason": kept(parked.reason), "changed": self._db.clock()}
+        with self._db.write() as connection:
+            self._db.upsert(connection, Quota, [row])
 
     def parked(self, credential: str) -> Parked | None:
         """Return a credential's last wait, whether or not it is over; None where it never had one."""
-        with self._read() as connection:
+        with self._db.read() as connection:
             row = connection.execute(select(Quota).where(Quota.credential == credential)).first()
         if row is None:
             return None

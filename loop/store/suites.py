@@ -7,17 +7,17 @@ from pydantic_core import from_json
 from sqlalchemy import Label, and_, case, func, select, update
 
 from loop.canonical import canonical
-from loop.store.base import AnyRow, AnySelect
+from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.rows import part
-from loop.store.soundness import Soundness
 from loop.store.tables import Message as MessageRow
-from loop.store.tables import Opening, SuiteTask
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Score as ScoreRow
 from loop.store.tables import Suite as SuiteRow
+from loop.store.tables import SuiteTask
 from loop.store.tables import Task as TaskRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
+from loop.store.tasks import Tasks
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import Purpose, Record, Round, Score, Suite
 
@@ -39,34 +39,38 @@ class Unmeasured(Record):
     trajectory: str
 
 
-class Suites(Soundness):
+class Suites:
     """The suites, each by its digest, and what was scored on them under which fingerprint."""
 
-    def save_suite(self, suite: Suite) -> Suite:
+    def __init__(self, database: Database, tasks: Tasks) -> None:
+        self._db = database
+        self._tasks = tasks
+
+    def save(self, suite: Suite) -> Suite:
         """Keep a suite with its tasks. Doing so twice is a no-op.
 
         Raises:
             CheckNegative: a task's leak group is already used in another split.
         """
-        head = {"id": suite.id, "name": suite.name, "tasks": len(suite.tasks), "added": self._clock()}
+        head = {"id": suite.id, "name": suite.name, "tasks": len(suite.tasks), "added": self._db.clock()}
         rows = [{"suite": suite.id, "place": place, "task": task.id} for place, task in enumerate(suite.tasks)]
-        with self._write() as connection:
+        with self._db.write() as connection:
             if connection.scalar(select(SuiteRow.id).where(SuiteRow.id == suite.id)) is None:
-                self._add_tasks(connection, suite.tasks)
-                self._insert_once(connection, SuiteRow, [head])
-                self._insert_once(connection, SuiteTask, rows)
+                self._tasks.add(connection, suite.tasks)
+                self._db.insert_once(connection, SuiteRow, [head])
+                self._db.insert_once(connection, SuiteTask, rows)
         return suite
 
-    def suite(self, name: str) -> Suite | None:
+    def newest(self, name: str) -> Suite | None:
         """Return the newest suite of a name."""
         newest = select(SuiteRow.id).where(SuiteRow.name == name).order_by(SuiteRow.added.desc(), SuiteRow.id).limit(1)
-        with self._read() as connection:
+        with self._db.read() as connection:
             found = connection.scalar(newest)
             if found is None:
                 return None
             query = select(SuiteTask.task).where(SuiteTask.suite == found).order_by(SuiteTask.place)
             ids = connection.scalars(query).all()
-            tasks = self._tasks(connection, ids)
+            tasks = self._tasks.load(connection, ids)
         return Suite(name=name, tasks=tuple(tasks[each] for each in ids))
 
     def save_scores(
@@ -86,8 +90,8 @@ class Suites(Soundness):
             scores: one a task and sample.
             trajectories: the trajectory behind each, by task and sample.
         """
-        behind, now = trajectories or {}, self._clock()
-        with self._write() as connection:
+        behind, now = trajectories or {}, self._db.clock()
+        with self._db.write() as connection:
             policy = connection.scalar(select(PolicyRow.id).where(PolicyRow.id == subject))
             fixed = {"subject": subject, "suite": suite_id, "fingerprint": fingerprint, "policy": policy, "scored": now}
             rows = [
@@ -96,7 +100,7 @@ class Suites(Soundness):
                 | {"measures": part(score, "measures"), "trajectory": behind.get((score.task, score.sample))}
                 for score in scores
             ]
-            self._insert_once(connection, ScoreRow, rows)
+            self._db.insert_once(connection, ScoreRow, rows)
 
     def score(
         self,
@@ -116,9 +120,9 @@ class Suites(Soundness):
             play_id: the id of the play that was owed under this fingerprint, by subject, task and sample: a round that
                 went on with other settings, and round 0, hold plays of other fingerprints too. None counts all.
         """
-        with self._write() as connection:
+        with self._db.write() as connection:
             rows = list(connection.execute(_played(rnd, suite_id, required)))
-            now = self._clock()
+            now = self._db.clock()
             if play_id is not None:
                 rows = [row for row in rows if row.id == play_id(row.policy or row.player, row.task, row.sample)]
             fixed = {"suite": suite_id, "fingerprint": fingerprint, "scored": now}
@@ -128,13 +132,13 @@ class Suites(Soundness):
                 | {"passed": row.passed, "trajectory": row.id, "measures": canonical(_measures(row))}
                 for row in rows
             ]
-            self._insert_once(connection, ScoreRow, scored)
+            self._db.insert_once(connection, ScoreRow, scored)
 
     def unmeasured(self, subject: str, suite_id: str, fingerprint: str, measure: str) -> list[Unmeasured]:
         """List the scores that lack a measure and whose play is known, by task and sample."""
         here = ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint
         query = select(ScoreRow).where(*here, ScoreRow.trajectory.is_not(None)).order_by(ScoreRow.task, ScoreRow.sample)
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(query).all()
         return [
             Unmeasured(suite_id=suite_id, task=row.task, sample=row.sample, trajectory=row.trajectory)
@@ -144,7 +148,7 @@ class Suites(Soundness):
 
     def add_measures(self, subject: str, fingerprint: str, measures: Mapping[Unmeasured, Mapping[str, float]]) -> None:
         """Add what was measured to scores that are there; all of it or nothing."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             for score, added in measures.items():
                 here = and_(
                     ScoreRow.subject == subject,
@@ -164,7 +168,7 @@ class Suites(Soundness):
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
             .order_by(ScoreRow.task, ScoreRow.sample)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             return [
                 Score(
                     task=row.task,
@@ -183,7 +187,7 @@ class Suites(Soundness):
         """List the suites and fingerprints that a policy (by id) or a teacher (by name) has scores under."""
         met = select(SuiteRow.name, ScoreRow.suite, ScoreRow.fingerprint).join(SuiteRow, SuiteRow.id == ScoreRow.suite)
         query = met.where(ScoreRow.subject == subject).distinct().order_by(SuiteRow.name, ScoreRow.fingerprint)
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(query).all()
         return tuple(Measured(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
 
@@ -198,20 +202,9 @@ class Suites(Soundness):
             .where(ScoreRow.sample == 0, VerdictRow.checker == checker[0], VerdictRow.version == checker[1])
             .order_by(ScoreRow.task)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(query).all()
         return [(row.task, bool(row.passed), from_json(row.evidence)) for row in rows]
-
-    def note_opening(self, rnd: Round, suite_id: str, policy_id: str) -> None:
-        """Count one opening of a sealed suite; the same opening is counted once."""
-        row = {"suite": suite_id, "policy": policy_id, "round": rnd.id, "opened": self._clock()}
-        with self._write() as connection:
-            self._insert_once(connection, Opening, [row])
-
-    def openings(self, suite_id: str) -> int:
-        """How often a sealed suite was opened."""
-        with self._read() as connection:
-            return connection.scalar(select(func.count()).where(Opening.suite == suite_id)) or 0
 
 
 def _played(rnd: Round, suite_id: str, required: Required) -> AnySelect:

@@ -8,13 +8,14 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, func, select
 
 from loop.canonical import canonical, clean, digest
-from loop.store.base import AnyRow, chunks
-from loop.store.rows import Spelled, Values, play_row, prompt_row, spell
-from loop.store.tables import LeakGroup, PlayState, Prompt
+from loop.store.database import AnyRow, Database, chunks
+from loop.store.rows import Values, play_row, prompt_row
 from loop.store.tables import Play as PlayRow
+from loop.store.tables import PlayState, Prompt
 from loop.store.tables import Trace as TraceRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
+from loop.store.tasks import Tasks
 from loop.store.trajectories import Trajectories
 from loop.types import Accepted, Part, Play, Record, Split, Task, Trajectory
 
@@ -58,52 +59,46 @@ class Kept(Record):
     provenance: Provenance
 
 
-class Traces(Trajectories):
+class Traces:
     """The traces. Keeping one twice changes nothing."""
 
-    def known_traces(self, ids: Sequence[str]) -> set[str]:
+    def __init__(self, database: Database, tasks: Tasks, trajectories: Trajectories) -> None:
+        self._db = database
+        self._tasks = tasks
+        self._trajectories = trajectories
+
+    def known(self, ids: Sequence[str]) -> set[str]:
         """Say which of these are there."""
         known: set[str] = set()
-        with self._read() as connection:
+        with self._db.read() as connection:
             for some in chunks(ids):
                 known.update(connection.scalars(select(TraceRow.trajectory).where(TraceRow.trajectory.in_(some))))
         return known
 
-    def splits_of(self, groups: Sequence[str]) -> dict[str, Split]:
-        """Say in which split leak groups lie, where they are known."""
-        found: dict[str, Split] = {}
-        with self._read() as connection:
-            for some in chunks([clean(group) for group in groups]):
-                query = select(LeakGroup.name, LeakGroup.split).where(LeakGroup.name.in_(some))
-                found.update({row.name: Split(row.split) for row in connection.execute(query)})
-        return found
-
-    def keep_traces(self, kept: Sequence[Kept]) -> int:
+    def keep(self, kept: Sequence[Kept]) -> int:
         """Keep traces, all of them or none, and say how many were new.
 
         Raises:
             NotJson: a message cannot be stored as canonical JSON of bounded size.
             CheckNegative: a leak group lies in another split.
         """
-        fresh = list({each.id: each for each in kept if each.id not in self.known_traces([each.id])}.values())
+        fresh = list({each.id: each for each in kept if each.id not in self.known([each.id])}.values())
         if not fresh:
             return 0
-        now = self._clock()
+        now = self._db.clock()
         plays = [_play(each) for each in fresh]
-        spelled = [spell(play, each.trajectory, now, self._stored) for play, each in zip(plays, fresh, strict=True)]
-        with self._write() as connection:
-            self._add_tasks(connection, list({each.task.id: each.task for each in fresh}.values()))
-            self._insert_once(connection, Prompt, [prompt_row("")])
+        spelled = [self._trajectories.spell(play, each.trajectory) for play, each in zip(plays, fresh, strict=True)]
+        with self._db.write() as connection:
+            self._tasks.add(connection, list({each.task.id: each.task for each in fresh}.values()))
+            self._db.insert_once(connection, Prompt, [prompt_row("")])
             settled = {"state": PlayState.DONE, "ended": now}
-            connection.execute(self._insert(PlayRow), [play_row(play, 0, now) | settled for play in plays])
-            self._store_all(connection, spelled)
-            connection.execute(self._insert(TraceRow), [_row(each, now) for each in fresh])
-        self._remember(row["id"] for each in spelled for row in (*each.catalogues, *each.prompts))
+            connection.execute(self._db.insert(PlayRow), [play_row(play, 0, now) | settled for play in plays])
+            self._trajectories.insert(connection, spelled)
+            connection.execute(self._db.insert(TraceRow), [_row(each, now) for each in fresh])
+        self._trajectories.committed(spelled)
         return len(fresh)
 
-    def traces(
-        self, *, arm: str | None = None, origin: str | None = None, accepted: bool | None = None
-    ) -> Iterator[Kept]:
+    def all(self, *, arm: str | None = None, origin: str | None = None, accepted: bool | None = None) -> Iterator[Kept]:
         """Give traces in the order of their ids.
 
         Args:
@@ -120,7 +115,7 @@ class Traces(Trajectories):
             query = query.where(TraceRow.origin == origin)
         if accepted is not None:
             query = query.where(TrajectoryRow.passed == int(accepted))
-        return self._paged(query, TrajectoryRow.id, self._kept)
+        return self._db.paged(query, TrajectoryRow.id, self._kept)
 
     def unfiltered(self, filters: Sequence[tuple[str, int]]) -> Iterator[Kept]:
         """Give traces that lack a verdict of some filter at its version, in the order of their ids."""
@@ -135,7 +130,7 @@ class Traces(Trajectories):
         condition = lacking[0]
         for each in lacking[1:]:
             condition |= each
-        return self._paged(query.where(condition), TrajectoryRow.id, self._kept)
+        return self._db.paged(query.where(condition), TrajectoryRow.id, self._kept)
 
     def lessons(self, arm: str) -> Iterator[Accepted]:
         """Give what is trained on of an arm: of `direct` everything, else what was made for it and all that passed.
@@ -147,25 +142,16 @@ class Traces(Trajectories):
         chosen = TraceRow.arm == arm if arm in (DIRECT, CORRECTION) else (TraceRow.arm == arm) | passed
         made = select(TraceRow.origin).where(TraceRow.arm == arm, TraceRow.origin.is_not(None))
         query = query.where(TrajectoryRow.split == Split.TRAIN, chosen, TrajectoryRow.id.not_in(made))
-        return self._paged(query, TrajectoryRow.id, self._accepted)
+        return self._db.paged(query, TrajectoryRow.id, self._trajectories.accepted_of)
 
-    def count_traces(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Count the traces of every arm."""
         query = select(TraceRow.arm, func.count()).group_by(TraceRow.arm).order_by(TraceRow.arm)
-        with self._read() as connection:
+        with self._db.read() as connection:
             return {row[0]: int(row[1]) for row in connection.execute(query)}
 
-    def _store_all(self, connection: Connection, spelled: Sequence[Spelled]) -> None:
-        catalogues = {row["id"]: row for each in spelled for row in each.catalogues}
-        prompts = {row["id"]: row for each in spelled for row in each.prompts}
-        merged = Spelled({}, list(catalogues.values()), list(prompts.values()), [], [])
-        for each in spelled:
-            merged.messages.extend(each.messages)
-            merged.calls.extend(each.calls)
-        self._store(connection, merged, [each.trajectory for each in spelled])
-
     def _kept(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Kept]:
-        loaded = self._load(connection, rows)
+        loaded = self._trajectories.load(connection, rows)
         return [
             Kept(id=row.id, task=task, trajectory=trajectory, provenance=_provenance(row))
             for row, (task, trajectory) in zip(rows, loaded, strict=True)

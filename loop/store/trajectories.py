@@ -1,23 +1,40 @@
 """Trajectories as they are read back: for checkers, for training, for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
 
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
 
 from loop.errors import NotFound
-from loop.store.base import AnyRow
-from loop.store.plays import Plays
-from loop.store.rows import message_of, trajectory_of
+from loop.store.database import AnyRow, Database
+from loop.store.rows import Spelled, Values, message_of, spell, trajectory_of
 from loop.store.tables import Catalogue as CatalogueRow
 from loop.store.tables import Message as MessageRow
-from loop.store.tables import Prompt
+from loop.store.tables import Prompt, ToolCall
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
-from loop.types import Accepted, Asked, Catalogue, Message, Purpose, Record, Round, Split, Task, Trajectory, Verdict
+from loop.store.tasks import Tasks
+from loop.types import (
+    Accepted,
+    Asked,
+    Catalogue,
+    Message,
+    Play,
+    Purpose,
+    Record,
+    Round,
+    Split,
+    Task,
+    Trajectory,
+    Verdict,
+)
 
 Required = Sequence[tuple[str, int]]
 """Checkers by name and version."""
+REMEMBERED: Final = 10_000
+"""Ids of catalogues and prompts that are remembered at most."""
 
 
 class Shown(Record):
@@ -30,22 +47,27 @@ class Shown(Record):
     verdicts: tuple[Verdict, ...]
 
 
-class Trajectories(Plays):
+class Trajectories:
     """The trajectories that were kept."""
 
-    def trajectory(self, trajectory_id: str) -> Shown:
+    def __init__(self, database: Database, tasks: Tasks) -> None:
+        self._db = database
+        self._tasks = tasks
+        self._stored: set[str] = set()  # ids of catalogues and prompts that are there and need not be sent again
+
+    def get(self, trajectory_id: str) -> Shown:
         """Look one play up, by its id or the beginning of it.
 
         Raises:
             NotFound: no play, or more than one, begins like that.
         """
         begins = TrajectoryRow.id.startswith(trajectory_id, autoescape=True)
-        with self._read() as connection:
+        with self._db.read() as connection:
             rows = connection.execute(select(TrajectoryRow).where(begins).limit(2)).all()
             if len(rows) != 1:
                 found = "more than one trajectory begins" if rows else "no trajectory begins"
                 raise NotFound(f"{found} with '{trajectory_id}'. List them: loopd trajectory list")
-            task, trajectory = self._load(connection, rows)[0]
+            task, trajectory = self.load(connection, rows)[0]
             verdicts = self._verdicts(connection, rows[0].id)
         return Shown(id=rows[0].id, round=rows[0].round, task=task, trajectory=trajectory, verdicts=verdicts)
 
@@ -72,7 +94,7 @@ class Trajectories(Plays):
             query = query.where(TrajectoryRow.player.in_(list(players)))
         if since is not None:
             query = query.where(TrajectoryRow.round >= since)
-        found = self._paged(query, TrajectoryRow.id, self._accepted)
+        found = self._db.paged(query, TrajectoryRow.id, self.accepted_of)
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
 
     def asked(self, policy_id: str) -> Iterator[Asked]:
@@ -83,7 +105,7 @@ class Trajectories(Plays):
         query = select(TrajectoryRow).where(
             TrajectoryRow.policy == policy_id, TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.passed.is_not(None)
         )
-        return self._paged(query, TrajectoryRow.id, self._asked)
+        return self._db.paged(query, TrajectoryRow.id, self._asked)
 
     def unchecked(
         self, rnd: Round | None, checkers: Required, suite: str | None = None
@@ -105,13 +127,41 @@ class Trajectories(Plays):
             connection: Connection, rows: Sequence[AnyRow]
         ) -> list[tuple[str, Task, Trajectory, tuple[str, ...]]]:
             lacking = self._lacking(connection, [row.id for row in rows], checkers)
-            loaded = self._load(connection, rows)
+            loaded = self.load(connection, rows)
             return [(row.id, *pair, lacking[row.id]) for row, pair in zip(rows, loaded, strict=True)]
 
-        return self._paged(query, TrajectoryRow.id, missing)
+        return self._db.paged(query, TrajectoryRow.id, missing)
+
+    def spell(self, play: Play, trajectory: Trajectory) -> Spelled:
+        """Turn a trajectory into rows, without the catalogue and the prompts that are known to be stored.
+
+        Raises:
+            NotJson: a message cannot be stored as canonical JSON of bounded size.
+        """
+        return spell(play, trajectory, self._db.clock(), self._stored)
+
+    def insert(self, connection: Connection, spelled: Sequence[Spelled]) -> None:
+        """Insert trajectories with all that belongs to them, inside a transaction."""
+        once, each = self._db.insert_once, chain.from_iterable
+        once(connection, CatalogueRow, _distinct(each(one.catalogues for one in spelled)))
+        once(connection, Prompt, _distinct(each(one.prompts for one in spelled)))
+        messages, calls = list(each(one.messages for one in spelled)), list(each(one.calls for one in spelled))
+        for table, rows in (
+            (TrajectoryRow, [one.trajectory for one in spelled]),
+            (MessageRow, messages),
+            (ToolCall, calls),
+        ):
+            if rows:
+                connection.execute(self._db.insert(table), rows)
+
+    def committed(self, spelled: Sequence[Spelled]) -> None:
+        """Note, after the commit, which catalogues and prompts need not be sent again."""
+        if len(self._stored) > REMEMBERED:
+            self._stored.clear()
+        self._stored.update(row["id"] for one in spelled for row in (*one.catalogues, *one.prompts))
 
     def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Asked]:
-        tasks = self._tasks(connection, [row.task for row in rows])
+        tasks = self._tasks.load(connection, [row.task for row in rows])
         wrong = _first_wrong_turns(connection, [row.id for row in rows])
         found: list[Asked] = []
         for row in rows:
@@ -120,15 +170,22 @@ class Trajectories(Plays):
             found += [Asked(turn=turn, right=number < end) for number, turn in enumerate(turns[:end], 1)]
         return found
 
-    def _accepted(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
-        loaded = self._load(connection, rows)
+    def accepted_of(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
+        """Read what training needs of trajectories, inside a transaction."""
+        loaded = self.load(connection, rows)
         return [
             Accepted(id=row.id, task=task, trajectory=trajectory)
             for row, (task, trajectory) in zip(rows, loaded, strict=True)
         ]
 
-    def _load(self, connection: Connection, rows: Sequence[AnyRow]) -> list[tuple[Task, Trajectory]]:
-        tasks = self._tasks(connection, [row.task for row in rows])
+    def load(self, connection: Connection, rows: Sequence[AnyRow]) -> list[tuple[Task, Trajectory]]:
+        """Read trajectories with their tasks, inside a transaction.
+
+        Args:
+            connection: the transaction.
+            rows: rows of `trajectory`.
+        """
+        tasks = self._tasks.load(connection, [row.task for row in rows])
         catalogues = _catalogues(connection, {row.catalogue for row in rows})
         messages = _messages(connection, [row.id for row in rows])
         return [
@@ -154,6 +211,10 @@ class Trajectories(Plays):
             )
             for row in rows
         )
+
+
+def _distinct(rows: Iterable[Values]) -> list[Values]:
+    return list({row["id"]: row for row in rows}.values())
 
 
 def _first_wrong_turns(connection: Connection, ids: Sequence[str]) -> dict[str, int]:

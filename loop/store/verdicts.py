@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
-from loop.canonical import clean
-from loop.redaction import blanked
-from loop.store.base import Base
-from loop.store.rows import Values, part
+from loop.store.database import Database
+from loop.store.rows import verdict_row
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import PlayState, RequiredChecker, TaskBackend
 from loop.store.tables import Task as TaskRow
@@ -24,8 +22,12 @@ GIVEN = (
 MARK = update(TrajectoryRow).where(TrajectoryRow.id == bindparam("trajectory")).values(passed=bindparam("accepted"))
 
 
-class Verdicts(Base):
+class Verdicts:
     """What the checkers said. A verdict of the same checker and version is kept once."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._required: frozenset[tuple[str, int]] | None = None  # what `required_checker` holds, once read
 
     def require(self, checkers: Required) -> None:
         """Say which checkers, at which versions, decide whether a trajectory counts as accepted.
@@ -35,11 +37,11 @@ class Verdicts(Base):
         judged, like its score, and a trace (round 0) is judged by its filters.
         """
         wanted = frozenset(checkers)
-        with self._write() as connection:
+        with self._db.write() as connection:
             if self._wanted(connection) != wanted:
                 connection.execute(delete(RequiredChecker))
                 rows = [{"name": name, "version": version} for name, version in sorted(wanted)]
-                self._insert_once(connection, RequiredChecker, rows)
+                self._db.insert_once(connection, RequiredChecker, rows)
                 training = update(TrajectoryRow).where(TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.round > 0)
                 connection.execute(training.values(passed=_accepted(sorted(wanted))))
         self._required = wanted
@@ -52,9 +54,9 @@ class Verdicts(Base):
             verdicts: what the checkers said.
             required: checkers and versions that decide, where a suite has its own; None for those of `require`.
         """
-        rows = [self._verdict(trajectory_id, verdict) for verdict in verdicts]
-        with self._write() as connection:
-            self._insert_once(connection, VerdictRow, rows)
+        rows = [verdict_row(trajectory_id, verdict, self._db.clock()) for verdict in verdicts]
+        with self._db.write() as connection:
+            self._db.insert_once(connection, VerdictRow, rows)
             accepted = self._judged(connection, trajectory_id, required)
             connection.execute(MARK, {"trajectory": trajectory_id, "accepted": accepted})
 
@@ -72,7 +74,7 @@ class Verdicts(Base):
             .group_by(TaskRow.id)
             .order_by(TaskRow.id)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             return [
                 Tally(
                     task=task,
@@ -96,7 +98,7 @@ class Verdicts(Base):
             .having(done == 0)
             .order_by(TaskRow.backends, TaskRow.family, TaskRow.tier)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             found = connection.execute(query).all()
         return [ArmKey(backends=tuple(row.backends.split("+")), family=row.family, tier=row.tier) for row in found]
 
@@ -110,23 +112,11 @@ class Verdicts(Base):
             .group_by(*who)
             .order_by(*who)
         )
-        with self._read() as connection:
+        with self._db.read() as connection:
             return [
                 Rate(backend=backend, player=player, policy=policy, plays=plays, wins=wins)
                 for backend, player, policy, plays, wins in connection.execute(query)
             ]
-
-    def _verdict(self, trajectory_id: str, verdict: Verdict) -> Values:
-        return {
-            "trajectory": trajectory_id,
-            "checker": verdict.checker,
-            "version": verdict.version,
-            "passed": int(verdict.passed),
-            "score": verdict.score,
-            "reason": clean(blanked(verdict.reason)),
-            "evidence": blanked(part(verdict, "evidence")),
-            "judged": self._clock(),
-        }
 
     def _judged(self, connection: Connection, trajectory_id: str, required: Required | None) -> int | None:
         """1 where every required checker passed it, 0 where one did not, None where one has not judged yet."""

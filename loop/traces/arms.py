@@ -44,7 +44,7 @@ class Made(Record):
 
 def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue) -> Made:
     """Make an arm of everything that was imported and judged. Making it twice makes nothing new."""
-    direct = list(store.traces(arm=DIRECT))
+    direct = list(store.traces.all(arm=DIRECT))
     habits = _habits(direct, chosen) if arm == RELABELLED else Habits()
     plays = [_mended(kept.trajectory, habits, today, arm) for kept in direct]
     counts = {"taken": 0, "made": 0, "dropped": 0, "changes": 0, "unlearned": 0}
@@ -66,10 +66,10 @@ def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue) -> 
         counts["made"] += 1
         counts["changes"] += len(changes)
         counts["unlearned"] += len(told) - len(changes)
-    store.keep_traces(fresh)
+    store.traces.keep(fresh)
     for name, given in judged:
         if given:
-            store.record(name, given, required(chosen))
+            store.verdicts.record(name, given, required(chosen))
     return Made(**counts)
 
 

@@ -88,12 +88,12 @@ class _Importer:
         for each in batch:
             if isinstance(each, Found):
                 named.setdefault(self._identity(each.trace), each)
-        known = self.store.known_traces(list(named))
+        known = self.store.traces.known(list(named))
         self.counts["read"] += len(batch)
         traces = sum(isinstance(each, Found) for each in batch)
         self.counts["known"] += traces - len(named) + len(known)
         kept = [made for name, each in named.items() if name not in known and (made := self._kept(name, each))]
-        self.counts["stored"] += self.store.keep_traces(self._split(kept))
+        self.counts["stored"] += self.store.traces.keep(self._split(kept))
         for each in batch:
             if isinstance(each, Refused):
                 self._refuse(each)
@@ -130,7 +130,7 @@ class _Importer:
 
     def _split(self, kept: Sequence[Kept]) -> list[Kept]:
         """Leave every leak group in the split in which it lies already."""
-        fixed = self.store.splits_of(sorted({each.task.leak_group for each in kept}))
+        fixed = self.store.tasks.splits(sorted({each.task.leak_group for each in kept}))
         return [_moved(each, fixed.get(each.task.leak_group, each.task.split)) for each in kept]
 
 

@@ -59,15 +59,15 @@ def sift(store: Store, chosen: Sequence[Filter]) -> Sifted:
     wanted = required(chosen)
     plain = [each for each in chosen if not each.studies]
     found: dict[str, frozenset[int]] = {}
-    for kept in store.traces():
+    for kept in store.traces.all():
         found[kept.id] = faulty(_verdict(each, kept.trajectory) for each in plain)
-    studied = _studied(chosen, _seen(store.traces(), found))
+    studied = _studied(chosen, _seen(store.traces.all(), found))
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    for kept in store.unfiltered(wanted):
+    for kept in store.traces.unfiltered(wanted):
         given = [_verdict(each, kept.trajectory) for each in (*plain, *studied)]
-        store.record(kept.id, given, wanted)
+        store.verdicts.record(kept.id, given, wanted)
         counts["judged"] += 1
         counts["accepted"] += all(verdict.passed for verdict in given)
         for verdict in given:

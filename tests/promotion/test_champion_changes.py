@@ -20,18 +20,18 @@ def test_a_rollback_while_a_candidate_is_measured_has_it_judged_beside_the_new_c
     class RollsBack(FakeGpu):
         def serving(self, base, *, adapter=None, **more):
             with Store.open(rehearsal.places.database) as store:
-                rnd, stock = store.rounds()[-1], store.policies()[0][0]
-                if rnd.state is RoundState.GATE and store.champion() != stock:
+                rnd, stock = store.rounds.all()[-1], store.policies.all()[0][0]
+                if rnd.state is RoundState.GATE and store.policies.champion() != stock:
                     commands.carry_out(store, "model.rollback", {"policy": stock.id})
             return super().serving(base, adapter=adapter, **more)
 
     rehearsal.live(gpu=RollsBack())
     with rehearsal.store() as store:
-        (stock, _), (first, _), *_ = store.policies()
-        candidate, rnd = store.candidate(store.round(2)), store.round(2)
-        assert {result.champion for result in store.gate_results(rnd)} == {stock.id}
+        (stock, _), (first, _), *_ = store.policies.all()
+        candidate, rnd = store.policies.candidate(store.rounds.get(2)), store.rounds.get(2)
+        assert {result.champion for result in store.gates.results(rnd)} == {stock.id}
         assert candidate.parent == first.id
-        assert store.champion() == candidate
+        assert store.policies.champion() == candidate
     query = f"select distinct champion from v_gates where candidate = '{candidate.id}'"
     beside = {row["champion"] for row in rehearsal.json("sql", query)["rows"]}
     assert beside == {stock.id, first.id}
@@ -51,57 +51,59 @@ def result(gate, verdict, champion):
 def test_500_random_orders_with_rollbacks_and_promotions_by_hand_crown_nobody_wrongly(tmp_path):
     draw, stock = random.Random(7), Policy(base="b", system="", template="t")
     with Store.open(f"sqlite:///{tmp_path}/loopd.db") as store:
-        store.add_policy(stock, Standing.CHAMPION)
+        store.policies.add(stock, Standing.CHAMPION)
         champion, crowned, said = stock, [stock], {}
         rnd, policy = begin(store, stock, 0)
         for number in range(500):
             step = draw.choice(STEPS)
             if step == "pause":
-                store.pause_gate(draw.choice((*GATES, "all")))
+                store.gates.pause(draw.choice((*GATES, "all")))
             elif step == "resume":
-                store.resume_gate(draw.choice((*GATES, "all")))
+                store.gates.resume(draw.choice((*GATES, "all")))
             elif step in ("hold", "fail"):
                 # measured beside any champion there was: a rollback may have come between
                 beside = draw.choice([champion, *crowned])
                 gate = draw.choice(GATES)
                 verdict = GateVerdict.HOLDS if step == "hold" else draw.choice(list(GateVerdict))
-                store.save_gate(rnd, result(gate, verdict, beside.id))
+                store.gates.save(rnd, result(gate, verdict, beside.id))
                 said[policy.id, beside.id, gate] = verdict
             elif step == "rollback":
                 back = draw.choice(crowned)
                 if back == champion:
                     with pytest.raises(CheckNegative, match="champion already"):
-                        store.roll_back(back.id, "a test")
+                        store.promotions.roll_back(back.id, "a test")
                 else:
-                    store.roll_back(back.id, "a test")
+                    store.promotions.roll_back(back.id, "a test")
                 champion = back
             else:
                 held = all(said.get((policy.id, champion.id, gate)) is GateVerdict.HOLDS for gate in GATES)
-                allowed = held and not store.paused_gates()
+                allowed = held and not store.gates.paused()
                 assert attempt(store, step, rnd, policy) is allowed
                 if allowed:
                     champion, crowned = policy, [*crowned, policy]
                     finish(store, rnd)
                     rnd, policy = begin(store, champion, number + 1)
-            assert store.champion() == champion
+            assert store.policies.champion() == champion
     assert len(crowned) > 4
 
 
 def begin(store, parent, number):
-    rnd = store.open_round("config", 0)
+    rnd = store.rounds.open("config", 0)
     policy = Policy(base="b", adapter=f"a{number}", system="", template="t", parent=parent.id)
-    return rnd, store.add_policy(policy, Standing.CANDIDATE, round=rnd)
+    return rnd, store.policies.add(policy, Standing.CANDIDATE, round=rnd)
 
 
 def attempt(store, step, rnd, policy):
     try:
         if step == "promote":
-            return store.promote(policy.id, "by hand", GATES).promoted
-        return store.decide(rnd, Promotion(candidate=policy.id, promoted=True, reason="held"), GATES).promoted
+            return store.promotions.promote(policy.id, "by hand", GATES).promoted
+        return store.promotions.decide(
+            rnd, Promotion(candidate=policy.id, promoted=True, reason="held"), GATES
+        ).promoted
     except CheckNegative:
         return False
 
 
 def finish(store, rnd):
     for state in ("collect", "check", "train", "gate", "promote", "done"):
-        rnd = store.advance(rnd, RoundState(state))
+        rnd = store.rounds.advance(rnd, RoundState(state))

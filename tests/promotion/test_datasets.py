@@ -4,7 +4,7 @@
 def test_a_diff_names_counts_that_changed_and_rows_that_only_one_has(rehearsal):
     rehearsal.live(rounds=2)
     with rehearsal.store() as store:
-        first, second = (store.dataset(store.round(number)) for number in (1, 2))
+        first, second = (store.datasets.of(store.rounds.get(number)) for number in (1, 2))
     told = rehearsal.json("dataset", "diff", first.id[:10], second.id[:10])
     changed = {row["what"]: row for row in told["changed"]}
     assert changed["rows in both"][first.id[:12]] == len(set(first.rows) & set(second.rows))

@@ -37,7 +37,7 @@ def test_a_data_card_tells_that_a_training_chose_among_the_rows():
 def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_learned_from(rehearsal):
     rehearsal.live(training={"learning_rate": 3e-4})
     with rehearsal.store() as store:
-        policy = store.champion()
+        policy = store.policies.champion()
         directory = rehearsal.places.policies / policy.id
         assert {path.name for path in directory.iterdir()} == FILES
         card = (directory / "README.md").read_text()
@@ -57,7 +57,7 @@ def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_lear
         assert [gate["gate"] for gate in report["gates"]] == ["breadth", "depth"]
         assert report["plays"] == sum(gate["plays"] for gate in report["gates"])
         trained = json.loads((directory / "train_config.json").read_text())
-        dataset = store.dataset(store.round(1))
+        dataset = store.datasets.of(store.rounds.get(1))
         assert (trained["dataset"], trained["learning_rate"]) == (dataset.id, 3e-4)
         assert not {"rows", "scratch", "out"} & trained.keys()
         assert dataset.id in (directory / "data_card.md").read_text()
@@ -67,7 +67,7 @@ def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_lear
 def test_a_directory_is_made_anew_at_any_time(rehearsal):
     rehearsal.live()
     with rehearsal.store() as store:
-        champion, stock = store.champion(), store.policies()[0][0]
+        champion, stock = store.policies.champion(), store.policies.all()[0][0]
     directory = rehearsal.places.policies / champion.id
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
     (directory / "README.md").unlink()
@@ -81,7 +81,7 @@ def test_a_directory_is_made_anew_at_any_time(rehearsal):
 def test_a_policy_is_shown_and_its_adapter_can_be_taken_elsewhere(rehearsal, tmp_path):
     rehearsal.live()
     with rehearsal.store() as store:
-        champion, stock = store.champion(), store.policies()[0][0]
+        champion, stock = store.policies.champion(), store.policies.all()[0][0]
     told = {row["what"]: row["value"] for row in rehearsal.json("model", "show")["rows"]}
     adapter = rehearsal.places.adapter(champion)
     assert told == champion.model_dump(mode="json") | {
@@ -126,16 +126,16 @@ def make_report():
 def test_rollback_and_promotion_by_hand_are_instant_and_noted(rehearsal):
     rehearsal.live()
     with rehearsal.store() as store:
-        (stock, _), (tuned, _) = store.policies()
+        (stock, _), (tuned, _) = store.policies.all()
         assert "champion already" in rehearsal.loopd("model", "promote", tuned.id[:10], code=1)
         rehearsal.loopd("gate", "pause")
         rehearsal.loopd("model", "rollback", stock.id[:10], "--reason", "a test")
-        assert store.champion() == stock
+        assert store.policies.champion() == stock
         assert "loopd gate resume all" in rehearsal.loopd("model", "promote", tuned.id[:10], code=1)
         rehearsal.loopd("gate", "resume")
         rehearsal.loopd("model", "promote", tuned.id[:10], "--reason", "it was fine")
-        assert store.champion() == tuned
-        kinds = [event.kind for event in store.events()]
+        assert store.policies.champion() == tuned
+        kinds = [event.kind for event in store.events.read()]
     assert [kind for kind in kinds if "model" in kind] == ["command.model.rollback", "command.model.promote"]
 
 
@@ -143,12 +143,12 @@ def test_nobody_is_promoted_by_hand_whose_gates_do_not_hold(rehearsal):
     rehearsal.live()
     rehearsal.live()
     with rehearsal.store() as store:
-        rejected = store.candidate(store.round(2))
-        assert store.standing(rejected.id) is Standing.REJECTED
-        held = {result.verdict for result in store.gate_results(store.round(2))} == {GateVerdict.HOLDS}
+        rejected = store.policies.candidate(store.rounds.get(2))
+        assert store.policies.standing(rejected.id) is Standing.REJECTED
+        held = {result.verdict for result in store.gates.results(store.rounds.get(2))} == {GateVerdict.HOLDS}
         if held:
             rehearsal.loopd("model", "promote", rejected.id)
-            assert store.champion() == rejected
+            assert store.policies.champion() == rejected
         else:
             assert "did not hold" in rehearsal.loopd("model", "promote", rejected.id, code=1)
 
@@ -156,7 +156,7 @@ def test_nobody_is_promoted_by_hand_whose_gates_do_not_hold(rehearsal):
 def test_a_diff_names_what_differs_and_compares_what_both_played(rehearsal):
     rehearsal.live()
     with rehearsal.store() as store:
-        (stock, _), (tuned, _) = store.policies()
+        (stock, _), (tuned, _) = store.policies.all()
     told = rehearsal.json("model", "diff", tuned.id[:10], stock.id[:10])
     assert {field["what"] for field in told["fields"]} == {"adapter"}
     rows = {(row["suite"], row["what"]): row for row in told["rows"]}
@@ -182,11 +182,11 @@ def test_a_proposed_prompt_is_judged_by_the_same_gates_without_training(rehearsa
     assert rehearsal.loopd("model", "propose", "--prompt", "plan-then-act") == told
     rehearsal.live(rounds=0)
     with rehearsal.store() as store:
-        rnd, champion = store.round(2), store.champion()
-        assert (rnd.state, store.dataset(rnd)) == (RoundState.DONE, None)
+        rnd, champion = store.rounds.get(2), store.policies.champion()
+        assert (rnd.state, store.datasets.of(rnd)) == (RoundState.DONE, None)
         assert champion.system == f"You act with tools.\n{PLAN_THEN_ACT}"
-        assert (champion.adapter, store.progress(rnd, Purpose.TRAIN)) == (None, (0, 0))
-        assert {result.gate for result in store.gate_results(rnd)} == {"depth", "breadth"}
+        assert (champion.adapter, store.plays.progress(rnd, Purpose.TRAIN)) == (None, (0, 0))
+        assert {result.gate for result in store.gates.results(rnd)} == {"depth", "breadth"}
         assert (rehearsal.places.policies / champion.id / "data_card.md").is_file()
 
 
@@ -203,8 +203,10 @@ def test_the_champions_own_prompt_is_played_trained_and_kept(rehearsal):
 
     rehearsal.live(gpu=Watched())
     with rehearsal.store() as store:
-        assert PLAN_THEN_ACT in store.candidate(store.round(3)).system
-        shown = store.trajectory(next(iter(store.accepted([("outcome", Outcome().version)], since=3))).id)
+        assert PLAN_THEN_ACT in store.policies.candidate(store.rounds.get(3)).system
+        shown = store.trajectories.get(
+            next(iter(store.trajectories.accepted([("outcome", Outcome().version)], since=3))).id
+        )
         assert PLAN_THEN_ACT in shown.trajectory.messages[0].content
 
 
@@ -221,8 +223,8 @@ def test_a_precision_is_served_and_named(rehearsal):
     rehearsal.live(gpu=Watched(), rounds=0)
     assert Precision.FOUR in served
     with rehearsal.store() as store:
-        candidate = store.candidate(store.round(2))
-        assert (candidate.precision, candidate.adapter) == (Precision.FOUR, store.champion().adapter)
+        candidate = store.policies.candidate(store.rounds.get(2))
+        assert (candidate.precision, candidate.adapter) == (Precision.FOUR, store.policies.champion().adapter)
     rows = rehearsal.json("sql", "select precision, routed_only from v_policies order by added")["rows"]
     assert [row["precision"] for row in rows] == ["base", "base", "4bit"]
 
@@ -233,10 +235,10 @@ def test_configured_free_wins_become_candidates_once(rehearsal):
     rehearsal.live(rounds=1)
     with rehearsal.store() as store:
         assert chosen["proposals"][0]["prompt"] == "plan-then-act"
-        first, second = store.candidate(store.round(1)), store.candidate(store.round(2))
+        first, second = store.policies.candidate(store.rounds.get(1)), store.policies.candidate(store.rounds.get(2))
         assert first.system.endswith(PLAN_THEN_ACT)
         assert second is None or second.id != first.id
-        assert len(list(store.events(kind="proposal"))) == 1
+        assert len(list(store.events.read(kind="proposal"))) == 1
 
 
 def test_a_proposed_candidates_round_does_not_count(rehearsal):
@@ -245,7 +247,7 @@ def test_a_proposed_candidates_round_does_not_count(rehearsal):
     rehearsal.loopd("model", "propose", "--prompt", "plan-then-act")
     rehearsal.live(rounds=2, **few)
     with rehearsal.store() as store:
-        assert [store.proposed(rnd) for rnd in store.rounds()] == [False, True, False, False]
+        assert [store.rounds.proposed(rnd) for rnd in store.rounds.all()] == [False, True, False, False]
 
 
 def test_no_rounds_at_all_judge_what_waits_and_begin_nothing(rehearsal):
@@ -254,17 +256,17 @@ def test_no_rounds_at_all_judge_what_waits_and_begin_nothing(rehearsal):
     rehearsal.loopd("gate", "pause")
     rehearsal.live(rounds=0)
     with rehearsal.store() as store:
-        assert [rnd.id for rnd in store.queued()] == [1]
+        assert [rnd.id for rnd in store.promotions.queued()] == [1]
         rehearsal.loopd("gate", "resume")
         rehearsal.live(rounds=0)
-        assert store.decided(store.round(1)).promoted
-        assert len(store.rounds()) == 1
+        assert store.promotions.decided(store.rounds.get(1)).promoted
+        assert len(store.rounds.all()) == 1
 
 
 def test_data_that_were_moved_go_on_with_their_champion(rehearsal, tmp_path, monkeypatch):
     rehearsal.live()
     with rehearsal.store() as store:
-        champion = store.champion()
+        champion = store.policies.champion()
     (tmp_path / "elsewhere").mkdir()
     for name in ("data", "logs"):
         (tmp_path / name).rename(tmp_path / "elsewhere" / name)
@@ -304,7 +306,7 @@ def test_what_changes_nothing_or_is_unknown_is_refused(rehearsal, tmp_path):
     (tmp_path / "prompt.txt").write_text("Be careful.\n")
     rehearsal.loopd("model", "propose", "--system", str(tmp_path / "prompt.txt"))
     with rehearsal.store() as store:
-        assert store.candidate(store.round(2)).system == "Be careful."
+        assert store.policies.candidate(store.rounds.get(2)).system == "Be careful."
 
 
 def test_a_proposal_changes_what_it_names_only():

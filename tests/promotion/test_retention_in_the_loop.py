@@ -23,7 +23,7 @@ class Drifted(FakeGpu):
 
 
 def parts(store):
-    (result,) = [each for each in store.gate_results(store.round(1)) if each.gate == "retention"]
+    (result,) = [each for each in store.gates.results(store.rounds.get(1)) if each.gate == "retention"]
     return result, {part.name: part for part in result.parts}
 
 
@@ -34,7 +34,7 @@ def test_distance_and_length_are_measured_and_a_drifted_candidate_is_not_promote
         assert result.verdict is GateVerdict.FAILS
         assert found["kl"].verdict is GateVerdict.FAILS
         assert (found["kl"].champion_rate, found["kl"].candidate_rate, found["kl"].unit) == (0.0, 2.0, "kl")
-        assert store.standing(store.candidate(store.round(1)).id) is Standing.REJECTED
+        assert store.policies.standing(store.policies.candidate(store.rounds.get(1)).id) is Standing.REJECTED
         assert {"overall", "kl", "tokens"} < found.keys()
     assert "kl fails" in rehearsal.loopd("gate", "explain")
 
@@ -77,7 +77,7 @@ def test_what_was_measured_is_not_measured_again(rehearsal):
 def test_the_card_has_the_untrained_models_rate_of_every_category(rehearsal):
     rehearsal.live(gating=GATES)
     with rehearsal.store() as store:
-        candidate = store.candidate(store.round(1))
+        candidate = store.policies.candidate(store.rounds.get(1))
     card = (rehearsal.places.policies / candidate.id / "README.md").read_text()
     rows = [line.split(" | ") for line in card.splitlines() if line.startswith("| retention | ") and " rule, " in line]
     assert len(rows) > 2

@@ -90,7 +90,7 @@ def test_killed_while_the_twins_are_played_it_ends_the_same(rehearsal, tmp_path_
     second = again(home)
     child = os.fork()
     if not child:
-        second.live(store=killing(second.places.database, store.commits - back, "after"), **SEALED)
+        second.live(store=killing(second.places.database, store.database.commits - back, "after"), **SEALED)
         os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert len(outcome(second)[2]) < len(expected[2]) or back == 4, "in the midst of the plays"

@@ -88,7 +88,7 @@ def test_arms_that_nobody_can_play_are_parked_with_an_event_and_tried_again(rehe
     assert {1, 2} <= lost.keys()
     assert not {3, 4} & lost.keys()
     with rehearsal.store() as store:
-        parked = [event.fields for event in store.events(kind="curriculum.parked")]
+        parked = [event.fields for event in store.events.read(kind="curriculum.parked")]
     assert parked
     assert {fields["arm"].split("/")[0] for fields in parked} == {"TravelAPI"}
     rows = rehearsal.json("curriculum", "show")["rows"]
@@ -103,4 +103,4 @@ def test_a_round_in_which_nothing_could_be_played_parks_nothing(rehearsal):
     told.write_text(told.read_text().replace("loop.testing:Apprentice", f"{__name__}:Gone"))
     rehearsal.live(rounds=2)
     with rehearsal.store() as store:
-        assert not [*store.events(kind="curriculum.parked")]
+        assert not [*store.events.read(kind="curriculum.parked")]

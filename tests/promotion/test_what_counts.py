@@ -104,70 +104,70 @@ def store(tmp_path):
 @pytest.fixture
 def rivals(store):
     """The stock model as champion, and a candidate in a round of its own that every gate holds for."""
-    stock = store.add_policy(Policy(base="b", system="", template="t"), Standing.CHAMPION)
+    stock = store.policies.add(Policy(base="b", system="", template="t"), Standing.CHAMPION)
     better = stock.model_copy(update={"system": "Plan.", "parent": stock.id})
-    rnd = store.round(store.propose(better, "config", 0))
+    rnd = store.rounds.get(store.policies.propose(better, "config", 0))
     for gate in ("breadth", "depth"):
-        store.save_gate(rnd, result(gate, GateVerdict.HOLDS, stock.id))
+        store.gates.save(rnd, result(gate, GateVerdict.HOLDS, stock.id))
     return stock, better, rnd
 
 
 def ended(store, rnd):
     for state in (RoundState.PROMOTE, RoundState.DONE):
-        rnd = store.advance(rnd, state)
+        rnd = store.rounds.advance(rnd, state)
     return rnd
 
 
 def opened(store, rnd, candidate, champion, verdict=GateVerdict.FAILS):
     who = {"candidate": candidate.id, "champion": champion.id}
-    store.save_opened(rnd, [result(f"depth{TWIN}", verdict, champion.id).model_copy(update=who)])
+    store.openings.save(rnd, [result(f"depth{TWIN}", verdict, champion.id).model_copy(update=who)])
 
 
 def test_a_former_champion_is_promoted_again_whatever_its_twins_said(store, rivals):
     stock, better, rnd = rivals
     yes = Promotion(candidate=better.id, promoted=True, reason="held")
-    assert store.decide(rnd, yes, ["breadth", "depth"]).promoted
+    assert store.promotions.decide(rnd, yes, ["breadth", "depth"]).promoted
     opened(store, ended(store, rnd), better, stock)
-    store.roll_back(stock.id, "a test")
-    again = store.round(store.propose(better, "config", 0))
+    store.promotions.roll_back(stock.id, "a test")
+    again = store.rounds.get(store.policies.propose(better, "config", 0))
     for gate in ("breadth", "depth"):
-        store.save_gate(again, result(gate, GateVerdict.HOLDS, stock.id))
-    assert store.decide(again, yes, ["breadth", "depth"]).promoted
-    assert store.champion() == better
+        store.gates.save(again, result(gate, GateVerdict.HOLDS, stock.id))
+    assert store.promotions.decide(again, yes, ["breadth", "depth"]).promoted
+    assert store.policies.champion() == better
 
 
 def test_twins_opened_after_a_promotion_by_hand_lie_with_the_gates_that_judged_it(store, rivals):
     stock, better, rnd = rivals
-    store.decide(rnd, Promotion(candidate=better.id, promoted=False, reason="no better"))
+    store.promotions.decide(rnd, Promotion(candidate=better.id, promoted=False, reason="no better"))
     ended(store, rnd)
-    store.promote(better.id, "it is shorter")
-    owed = store.unopened([f"depth{TWIN}"])
+    store.promotions.promote(better.id, "it is shorter")
+    owed = store.openings.owed([f"depth{TWIN}"])
     assert owed.round == rnd.id
-    opened(store, store.round(owed.round), better, stock)
-    assert store.judged(better.id[:12]).id == rnd.id
-    assert [each.gate for each in store.gate_results(rnd)] == ["breadth", "depth", "depth-sealed"]
-    assert [each.decides for each in store.gate_results(rnd)] == [True, True, False]
-    assert store.last_decided(better.id) == Promotion(candidate=better.id, promoted=True, reason="it is shorter")
+    opened(store, store.rounds.get(owed.round), better, stock)
+    assert store.gates.judged(better.id[:12]).id == rnd.id
+    assert [each.gate for each in store.gates.results(rnd)] == ["breadth", "depth", "depth-sealed"]
+    assert [each.decides for each in store.gates.results(rnd)] == [True, True, False]
+    assert store.promotions.last(better.id) == Promotion(candidate=better.id, promoted=True, reason="it is shorter")
 
 
 def test_a_candidate_that_waits_is_not_queued_twice(store, rivals):
     _, better, rnd = rivals
-    store.pause_gate("all")
-    store.decide(rnd, Promotion(candidate=better.id, promoted=True, reason="held"))
+    store.gates.pause("all")
+    store.promotions.decide(rnd, Promotion(candidate=better.id, promoted=True, reason="held"))
     ended(store, rnd)
-    assert [each.id for each in store.queued()] == [rnd.id]
-    assert store.propose(better, "config", 0) == rnd.id
+    assert [each.id for each in store.promotions.queued()] == [rnd.id]
+    assert store.policies.propose(better, "config", 0) == rnd.id
 
 
 def test_the_champion_is_not_rolled_back_to_itself(store, rivals):
     stock, _, _ = rivals
     with pytest.raises(CheckNegative, match="is champion already"):
-        store.roll_back(stock.id, "a slip")
+        store.promotions.roll_back(stock.id, "a slip")
 
 
 def test_a_judgement_of_an_older_version_names_whom_it_judged(store, rivals):
     _, better, rnd = rivals
-    assert {each.candidate for each in store.gate_results(rnd)} == {better.id}
+    assert {each.candidate for each in store.gates.results(rnd)} == {better.id}
 
 
 def test_one_forgiving_rule_can_be_switched_off(rehearsal):

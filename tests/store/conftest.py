@@ -287,41 +287,41 @@ def live(make: type[Make]) -> Callable[[Store], Round]:
 
 
 def live_a_round(make: type[Make], store: Store) -> Round:
-    store.add_policy(make.policy, Standing.CHAMPION)
-    rnd = store.open_round("config", 0)
+    store.policies.add(make.policy, Standing.CHAMPION)
+    rnd = store.rounds.open("config", 0)
     tasks = [make.task(0, backends=("Files",)), make.task(1)]
     plays = [make.play(rnd, task, n, policy=make.policy) for task in tasks for n in range(2)]
     plays.append(make.play(rnd, tasks[1], player="scripted"))
     lost = make.play(rnd, tasks[0], 7, policy=make.policy)
-    store.owe(rnd, tasks, [*plays, lost, make.play(rnd, tasks[0], 8, policy=make.policy)])
+    store.plays.owe(rnd, tasks, [*plays, lost, make.play(rnd, tasks[0], 8, policy=make.policy)])
     for n, play in enumerate(plays):
-        store.finish(play, make.trajectory(play))
-        store.record(play.id, [make.verdict("outcome", passed=n != 1), make.verdict("stop")])
+        store.plays.finish(play, make.trajectory(play))
+        store.verdicts.record(play.id, [make.verdict("outcome", passed=n != 1), make.verdict("stop")])
     for _ in range(3):
-        store.finish(lost, make.trajectory(lost, end=End.FAILED))
-    store.save_arms([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
-    rows = tuple(each.id for each in store.accepted(make.required))
-    store.save_dataset(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
-    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=3.0))
-    store.training_step(rnd, TrainingStep(step=1, steps=2, loss=2.0, tokens_per_second=150.5, batch_tokens=4096))
+        store.plays.finish(lost, make.trajectory(lost, end=End.FAILED))
+    store.arms.save([Arm(key=tasks[0].arm, alpha=3, beta=1, plays=3, wins=2, teacher_plays=1, last_round=1)])
+    rows = tuple(each.id for each in store.trajectories.accepted(make.required))
+    store.datasets.save(rnd, Dataset(id="d", rows=rows, counts={}, rules={}))
+    store.training.record(rnd, TrainingStep(step=1, steps=2, loss=3.0))
+    store.training.record(rnd, TrainingStep(step=1, steps=2, loss=2.0, tokens_per_second=150.5, batch_tokens=4096))
     policy = Policy(**make.policy.model_dump() | {"adapter": "a"}, parent=make.policy.id)
-    store.add_policy(policy, Standing.CANDIDATE, rnd)
+    store.policies.add(policy, Standing.CANDIDATE, rnd)
     measure(make, store, policy)
-    store.save_gate(rnd, make.gate("depth", improved=True))
-    store.save_gate(rnd, make.gate("breadth", GateVerdict.INCONCLUSIVE))
-    store.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="inconclusive"))
-    store.settle(store.reserve("deepseek", Usage(cost=1.0), round=rnd.id), Usage(cost=0.25, requests=1))
-    store.reserve("deepseek", Usage(cost=1.0), round=rnd.id)
-    store.pause_gate("depth")
+    store.gates.save(rnd, make.gate("depth", improved=True))
+    store.gates.save(rnd, make.gate("breadth", GateVerdict.INCONCLUSIVE))
+    store.promotions.decide(rnd, Promotion(candidate=policy.id, promoted=False, reason="inconclusive"))
+    store.spend.settle(store.spend.reserve("deepseek", Usage(cost=1.0), round=rnd.id), Usage(cost=0.25, requests=1))
+    store.spend.reserve("deepseek", Usage(cost=1.0), round=rnd.id)
+    store.gates.pause("depth")
     return rnd
 
 
 def measure(make: type[Make], store: Store, policy: Policy) -> None:
     held = tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))
-    suite = store.save_suite(Suite(name="files", tasks=held))
+    suite = store.suites.save(Suite(name="files", tasks=held))
     for who, passed in ((make.policy.id, (1, 0)), (policy.id, (1, 1))):
         scores = [
             Score(task=task.id, backends=task.backends, tier=task.tier, sample=0, passed=bool(won))
             for task, won in zip(held, passed, strict=True)
         ]
-        store.save_scores(who, suite.id, "mark", scores)
+        store.suites.save_scores(who, suite.id, "mark", scores)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Connection, text
 
-from loop.store import Store, db, now
+from loop.store import Database, Store, db
 from loop.store.tables import Table
 from loop.types import (
     Dataset,
@@ -44,16 +44,16 @@ TIMES = 10**15
 """Every integer beyond this is a time."""
 
 
-class Killed(Store):
-    """A store whose process ends at one of its commits."""
+class Killed(Database):
+    """A database whose process ends at one of its commits."""
 
     at = -1
     before = False
     commits = 0
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with super()._write() as connection:
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
             yield connection
             if self.before and self.commits == self.at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -64,11 +64,11 @@ class Killed(Store):
 
 def live(store: Store) -> None:
     """Two rounds, each stage asking the store what is still owed."""
-    if store.champion() is None:
-        store.add_policy(STOCK, Standing.CHAMPION)
-    while sum(rnd.state in ENDED for rnd in store.rounds()) < 2:
-        rnd = store.enter(store.open_round("config", 5))
-        store.advance(rnd, STAGES[rnd.state](store, rnd))
+    if store.policies.champion() is None:
+        store.policies.add(STOCK, Standing.CHAMPION)
+    while sum(rnd.state in ENDED for rnd in store.rounds.all()) < 2:
+        rnd = store.rounds.enter(store.rounds.open("config", 5))
+        store.rounds.advance(rnd, STAGES[rnd.state](store, rnd))
 
 
 def sample(store: Store, rnd: Round) -> RoundState:
@@ -86,38 +86,40 @@ def sample(store: Store, rnd: Round) -> RoundState:
         )
         for n in range(2)
     ]
-    who = {"player": Part(use="student"), "player_name": "student", "policy": store.champion().id}
-    if not store.planned(rnd):
-        store.owe(
+    who = {"player": Part(use="student"), "player_name": "student", "policy": store.policies.champion().id}
+    if not store.plays.planned(rnd):
+        store.plays.owe(
             rnd, tasks, [Play(id=f"{rnd.id}-{n}", round=rnd.id, task=each, **who) for n, each in enumerate(tasks)]
         )
     return RoundState.COLLECT
 
 
 def collect(store: Store, rnd: Round) -> RoundState:
-    for play in store.owed(rnd, Purpose.TRAIN):
+    for play in store.plays.owed(rnd, Purpose.TRAIN):
         played = {"task": play.task.id, "player": "student", "policy": play.policy}
         if play.id.endswith("1"):
             failure = Failure(kind="quota", message="wait")
-            store.finish(play, Trajectory(**played, end=End.FAILED, failure=failure))
+            store.plays.finish(play, Trajectory(**played, end=End.FAILED, failure=failure))
         said = (Message(role="system", content="Call tools."), Message(role="assistant", content="Done."))
-        store.finish(play, Trajectory(**played, end=End.CLOSED, messages=said))
+        store.plays.finish(play, Trajectory(**played, end=End.CLOSED, messages=said))
     return RoundState.CHECK
 
 
 def check(store: Store, rnd: Round) -> RoundState:
-    for trajectory_id, *_ in store.unchecked(rnd, REQUIRED):
-        store.record(trajectory_id, [Verdict(checker="outcome", version=1, passed=True, score=1, reason="right")])
+    for trajectory_id, *_ in store.trajectories.unchecked(rnd, REQUIRED):
+        store.verdicts.record(
+            trajectory_id, [Verdict(checker="outcome", version=1, passed=True, score=1, reason="right")]
+        )
     return RoundState.TRAIN
 
 
 def train(store: Store, rnd: Round) -> RoundState:
-    rows = tuple(each.id for each in store.accepted(REQUIRED))
-    store.dataset(rnd) or store.save_dataset(rnd, Dataset(id=f"d{rnd.id}", rows=rows, counts={}, rules={}))
-    if store.candidate(rnd) is None:
-        parent = store.champion().id
+    rows = tuple(each.id for each in store.trajectories.accepted(REQUIRED))
+    store.datasets.of(rnd) or store.datasets.save(rnd, Dataset(id=f"d{rnd.id}", rows=rows, counts={}, rules={}))
+    if store.policies.candidate(rnd) is None:
+        parent = store.policies.champion().id
         policy = Policy(**STOCK.model_dump() | {"adapter": f"a{rnd.id}"}, parent=parent)
-        store.add_policy(policy, Standing.CANDIDATE, round=rnd)
+        store.policies.add(policy, Standing.CANDIDATE, round=rnd)
     return RoundState.GATE
 
 
@@ -126,13 +128,15 @@ def gate(store: Store, rnd: Round) -> RoundState:
     for name in ("depth", "breadth"):
         held = rnd.id == 1 or name == "depth"
         verdict = GateVerdict.HOLDS if held else GateVerdict.FAILS
-        store.save_gate(rnd, GateResult(gate=name, verdict=verdict, reason="", tasks=1, samples=1, **numbers))
+        store.gates.save(rnd, GateResult(gate=name, verdict=verdict, reason="", tasks=1, samples=1, **numbers))
     return RoundState.PROMOTE
 
 
 def promote(store: Store, rnd: Round) -> RoundState:
-    held = all(result.verdict is GateVerdict.HOLDS for result in store.gate_results(rnd))
-    store.decide(rnd, Promotion(candidate=store.candidate(rnd).id, promoted=held, reason="measured"))
+    held = all(result.verdict is GateVerdict.HOLDS for result in store.gates.results(rnd))
+    store.promotions.decide(
+        rnd, Promotion(candidate=store.policies.candidate(rnd).id, promoted=held, reason="measured")
+    )
     return RoundState.DONE
 
 
@@ -156,13 +160,13 @@ def reset(url: str, template: str) -> None:
 
 def dump(url: str) -> str:
     """Everything in the database but times and serial numbers."""
-    with opened(Store, url) as store, store._read() as connection:
+    with opened(Database, url) as store, store.database.read() as connection:
         return json.dumps({name: rows(connection, name) for name in sorted(Table.metadata.tables)})
 
 
-def opened(kind: type[Store], url: str) -> Store:
+def opened(kind: type[Database], url: str) -> Store:
     """Open a store whose schema is known to be new, without looking."""
-    return kind(db.engine(url), db.engine(url, write=False), now, max_attempts=100)
+    return Store(kind(db.engine(url), db.engine(url, write=False)), max_attempts=100)
 
 
 def rows(connection: Connection, table: str) -> list[list[object]]:
@@ -182,10 +186,10 @@ def run(url: str, at: int, *, before: bool) -> tuple[int, int]:
     child = os.fork()
     if child == 0:
         store = opened(Killed, url)
-        store.at, store.before = at, before
+        store.database.at, store.database.before = at, before
         live(store)
         store.close()
-        os.write(writer, bytes([store.commits]))
+        os.write(writer, bytes([store.database.commits]))
         os._exit(0)
     os.close(writer)
     _, status = os.waitpid(child, 0)

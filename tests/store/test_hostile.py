@@ -62,17 +62,17 @@ def spelled(record):
 @given(written=st.tuples(st.lists(messages, max_size=5), st.lists(tools, max_size=2), arguments, arguments))
 def test_a_hostile_play_comes_back_in_its_canonical_spelling(store, make, written):
     said, offered, state, evidence = written
-    store.add_policy(make.policy, Standing.CHAMPION)
-    rnd = store.open_round("config", 0)
-    seed = store.progress(rnd)[1]
+    store.policies.add(make.policy, Standing.CHAMPION)
+    rnd = store.rounds.open("config", 0)
+    seed = store.plays.progress(rnd)[1]
     task: Task = make.task(seed).model_copy(update={"initial": state, "source": json.dumps(state)[:50]})
     play = make.play(rnd, task, policy=make.policy)
     played: Trajectory = make.trajectory(play, messages=tuple(said), catalogue=Catalogue(tools=tuple(offered)))
     verdict: Verdict = make.verdict(evidence=evidence)
-    store.owe(rnd, [task], [play])
-    assert store.finish(play, played) == play.id
-    store.record(play.id, [verdict])
-    shown = store.trajectory(play.id)
+    store.plays.owe(rnd, [task], [play])
+    assert store.plays.finish(play, played) == play.id
+    store.verdicts.record(play.id, [verdict])
+    shown = store.trajectories.get(play.id)
     assert shown.task == spelled(task)
     assert shown.task.id == task.id
     assert shown.trajectory == spelled(played)
@@ -83,14 +83,14 @@ def test_a_hostile_play_comes_back_in_its_canonical_spelling(store, make, writte
 @slow
 @given(fields=arguments, text=letters)
 def test_hostile_words_come_back_from_every_other_table(store, fields, text):
-    event: Event = store.event("odd", text=text, fields=fields)
-    assert next(store.events(since=event.id - 1)) == spelled(event)
-    rnd = store.open_round("config", 0)
+    event: Event = store.events.record("odd", text=text, fields=fields)
+    assert next(store.events.read(since=event.id - 1)) == spelled(event)
+    rnd = store.rounds.open("config", 0)
     dataset = Dataset(id=str(event.id), rows=(), counts={"kept": 1}, rules={"rule": fields, "text": text})
-    store.save_dataset(rnd, dataset)
-    assert store.dataset(rnd) == spelled(dataset)
-    store.pause_gate(f"gate{event.id}", text)
-    store.settle(store.reserve(canonical(text), Usage(requests=1)), Usage(requests=1), text)
+    store.datasets.save(rnd, dataset)
+    assert store.datasets.of(rnd) == spelled(dataset)
+    store.gates.pause(f"gate{event.id}", text)
+    store.spend.settle(store.spend.reserve(canonical(text), Usage(requests=1)), Usage(requests=1), text)
 
 
 HOSTILE = ("\0", "\ud800", "\udc00 \ud800", "'; drop table round; --", "%s %(x)s :x ?", "\u2028\ufeff\x1b[31m")
@@ -98,11 +98,11 @@ HOSTILE = ("\0", "\ud800", "\udc00 \ud800", "'; drop table round; --", "%s %(x)s
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_that_break_databases_do_not(store, make, text):
-    store.add_policy(make.policy.model_copy(update={"system": text}), Standing.CHAMPION)
-    rnd = store.open_round(canonical(text), 0)
+    store.policies.add(make.policy.model_copy(update={"system": text}), Standing.CHAMPION)
+    rnd = store.rounds.open(canonical(text), 0)
     play = make.play(rnd, make.task(1)).model_copy(update={"system": text})
-    store.owe(rnd, [], [play])
-    assert store.owed(rnd, Purpose.TRAIN)[0].task == play.task
+    store.plays.owe(rnd, [], [play])
+    assert store.plays.owed(rnd, Purpose.TRAIN)[0].task == play.task
     message = Message(role="tool", name=text, content=text, ok=False)
-    store.finish(play, make.trajectory(play, messages=(message,)))
-    assert store.trajectory(play.id).trajectory.messages == (spelled(message),)
+    store.plays.finish(play, make.trajectory(play, messages=(message,)))
+    assert store.trajectories.get(play.id).trajectory.messages == (spelled(message),)

@@ -28,28 +28,28 @@ def test_another_data_directory_is_refused_while_one_writes(store, url, here, el
     with lease.hold(store, here):
         with Store.open(url) as other, pytest.raises(AlreadyRunning, match=str(here)), lease.hold(other, elsewhere):
             pass
-        store.event("still here")
+        store.events.record("still here")
     with Store.open(url) as other, lease.hold(other, elsewhere):
-        other.event("now here")
+        other.events.record("now here")
 
 
 def test_after_a_kill_the_same_data_directory_need_not_wait(store, url, here, elsewhere):
     held = lease.hold(store, here)
     held.__enter__()  # and no exit: the process is gone
     with Store.open(url) as again, lease.hold(again, here):
-        again.event("again")
+        again.events.record("again")
         with pytest.raises(AlreadyRunning):
-            store.event("from the grave")
+            store.events.record("from the grave")
 
 
 def test_a_lease_is_kept_for_as_long_as_it_is_held(url, monkeypatch, here, elsewhere):
     monkeypatch.setattr(lease, "SECONDS", 0.6)
     with Store.open(url) as store, lease.hold(store, here):
-        rnd = store.open_round("config", 0)
+        rnd = store.rounds.open("config", 0)
         time.sleep(1.5)
         with Store.open(url) as other, pytest.raises(AlreadyRunning), lease.hold(other, elsewhere):
             pass
-        store.advance(rnd, RoundState.COLLECT)
+        store.rounds.advance(rnd, RoundState.COLLECT)
 
 
 def test_a_machine_that_has_renamed_itself_need_not_wait(store, url, here, monkeypatch):
@@ -58,7 +58,7 @@ def test_a_machine_that_has_renamed_itself_need_not_wait(store, url, here, monke
     monkeypatch.setattr(socket, "gethostname", lambda: "mac.local")
     moved = here.rename(here.with_name("moved data"))
     with Store.open(url) as again, lease.hold(again, moved):
-        again.event("again")
+        again.events.record("again")
 
 
 def test_a_copy_of_a_data_directory_is_another_one(store, url, here, tmp_path):

@@ -65,8 +65,8 @@ def test_the_schema_goes_up_one_step_at_a_time_and_keeps_what_is_there(bare):
         with connected(bare) as connection:
             connection.execute(text("insert into event (at, kind, fields) values (0, :kind, '{}')"), {"kind": revision})
     with Store.open(bare) as store:
-        assert [event.kind for event in store.events()] == list(REVISIONS)
-        assert store.open_round("config", 0).state is RoundState.SAMPLE
+        assert [event.kind for event in store.events.read()] == list(REVISIONS)
+        assert store.rounds.open("config", 0).state is RoundState.SAMPLE
 
 
 FIRST = "0003"
@@ -143,27 +143,32 @@ def unknown(now):
 
 def judged_by_its_own(store, make, rnd):
     """Play a suite that has checkers of its own: the first release said neither yes nor no."""
-    suite = store.suite("files")
+    suite = store.suites.newest("files")
     play = make.play(rnd, suite.tasks[0], policy=make.policy, purpose=Purpose.GATE, suite=suite.id)
-    store.owe(rnd, [], [play])
-    store.finish(play, make.trajectory(play))
-    store.record(play.id, [make.verdict("written")], [("written", 1)])
-    store.score(rnd, suite.id, "own", [("written", 1)])
+    store.plays.owe(rnd, [], [play])
+    store.plays.finish(play, make.trajectory(play))
+    store.verdicts.record(play.id, [make.verdict("written")], [("written", 1)])
+    store.suites.score(rnd, suite.id, "own", [("written", 1)])
 
 
 def goes_on(url, make):
     with Store.open(url) as store:
-        (stock, _), (tuned, standing) = store.policies()
-        assert (store.champion(), stock, tuned.adapter, standing) == (make.policy, make.policy, "a", "rejected")
-        assert store.decided(store.round(1)).reason == "inconclusive"
-        assert [result.gate for result in store.gate_results(store.round(1))] == ["breadth", "depth"]
-        assert len(list(store.accepted(make.required))) == 4
+        (stock, _), (tuned, standing) = store.policies.all()
+        assert (store.policies.champion(), stock, tuned.adapter, standing) == (
+            make.policy,
+            make.policy,
+            "a",
+            "rejected",
+        )
+        assert store.promotions.decided(store.rounds.get(1)).reason == "inconclusive"
+        assert [result.gate for result in store.gates.results(store.rounds.get(1))] == ["breadth", "depth"]
+        assert len(list(store.trajectories.accepted(make.required))) == 4
         for move in ("collect", "check", "train", "gate", "promote", "done"):
-            rnd = store.advance(store.open_round("config", 0), RoundState(move))
-        assert store.open_round("config", 0).id == rnd.id + 1
-        store.event("after")
+            rnd = store.rounds.advance(store.rounds.open("config", 0), RoundState(move))
+        assert store.rounds.open("config", 0).id == rnd.id + 1
+        store.events.record("after")
         with pytest.raises(CheckNegative):
-            store.promote(tuned.id, "by hand")
+            store.promotions.promote(tuned.id, "by hand")
     engine = db.engine(url, write=False)
     with db.read_only(url) as ask, engine.connect() as connection:
         for view in inspect(connection).get_view_names():

@@ -59,7 +59,7 @@ def test_a_statement_that_is_no_question_changes_nothing(url, tmp_path, statemen
 
 def test_an_answer_is_bounded_and_says_so(url, store):
     for n in range(5):
-        store.event("tick", n=n)
+        store.events.record("tick", n=n)
     with db.read_only(url) as ask:
         assert ask("select kind from event", rows=5) == (("kind",), [("tick",)] * 5, False)
         assert ask("select kind from event", rows=4) == (("kind",), [("tick",)] * 4, True)
@@ -77,7 +77,7 @@ def test_a_question_without_an_end_is_stopped(url):
 
 
 def test_questions_are_answered_while_the_writer_writes(url, store):
-    with db.read_only(url) as ask, store._write() as connection:
+    with db.read_only(url) as ask, store.database.write() as connection:
         connection.exec_driver_sql("insert into event (at, kind, fields) values (0, 'half', '{}')")
         assert ask("select * from event").rows == []
 

@@ -33,15 +33,15 @@ def everything(url):
 
 @pytest.fixture
 def rnd(store, make):
-    store.add_policy(make.policy, Standing.CHAMPION)
-    return store.open_round("config", 0)
+    store.policies.add(make.policy, Standing.CHAMPION)
+    return store.rounds.open("config", 0)
 
 
 @pytest.fixture
 def play(store, make, rnd):
     task = make.task()
     owed = make.play(rnd, task, policy=make.policy)
-    store.owe(rnd, [task], [owed])
+    store.plays.owe(rnd, [task], [owed])
     return owed
 
 
@@ -58,26 +58,28 @@ SAYINGS = {
 @pytest.mark.parametrize("where", SAYINGS)
 def test_what_is_said_loses_its_secret(store, make, play, everything, where):
     spoken = make.trajectory(play)
-    assert store.finish(play, spoken.model_copy(update={"messages": (*spoken.messages, SAYINGS[where])})) == play.id
+    assert (
+        store.plays.finish(play, spoken.model_copy(update={"messages": (*spoken.messages, SAYINGS[where])})) == play.id
+    )
     assert KEY not in everything()
     assert GONE in everything()
-    assert store.trajectory(play.id).trajectory.messages[:-1] == spoken.messages
+    assert store.trajectories.get(play.id).trajectory.messages[:-1] == spoken.messages
 
 
 def test_what_failed_loses_its_secret(store, make, play, everything):
     failure = Failure(kind=FailureKind.FATAL, message=f"no tool '{KEY}', token=hf_abcdefghijklmnop12345")
-    store.finish(play, make.trajectory(play, end=End.FAILED, failure=failure))
-    store.event("happened", told={"deep": [f"with {KEY}"]}, other="xoxb-0123456789-abcdefghij", number=3)
-    store.abandon([play], f"resting: {KEY}")
+    store.plays.finish(play, make.trajectory(play, end=End.FAILED, failure=failure))
+    store.events.record("happened", told={"deep": [f"with {KEY}"]}, other="xoxb-0123456789-abcdefghij", number=3)
+    store.plays.abandon([play], f"resting: {KEY}")
     assert KEY not in everything()
     assert "hf_abcdefghijklmnop12345" not in everything()
     assert "xoxb" not in everything()
 
 
 def test_a_verdict_loses_a_known_secret_and_keeps_what_it_quotes(store, make, play, everything):
-    store.finish(play, make.trajectory(play))
+    store.plays.finish(play, make.trajectory(play))
     reason = "access_token=abc123456789 never came from a result"
-    store.record(play.id, [make.verdict().model_copy(update={"reason": f"{reason} {KEY}"})])
+    store.verdicts.record(play.id, [make.verdict().model_copy(update={"reason": f"{reason} {KEY}"})])
     assert KEY not in everything()
     assert reason in everything()
 

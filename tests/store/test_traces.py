@@ -28,51 +28,51 @@ def kept(name, said="Hello", group="trace/a", split=Split.TRAIN, **provenance):
 
 def test_a_trace_comes_back_as_it_went_in(store):
     one = kept("t1", line=3, replaced={"email": 2}, changes=({"place": 1, "was": {"content": "é"}},), speaker="s")
-    assert store.keep_traces([one]) == 1
-    assert list(store.traces()) == [one]
-    shown = store.trajectory("t1")
+    assert store.traces.keep([one]) == 1
+    assert list(store.traces.all()) == [one]
+    shown = store.trajectories.get("t1")
     assert (shown.round, shown.trajectory, shown.task) == (0, one.trajectory, one.task)
 
 
 def test_keeping_a_trace_twice_changes_nothing(store):
-    assert store.keep_traces([kept("t1"), kept("t1")]) == 1
-    assert store.keep_traces([kept("t1"), kept("t2", "More")]) == 1
-    assert store.known_traces(["t1", "t2", "t3"]) == {"t1", "t2"}
+    assert store.traces.keep([kept("t1"), kept("t1")]) == 1
+    assert store.traces.keep([kept("t1"), kept("t2", "More")]) == 1
+    assert store.traces.known(["t1", "t2", "t3"]) == {"t1", "t2"}
 
 
 def test_two_traces_that_ask_the_same_are_two(store):
-    assert store.keep_traces([kept("t1"), kept("t2")]) == 2
+    assert store.traces.keep([kept("t1"), kept("t2")]) == 2
 
 
 def test_a_group_stays_in_its_split_and_a_batch_is_kept_whole_or_not_at_all(store):
-    store.keep_traces([kept("t1", group="trace/a")])
-    assert store.splits_of(["trace/a", "trace/b"]) == {"trace/a": Split.TRAIN}
+    store.traces.keep([kept("t1", group="trace/a")])
+    assert store.tasks.splits(["trace/a", "trace/b"]) == {"trace/a": Split.TRAIN}
     with pytest.raises(CheckNegative, match="split train"):
-        store.keep_traces(
+        store.traces.keep(
             [kept("t2", "New", group="trace/b"), kept("t3", "Other", group="trace/a", split=Split.HELDOUT)]
         )
-    assert store.known_traces(["t2", "t3"]) == set()
+    assert store.traces.known(["t2", "t3"]) == set()
 
 
 def test_filters_decide_what_is_accepted_and_the_configured_checkers_do_not(store):
-    store.keep_traces([kept("t1"), kept("t2", "More")])
+    store.traces.keep([kept("t1"), kept("t2", "More")])
     filters = [("trace-order", 1)]
-    assert [each.id for each in store.unfiltered(filters)] == ["t1", "t2"]
+    assert [each.id for each in store.traces.unfiltered(filters)] == ["t1", "t2"]
     for name, passed in (("t1", True), ("t2", False)):
         verdict = Verdict(checker="trace-order", version=1, passed=passed, score=1, reason="r")
-        store.record(name, [verdict], filters)
-    assert list(store.unfiltered(filters)) == []
-    assert [each.id for each in store.unfiltered([("trace-order", 2)])] == ["t1", "t2"]
-    store.require([("outcome", 1)])
-    assert [each.id for each in store.traces(accepted=True)] == ["t1"]
-    assert [each.id for each in store.traces(accepted=False)] == ["t2"]
+        store.verdicts.record(name, [verdict], filters)
+    assert list(store.traces.unfiltered(filters)) == []
+    assert [each.id for each in store.traces.unfiltered([("trace-order", 2)])] == ["t1", "t2"]
+    store.verdicts.require([("outcome", 1)])
+    assert [each.id for each in store.traces.all(accepted=True)] == ["t1"]
+    assert [each.id for each in store.traces.all(accepted=False)] == ["t2"]
 
 
 def test_what_was_made_of_a_trace_is_found_by_it(store):
-    store.keep_traces([kept("t1"), kept("t2", "More", origin="t1", arm="filtered")])
-    assert [each.id for each in store.traces(origin="t1")] == ["t2"]
-    assert [each.id for each in store.traces(arm="direct")] == ["t1"]
-    assert store.count_traces() == {"direct": 1, "filtered": 1}
+    store.traces.keep([kept("t1"), kept("t2", "More", origin="t1", arm="filtered")])
+    assert [each.id for each in store.traces.all(origin="t1")] == ["t2"]
+    assert [each.id for each in store.traces.all(arm="direct")] == ["t1"]
+    assert store.traces.counts() == {"direct": 1, "filtered": 1}
 
 
 def test_a_correction_is_never_changed(url, store):

@@ -133,25 +133,25 @@ def test_v_spend_counts_an_open_call_at_its_reservation(ask, lived):
 
 
 def test_plays_outside_any_round_are_no_round(ask, store, make):
-    play = make.play(store.round(0), make.task(3, Split.HELDOUT), purpose=Purpose.GATE, player="scripted")
-    store.owe(store.round(0), [], [play])
-    store.finish(play, make.trajectory(play))
+    play = make.play(store.rounds.get(0), make.task(3, Split.HELDOUT), purpose=Purpose.GATE, player="scripted")
+    store.plays.owe(store.rounds.get(0), [], [play])
+    store.plays.finish(play, make.trajectory(play))
     assert ask("select * from v_rounds").rows == []
     assert one(ask, "select round from v_trajectories") == {"round": 0}
 
 
 def test_a_play_on_a_suite_with_checkers_of_its_own_is_accepted_by_those(ask, store, make):
-    store.require([("outcome", 1)])
-    store.add_policy(make.policy, Standing.CHAMPION)
-    suite = store.save_suite(Suite(name="written", tasks=tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))))
-    outside, won = store.round(0), {task.id: number for number, task in enumerate(suite.tasks)}
+    store.verdicts.require([("outcome", 1)])
+    store.policies.add(make.policy, Standing.CHAMPION)
+    suite = store.suites.save(Suite(name="written", tasks=tuple(make.task(seed, Split.HELDOUT) for seed in (50, 51))))
+    outside, won = store.rounds.get(0), {task.id: number for number, task in enumerate(suite.tasks)}
     for task in suite.tasks:
         play = make.play(outside, task, policy=make.policy, purpose=Purpose.GATE, suite=suite.id)
-        store.owe(outside, [], [play])
-        store.finish(play, make.trajectory(play))
-        store.record(play.id, [make.verdict("written", 3, won[task.id])], [("written", 3)])
-    store.require([("outcome", 2)])
+        store.plays.owe(outside, [], [play])
+        store.plays.finish(play, make.trajectory(play))
+        store.verdicts.record(play.id, [make.verdict("written", 3, won[task.id])], [("written", 3)])
+    store.verdicts.require([("outcome", 2)])
     for view in ("v_trajectories", "v_tool_calls"):
         assert sorted(row[0] for row in ask(f"select accepted from {view}").rows) == [0, 1], view
-    rates = {rate.backend: (rate.plays, rate.wins) for rate in store.rates(outside, Purpose.GATE)}
+    rates = {rate.backend: (rate.plays, rate.wins) for rate in store.verdicts.rates(outside, Purpose.GATE)}
     assert rates == {"Files": (2, 1), "Trade": (2, 1)}

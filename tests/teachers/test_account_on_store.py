@@ -43,16 +43,16 @@ def reopened(tmp_path):
 
 
 def owed(store, count):
-    rnd = store.open_round("digest", 0)
+    rnd = store.rounds.open("digest", 0)
     part = Part(use="paid")
     plays = [Play(id=f"p{n}", round=rnd.id, task=TASK, player=part, player_name="paid", sample=n) for n in range(count)]
-    store.owe(rnd, [TASK], plays)
+    store.plays.owe(rnd, [TASK], plays)
     return plays
 
 
 def gate_on(store):
-    ledger: Ledger = store
-    parked = store.parked("paid:KEY")
+    ledger: Ledger = store.spend
+    parked = store.spend.parked("paid:KEY")
     rest = Rest(**parked.model_dump(exclude={"credential"})) if parked else Rest()
     return Account(Paid(), ledger, LIMITS, rest=rest, clock=lambda: NOW)
 
@@ -65,7 +65,7 @@ def test_a_killed_daemon_finds_what_it_had_reserved(reopened):
         account.start(play)
     again = gate_on(reopened())
     assert not again.decide(TASK, plays[2].round).allowed
-    assert reopened().spent("paid:KEY").cost == 2.0
+    assert reopened().spend.spent("paid:KEY").cost == 2.0
 
 
 def test_a_rest_outlives_the_daemon(reopened):
@@ -74,8 +74,8 @@ def test_a_rest_outlives_the_daemon(reopened):
     account.start(play)
     failure = Failure(kind=FailureKind.QUOTA, message="used up", retry_at=NOW + 500)
     rest = account.end(play, Trajectory(task=TASK.id, player="paid", end=End.FAILED, failure=failure))
-    store.park(Parked(credential=account.key, **rest.model_dump()))
+    store.spend.park(Parked(credential=account.key, **rest.model_dump()))
     again = gate_on(reopened())
     assert again.rest == rest
     assert not again.decide(TASK, play.round).allowed
-    assert reopened().spent("paid:KEY") == Usage(), "a refusal costs nothing"
+    assert reopened().spend.spent("paid:KEY") == Usage(), "a refusal costs nothing"

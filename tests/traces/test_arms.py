@@ -170,16 +170,16 @@ def test_filtered_learns_what_is_right_and_reads_the_rest(store):
     sift(store, chosen)
     done = make(store, FILTERED, chosen, Catalogue())
     assert (done.taken, done.made, done.dropped, done.unlearned) == (10, 2, 0, 2)
-    assert len(list(store.lessons(DIRECT))) == 12
-    lessons = list(store.lessons(FILTERED))
+    assert len(list(store.traces.lessons(DIRECT))) == 12
+    lessons = list(store.traces.lessons(FILTERED))
     assert len(lessons) == 12
     unlearned = [[place for place, m in enumerate(each.trajectory.messages) if not m.learned] for each in lessons]
     assert sorted(places for places in unlearned if places) == [[1], [3]]
-    made = list(store.traces(arm=FILTERED))
+    made = list(store.traces.all(arm=FILTERED))
     assert {each.provenance.changes[0]["how"] for each in made} == {"not learned"}
-    assert all(each.provenance.origin in {one.id for one in store.traces(arm=DIRECT)} for each in made)
+    assert all(each.provenance.origin in {one.id for one in store.traces.all(arm=DIRECT)} for each in made)
     assert make(store, FILTERED, chosen, Catalogue()) == done
-    assert len(list(store.lessons(FILTERED))) == 12
+    assert len(list(store.traces.lessons(FILTERED))) == 12
 
 
 def test_relabelled_puts_right_what_a_trace_tells(store):
@@ -187,12 +187,12 @@ def test_relabelled_puts_right_what_a_trace_tells(store):
     sift(store, chosen)
     done = make(store, RELABELLED, chosen, Catalogue())
     assert done.changes == 1
-    (mend,) = [each for each in store.traces(arm=RELABELLED) if each.provenance.changes[0]["how"] == "recalled"]
+    (mend,) = [each for each in store.traces.all(arm=RELABELLED) if each.provenance.changes[0]["how"] == "recalled"]
     assert mend.trajectory.messages[1].calls[0].name == "find_table"
     assert mend.trajectory.messages[1].learned
-    origin = next(each for each in store.traces(arm=DIRECT) if each.id == mend.provenance.origin)
+    origin = next(each for each in store.traces.all(arm=DIRECT) if each.id == mend.provenance.origin)
     assert origin.trajectory.messages[1].content == "Let me see what there is."
-    assert len(list(store.lessons(RELABELLED))) == 12
+    assert len(list(store.traces.lessons(RELABELLED))) == 12
 
 
 def test_what_is_not_to_be_learned_carries_no_loss(tmp_path):

@@ -249,7 +249,7 @@ def test_a_sift_judges_once_and_says_why_in_sql(tmp_path, write):
         assert (first.judged, first.accepted) == (2, 1)
         assert first.refused["trace-order"] == 1
         assert sift(store, filters()).judged == 0
-        (refused,) = store.traces(accepted=False)
-        reasons = {verdict.checker: verdict.reason for verdict in store.trajectory(refused.id).verdicts}
+        (refused,) = store.traces.all(accepted=False)
+        reasons = {verdict.checker: verdict.reason for verdict in store.trajectories.get(refused.id).verdicts}
         assert reasons["trace-order"] == "turn 1, message 1: f was called, and its result is not there"
         assert set(reasons) == {name for name, _ in required(filters())}

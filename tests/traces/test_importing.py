@@ -47,9 +47,9 @@ def test_an_import_counts_what_it_did_and_a_second_one_does_nothing(store, write
     assert first.replaced == {"email": 1}
     again = take(store, read([path]), ImportRules(), KEY)
     assert (again.stored, again.known, again.refused) == (0, 4, 3)
-    assert {each.provenance.licence for each in store.traces()} == {"CC0"}
-    assert sorted(each.provenance.line for each in store.traces()) == [1, 2, 6]
-    assert not any("a@b.com" in each.model_dump_json() for each in store.traces())
+    assert {each.provenance.licence for each in store.traces.all()} == {"CC0"}
+    assert sorted(each.provenance.line for each in store.traces.all()) == [1, 2, 6]
+    assert not any("a@b.com" in each.model_dump_json() for each in store.traces.all())
 
 
 def test_the_same_conversation_in_another_format_is_the_same_trace(store, files):
@@ -68,17 +68,17 @@ def test_a_killed_import_goes_on_and_nothing_is_half_stored(store, write):
 
     with pytest.raises(KeyboardInterrupt):
         take(store, killed(), ImportRules(), KEY)
-    assert store.count_traces() == {"direct": BATCH}
+    assert store.traces.counts() == {"direct": BATCH}
     done = take(store, read([path]), ImportRules(), KEY)
     assert (done.stored, done.known) == (50, BATCH)
-    assert all(len(each.trajectory.messages) == 4 for each in store.traces())
+    assert all(len(each.trajectory.messages) == 4 for each in store.traces.all())
 
 
 def test_one_users_conversations_share_a_split(store, write):
     path = write(*(row(number, user_id=f"u{number % 40}") for number in range(200)))
     take(store, read([path]), ImportRules(heldout=0.3), KEY)
     splits = {}
-    for each in store.traces():
+    for each in store.traces.all():
         splits.setdefault(each.provenance.speaker, set()).add(each.task.split)
     assert len(splits) == 40
     assert all(len(found) == 1 for found in splits.values())
@@ -89,7 +89,7 @@ def test_a_later_import_with_another_share_leaves_users_where_they_are(store, wr
     take(store, read([write(*(row(n, user_id=f"u{n}") for n in range(20)))]), ImportRules(heldout=0), KEY)
     later = write(*(row(n + 100, user_id=f"u{n}") for n in range(20)), name="later.jsonl")
     take(store, read([later]), ImportRules(heldout=0.9), KEY)
-    assert {each.task.split for each in store.traces()} == {Split.TRAIN}
+    assert {each.task.split for each in store.traces.all()} == {Split.TRAIN}
 
 
 def test_every_row_that_was_read_is_told(store, write):
@@ -104,7 +104,7 @@ def test_traces_that_show_no_tools_get_those_that_are_named(store, write, tmp_pa
     path.write_text(json.dumps({"tools": [{"name": "find", "parameters": {"type": "object", "properties": {}}}]}))
     own = row(2, tools=[{"function": {"name": "find", "description": "own", "parameters": {"type": "object"}}}])
     take(store, read([write(row(1), own)]), ImportRules(tools=tools_in(path)), KEY)
-    assert sorted(each.trajectory.catalogue.tools[0].description for each in store.traces()) == ["", "own"]
+    assert sorted(each.trajectory.catalogue.tools[0].description for each in store.traces.all()) == ["", "own"]
 
 
 def test_the_schemas_of_dialogue_services_are_tools(tmp_path):

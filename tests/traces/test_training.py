@@ -40,7 +40,7 @@ def live(places, **outside):
     shown = Board(places.run, chosen.profile)
     with parts.build(chosen, places, shown, Stop(), gpu=FakeGpu()) as loop:
         daemon.run(loop)
-        return loop.store.rounds()[-1], loop.store.dataset(loop.store.rounds()[-1])
+        return loop.store.rounds.all()[-1], loop.store.datasets.of(loop.store.rounds.all()[-1])
 
 
 def test_a_round_trains_on_traces_alone(places, write):
@@ -50,13 +50,13 @@ def test_a_round_trains_on_traces_alone(places, write):
         chosen = filters()
         sift(store, chosen)
         make(store, FILTERED, chosen, Catalogue())
-        lessons = {each.id for each in store.lessons(FILTERED)}
+        lessons = {each.id for each in store.traces.lessons(FILTERED)}
     rnd, dataset = live(places, traces=1.0, arm="filtered")
     assert 8 <= len(lessons) < 40
     assert set(dataset.rows) == lessons
     assert dataset.counts["traces"] == len(lessons)
     with Store.open(places.database) as store:
-        assert store.gate_results(rnd)
+        assert store.gates.results(rnd)
 
 
 def test_without_traces_such_a_round_says_that_there_is_nothing_to_train_on(places):

@@ -1,8 +1,9 @@
-"""What every part of the store rests on: transactions, pages, and inserting once."""
+"""The one owner of connections and transactions, on which every noun of the store rests."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,8 +15,6 @@ from loop.store.tables import Lease, Table
 
 PAGE: Final = 200
 """Rows a page. An iterator holds no transaction while its caller works on a row."""
-REMEMBERED: Final = 10_000
-"""Ids of catalogues and prompts that a store remembers at most."""
 CHUNK: Final = 5000
 """Values in one list of an `in (…)`; SQLite's own bound is 32,766."""
 
@@ -26,38 +25,33 @@ T = TypeVar("T")
 EPOCH = select(Lease.epoch).where(Lease.name == bindparam("lease")).with_for_update(read=True)
 
 
-class Base:
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Database:
     """A database, a clock, and the lease that guards every write.
 
-    `_stored` remembers ids of catalogues and prompts that are known to be there, so that they are not sent again;
-    `_required` is what `required_checker` holds, once it was read.
+    Attributes:
+        clock: microseconds since the epoch.
+        fence: the lease that this process holds, by name, and its epoch; None while it holds none.
     """
 
-    def __init__(self, writer: Engine, reader: Engine, clock: Callable[[], int], max_attempts: int) -> None:
+    def __init__(self, writer: Engine, reader: Engine, clock: Callable[[], int] = now) -> None:
         self._writer = writer
         self._reader = reader
-        self._clock = clock
-        self._max_attempts = max_attempts
-        self._fence: tuple[str, int] | None = None
         self._inserts: dict[type[Table], Insert] = {}
-        self._stored: set[str] = set()
-        self._required: frozenset[tuple[str, int]] | None = None
+        self.clock = clock
+        self.fence: tuple[str, int] | None = None
 
     def close(self) -> None:
         """Let go of every connection."""
         self._reader.dispose()
         self._writer.dispose()
 
-    def __enter__(self) -> Self:
-        """Use the store as a context manager."""
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """Close it."""
-        self.close()
-
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def write(self) -> Iterator[Connection]:
         """One transaction: all of it or nothing.
 
         Raises:
@@ -74,40 +68,40 @@ class Base:
             raise
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Connection]:
         """One consistent look, beside the writer."""
         with self._reader.begin() as connection:
             yield connection
 
     def _check_fence(self, connection: Connection) -> None:
-        if self._fence is None:
+        if self.fence is None:
             return
-        name, epoch = self._fence
+        name, epoch = self.fence
         if connection.scalar(EPOCH, {"lease": name}) != epoch:
             raise AlreadyRunning(f"The lease '{name}' went to another loopd; this one stops without writing")
 
-    def _insert(self, table: type[Table]) -> Insert:
+    def insert(self, table: type[Table]) -> Insert:
         """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         if table not in self._inserts:
             dialect = postgresql if self._writer.dialect.name == "postgresql" else sqlite
             self._inserts[table] = dialect.insert(table)
         return self._inserts[table]
 
-    def _insert_once(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
+    def insert_once(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
         """Insert what is not there yet."""
         if rows:
-            connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+            connection.execute(self.insert(table).on_conflict_do_nothing(), rows)
 
-    def _upsert(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
+    def upsert(self, connection: Connection, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows; where the primary key is there already, replace the rest."""
         if not rows:
             return
         keys = [column.name for column in table.__table__.primary_key]
-        statement = self._insert(table)
+        statement = self.insert(table)
         fresh = {name: statement.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
 
-    def _paged(
+    def paged(
         self,
         query: AnySelect,
         key: InstrumentedAttribute[Any],
@@ -116,19 +110,13 @@ class Base:
         """Walk a query in the order of its first column, a page a transaction."""
         page = query.order_by(key).limit(PAGE)
         while True:
-            with self._read() as connection:
+            with self.read() as connection:
                 rows = connection.execute(page).all()
                 built = build(connection, rows)
             yield from built
             if len(rows) < PAGE:
                 return
             page = query.order_by(key).limit(PAGE).where(key > rows[-1][0])
-
-    def _remember(self, ids: Iterable[str]) -> None:
-        """Note, after a commit, what need not be sent again."""
-        if len(self._stored) > REMEMBERED:
-            self._stored.clear()
-        self._stored.update(ids)
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
