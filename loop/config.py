@@ -18,6 +18,8 @@ from loop.errors import ConfigError, nearest
 from loop.proposals import Proposal
 from loop.runtime.paths import Paths
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
+from loop.types.jobs import Recipe
+from loop.types.record import first_fault
 from teachers.budget.limits import Limits
 
 RESERVED = frozenset(
@@ -98,40 +100,9 @@ class Outside(Record):
     """Share of rows from corrections, where there are any; the others are replayed."""
 
 
-class Training(Record):
-    """How a candidate is fitted to the dataset; lengths in tokens."""
+class Training(Recipe):
+    """How a candidate is fitted, and to what."""
 
-    fine_tune: Literal["lora", "full"] = "lora"
-    """A low-rank adapter, or all weights: for small float32 models, with a learning rate of about a hundredth."""
-    heldout: float = Field(default=0, ge=0, le=0.5)
-    """Share of the rows that is kept apart to measure the loss on, at every checkpoint and at the end; what is
-    published is then the step with the lowest. 0 measures nothing and publishes the last."""
-    patience: int = Field(default=3, ge=1)
-    """Measurements in a row without a new lowest loss before training stops."""
-    rank: int = Field(default=16, ge=1)
-    scale: float = Field(default=2.0, gt=0)
-    learning_rate: float = Field(default=5e-4, gt=0)
-    epochs: int = Field(default=2, ge=1)
-    take: int | None = Field(default=None, ge=1)
-    """Train on so many of the rows, once each, chosen step by step: half by lot, half by what the model still gets
-    wrong. None trains on all, `epochs` times."""
-    batch_rows: int = Field(default=8, ge=1)
-    """Rows of one optimizer step: fewer give more steps for the same work."""
-    weigh: Literal["trajectories", "tokens"] = "trajectories"
-    """What counts alike in a step's loss: every trajectory, so that backends with long plays do not outweigh the
-    others, or every learned token, as in mlx-lm's trainer."""
-    max_tokens: int = Field(default=2048, ge=64)
-    """A row longer than this is refused and counted."""
-    batch_tokens: int = Field(default=4096, ge=64)
-    """Tokens of a micro-batch: this bounds memory."""
-    gradient_checkpointing: bool = False
-    """A third slower, a fraction of the memory, the same gradient."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """What the learning rate does after its climb."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of all steps in which it climbs from nothing."""
-    save_every: int = Field(default=10, ge=1)
-    """Steps between checkpoints: at most so many are lost by a kill."""
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
     outside: Outside = Outside()
@@ -281,9 +252,8 @@ def _validate(tree: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"setting '{place}': {first['msg']}, not {first['input']!r:.80}.") from error
+        fault = first_fault(error)
+        raise ConfigError(f"setting '{fault.place}': {fault.says}, not {fault.given}.") from error
 
 
 def environment() -> dict[str, str]:

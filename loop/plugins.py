@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from loop.errors import ConfigError, nearest
 from loop.types import Checker, Part, Suite
+from loop.types.record import first_fault
 
 
 def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows which protocol the package's parts fulfil
@@ -26,10 +27,9 @@ def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows wh
     try:
         return found(**part.settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        hint = nearest(place, list(found.model_fields)) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"{package}.{part.use}: setting '{place}': {first['msg']}.{hint}") from error
+        fault = first_fault(error)
+        hint = nearest(fault.place, list(found.model_fields)) if fault.unknown else ""
+        raise ConfigError(f"{package}.{part.use}: setting '{fault.place}': {fault.says}.{hint}") from error
 
 
 def judges_of(suite: Suite, configured: Sequence[Checker]) -> tuple[Checker, ...]:

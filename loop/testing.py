@@ -6,7 +6,7 @@ They stand beside the real parts and fulfil the same contracts; nothing in them 
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from pydantic import JsonValue
 from safetensors.numpy import save_file
 
 from loop.canonical import digest
 from loop.runtime.gpu import Ready
 from loop.store import Database, Store, db
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
+from loop.types.jobs import Distance, Fitted, Job, Measured, Meter, MeterLine, Stepped, TrainerLine
 from teachers.scripted import Scripted
 
 __all__ = ["Apprentice"]
@@ -109,16 +109,15 @@ class FakeGpu:
         del base
         yield FakeServed(STOCK if adapter is None else str(adapter))
 
-    def measuring(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+    def measuring(self, job: Meter) -> Iterator[MeterLine]:
         """Find every play a tenth of a nat away."""
-        for line in Path(str(job["rows"])).read_text(encoding="utf-8").splitlines():
-            yield {"id": json.loads(line)["id"], "kl": self.distance, "tokens": 1}
-        yield {"done": True}
+        for line in job.rows.read_text(encoding="utf-8").splitlines():
+            yield Distance(id=json.loads(line)["id"], kl=self.distance, tokens=1)
+        yield Measured()
 
-    def training(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+    def training(self, job: Job) -> Iterator[TrainerLine]:
         """Write an adapter that is a function of the rows; tell about it as the trainer does."""
-        rows = Path(str(job["rows"])).read_text(encoding="utf-8")
-        out = Path(str(job["out"]))
+        rows, out = job.rows.read_text(encoding="utf-8"), job.out
         out.mkdir(exist_ok=True)
         seed = int(digest(rows)[:8], 16)
         weights = np.random.default_rng(seed).standard_normal((4, 4), dtype=np.float32)
@@ -126,8 +125,8 @@ class FakeGpu:
         settings = {"fine_tune_type": "lora", "num_layers": 1, "lora_parameters": {"rank": 4, "scale": 2.0}}
         (out / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
         for step in range(1, 4):
-            yield {"step": step, "steps": 3, "loss": 1.0 / step, "tokens_per_second": 1e6, "seconds_left": 0.0}
-        yield {"done": True, "adapter": str(out)}
+            yield Stepped(step=step, steps=3, loss=1.0 / step, tokens_per_second=1e6, seconds_left=0.0)
+        yield Fitted(adapter=out, tensors=1, step=3)
 
 
 class KillingDatabase(Database):

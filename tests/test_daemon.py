@@ -17,6 +17,7 @@ from loop.runtime.signals import Stop, Stopped
 from loop.store import Store
 from loop.testing import FakeGpu, killing
 from loop.types import Purpose, RoundState
+from loop.types.jobs import Began, Stepped
 
 OUTCOME = {
     "rounds": "select id, state, reason, candidate, dataset from round where id > 0",
@@ -165,12 +166,12 @@ class Cramped(FakeGpu):
         self.room, self.asked = room, []
 
     def training(self, job):
-        self.asked.append((job["batch_tokens"], job["gradient_checkpointing"]))
-        if job["batch_tokens"] <= self.room:
+        self.asked.append((job.batch_tokens, job.gradient_checkpointing))
+        if job.batch_tokens <= self.room:
             yield from super().training(job)
             return
-        yield {"engine": "plain", "why": "unknown family", "batch_tokens": min(job["batch_tokens"], 3000)}
-        yield {"step": 1, "steps": 3, "loss": 2.0, "batch_tokens": job["batch_tokens"]}
+        yield Began(rows=9, steps=3, engine="plain", why="unknown family", batch_tokens=min(job.batch_tokens, 3000))
+        yield Stepped(step=1, steps=3, loss=2.0, batch_tokens=job.batch_tokens)
         raise OutOfMemory(FailureKind.LOST, "trainer was ended by SIGKILL")
 
 

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from loop.gates.judging import RATE
 from loop.types import Dataset, GatePart, GateResult, Policy, Promotion, Record, Standing, Transfer
+from loop.types.jobs import Job
 
 README: Final = "README.md"
 GATES: Final = "gate_report.json"
@@ -56,14 +57,14 @@ def files(report: Report) -> dict[str, str]:
     }
 
 
-def of_training(dataset: Dataset, job: Mapping[str, JsonValue], parent: Policy) -> dict[str, str]:
+def of_training(dataset: Dataset, job: Job, parent: Policy) -> dict[str, str]:
     """Spell what is known when an adapter is published: data card and training configuration, by file name."""
-    told = {name: value for name, value in job.items() if name not in PLACES}
+    told = job.model_dump(mode="json", exclude=set(PLACES))
     told |= {"base": parent.base, "system": parent.system, "parent": parent.id, "dataset": dataset.id}
-    return {TRAINING: _json(told), DATA: data_card(dataset, job.get("take"))}
+    return {TRAINING: _json(told), DATA: data_card(dataset, job.take)}
 
 
-def data_card(dataset: Dataset, take: JsonValue = None) -> str:
+def data_card(dataset: Dataset, take: int | None = None) -> str:
     """Tell what a candidate was trained on: how many rows each rule chose or left out, and the rules."""
     counts = [f"| {name} | {count} |" for name, count in dataset.counts.items()]
     rules = [f"| {name} | `{json.dumps(value)}` |" for name, value in dataset.rules.items()]

@@ -16,6 +16,7 @@ from loop.proposals import Proposal
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Flaw
 from loop.types import Arm, ArmKey, Policy, Tier
+from loop.types.record import first_fault
 from task_generators.suites import suite
 
 Arguments = Mapping[str, JsonValue]
@@ -34,9 +35,7 @@ def carry_out(store: Store, verb: str, arguments: Arguments) -> Answer:
     try:
         answer = VERBS[verb](store, arguments)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"{verb}: '{place}': {first['msg']}.") from error
+        raise ConfigError(f"{verb}: {first_fault(error)}.") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{verb}: wrong arguments: {error}") from error
     store.events.record(f"command.{verb}", **arguments)

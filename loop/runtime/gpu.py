@@ -4,7 +4,6 @@ MLX never runs in the daemon. An error of Metal is a C++ exception that ends the
 one GPU have brought whole Macs down; so there is one lease, and what holds it is a child.
 """
 
-import json
 import os
 import secrets
 import sys
@@ -13,14 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import structlog
-from pydantic import ConfigDict, JsonValue
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from loop.errors import FailureKind, ProviderError
 from loop.runtime.child import Child
 from loop.types import Part, Precision, Record
+from loop.types.jobs import Job, Meter, MeterLine, TrainerLine
+from loop.types.record import first_fault
 
 log = structlog.get_logger()
 PLAIN: Final = "mlx-lm"
@@ -28,6 +29,9 @@ PLAIN: Final = "mlx-lm"
 SERVER: Final = "loop.student.server"
 TRAINER: Final = "loop.training.trainer"
 METER: Final = "loop.training.divergence"
+TRAINER_LINE: Final[TypeAdapter[TrainerLine]] = TypeAdapter(TrainerLine)
+METER_LINE: Final[TypeAdapter[MeterLine]] = TypeAdapter(MeterLine)
+Line = TypeVar("Line", TrainerLine, MeterLine)
 READY: Final = 600.0
 """Seconds a server has to load its model."""
 SILENCE: Final = 1800.0
@@ -182,36 +186,36 @@ class Gpu:
                 child.drain()
                 yield served
 
-    def training(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
-        """Run one training job; yield its progress, the last of which holds `"done": true`. Closing it ends the job.
+    def training(self, job: Job) -> Iterator[TrainerLine]:
+        """Run one training job; yield its lines, the last of which is `Fitted`. Closing it ends the job.
 
         Raises:
             OutOfMemory: the trainer was ended for want of memory.
             ProviderError: it went away or fell silent before it was done (LOST).
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
-        yield from self._working("trainer", TRAINER, job)
+        yield from self._working("trainer", TRAINER, job, TRAINER_LINE)
 
-    def measuring(self, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
-        """Measure plays' distance to the base model; yield each, then `"done": true`. Closing it ends the job.
+    def measuring(self, job: Meter) -> Iterator[MeterLine]:
+        """Measure plays' distance to the base model; yield each, then `Measured`. Closing it ends the job.
 
         Raises:
             ProviderError: the child went away or fell silent before it was done (LOST).
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
-        yield from self._working("meter", METER, job)
+        yield from self._working("meter", METER, job, METER_LINE)
 
-    def _working(self, name: str, module: str, job: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+    def _working(self, name: str, module: str, job: Record, lines: TypeAdapter[Line]) -> Iterator[Line]:
         path = self._scratch / f"{name}.json"
         with (
             self._leased(),
-            _private(path, json.dumps(dict(job))),
+            _private(path, job.model_dump_json()),
             self._child(name, (module, str(path))) as child,
         ):
             done = False
-            for message in _progress(child):
-                done = message.get("done") is True
-                yield message
+            for line in _lines(child, lines):
+                done = line.says == "done"
+                yield line
             if not done:
                 raise child.lost()
 
@@ -273,11 +277,15 @@ def _ready(child: Child) -> Ready:
     raise child.lost()
 
 
-def _progress(child: Child) -> Iterator[dict[str, JsonValue]]:
+def _lines(child: Child, lines: TypeAdapter[Line]) -> Iterator[Line]:
     try:
-        yield from child.messages(SILENCE)
+        for message in child.messages(SILENCE):
+            yield lines.validate_python(message)
     except TimeoutError as error:
         raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
+    except ValidationError as error:
+        told = f"{child.name} said what is no line of its protocol: {first_fault(error)}"
+        raise ProviderError(FailureKind.BAD_OUTPUT, told) from error
 
 
 @contextmanager

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 
 import structlog
-from pydantic import JsonValue
 
 from loop.errors import ProviderError
 from loop.parts import Loop
 from loop.store.suites import Unmeasured
 from loop.types import Policy, Precision
+from loop.types.jobs import Distance, Meter
 
 KL = "kl"
 """The measure's name: mean KL(policy || base), in nats a token."""
@@ -41,24 +41,22 @@ def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str)
 def _measure(loop: Loop, policy: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
     by_trajectory = {each.trajectory: each for each in missing}
     for line in loop.stop.each(loop.gpu.measuring(_job(loop, policy, missing))):
-        if KL in line:
-            score = by_trajectory[str(line["id"])]
-            loop.store.suites.add_measures(policy.id, fingerprint, {score: {KL: float(str(line[KL]))}})
+        if isinstance(line, Distance):
+            loop.store.suites.add_measures(policy.id, fingerprint, {by_trajectory[line.id]: {KL: line.kl}})
             loop.board.advance()
 
 
-def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> dict[str, JsonValue]:
-    adapter = loop.paths.adapter(policy)
+def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> Meter:
     rows = loop.paths.scratch / "distance.jsonl"
     with rows.open("w", encoding="utf-8") as file:
         for each in missing:
             trajectory = loop.store.trajectories.get(each.trajectory).trajectory
             told = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
             file.write(json.dumps({"id": each.trajectory, **told}, ensure_ascii=False) + "\n")
-    return {
-        "base": str(loop.base.fits(policy).path),
-        "adapter": None if adapter is None else str(adapter),
-        "precision": policy.precision,
-        "template": policy.template,
-        "rows": str(rows),
-    }
+    return Meter(
+        base=loop.base.fits(policy).path,
+        adapter=loop.paths.adapter(policy),
+        precision=policy.precision,
+        template=policy.template,
+        rows=rows,
+    )

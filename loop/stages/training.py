@@ -16,6 +16,7 @@ from loop.parts import Loop
 from loop.runtime import disk
 from loop.store.traces import CORRECTION
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
+from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped
 from loop.weights import adapters
 from task_generators.suites import suite, twin
 from task_generators.suites.leaks import DatasetAudit
@@ -77,9 +78,7 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     job = _job(loop, rnd, champion, (dataset, scratch))
     done = _train(loop, rnd, job)
     evidence = cards.of_training(dataset, job, champion)
-    published = adapters.publish(
-        Path(str(done["adapter"])), loop.paths.models, base=loop.base.digest, evidence=evidence
-    )
+    published = adapters.publish(done.adapter, loop.paths.models, base=loop.base.digest, evidence=evidence)
     policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
     loop.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
 
@@ -92,22 +91,22 @@ def _has_room(loop: Loop, scratch: Path) -> None:
     disk.check(loop.paths.data, needed - written)
 
 
-def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> dict[str, JsonValue]:
+def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> Job:
     dataset, scratch = from_to
     rows = scratch / "rows.jsonl"
     with rows.open("w", encoding="utf-8") as file:
         for row in rows_of(champion, loop.store.datasets.rows(dataset.id)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    training = loop.config.training.model_dump(exclude={"min_rows", "mix", "outside"})
-    return {
-        **training,
-        "base": str(loop.base.path),
-        "template": champion.template,
-        "rows": str(rows),
-        "scratch": str(scratch),
-        "out": str(scratch / "adapter"),
-        "seed": rnd.seed,
-    }
+    recipe = loop.config.training.model_dump(include=set(Recipe.model_fields))
+    return Job(
+        **recipe,
+        base=loop.base.path,
+        template=champion.template,
+        rows=rows,
+        scratch=scratch,
+        out=scratch / "adapter",
+        seed=rnd.seed,
+    )
 
 
 def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:
@@ -122,18 +121,18 @@ def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, 
         }
 
 
-def _train(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _train(loop: Loop, rnd: Round, job: Job) -> Fitted:
     """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further.
 
     One that ran out of memory goes on with half the tokens at once, which happens a few times at most.
     """
-    furthest, job = -1, dict(job)
+    furthest = -1
     while True:
         try:
             return _attempt(loop, rnd, job)
-        except OutOfMemory as error:
-            job = _smaller(job, error)
-            _tell_smaller(loop, rnd, job, error)
+        except _Starved as starved:
+            job = _smaller(starved.job, starved.error)
+            _tell_smaller(loop, rnd, job, starved.error)
         except ProviderError as error:
             log.warning("trainer_lost", message=str(error), step=loop.board.now.done)
             if loop.board.now.done <= furthest:
@@ -141,53 +140,61 @@ def _train(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonV
             furthest = loop.board.now.done
 
 
-def _smaller(job: dict[str, JsonValue], error: OutOfMemory) -> dict[str, JsonValue]:
+class _Starved(Exception):
+    """A trainer ran out of memory; `job` says with how many tokens at once, which may be fewer than were asked for."""
+
+    def __init__(self, job: Job, error: OutOfMemory) -> None:
+        super().__init__(str(error))
+        self.job, self.error = job, error
+
+
+def _smaller(job: Job, error: OutOfMemory) -> Job:
     """Halve the micro-batch; where it is small already, keep less of it; then give up."""
-    tokens = int(str(job["batch_tokens"])) // 2
-    if tokens >= LEAST:
-        return {**job, "batch_tokens": tokens}
-    if not job["gradient_checkpointing"]:
-        return {**job, "gradient_checkpointing": True}
+    if job.batch_tokens // 2 >= LEAST:
+        return job.model_copy(update={"batch_tokens": job.batch_tokens // 2})
+    if not job.gradient_checkpointing:
+        return job.model_copy(update={"gradient_checkpointing": True})
     raise error
 
 
-def _tell_smaller(loop: Loop, rnd: Round, job: dict[str, JsonValue], error: OutOfMemory) -> None:
-    told = {name: job[name] for name in ("batch_tokens", "gradient_checkpointing")}
+def _tell_smaller(loop: Loop, rnd: Round, job: Job, error: OutOfMemory) -> None:
+    told = job.model_dump(mode="json", include={"batch_tokens", "gradient_checkpointing"})
     log.warning("trainer_out_of_memory", message=str(error), step=loop.board.now.done, **told)
     loop.store.events.record("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
 
 
-def _attempt(loop: Loop, rnd: Round, job: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    doing = "training" if job["batch_tokens"] == loop.config.training.batch_tokens else _doing(job)
+def _attempt(loop: Loop, rnd: Round, job: Job) -> Fitted:
+    spared = job.batch_tokens != loop.config.training.batch_tokens
+    doing = f"training, {job.batch_tokens} tokens at once for want of memory" if spared else "training"
     loop.board.step(doing, total=0, unit="steps")
-    last: dict[str, JsonValue] = {}
-    for last in loop.stop.each(loop.gpu.training(job)):
-        if "engine" in last:
-            _tell_engine(loop, rnd, last)
-        if "loss" in last:
-            if not loop.board.now.total:  # steps from before a restart are no speed of this one
-                loop.board.step(doing, int(str(last["steps"])), int(str(last["step"])) - 1, unit="steps")
-            _tell(loop, rnd, last)
-        elif "batch_tokens" in last:  # halved is what was used, which may be less than what was asked for
-            job["batch_tokens"] = last["batch_tokens"]
-    return last
+    try:
+        for line in loop.stop.each(loop.gpu.training(job)):
+            match line:
+                case Began():
+                    _tell_engine(loop, rnd, line)
+                    job = job.model_copy(update={"batch_tokens": line.batch_tokens})
+                case Stepped():
+                    if not loop.board.now.total:  # steps from before a restart are no speed of this one
+                        loop.board.step(doing, line.steps, line.step - 1, unit="steps")
+                    _tell(loop, rnd, line)
+                case Fitted():
+                    return line
+    except OutOfMemory as error:
+        raise _Starved(job, error) from error
+    raise AssertionError("the trainer ends with `Fitted`, or raises")
 
 
-def _doing(job: dict[str, JsonValue]) -> str:
-    return f"training, {job['batch_tokens']} tokens at once for want of memory"
-
-
-def _tell_engine(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
+def _tell_engine(loop: Loop, rnd: Round, line: Began) -> None:
     """Say how it computes; one that had to fall back to plain batches is slower, and somebody should know."""
-    log.info("training_begins", **line)
-    if line["engine"] == PLAIN:
-        log.warning("training_without_shared_prefixes", message=line.get("why", ""))
-        loop.store.events.record("training.plain_batches", round=rnd.id, why=line.get("why", ""))
+    log.info("training_begins", **line.model_dump(mode="json", exclude={"says"}))
+    if line.engine == PLAIN:
+        log.warning("training_without_shared_prefixes", message=line.why)
+        loop.store.events.record("training.plain_batches", round=rnd.id, why=line.why)
 
 
-def _tell(loop: Loop, rnd: Round, line: dict[str, JsonValue]) -> None:
-    loss = float(str(line["loss"]))
-    losses = (*loop.board.now.losses, loss)[-400:]
-    loop.board.update(done=line["step"], total=line["steps"], loss=loss, losses=losses)
-    loop.store.training.record(rnd, TrainingStep.model_validate(line))
-    log.info("train_step", **line)
+def _tell(loop: Loop, rnd: Round, line: Stepped) -> None:
+    losses = (*loop.board.now.losses, line.loss)[-400:]
+    loop.board.update(done=line.step, total=line.steps, loss=line.loss, losses=losses)
+    figures = line.model_dump(mode="json", exclude={"says"}, exclude_none=True)
+    loop.store.training.record(rnd, TrainingStep.model_validate(figures))
+    log.info("train_step", **figures)

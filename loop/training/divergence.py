@@ -6,7 +6,6 @@ plays are the only sample (forgetting goes with this distance: Shenfeld et al., 
 share what they begin with: only what differs from the play before is read.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from loop.training.job import read_examples
 from loop.training.masks import Refused, Row, row
 from loop.training.prefix_tree import common
 from loop.training.shared_prefix import CHUNK_BYTES, head
-from loop.types import Id, Precision, Record
+from loop.types.jobs import Distance, Measured, Meter, MeterLine
 from loop.weights.loading import load
 
 LONGEST: Final = 2**20
@@ -37,17 +36,6 @@ AT_ONCE: Final = 1024
 """Tokens that a model reads in one pass."""
 LOGITS: Final = 128
 """Tokens that it reads in one pass where it makes all their logits."""
-
-
-class Meter(Record):
-    """What to measure."""
-
-    base: Path
-    adapter: Path | None = None
-    precision: Precision = Precision.BASE
-    template: Id
-    rows: Path
-    """JSON lines `{"id", "messages", "catalogue"}`."""
 
 
 class Reader:
@@ -148,8 +136,8 @@ def _log_softmax(logits: mx.array) -> mx.array:
     return wide - mx.logsumexp(wide, axis=-1, keepdims=True)
 
 
-def measure(meter: Meter) -> Iterator[dict[str, Any]]:
-    """Yield each play's distance, `{"id", "kl", "tokens"}`.
+def measure(meter: Meter) -> Iterator[Distance]:
+    """Yield each play's distance.
 
     Raises:
         ConfigError: the models, the template or the rows cannot be used.
@@ -157,7 +145,7 @@ def measure(meter: Meter) -> Iterator[dict[str, Any]]:
     renderer = Renderer.load(meter.base, meter.template)
     pair = Pair(load(meter.base, meter.adapter, meter.precision), load(meter.base))
     for play in sorted(_plays(meter, renderer), key=lambda play: play.tokens):
-        yield {"id": play.id, "kl": max(0.0, pair.measure(play)), "tokens": play.targets}
+        yield Distance(id=play.id, kl=max(0.0, pair.measure(play)), tokens=play.targets)
 
 
 def _plays(meter: Meter, renderer: Renderer) -> Iterator[Row]:
@@ -178,7 +166,7 @@ def main() -> int:
         meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
         for line in measure(meter):
             _print(line)
-        _print({"done": True})
+        _print(Measured())
     except (OSError, NotJson, ValidationError) as error:
         sys.stderr.write(f"{sys.argv[1]} is no job: {error}\n")
         return ConfigError.exit_code
@@ -188,8 +176,8 @@ def main() -> int:
     return 0
 
 
-def _print(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
+def _print(line: MeterLine) -> None:
+    sys.stdout.write(line.model_dump_json() + "\n")
     sys.stdout.flush()
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from loop.compute import memory
 from loop.compute.rotary import share_turns
 from loop.training import backprop, plain, shared_prefix
-from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
 from loop.training.prefix_tree import Floats, Packed, pack
 from loop.training.schedule import split
+from loop.types.jobs import Job
 
 Name = Literal["layers", "shared-prefix", "plain"]
 

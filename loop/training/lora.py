@@ -11,7 +11,7 @@ from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
 from loop.errors import ConfigError
-from loop.training.job import Job
+from loop.types.jobs import Job
 from loop.weights.adapters import SETTINGS, WEIGHTS
 from loop.weights.loading import quantized
 

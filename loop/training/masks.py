@@ -7,11 +7,11 @@ and a student that never sees one never stops calling.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from loop.types import Catalogue, Message
+from loop.types.jobs import Weighing
 
-Weighing = Literal["trajectories", "tokens"]
 Losses = Mapping[str, tuple[float, ...]]
 """Of each row of a step by id, what the answers of its turns lost before it, in nats."""
 

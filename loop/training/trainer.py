@@ -1,11 +1,10 @@
 """Fit an adapter: `python -m loop.training.trainer JOB.json`, the child process in which the daemon trains.
 
-Prints one JSON line a step and a last one with `"done": true`. Ends when stdin does (the daemon is gone) or at
+Prints the lines of `loop.types.jobs.TrainerLine`, one a step. Ends when stdin does (the daemon is gone) or at
 SIGTERM; started again on the same scratch directory it goes on from the last sound checkpoint, and what it writes in
 the end is what an undisturbed run writes.
 """
 
-import json
 import math
 import os
 import sys
@@ -19,7 +18,6 @@ from typing import Any, Final
 import mlx.core as mx
 import mlx.optimizers as optim
 from mlx.utils import tree_map
-from pydantic import JsonValue
 
 from loop.compute.cpu.denormals import flush_denormals
 from loop.compute.cpu.glibc import keep_freed, one_arena
@@ -31,18 +29,19 @@ from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
 from loop.training.distributed import Ranks
 from loop.training.engine import Engine
-from loop.training.job import Job, read_examples, read_job
+from loop.training.job import identity, read_examples, read_job
 from loop.training.masks import Refused, Row, learned, row
 from loop.training.needs import Sought, turns_of
 from loop.training.schedule import Course, Dealt, apart, steps
 from loop.training.watch import Watch
+from loop.types.jobs import Began, Fitted, Job, Stepped, TrainerLine
 from loop.weights.adapters import inspect
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
 
 TAKEN: Final = "rows.txt"
 """Beside an adapter: the ids of the rows that it was trained on, in order, where they were chosen on the way."""
-Tell = Callable[[dict[str, JsonValue]], None]
+Tell = Callable[[TrainerLine], None]
 
 
 def train(job: Job, tell: Tell) -> None:
@@ -58,13 +57,18 @@ def train(job: Job, tell: Tell) -> None:
     lora.attach(model, job)
     engine = Engine(model, job)
     ranks = _ranks(job)
-    shown: dict[str, JsonValue] = {
-        "ranks": ranks.count,
-        "engine": engine.name,
-        "why": engine.why,
-        "batch_tokens": engine.at_once,
-    }
-    tell({"rows": len(rows), "heldout": len(heldout), "refused": dict(refused), "steps": course.count, **shown})
+    tell(
+        Began(
+            rows=len(rows),
+            heldout=len(heldout),
+            refused=dict(refused),
+            steps=course.count,
+            ranks=ranks.count,
+            engine=engine.name,
+            why=engine.why,
+            batch_tokens=engine.at_once,
+        )
+    )
     optimizer = optim.AdamW(learning_rate=job.learning_rate)
     optimizer.init(model.trainable_parameters())
     fitting = Fit(job, engine, optimizer, course, heldout, ranks)
@@ -76,7 +80,7 @@ def train(job: Job, tell: Tell) -> None:
         _save_taken(course, job)
         manifest = inspect(job.out, directory_digest(job.base))
         count = len(next(iter(manifest.tensors.values())))
-        tell({"done": True, "adapter": str(job.out), "tensors": count, "step": step})
+        tell(Fitted(adapter=job.out, tensors=count, step=step))
 
 
 def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
@@ -133,11 +137,11 @@ class Fit:
     ) -> None:
         self.job, self.engine, self.model, self.optimizer = job, engine, engine.model, optimizer
         self.course, self.heldout = course, heldout
-        self.ranks, self.identity = ranks, job.digest
+        self.ranks, self.identity = ranks, identity(job)
         self.reached = self._restore()
         course.again(self.reached.told)
 
-    def run(self) -> Iterator[dict[str, JsonValue]]:
+    def run(self) -> Iterator[Stepped]:
         """Take the optimizer steps that are still owed, until they are taken or stopping early is due."""
         first, count, begun, tokens = self.reached.step, self.course.count, time.monotonic(), 0
         with self.engine.open():
@@ -147,8 +151,18 @@ class Fit:
                 members, rate = self.course.step(number), learning_rate(self.job, number + 1, count)
                 loss = self._step(members, rate)
                 tokens += sum(len(row.tokens) for row in members)
-                told = {"learning_rate": round(rate, 9), "batch_tokens": self.engine.at_once, **self._measure()}
-                yield _progress(number + 1, count, loss, tokens, begun, number + 1 - first) | told
+                heldout_loss, seconds = self._measure(), time.monotonic() - begun
+                yield Stepped(
+                    step=number + 1,
+                    steps=count,
+                    loss=round(loss, 6),
+                    heldout_loss=heldout_loss,
+                    learning_rate=round(rate, 9),
+                    tokens_per_second=round(tokens / seconds, 1),
+                    seconds_left=round(seconds / (number + 1 - first) * (count - number - 1), 1),
+                    peak_gb=round(mx.get_peak_memory() / 1e9, 3),
+                    batch_tokens=self.engine.at_once,
+                )
 
     def choose(self) -> int:
         """Give the model the weights of the step with the lowest held-out loss, where that was measured; its step."""
@@ -179,17 +193,17 @@ class Fit:
         """Stand for a rank without rows."""
         return mx.array(0.0), tree_map(mx.zeros_like, self.model.trainable_parameters())
 
-    def _measure(self) -> dict[str, JsonValue]:
+    def _measure(self) -> float | None:
         """Measure the held-out loss and keep a checkpoint, where they are due."""
         step = self.reached.step
         last, due = step == self.course.count, step % self.job.save_every == 0
-        told: dict[str, JsonValue] = {}
+        found = None
         if self.heldout and (due or last):
-            told["heldout_loss"] = found = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
+            found = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
             self.reached = self.reached.model_copy(update={"watch": self.reached.watch.seen(step, found)})
-        if self.ranks.rank == 0 and ((due and not last) or told):
+        if self.ranks.rank == 0 and ((due and not last) or found is not None):
             checkpoint.save(self.job.scratch, self.identity, self.reached, self.model, self.optimizer)
-        return told
+        return found
 
     def _restore(self) -> Reached:
         """Go on where rank 0 was."""
@@ -225,24 +239,12 @@ def learning_rate(job: Job, step: int, count: int) -> float:
     return job.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * along)))
 
 
-def _progress(done: int, count: int, loss: float, tokens: int, begun: float, taken: int) -> dict[str, JsonValue]:  # noqa: PLR0913 - the line's figures
-    seconds = time.monotonic() - begun
-    return {
-        "step": done,
-        "steps": count,
-        "loss": round(loss, 6),
-        "tokens_per_second": round(tokens / seconds, 1),
-        "seconds_left": round(seconds / taken * (count - done), 1),
-        "peak_gb": round(mx.get_peak_memory() / 1e9, 3),
-    }
-
-
-def _print(line: dict[str, JsonValue]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
+def _print(line: TrainerLine) -> None:
+    sys.stdout.write(line.model_dump_json() + "\n")
     sys.stdout.flush()
 
 
-def _nobody(line: dict[str, JsonValue]) -> None:
+def _nobody(line: TrainerLine) -> None:
     """Ranks beside the first have nothing to tell."""
 
 

@@ -1,9 +1,9 @@
 """Frozen data, and what names it: the ground that every other record stands on."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """A name that may become a file name: no slash, no dot in front, no capital (macOS folds case)."""
@@ -27,3 +27,24 @@ class Part(Record):
 
     use: str
     settings: Mapping[str, JsonValue] = {}
+
+
+class Fault(NamedTuple):
+    """What a validation found first: where, what must be true, what was given instead."""
+
+    place: str
+    says: str
+    given: str
+    unknown: bool
+    """Whether the place is no field at all."""
+
+    def __str__(self) -> str:
+        """Spell it for one line of an error."""
+        return f"'{self.place}': {self.says}"
+
+
+def first_fault(error: ValidationError) -> Fault:
+    """Say what a validation found first, in a form that fits one line."""
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return Fault(place, first["msg"], f"{first['input']!r:.80}", first["type"] == "extra_forbidden")

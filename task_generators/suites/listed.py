@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from loop.errors import ConfigError
 from loop.types import Record
+from loop.types.record import first_fault
 
 R = TypeVar("R", bound=Record)
 
@@ -36,5 +37,4 @@ def _entry(entry: object, kind: type[R], place: str) -> R:
     try:
         return kind.model_validate(entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{place}: '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+        raise ConfigError(f"{place}: {first_fault(error)}.") from error

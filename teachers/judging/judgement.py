@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from loop.errors import ProviderError
 from loop.types import Catalogue, Message, Record, Tool, Usage
+from loop.types.record import first_fault
 from teachers.base.teacher import Teacher
 from teachers.judging.asking import asked
 from teachers.provider.complaint import complaint
@@ -104,6 +105,5 @@ def _read(said: Message) -> Judgement:
     try:
         judged = Judgement.model_validate(given | {"score": given.get("score")}, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise complaint(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise complaint(str(first_fault(error))) from error
     return judged.model_copy(update={"reason": judged.reason[:LONGEST_REASON]})

@@ -12,9 +12,20 @@ from loop.errors import FailureKind, OutOfMemory, ProviderError
 from loop.runtime import child
 from loop.runtime import gpu as gpu_module
 from loop.runtime.gpu import Gpu, KeptPrefixes, find_openblas, preload
+from loop.types import Record
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_mlx.py")))
 LAST_WORDS = r"SIGABRT.*Insufficient Memory"
+
+
+class Steps(Record):
+    """What the fake trainer is asked for: so many steps, and how to die on the way."""
+
+    steps: int = 0
+    dies_at: int | None = None
+    killed: bool = False
+    words: str = "[METAL] Command buffer execution failed: Insufficient Memory"
+    last: dict = {"says": "done", "adapter": "out", "tensors": 1, "step": 2}
 
 
 def make(tmp_path, **environment):
@@ -85,16 +96,34 @@ def test_a_server_that_never_gets_ready_is_given_up(tmp_path, monkeypatch):
 
 def test_training_yields_its_progress_and_ends_with_done(tmp_path):
     with make(tmp_path) as gpu:
-        assert [*gpu.training({"steps": 2})] == [{"step": 0}, {"step": 1}, {"done": True}]
+        lines = [*gpu.training(Steps(steps=2))]
+    assert [(line.says, line.step) for line in lines] == [("step", 1), ("step", 2), ("done", 2)]
     assert not list((tmp_path / "scratch").iterdir())
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"says": "finished"},
+        {"step": 1},
+        {"says": "done", "adapter": "out", "tensors": "many", "step": 1},
+        {"says": "step", "step": 1, "steps": 1, "loss": 1.0, "password": "x"},
+    ],
+)
+def test_a_line_that_no_trainer_says_ends_the_training_by_name(last, tmp_path):
+    with make(tmp_path) as gpu:
+        with pytest.raises(ProviderError, match="trainer said what is no line") as caught:
+            list(gpu.training(Steps(last=last)))
+        assert caught.value.kind is FailureKind.BAD_OUTPUT
+        assert [line.says for line in gpu.training(Steps())] == ["done"]
 
 
 def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
     with make(tmp_path) as gpu:
         with pytest.raises(ProviderError, match=LAST_WORDS) as caught:
-            list(gpu.training({"steps": 3, "dies_at": 1}))
+            list(gpu.training(Steps(steps=3, dies_at=1)))
         assert caught.value.kind is FailureKind.LOST
-        assert [*gpu.training({"steps": 0})] == [{"done": True}]
+        assert [line.says for line in gpu.training(Steps())] == ["done"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +137,7 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
 )
 def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path):
     with make(tmp_path) as gpu, pytest.raises(OutOfMemory):
-        list(gpu.training({"steps": 3, "dies_at": 1, **way}))
+        list(gpu.training(Steps(steps=3, dies_at=1, **way)))
 
 
 @pytest.mark.parametrize("after", ["oom_kill 4", None])
@@ -118,7 +147,7 @@ def test_a_killed_trainer_ran_out_of_memory_where_the_kernel_counts_one_more_or_
     if after:
         kernel.write_text("pgfree 7\noom_kill 3\n")
     with make(tmp_path) as gpu:
-        training = gpu.training({"steps": 3, "dies_at": 1, "killed": True})
+        training = gpu.training(Steps(steps=3, dies_at=1, killed=True))
         next(training)
         if after:
             kernel.write_text(after)
@@ -131,30 +160,30 @@ def test_a_trainer_that_somebody_killed_did_not_run_out_of_memory(tmp_path, monk
     kernel.write_text("oom_kill 3")
     monkeypatch.setattr(child, "KERNEL", kernel)
     with make(tmp_path) as gpu, pytest.raises(ProviderError, match="SIGKILL") as caught:
-        list(gpu.training({"steps": 3, "dies_at": 1, "killed": True}))
+        list(gpu.training(Steps(steps=3, dies_at=1, killed=True)))
     assert not isinstance(caught.value, OutOfMemory)
 
 
 def test_a_trainer_that_aborts_for_another_reason_did_not_run_out_of_memory(tmp_path):
     with make(tmp_path) as gpu, pytest.raises(ProviderError, match="SIGABRT") as caught:
-        list(gpu.training({"steps": 3, "dies_at": 1, "words": "assertion failed"}))
+        list(gpu.training(Steps(steps=3, dies_at=1, words="assertion failed")))
     assert not isinstance(caught.value, OutOfMemory)
 
 
 def test_closing_a_training_ends_it_and_frees_the_gpu(tmp_path):
     with make(tmp_path) as gpu:
-        training = gpu.training({"steps": 1_000_000})
+        training = gpu.training(Steps(steps=1_000_000))
         next(training)
         pid = gpu._held.pid
         training.close()
         assert not psutil.pid_exists(pid)
-        assert [*gpu.training({"steps": 0})] == [{"done": True}]
+        assert [line.says for line in gpu.training(Steps())] == ["done"]
 
 
 def test_the_gpu_never_has_two_owners(tmp_path):
     with make(tmp_path) as gpu, gpu.serving("base", template="compact"):
         with pytest.raises(RuntimeError, match="leased"):
-            next(gpu.training({"steps": 1}))
+            next(gpu.training(Steps(steps=1)))
         with pytest.raises(RuntimeError, match="leased"), gpu.serving("base", template="compact"):
             pass
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
@@ -197,7 +196,7 @@ def test_the_champions_own_prompt_is_played_trained_and_kept(rehearsal):
 
     class Watched(FakeGpu):
         def training(self, job):
-            rows = Path(job["rows"]).read_text().splitlines()
+            rows = job.rows.read_text().splitlines()
             assert all(PLAN_THEN_ACT in json.loads(row)["messages"][0]["content"] for row in rows)
             return super().training(job)
 

@@ -11,6 +11,7 @@ from mlx_lm.models.cache import KVCache
 from loop.training import divergence
 from loop.training.masks import Row
 from loop.types import Catalogue, Message, Precision
+from loop.types.jobs import Meter
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
 
@@ -68,11 +69,9 @@ def test_the_base_is_no_distance_from_itself_and_a_rounded_one_is_some(tmp_path)
     silent = {**row, "id": "silent", "messages": row["messages"][:1]}
     rows.write_text("\n".join(json.dumps(each) for each in ({**row, "id": "one"}, silent)))
     found = {
-        precision: list(
-            divergence.measure(divergence.Meter(base=base, precision=precision, template="compact", rows=rows))
-        )
+        precision: list(divergence.measure(Meter(base=base, precision=precision, template="compact", rows=rows)))
         for precision in Precision
     }
-    assert [line["id"] for line in found[Precision.BASE]] == ["one"]
-    assert found[Precision.BASE][0]["kl"] == pytest.approx(0, abs=1e-6)
-    assert found[Precision.FOUR][0]["kl"] > found[Precision.EIGHT][0]["kl"] > 1e-7
+    assert [line.id for line in found[Precision.BASE]] == ["one"]
+    assert found[Precision.BASE][0].kl == pytest.approx(0, abs=1e-6)
+    assert found[Precision.FOUR][0].kl > found[Precision.EIGHT][0].kl > 1e-7

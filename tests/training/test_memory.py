@@ -6,7 +6,7 @@ import pytest
 from loop.compute import memory
 from loop.errors import ConfigError
 from loop.training import lora
-from loop.training.job import Job
+from loop.types.jobs import Job
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
 

@@ -13,12 +13,12 @@ from mlx_lm.models import cohere, granite, qwen3
 from loop.compute.pieces import whole
 from loop.training import backprop, lora, shared_prefix
 from loop.training.engine import Engine
-from loop.training.job import Job
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
 from loop.types import Precision
+from loop.types.jobs import Job
 from loop.weights.export import fuse
 from loop.weights.loading import load
 from loop.weights.sources import embedded
