@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from loop import config
+from loop.cli import terminal
+from loop.cli.terminal import Terminal
 from loop.errors import NotFound
+from loop.redaction import shown
 from loop.runtime import paths
 from loop.store import db
 
@@ -52,9 +54,9 @@ def reading() -> Iterator[db.Ask]:
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON under a version."""
     if as_json:
-        typer.echo(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
+        terminal.say(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
         return
-    console, words = Console(), [{name: _word(value) for name, value in row.items()} for row in rows]
+    console, words = Terminal(), [{name: _word(value) for name, value in row.items()} for row in rows]
     wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
     if wide > console.width and len(words[0]) > FEW:
         console.print(_records(words), soft_wrap=True)
@@ -64,11 +66,11 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 def show_json(told: dict[str, Any]) -> None:
     """Print one thing as JSON under a version."""
-    typer.echo(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
+    terminal.say(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
 
 
 def _word(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else shown(str(value))
 
 
 def _table(rows: Sequence[dict[str, str]]) -> Table:
@@ -92,5 +94,5 @@ def show_query(query: str, *, as_json: bool) -> None:
     with reading() as ask:
         answer = ask(query)
     if answer.more:
-        typer.echo("Not all rows are shown; add a limit or a condition.", err=True)
+        terminal.say("Not all rows are shown; add a limit or a condition.", err=True)
     show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=as_json)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from loop import plugins
+from loop.cli import terminal
 from loop.cli.access import Json, settings, show_query
 from loop.cli.records import change
 from loop.control.commands import Answer
@@ -51,4 +52,4 @@ def _check(arm: str) -> None:
 
 def _tell(answer: Answer) -> None:
     state = "frozen: only its backend's floor may still draw it" if answer["frozen"] else "drawn by its weight"
-    typer.echo(f"{answer['arm']}: weight {answer['weight']:g}, {state}. It counts from the next draw on.")
+    terminal.say(f"{answer['arm']}: weight {answer['weight']:g}, {state}. It counts from the next draw on.")

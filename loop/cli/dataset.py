@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from loop.cli import terminal
 from loop.cli.access import Json, show, show_json, show_query
 from loop.cli.records import store
 from loop.dataset.chat_format import Arguments
@@ -65,7 +66,7 @@ def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling
     with store() as opened:
         found = _find(opened, dataset)
         rows = write(to, opened.datasets.rows(found.id), out, arguments)
-    typer.echo(f"{rows} rows in {out}")
+    terminal.say(f"{rows} rows in {out}")
 
 
 def _find(opened: Store, begins: str) -> Dataset:

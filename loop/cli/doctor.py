@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from loop import config, plugins
+from loop.cli import terminal
 from loop.cli.access import Json
+from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError
 from loop.runtime import gpu, lock, paths
 from loop.runtime.child import scrubbed
@@ -60,7 +61,7 @@ def doctor(*, as_json: Json = False) -> None:
             if not as_json:
                 _print(each)
     if as_json:
-        typer.echo(json.dumps({"schema": "loopd/v1", "rows": [each.model_dump() for each in found]}, indent=1))
+        terminal.say(json.dumps({"schema": "loopd/v1", "rows": [each.model_dump() for each in found]}, indent=1))
     if any(each.state == "fail" for each in found):
         raise CheckNegative("There is something to mend; the lines above say how.")
 
@@ -69,7 +70,7 @@ def _print(found: Found) -> None:
     mark = Text.assemble((f"{found.state:>4}", COLOURS[found.state]), f"  {found.check}: {found.detail}")
     if found.fix:
         mark.append(f"\n      {found.fix}", style="bold")
-    Console().print(mark, soft_wrap=True)
+    Terminal().print(mark, soft_wrap=True)
 
 
 def _guarded(check: Callable[[], Iterator[Found]]) -> Iterator[Found]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from loop import plugins
+from loop.cli import terminal
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.records import change, store
 from loop.errors import ConfigError, nearest
@@ -46,7 +47,7 @@ def show_(which: Which = "", *, as_json: Json = False) -> None:
         return
     rows = [{"gate": result.gate, **part.model_dump(mode="json")} for result in results for part in result.parts]
     show(rows, as_json=False)
-    typer.echo(f"Round {rnd.id}, {_plays(results)} plays. {decision}")
+    terminal.say(f"Round {rnd.id}, {_plays(results)} plays. {decision}")
 
 
 @app.command()
@@ -58,7 +59,7 @@ def explain(which: Which = "", *, as_json: Json = False) -> None:
         show_json({"round": rnd.id, "plays": _plays(results), "text": text})
     else:
         who = f"candidate {_who(results, 'candidate')} beside champion {_who(results, 'champion')}"
-        typer.echo(f"Round {rnd.id}: {who}\n\n{text}")
+        terminal.say(f"Round {rnd.id}: {who}\n\n{text}")
 
 
 @app.command("power")
@@ -85,7 +86,7 @@ def pause(gate: Gate = ALL, *, reason: Reason = "") -> None:
     """Promote nobody until the gate is resumed; rounds go on, candidates wait."""
     _check(gate, ())
     answer = change("gate.pause", gate=gate, reason=reason)
-    typer.echo(f"Paused: {_names(answer['paused'])}. Resume: loopd gate resume {gate}")
+    terminal.say(f"Paused: {_names(answer['paused'])}. Resume: loopd gate resume {gate}")
 
 
 @app.command()
@@ -95,7 +96,7 @@ def resume(gate: Gate = ALL) -> None:
         _check(gate, opened.gates.paused())
     answer = change("gate.resume", gate=gate)
     waiting = _names(answer["queued"])
-    typer.echo(f"Still paused: {_names(answer['paused'])}. Rounds whose candidates wait: {waiting}")
+    terminal.say(f"Still paused: {_names(answer['paused'])}. Rounds whose candidates wait: {waiting}")
 
 
 class Sized(Record):

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from loop.cli.terminal import Terminal
 from loop.control.progress import Board, Progress
 from loop.types import GateResult, GateVerdict, RoundState
 
@@ -26,9 +27,9 @@ COLOURS: Final = {GateVerdict.HOLDS: "green", GateVerdict.FAILS: "red", GateVerd
 
 
 @contextmanager
-def watching(board: Board, console: Console | None = None) -> Iterator[None]:
+def watching(board: Board, console: Terminal | None = None) -> Iterator[None]:
     """Show the board while the block runs."""
-    console = console or Console(file=sys.stdout)
+    console = console or Terminal(file=sys.stdout)
     if console.is_terminal:
         with Live(console=console, get_renderable=lambda: picture(board.now), refresh_per_second=4):
             yield
@@ -38,7 +39,7 @@ def watching(board: Board, console: Console | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _plain(board: Board, console: Console) -> Iterator[None]:
+def _plain(board: Board, console: Terminal) -> Iterator[None]:
     ended = threading.Event()
     thread = threading.Thread(target=_print_lines, args=(board, console, ended), daemon=True)
     thread.start()
@@ -49,7 +50,7 @@ def _plain(board: Board, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _print_lines(board: Board, console: Console, ended: threading.Event) -> None:
+def _print_lines(board: Board, console: Terminal, ended: threading.Event) -> None:
     shown, last = ("", ""), 0.0
     while not ended.wait(0.5):
         now = board.now
@@ -87,7 +88,7 @@ def picture(now: Progress) -> RenderableType:
         parts.append(Text(f"student: {now.student}", style="dim"))
     if now.decision:
         parts.append(Text(f"last decision: {now.decision}", style="bold"))
-    title = f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}"
+    title = Text(f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}")
     return Panel(Group(*parts), title=title, subtitle="Ctrl-C stops; the same command goes on", border_style="blue")
 
 

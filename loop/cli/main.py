@@ -86,7 +86,7 @@ CONFIG: Final = "LOOPD_CONFIG"
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - what typer calls it with
     if wanted:
-        typer.echo(f"loopd {metadata.version('loopd-rest')}")
+        typer.echo(f"loopd {metadata.version('loopd-rest')}")  # noqa: TID251 - our own word, and no rich for it
         raise typer.Exit
 
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import JsonValue
-from rich.console import Console
 
 from loop import config, parts, plugins
 from loop.artifacts import cards, policy_files
-from loop.cli import transcript
+from loop.cli import terminal, transcript
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store
+from loop.cli.terminal import Terminal
 from loop.errors import CannotCreate, LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
 from loop.gates.judging import OVERALL
@@ -67,10 +67,10 @@ def verify(policy: Begins = "champion") -> None:
     found = _find(policy)
     adapter = paths.find().adapter(found)
     if adapter is None:
-        typer.echo("The stock model has no adapter.")
+        terminal.say("The stock model has no adapter.")
         return
     manifest = adapters.verify(adapter, found.base)
-    typer.echo(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
+    terminal.say(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
 
 
 @app.command()
@@ -80,8 +80,8 @@ def export(out: Out, policy: Begins = "champion", *, fuse: Fuse = True) -> None:
     what = _fused(found, out.absolute()) if fuse else _adapter_alone(found, out)
     for name, text in cards.files(_report(found.id)).items():
         (out / name).write_text(text, encoding="utf-8")
-    typer.echo(f"{out}: {what}, with the policy's cards. It was measured with the system prompt that")
-    typer.echo(f"{cards.README} names: give it the same one.")
+    terminal.say(f"{out}: {what}, with the policy's cards. It was measured with the system prompt that")
+    terminal.say(f"{cards.README} names: give it the same one.")
 
 
 def _fused(policy: Policy, out: Path) -> str:
@@ -123,7 +123,7 @@ def chat(
     places, configured = paths.find().create(), settings()
     base, adapter = _base(found), places.adapter(found)
     task = _task(configured, backend)
-    console, student = Console(), configured.student
+    console, student = Terminal(), configured.student
     with lock.hold(places.data):
         lease = gpu.Gpu(places.run, places.logs, places.scratch)
         kept = gpu.KeptPrefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
@@ -151,7 +151,7 @@ def chat(
 def rollback(policy: Begins, *, reason: Reason = "") -> None:
     """Make an earlier champion champion again, at once."""
     answer = change("model.rollback", policy=policy, reason=reason)
-    typer.echo(f"The champion is {answer['champion']}.")
+    terminal.say(f"The champion is {answer['champion']}.")
 
 
 @app.command()
@@ -159,7 +159,7 @@ def promote(policy: Begins, *, reason: Reason = "") -> None:
     """Make a policy champion that every gate holds for, although it is not better beyond doubt."""
     gates: list[JsonValue] = [plugins.load("loop.gates", part).name for part in settings().gating.gates]
     answer = change("model.promote", policy=policy, reason=reason, gates=gates)
-    typer.echo(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")
+    terminal.say(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")
     _write_card(str(answer["champion"]))
 
 
@@ -177,7 +177,7 @@ def propose(
     where: dict[str, JsonValue] = {"config": configured.digest, "seed": configured.seed}
     answer = change("model.propose", policy=policy, changes=changes, **where)
     when = "It is judged when the present round has ended, or by the next loopd start."
-    typer.echo(f"Round {answer['round']} judges {answer['candidate']}. {when}")
+    terminal.say(f"Round {answer['round']} judges {answer['candidate']}. {when}")
 
 
 @app.command()
@@ -202,12 +202,12 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
 def card(policy: Begins = "champion") -> None:
     """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
     found = _find(policy)
-    typer.echo((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
+    terminal.say((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
 
 
 def _write_card(policy_id: str) -> Path:
     directory = policy_files.write(_report(policy_id), paths.find().policies)
-    typer.echo(f"{directory}", err=True)
+    terminal.say(f"{directory}", err=True)
     return directory
 
 
@@ -272,7 +272,7 @@ def _task(configured: config.Config, generator: str) -> Task:
     return made
 
 
-def _lines(console: Console) -> Iterator[str]:
+def _lines(console: Terminal) -> Iterator[str]:
     while True:
         try:
             yield console.input("[bold cyan]you[/] ")

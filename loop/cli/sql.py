@@ -6,13 +6,14 @@ import typer
 
 from loop.cli import access
 from loop.cli.access import Json
+from loop.store import db
 
 app = typer.Typer(add_completion=False)
 
-Query = Annotated[str, typer.Argument(help="One SELECT; docs/sql.md lists the views.")]
+Query = Annotated[str | None, typer.Argument(help="One SELECT; without one, the views are listed.")]
 
 
 @app.command()
-def sql(query: Query, *, as_json: Json = False) -> None:
+def sql(query: Query = None, *, as_json: Json = False) -> None:
     """Ask the store, also while the daemon runs. Read only."""
-    access.show_query(query, as_json=as_json)
+    access.show_query(query or db.views(access.url()), as_json=as_json)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 import structlog
 import typer
-from rich.console import Console
 
 from loop import config, daemon, parts
-from loop.cli import live
+from loop.cli import live, terminal
+from loop.cli.terminal import Terminal
 from loop.control import channel, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
 from loop.runtime import child, disk, lock, log, paths
@@ -58,7 +58,7 @@ def run(places: paths.Paths, settings: config.Config) -> int:
     with lock.hold(places.data):
         log.set_up(places.logs)
         child.reap(places.run)
-        console, shown = Console(), progress.Board(places.run, settings.profile)
+        console, shown = Terminal(), progress.Board(places.run, settings.profile)
         stop = Stop()
         stop.listen()
         try:
@@ -117,10 +117,11 @@ def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, out
     while time.monotonic() < deadline:
         if child.poll() is not None:
             last = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            sys.stderr.write("\n".join([*last, f"The daemon ended with exit code {child.returncode}; see {output}\n"]))
+            ended = f"The daemon ended with exit code {child.returncode}; see {output}"
+            terminal.say("\n".join([*last, ended]), err=True)
             raise typer.Exit(child.returncode or 1)
         if progress.find(places.run) is not None:
-            typer.echo(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
+            terminal.say(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
             return
         time.sleep(0.2)
     raise NotRunning(f"The daemon was not ready within {READY:.0f} s; see {output}")

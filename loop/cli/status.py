@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 
-from loop.cli import access, live
+from loop.cli import access, live, terminal
 from loop.cli.access import Json
+from loop.cli.terminal import Terminal
 from loop.control import progress
 from loop.errors import LoopdError, NotFound
 from loop.runtime import paths
@@ -23,14 +23,14 @@ def status(*, as_json: Json = False) -> None:
     paused = _paused()
     if as_json:
         told = {"schema": "loopd/v1", "running": now is not None, "paused": list(paused), **_as_json(now)}
-        typer.echo(json.dumps(told, indent=1))
+        terminal.say(json.dumps(told, indent=1))
     elif now is not None:
-        Console().print(live.picture(now))
+        Terminal().print(live.picture(now))
     else:
-        typer.echo(f"loopd is not running. {_last_round()}")
+        terminal.say(f"loopd is not running. {_last_round()}")
     if paused and not as_json:
         which = ", ".join(f"{gate} ({reason})" if reason else gate for gate, reason in paused.items())
-        typer.echo(
+        terminal.say(
             f"Paused gates: {which}; nobody is promoted meanwhile. Resume: loopd gate resume {next(iter(paused))}"
         )
 

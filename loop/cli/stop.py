@@ -6,6 +6,7 @@ from typing import Final
 import psutil
 import typer
 
+from loop.cli import terminal
 from loop.errors import LoopdError, NotRunning
 from loop.runtime import lock, paths
 
@@ -30,4 +31,4 @@ def stop() -> None:
         raise LoopdError(
             f"pid {pid} has not ended within {GONE:.0f} s. Type `loopd stop` again to end it at once."
         ) from error
-    typer.echo("loopd has stopped. Nothing is lost; go on with `loopd start`.")
+    terminal.say("loopd has stopped. Nothing is lost; go on with `loopd start`.")

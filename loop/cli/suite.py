@@ -6,12 +6,12 @@ from statistics import stdev
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from loop import parts, plugins
-from loop.cli import live, teacher
+from loop.cli import live, teacher, terminal
 from loop.cli.access import Json, settings, show, show_json
 from loop.cli.records import change, store
+from loop.cli.terminal import Terminal
 from loop.config import Config, Teaching
 from loop.control import progress
 from loop.errors import ConfigError, LoopdError, NotFound, nearest
@@ -63,9 +63,11 @@ def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
     show(rows, as_json=False)
     for entry in ledger.entries:
         for flaw in entry.flaws:
-            typer.echo(f"{flaw.kind}: {entry.source or entry.task[:12]}: {flaw.note} ({flaw.source})")
+            terminal.say(f"{flaw.kind}: {entry.source or entry.task[:12]}: {flaw.note} ({flaw.source})")
     told = _counts(ledger.entries)
-    typer.echo(f"{name}: {told['tasks']} tasks, {told['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones.")
+    terminal.say(
+        f"{name}: {told['tasks']} tasks, {told['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones."
+    )
 
 
 def _ledger(name: str) -> Ledger:
@@ -117,7 +119,7 @@ def _line(entry: Entry) -> dict[str, object]:
 def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", withdraw: Withdraw = False) -> None:
     """Note that a task is unsound: no score counts it any more. Or take that back."""
     answer = change("suite.flaw", suite=name, task=task, note=note, source=source, withdraw=withdraw)
-    typer.echo(f"{answer['task']}: {'withdrawn' if withdraw else 'unsound'}. The suite: loopd suite show {name}")
+    terminal.say(f"{answer['task']}: {'withdrawn' if withdraw else 'unsound'}. The suite: loopd suite show {name}")
 
 
 @app.command()
@@ -177,7 +179,7 @@ def run(  # noqa: PLR0913 - the options of a command
         shown = progress.Board(places.run, chosen.profile)
         try:
             with (
-                live.watching(shown, Console(stderr=True)),
+                live.watching(shown, Terminal(stderr=True)),
                 parts.build(chosen, places, shown, stop) as loop,
             ):
                 contestant = _player(loop, player)

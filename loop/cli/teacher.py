@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from loop import plugins
 from loop.cli import transcript
 from loop.cli.access import Json, settings, show, show_query
 from loop.cli.access import reading as reading_store
+from loop.cli.terminal import Terminal
 from loop.cli.trial import probe as one_request
 from loop.cli.trial import trial_tasks
 from loop.config import Teaching
@@ -54,7 +54,7 @@ def test(name: Name) -> None:
     for task in trial_tasks():
         shown = _played(each, task)
         failed += shown.trajectory.end is End.FAILED or not all(verdict.passed for verdict in shown.verdicts)
-        Console().print(transcript.play(shown))
+        Terminal().print(transcript.play(shown))
     if failed:
         raise CheckNegative(f"{failed} of 3 plays were not accepted.")
 

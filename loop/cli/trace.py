@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from loop import config
+from loop.cli import terminal
 from loop.cli.access import Json, settings, show, show_json, show_query
 from loop.cli.records import store
+from loop.cli.terminal import Terminal
 from loop.control import lease
 from loop.dataset.export import Form, write
 from loop.errors import CannotCreate, CheckNegative, ConfigError, nearest
@@ -68,7 +69,7 @@ def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) ->
 
 
 def _print(found: "Inspection") -> None:
-    console = Console()
+    console = Terminal()
     formats = ", ".join(f"{count} {name}" for name, count in found.formats.items())
     console.print(f"{found.traces} traces ({formats or 'none'}), {found.refused} rows refused", highlight=False)
     show([{"what": name, "value": value} for name, value in _facts(found)], as_json=False)
@@ -165,7 +166,7 @@ def _refusals(path: Path | None) -> "Iterator[Callable[[Found | Refused, int], N
     """Tell how far an import is, and write refused rows down where a file is named."""
     from loop.traces.trace import Refused  # noqa: PLC0415 - see above
 
-    console, rows = Console(stderr=True), 0
+    console, rows = Terminal(stderr=True), 0
     try:
         file: IO[str] | None = path.open("w", encoding="utf-8") if path else None
     except OSError as error:
@@ -190,9 +191,9 @@ def _refusals(path: Path | None) -> "Iterator[Callable[[Found | Refused, int], N
 
 def _print_import(done: "Imported") -> None:
     told = f"{done.read} rows read: {done.stored} traces stored, {done.known} known before, {done.refused} refused"
-    typer.echo(told)
+    terminal.say(told)
     if done.replaced:
-        typer.echo("personal data was replaced: " + ", ".join(f"{kind} in {n}" for kind, n in done.replaced.items()))
+        terminal.say("personal data was replaced: " + ", ".join(f"{kind} in {n}" for kind, n in done.replaced.items()))
     if done.reasons:
         show([{"refused because": reason, "rows": count} for reason, count in done.reasons.items()], as_json=False)
 
@@ -214,7 +215,7 @@ def filter_(*, tools: Tools = None, as_json: Json = False) -> None:
 
 
 def _print_sift(done: "Sifted") -> None:
-    typer.echo(f"{done.judged} traces judged, {done.accepted} accepted by every filter")
+    terminal.say(f"{done.judged} traces judged, {done.accepted} accepted by every filter")
     show([{"filter": name, "traces refused": count} for name, count in done.refused.items()], as_json=False)
     show([{"fault": name, "messages": count} for name, count in done.kinds.items()], as_json=False)
 
@@ -269,7 +270,7 @@ def export(
         chosen = opened.traces.all(arm=arm, accepted=True if accepted else None)
         told = (Accepted(id=each.id, task=each.task, trajectory=each.trajectory) for each in chosen)
         rows = write(to, told, out)
-    typer.echo(f"{rows} traces in {out}")
+    terminal.say(f"{rows} traces in {out}")
 
 
 @app.command("list")

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from loop.cli import transcript
 from loop.cli.records import store
+from loop.cli.terminal import Terminal
 
 app = typer.Typer(add_completion=False, help="Single plays.", no_args_is_help=True)
 
@@ -20,4 +20,4 @@ def trajectory() -> None:
 def show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
     """Print a play as a person would read it."""
     with store() as opened:
-        Console().print(transcript.play(opened.trajectories.get(trajectory_id)))
+        Terminal().print(transcript.play(opened.trajectories.get(trajectory_id)))

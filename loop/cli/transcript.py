@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from loop.redaction import shown
 from loop.store.trajectories import Shown
 from loop.types import Call, End, Message, Verdict
 
@@ -40,7 +41,7 @@ def _conversation(shown: Shown) -> Iterator[Text]:
 
 def message(said: Message) -> Text:
     """Draw one message: who said it, what, and with which calls."""
-    who = said.name if said.role == "tool" and said.name else said.role
+    who = shown(said.name) if said.role == "tool" and said.name else said.role
     style = "bold red" if said.ok is False else STYLES[said.role]
     lines = [*(_clipped(said.content).splitlines()), *map(_call, said.calls)]
     text = Text.assemble((f"{who:>12}  ", style), f"\n{'':>14}".join(lines))
@@ -53,13 +54,13 @@ def message(said: Message) -> Text:
 
 def _call(call: Call) -> str:
     arguments = ", ".join(f"{name}={json.dumps(each, ensure_ascii=False)}" for name, each in call.arguments.items())
-    return _clipped(f"{call.name}({arguments})")
+    return _clipped(f"{shown(call.name)}({arguments})")
 
 
 def _clipped(content: str) -> str:
     """Shorten, and show control characters as what they are: a tool's result must not steer the terminal."""
-    shown = content if len(content) <= LONGEST else f"{content[:LONGEST]}… ({len(content)} characters)"
-    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in shown)
+    kept = content if len(content) <= LONGEST else f"{content[:LONGEST]}… ({len(content)} characters)"
+    return shown(kept, lines=True)
 
 
 def _verdict(verdict: Verdict) -> Text:

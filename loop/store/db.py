@@ -204,6 +204,16 @@ class Ask(Protocol):
         ...
 
 
+def views(url: str) -> str:
+    """Spell the query that lists the views, the operator's API."""
+    if locate(url).get_backend_name() == "sqlite":
+        return "select name as \"view\" from sqlite_master where type = 'view' order by name"
+    return (
+        'select table_name as "view" from information_schema.views where table_schema = current_schema() '
+        "order by table_name"
+    )
+
+
 @contextmanager
 def read_only(url: str) -> Iterator[Ask]:
     """Ask what an operator wants to know (`loopd sql`), beside a running daemon, with no way to change anything.
@@ -309,5 +319,5 @@ def _refused(why: str, seconds: float) -> CheckNegative:
     if "interrupted" in first or "canceling" in first:
         return CheckNegative(f"The statement took longer than {seconds:g} s and was stopped. Narrow it, or add a limit")
     if "not authorized" in first or "prohibited" in first:
-        return CheckNegative(f"Only reading is allowed: {first}. The views are listed in docs/sql.md")
+        return CheckNegative(f"Only reading is allowed: {first}. The views are listed by: loopd sql")
     return CheckNegative(f"The database refuses the statement: {first}")
