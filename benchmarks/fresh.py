@@ -25,11 +25,10 @@ from loop import config, parts
 from loop.control.progress import Board
 from loop.parts import Loop
 from loop.rollout.play import play
-from loop.runtime import lock, paths
+from loop.runtime import lock, paths, query
 from loop.runtime.gpu import addressed
 from loop.runtime.signals import Stop
 from loop.stages import training
-from loop.store import db
 from loop.types import Play, Policy, Task
 from task_generators.suites.leaks import DatasetAudit
 
@@ -77,7 +76,7 @@ def fresh(loop: Loop, count: int, rng: random.Random) -> Iterator[Task]:
 
 
 def _played(loop: Loop) -> set[str]:
-    with db.read_only(loop.config.database or loop.paths.database) as ask:
+    with query.read_only(loop.config.database or loop.paths.database) as ask:
         return {group for (group,) in ask("select distinct leak_group from task", rows=MOST).rows}
 
 

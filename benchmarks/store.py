@@ -22,7 +22,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from loop.store import Store, db
+from loop.runtime import query
+from loop.store import Store
 from loop.store.rows import play_row, verdict_row
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import Trajectory as TrajectoryRow
@@ -214,7 +215,7 @@ def write_bare(store: Store, count: int) -> None:
 def latencies(url: str, sizes: list[int], repeats: int) -> dict[int, dict[str, float]]:
     """Milliseconds of every question at every size."""
     found = {}
-    with Store.open(url) as store, db.read_only(url) as ask:
+    with Store.open(url) as store, query.read_only(url) as ask:
         store.policies.add(STOCK, Standing.CHAMPION)
         measure_something(store)
         filled = 0

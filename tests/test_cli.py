@@ -127,8 +127,10 @@ def imported(*words):
     return {name.partition(".")[0] for name in done.stderr.split()} & HEAVY
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["-h"], ["frobnicate"], []])
-def test_help_and_version_wait_for_no_library(words):
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["frobnicate"], [], ["status"], ["sql", "select 1"], ["stop"]]
+)
+def test_what_is_asked_often_waits_for_no_library(words):
     assert imported(*words) == set()
 
 

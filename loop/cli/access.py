@@ -15,8 +15,7 @@ from loop.cli import terminal
 from loop.cli.terminal import Terminal
 from loop.errors import NotFound
 from loop.redaction import shown
-from loop.runtime import paths
-from loop.store import db
+from loop.runtime import paths, query
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
@@ -45,9 +44,9 @@ def url() -> str:
 
 
 @contextmanager
-def reading() -> Iterator[db.Ask]:
+def reading() -> Iterator[query.Ask]:
     """Ask in SQL, read only."""
-    with db.read_only(url()) as ask:
+    with query.read_only(url()) as ask:
         yield ask
 
 
@@ -89,10 +88,10 @@ def _records(rows: Sequence[dict[str, str]]) -> Text:
     return Text("\n\n".join(blocks))
 
 
-def show_query(query: str, *, as_json: bool) -> None:
+def show_query(statement: str, *, as_json: bool) -> None:
     """Print what a query answers."""
     with reading() as ask:
-        answer = ask(query)
+        answer = ask(statement)
     if answer.more:
         terminal.say("Not all rows are shown; add a limit or a condition.", err=True)
     show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=as_json)

@@ -19,9 +19,8 @@ from loop.cli import terminal
 from loop.cli.access import Json
 from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError
-from loop.runtime import gpu, lock, paths
+from loop.runtime import gpu, lock, paths, query
 from loop.runtime.child import scrubbed
-from loop.store import db
 from loop.types import Record
 from teachers.base.teacher import Teacher
 
@@ -115,7 +114,7 @@ def _store() -> Iterator[Found]:
     if not file.exists():
         yield Found(check="store", state="ok", detail="none yet; loopd start makes one")
         return
-    with db.read_only(places.database) as ask:
+    with query.read_only(places.database) as ask:
         rounds = ask("select count(*) from v_rounds").rows[0][0]
     yield Found(check="store", state="ok", detail=f"{rounds} rounds in {file.stat().st_size / 2**20:.0f} MiB")
 

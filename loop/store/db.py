@@ -5,13 +5,11 @@ URL away (psycopg 3). Both run the same schema, migrated by Alembic from code; n
 """
 
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
@@ -20,8 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from loop.errors import CannotCreate, CheckNegative, ConfigError, NotFound
+from loop.errors import CannotCreate, ConfigError
 from loop.redaction import GONE, learn, redacted
+from loop.runtime.query import PG_OPTIONS
 
 DURABLE: Final = (
     "journal_mode=WAL",
@@ -33,8 +32,6 @@ DURABLE: Final = (
     "trusted_schema=OFF",
 )
 """Pragmas of every SQLite connection. FULL and fullfsync (macOS): a power cut loses nothing that was acknowledged."""
-
-PG_OPTIONS: Final = "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000 -c timezone=UTC"
 
 
 # --- engines ---------------------------------------------------------------------------------------------------------
@@ -179,145 +176,3 @@ def _copy(url: str, revision: str | None) -> None:
     kept = Path(f"{where.database}.{revision}.bak")
     with closing(sqlite3.connect(str(where.database))) as source, closing(sqlite3.connect(kept)) as target:
         source.backup(target)
-
-
-# --- read-only access ------------------------------------------------------------------------------------------------
-
-
-class Answer(NamedTuple):
-    """What a query answered; `more` where rows were left out."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    more: bool
-
-
-class Ask(Protocol):
-    """Answer one `select`, `values` or `with`: at most so many rows, and stopped after so many seconds."""
-
-    def __call__(self, statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
-        """Ask.
-
-        Raises:
-            CheckNegative: the database refuses the statement, or it took too long.
-        """
-        ...
-
-
-def views(url: str) -> str:
-    """Spell the query that lists the views, the operator's API."""
-    if locate(url).get_backend_name() == "sqlite":
-        return "select name as \"view\" from sqlite_master where type = 'view' order by name"
-    return (
-        'select table_name as "view" from information_schema.views where table_schema = current_schema() '
-        "order by table_name"
-    )
-
-
-@contextmanager
-def read_only(url: str) -> Iterator[Ask]:
-    """Ask what an operator wants to know (`loopd sql`), beside a running daemon, with no way to change anything.
-
-    Raises:
-        NotFound: there is no database yet.
-        CannotCreate: the server cannot be reached.
-    """
-    where = locate(url)
-    with (_reading_sqlite if where.get_backend_name() == "sqlite" else _reading_postgresql)(where) as ask:
-        yield ask
-
-
-READING: Final = frozenset(
-    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-)
-"""All that a statement may do. No ATTACH, no PRAGMA, no write of any kind."""
-UNSAFE: Final = frozenset(
-    {"edit", "format", "fts3_tokenizer", "load_extension", "printf", "randomblob", "readfile", "writefile", "zeroblob"}
-)
-"""Functions that reach outside the database, or make so much out of nothing that no deadline stops them."""
-STEPS: Final = 10_000
-"""Steps of SQLite's machine between two looks at the clock: a millisecond or so."""
-VALUE_BYTES: Final = 4_000_000
-"""No value grows beyond this, whatever a statement multiplies."""
-
-
-@contextmanager
-def _reading_sqlite(where: URL) -> Iterator[Ask]:
-    path = Path(str(where.database)).resolve()
-    if not path.exists():
-        raise NotFound(f"There is no database at {path}. Type: loopd start")
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
-        for pragma in ("query_only=ON", "trusted_schema=OFF", "busy_timeout=5000"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        connection.set_authorizer(_authorize)
-
-        def ask(statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
-            connection.set_progress_handler(_deadline(seconds), STEPS)
-            try:
-                return _bounded(connection.execute(statement), rows)
-            except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
-                raise _refused(str(error), seconds) from error
-
-        yield ask
-
-
-def _authorize(action: int, _first: str | None, second: str | None, *_where: str | None) -> int:
-    if action not in READING or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in UNSAFE):
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
-
-
-def _deadline(seconds: float) -> Callable[[], int]:
-    end = time.monotonic() + seconds
-    return lambda: int(time.monotonic() > end)
-
-
-@contextmanager
-def _reading_postgresql(where: URL) -> Iterator[Ask]:
-    """Ask through a cursor of the server: it takes one query, and no statement that writes.
-
-    A superuser could read the server's files: it asks as a role that reads tables only.
-    """
-    import psycopg  # noqa: PLC0415 - an extra; SQLite needs none of it
-
-    plain = where.set(drivername="postgresql").render_as_string(hide_password=False)
-    try:
-        connection = psycopg.connect(plain, options=PG_OPTIONS, connect_timeout=5)
-    except psycopg.Error as error:
-        raise CannotCreate(f"database {where.render_as_string()}: {error}") from error
-    connection.read_only = True
-
-    def ask(statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
-        watch = threading.Timer(seconds, connection.cancel_safe)
-        watch.start()
-        try:
-            with connection.transaction(), connection.cursor(name="answer") as cursor:
-                if connection.info.parameter_status("is_superuser") == "on":
-                    connection.execute("set local role pg_read_all_data")
-                return _bounded(cursor.execute(statement.encode()), rows)
-        except (psycopg.Error, ValueError) as error:
-            raise _refused(str(error), seconds) from error
-        finally:
-            watch.cancel()
-
-    with connection:
-        yield ask
-
-
-def _bounded(cursor: Any, rows: int) -> Answer:  # noqa: ANN401 - a cursor of either driver
-    columns = tuple(column[0] for column in cursor.description or ())
-    if not columns:
-        raise ValueError("that is no query. Try: select * from v_rounds")
-    found = cursor.fetchmany(rows + 1)
-    return Answer(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
-
-
-def _refused(why: str, seconds: float) -> CheckNegative:
-    first = why.strip().splitlines()[0] if why.strip() else "refused"
-    if "interrupted" in first or "canceling" in first:
-        return CheckNegative(f"The statement took longer than {seconds:g} s and was stopped. Narrow it, or add a limit")
-    if "not authorized" in first or "prohibited" in first:
-        return CheckNegative(f"Only reading is allowed: {first}. The views are listed by: loopd sql")
-    return CheckNegative(f"The database refuses the statement: {first}")

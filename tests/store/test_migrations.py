@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from loop.errors import CannotCreate, CheckNegative, ConfigError
+from loop.runtime import query
 from loop.store import Store, db
 from loop.store.tables import Table
 from loop.types import Purpose, RoundState
@@ -170,7 +171,7 @@ def goes_on(url, make):
         with pytest.raises(CheckNegative):
             store.promotions.promote(tuned.id, "by hand")
     engine = db.engine(url, write=False)
-    with db.read_only(url) as ask, engine.connect() as connection:
+    with query.read_only(url) as ask, engine.connect() as connection:
         for view in inspect(connection).get_view_names():
             ask(f"select * from {view}")
         accepted = ask("select accepted from v_trajectories where purpose = 'gate'").rows

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from loop.errors import CannotCreate, CheckNegative, NotFound
-from loop.store import db
+from loop.runtime import query
 
 HOSTILE = (
     "drop table round",
@@ -50,7 +50,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("statement", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_statement_that_is_no_question_changes_nothing(url, tmp_path, statement):
-    with db.read_only(url) as ask:
+    with query.read_only(url) as ask:
         with pytest.raises(CheckNegative):
             ask(statement.replace("{tmp}", str(tmp_path)), seconds=2)
         assert ask("select id, state from round").rows == [(0, "done")]
@@ -60,7 +60,7 @@ def test_a_statement_that_is_no_question_changes_nothing(url, tmp_path, statemen
 def test_an_answer_is_bounded_and_says_so(url, store):
     for n in range(5):
         store.events.record("tick", n=n)
-    with db.read_only(url) as ask:
+    with query.read_only(url) as ask:
         assert ask("select kind from event", rows=5) == (("kind",), [("tick",)] * 5, False)
         assert ask("select kind from event", rows=4) == (("kind",), [("tick",)] * 4, True)
         assert ask("values (1, '100%', ':x', null)").rows == [(1, "100%", ":x", None)]
@@ -68,7 +68,7 @@ def test_an_answer_is_bounded_and_says_so(url, store):
 
 def test_a_question_without_an_end_is_stopped(url):
     endless = "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r"
-    with db.read_only(url) as ask:
+    with query.read_only(url) as ask:
         begin = time.monotonic()
         with pytest.raises(CheckNegative, match=r"longer than 0\.5 s"):
             ask(endless, seconds=0.5)
@@ -77,15 +77,15 @@ def test_a_question_without_an_end_is_stopped(url):
 
 
 def test_questions_are_answered_while_the_writer_writes(url, store):
-    with db.read_only(url) as ask, store.database.write() as connection:
+    with query.read_only(url) as ask, store.database.write() as connection:
         connection.exec_driver_sql("insert into event (at, kind, fields) values (0, 'half', '{}')")
         assert ask("select * from event").rows == []
 
 
 def test_a_store_that_is_not_there_says_what_to_type(tmp_path):
-    with pytest.raises(NotFound, match="loopd start"), db.read_only(f"sqlite:///{tmp_path}/none.db"):
+    with pytest.raises(NotFound, match="loopd start"), query.read_only(f"sqlite:///{tmp_path}/none.db"):
         pass
-    with pytest.raises(CannotCreate), db.read_only("postgresql://nobody@/none?host=/nonexistent"):
+    with pytest.raises(CannotCreate), query.read_only("postgresql://nobody@/none?host=/nonexistent"):
         pass
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
+from loop.runtime import query
 from loop.store import db
 from loop.types import Purpose, Split, Standing, Suite
 
@@ -26,7 +27,7 @@ def documented():
 
 @pytest.fixture
 def ask(url, store):
-    with db.read_only(url) as asked:
+    with query.read_only(url) as asked:
         yield asked
 
 
