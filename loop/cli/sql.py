@@ -6,7 +6,7 @@ import typer
 
 from loop.cli import access
 from loop.cli.access import Json
-from loop.store import db
+from loop.runtime.query import views
 
 app = typer.Typer(add_completion=False)
 
@@ -16,4 +16,4 @@ Query = Annotated[str | None, typer.Argument(help="One SELECT; without one, the 
 @app.command()
 def sql(query: Query = None, *, as_json: Json = False) -> None:
     """Ask the store, also while the daemon runs. Read only."""
-    access.show_query(query or db.views(access.url()), as_json=as_json)
+    access.show_query(query or views(access.url()), as_json=as_json)

@@ -38,6 +38,16 @@ class Ask(Protocol):
         ...
 
 
+def views(url: str) -> str:
+    """Spell the query that lists the views, the operator's API."""
+    if url.startswith("sqlite"):
+        return "select name as \"view\" from sqlite_master where type = 'view' order by name"
+    return (
+        'select table_name as "view" from information_schema.views where table_schema = current_schema() '
+        "order by table_name"
+    )
+
+
 @contextmanager
 def read_only(url: str) -> Iterator[Ask]:
     """Ask what an operator wants to know (`loopd sql`), beside a running daemon, with no way to change anything.

@@ -90,7 +90,7 @@ def test_a_store_that_is_not_there_says_what_to_type(tmp_path):
 
 
 def test_the_views_can_be_listed(url):
-    with db.read_only(url) as ask:
-        answer = ask(db.views(url))
+    with query.read_only(url) as ask:
+        answer = ask(query.views(url))
     assert answer.columns == ("view",)
     assert {"v_rounds", "v_gates", "v_spend"} <= {name for (name,) in answer.rows}
