@@ -100,12 +100,24 @@ class Outside(Record):
     """Share of rows from corrections, where there are any; the others are replayed."""
 
 
+class Refresh(Record):
+    """When a round learns from corrections without playing anything first."""
+
+    after: int | None = Field(default=None, ge=1)
+    """As soon as so many are new; None waits for no number."""
+    hour: int | None = Field(default=None, ge=0, le=23)
+    """In this hour of the night, by the machine's clock, where one is new; None at no hour."""
+    most_doubted: float = Field(default=0.1, ge=0, le=1)
+    """Share of the corrections that may speak against themselves; with more none is learned until somebody looked."""
+
+
 class Training(Recipe):
     """How a candidate is fitted, and to what."""
 
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
     outside: Outside = Outside()
+    refresh: Refresh = Refresh()
     mix: Mapping[str, JsonValue] = {}
     """Settings of `loop.dataset.mix.MixRules`."""
 

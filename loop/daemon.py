@@ -10,14 +10,20 @@ import structlog
 
 from loop.parts import Loop
 from loop.runtime import disk
-from loop.stages import checking, collecting, gating, proposing, sampling, training
+from loop.stages import checking, collecting, gating, proposing, refreshing, sampling, training
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
 
 
 def sample(loop: Loop, rnd: Round) -> Move:
-    """Choose tasks at the edge of the student's skill, over all backends, and owe their plays."""
+    """Choose tasks at the edge of the student's skill, over all backends, and owe their plays.
+
+    A round that is due to learn from corrections plays nothing before it trains.
+    """
+    if not loop.store.plays.planned(rnd) and refreshing.due(loop):
+        refreshing.begin(loop, rnd)
+        return Move(state=RoundState.TRAIN, reason="learns from corrections")
     if not loop.store.plays.planned(rnd):
         chosen = sampling.plan(loop, rnd)
         loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
@@ -56,6 +62,7 @@ def gate(loop: Loop, rnd: Round) -> Move:
     """Measure candidate beside champion at every gate, also after one has failed: every number is wanted."""
     for result in gating.judge_candidate(loop, rnd):
         loop.store.gates.save(rnd, result)
+    refreshing.measure_both(loop, rnd)
     return Move(state=RoundState.PROMOTE)
 
 

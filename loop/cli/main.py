@@ -31,7 +31,9 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "sql": "Query the store.",
         "suite": "Held-out suites: list, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",
-        "trace": "Conversations that happened elsewhere: inspect, import, filter, list.",
+        "correct": "Say of an answer that it was right, wrong, or what it should have been.",
+        "correction": "What people said of answers: list, check, export.",
+        "trace": "Conversations that happened elsewhere: inspect, import, filter, make, train, list, export.",
         "trajectory": "Single plays, as a person would read them.",
     }
 )

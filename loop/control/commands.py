@@ -4,6 +4,7 @@ The running daemon carries a command out itself, because it is the only writer; 
 daemon's lock and does the same.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ from loop.errors import ConfigError, NotFound, nearest
 from loop.proposals import Proposal
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Flaw
+from loop.traces.corrections import accept_feedback
 from loop.types import Arm, ArmKey, Policy, Tier
 from loop.types.record import first_fault
 from task_generators.suites import suite
@@ -130,6 +132,13 @@ def arm_key(text: str) -> ArmKey:
     return ArmKey(backends=tuple(backends.split("+")), family=family, tier=Tier(tier))
 
 
+def _correct(store: Store, arguments: Arguments) -> Answer:
+    payload = arguments["payload"]
+    if not isinstance(payload, dict):
+        raise ConfigError("correction.add: the payload is no object")
+    return accept_feedback(store, payload, time.time_ns() // 1000).model_dump(mode="json")
+
+
 VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "gate.pause": _pause,
     "gate.resume": _resume,
@@ -138,4 +147,5 @@ VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "model.rollback": _roll_back,
     "curriculum.steer": _steer,
     "suite.flaw": _flaw,
+    "correction.add": _correct,
 }

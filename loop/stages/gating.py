@@ -6,7 +6,7 @@ from loop.artifacts import policy_files
 from loop.gates.decision import decide, owed, standing
 from loop.gates.rules import under_rules
 from loop.parts import Loop
-from loop.stages import kl
+from loop.stages import kl, refreshing
 from loop.stages.evaluation import counted, fingerprint, kept, owe, play_and_score
 from loop.types import (
     TWIN,
@@ -59,9 +59,10 @@ def outdated(loop: Loop, rnd: Round) -> bool:
 
 def settle(loop: Loop, rnd: Round) -> Promotion:
     """Decide on the round's candidate from the gates' results in the store, in one transaction."""
-    candidate, _ = _contestants(loop, rnd)
+    candidate, champion = _contestants(loop, rnd)
     results = loop.store.gates.results(rnd)
     found = decide(candidate.id, results, paused=loop.store.gates.paused())
+    found = refreshing.held(loop, found, candidate, champion)
     gates = [gate.name for gate in loop.gates]
     return loop.store.promotions.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
 

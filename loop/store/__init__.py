@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from loop.store import db
 from loop.store.arms import Arms
+from loop.store.corrections import Corrections
 from loop.store.database import Database, now
 from loop.store.datasets import Datasets
 from loop.store.events import Events
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, database: Database, max_attempts: int = MAX_ATTEMPTS) -> None:
         self.database = database
         self.arms = Arms(database)
+        self.corrections = Corrections(database)
         self.events = Events(database)
         self.leases = Leases(database)
         self.openings = Openings(database)

@@ -1,0 +1,53 @@
+"""`loopd correction`: what people said of answers, and what can be learned of it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loop.cli import terminal
+from loop.cli.access import Json, show, show_query
+from loop.cli.records import store
+from loop.errors import CannotCreate, CheckNegative
+from loop.traces.corrections import lessons, pairs
+
+app = typer.Typer(add_completion=False, help="What people said of answers: list, check, export.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every correction, and whether the policies that were asked have learned it."""
+    query = """
+        select c.correction, c.kind, c.author, c.said, c.trajectory, c.place, c.note,
+          (select sum(l.learned) from v_learned l where l.correction = c.correction) as policies_learned,
+          (select count(*) from v_learned l where l.correction = c.correction) as policies_asked
+        from v_corrections c order by c.correction
+    """
+    show_query(query, as_json=as_json)
+
+
+@app.command()
+def check(*, as_json: Json = False) -> None:
+    """Which corrections teach something, which do not, and which speak against themselves. Fails where one does."""
+    with store() as opened:
+        learnable, skipped = lessons(opened)
+    rows = [{"correction": each.id, "teaches": "yes", "why": ""} for each in learnable]
+    rows += [
+        {"correction": each.id, "teaches": "doubted" if each.doubted else "no", "why": each.reason} for each in skipped
+    ]
+    show(sorted(rows, key=lambda row: int(str(row["correction"]))), as_json=as_json)
+    if doubted := [each for each in skipped if each.doubted]:
+        raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections speak against themselves.")
+
+
+@app.command()
+def export(out: Annotated[Path, typer.Argument(help="The file to write: JSON lines for preference training.")]) -> None:
+    """Write preference pairs (prompt, chosen, rejected, tools) as TRL's DPO takes them."""
+    with store() as opened:
+        lines = [json.dumps(pair, ensure_ascii=False) for pair in pairs(opened)]
+    try:
+        out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise CannotCreate(f"{out}: {error.strerror}") from error
+    terminal.say(f"{len(lines)} pairs in {out}")
