@@ -5,6 +5,12 @@ and `job_description.json`.
 
     python -m benchmarks.traces filters --data DIR     what the filters find of what was corrupted; no model
     python -m benchmarks.traces floors --data DIR      what the scores give to answers that know nothing
+    python -m benchmarks.traces run --data DIR --base MODEL --scenario s2 --arm filtered --seed 1 --out FILE
+
+run: train the base on one arm of one scenario, answer every pair of the test conversations greedily, and write what was
+answered. direct: all traces. filtered: faulty messages are context. relabelled: lost and wrong calls are read off their
+results first. `compare FILE FILE` holds two runs against each other, paired by conversation: service-call exactness
+with its interval (bootstrap over conversations), recall by function, staged score.
 
 filters: S2 corrupts half of all calls; which, the comparison with S1 tells, message by message. S3 renames tools and
 arguments; every name that today's tools do not have is drift. S5 adds conversations of another service, renamed and
@@ -13,20 +19,34 @@ shuffled; which, their hotels tell. Recall and precision count messages in S2, c
 
 import argparse
 import json
+import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from loop.runtime.gpu import Gpu
+from loop.student.client import Student
+from loop.traces.arms import partly
 from loop.traces.filtering import WHOLE, faulty
+from loop.traces.habits import Habits
+from loop.traces.importing import task_of
+from loop.traces.mending import mended
+from loop.traces.readers.openai_messages import OpenaiMessages
 from loop.traces.reading import read
 from loop.traces.sifting import filters, judge
 from loop.traces.tool_files import tools_in
 from loop.traces.trace import Found
-from loop.types import Catalogue, End, Part, Trajectory
+from loop.types import Catalogue, End, Message, Part, Split, Task, Trajectory
+from loop.types.jobs import Job
+from loop.weights import adapters
+from loop.weights.base_models import directory_digest
 
 REPLY = "respond_to_user"
+TEMPLATE = "spaced"
 
 
 class Said(NamedTuple):
@@ -165,10 +185,22 @@ def mixed(data: Path) -> Iterator[Count]:
 def main(arguments: Sequence[str]) -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("filters", "floors"))
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("what", choices=("filters", "floors", "run", "compare"))
+    parser.add_argument("files", nargs="*", type=Path, help="compare: two files that `run` wrote")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--base", type=Path, help="run: the base model's directory")
+    parser.add_argument("--scenario", default="s1", choices=("s1", "s2", "s3", "s4", "s5"))
+    parser.add_argument("--arm", default="direct", choices=("stock", "direct", "filtered", "relabelled"))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, help="run: at most so many traces")
+    parser.add_argument("--conversations", type=int, help="run: at most so many test conversations")
+    parser.add_argument("--out", type=Path, default=Path("traces-run.json"))
     given = parser.parse_args(arguments)
-    if given.what == "filters":
+    if given.what == "compare":
+        compare(*(json.loads(path.read_text(encoding="utf-8")) for path in given.files))
+    elif given.what == "run":
+        given.out.write_text(json.dumps(run(given), indent=1), encoding="utf-8")
+    elif given.what == "filters":
         for measure in (clean, noisy, drifted, mixed):
             for count in measure(given.data):
                 print(count.line(), flush=True)
@@ -210,6 +242,138 @@ def floors(data: Path) -> None:
     other = [Said(REPLY, json.dumps({"message": "…"})) if each.replies else each for each in expected]
     for name, given in (("always 'Is there anything else?'", [constant] * len(expected)), ("right calls", other)):
         print(f"{name:<40} staged {sum(map(staged, expected, given)) / len(expected):.3f}")
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def lessons(data: Path, scenario: str, arm: str) -> list[Trajectory]:
+    """Make an arm of a scenario's traces, as `loopd trace make` does."""
+    today = service_tools(data)
+    plays = conversations(data, scenario)
+    if arm == "direct":
+        return [play for _, play in plays]
+    chosen = filters(today)
+    if arm == "relabelled":
+        wrong = {place: faulty(given) for place, given in enumerate(judge(plays, chosen))}
+        habits = Habits.of([play for _, play in plays], wrong)
+        plays = [(name, mended(play, habits, today).trajectory) for name, play in plays]
+    found = (partly(play, faulty(given)) for (_, play), given in zip(plays, judge(plays, chosen), strict=True))
+    return [play for play in found if play is not None]
+
+
+def asked(data: Path) -> list[tuple[int, list[Message], Said]]:
+    """Give every test pair: its conversation, what stands before, laid out as it happened, and the answer."""
+    found = []
+    for number, line in enumerate((data / "test.jsonl").read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        last = json.loads(row["answer"])
+        closing = {
+            "role": "assistant",
+            "tool_calls": [{"function": {"name": last["name"], "arguments": last["parameters"]}}],
+        }
+        whole = [*json.loads(row["question"]), closing]
+        messages = OpenaiMessages().trace({"messages": whole}).messages
+        answers = [said(message) for message in whole if message["role"] == "assistant"]
+        places = [place for place, message in enumerate(messages) if message.role == "assistant"]
+        found += [(number, [*messages[:place]], answer) for place, answer in zip(places, answers, strict=True)]
+    return found
+
+
+def run(given: argparse.Namespace) -> dict[str, Any]:
+    """Train, and answer the test."""
+    today = service_tools(given.data)
+    prompt = json.loads((given.data / "job_description.json").read_text(encoding="utf-8"))["task_description"]
+    with TemporaryDirectory() as folder, Gpu(Path(folder), Path(folder), Path(folder)) as gpu:
+        adapter, began = None, time.monotonic()
+        if given.arm != "stock":
+            plays = lessons(given.data, given.scenario, given.arm)[: given.rows]
+            adapter = _trained(gpu, given, plays, prompt, Path(folder))
+        spent = time.monotonic() - began
+        told = []
+        with gpu.serving(given.base, template=TEMPLATE, adapter=adapter) as served:
+            student = Student(url=served.url, token_file=str(served.token_file), temperature=0.0, max_tokens=128)
+            chat = student.open(nobodys_task(), given.seed)
+            for number, before, answer in asked(given.data):
+                if given.conversations is None or number < given.conversations:
+                    reply = chat.reply([Message(role="system", content=prompt), *before], today).message
+                    told.append({"conversation": number, "wanted": answer, "given": _done(reply)})
+    return {"scenario": given.scenario, "arm": given.arm, "seed": given.seed, "seconds": spent, "pairs": told}
+
+
+def nobodys_task() -> Task:
+    """Give what a player's signature asks for: the student looks at messages alone."""
+    return task_of((Message(role="user", content=""),), Catalogue(), "trace/test", Split.HELDOUT)
+
+
+def _trained(gpu: Gpu, given: argparse.Namespace, plays: Sequence[Trajectory], prompt: str, folder: Path) -> Path:
+    rows = folder / "rows.jsonl"
+    system = Message(role="system", content=prompt).model_dump(mode="json")
+    with rows.open("w", encoding="utf-8") as file:
+        for number, play in enumerate(plays):
+            messages = [system, *(message.model_dump(mode="json") for message in play.messages)]
+            line = {"id": str(number), "messages": messages, "catalogue": play.catalogue.model_dump(mode="json")}
+            file.write(json.dumps(line) + "\n")
+    job = Job(
+        base=given.base,
+        template=TEMPLATE,
+        rows=rows,
+        out=folder / "adapter",
+        scratch=folder,
+        seed=given.seed,
+        max_tokens=4096,
+        epochs=1,
+        batch_rows=8,
+    )
+    for line in gpu.training(job):
+        print(line, file=sys.stderr, flush=True)
+    digest = directory_digest(given.base)
+    published = adapters.publish(folder / "adapter", folder / "models", base=digest)
+    return folder / "models" / published.id
+
+
+def _done(reply: Message) -> Said:
+    """Read an answer as the benchmark does: words are a call of the tool that speaks."""
+    if reply.calls:
+        return Said(reply.calls[0].name, json.dumps(dict(reply.calls[0].arguments), sort_keys=True))
+    return Said(REPLY, json.dumps({"message": reply.content}))
+
+
+def compare(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Print two runs side by side, and the paired difference in exact service calls over conversations."""
+    for each in (one, other):
+        pairs_ = [(Said(*pair["wanted"]), Said(*pair["given"])) for pair in each["pairs"]]
+        names = sorted({wanted.name for wanted, _ in pairs_})
+        recall = {name: sum(g.name == name for w, g in pairs_ if w.name == name) for name in names}
+        there = Counter(wanted.name for wanted, _ in pairs_)
+        told = ", ".join(f"{name} {recall[name]}/{there[name]}" for name in names)
+        score = sum(staged(w, g) for w, g in pairs_) / len(pairs_)
+        name = f"{each['scenario']} {each['arm']:<10} seed {each['seed']}"
+        print(f"{name}: exact services {_exact(each):.3f}, staged {score:.3f}; {told}")
+    rng = random.Random(1)
+    mine, theirs = (_by_conversation(each) for each in (one, other))
+    both = sorted(mine.keys() & theirs.keys())
+    drawn = sorted(_difference(mine, theirs, rng.choices(both, k=len(both))) for _ in range(4000))
+    middle = _difference(mine, theirs, both)
+    print(f"difference in exact services: {middle:+.3f}, 95 % interval {drawn[100]:+.3f} to {drawn[-101]:+.3f}")
+
+
+def _by_conversation(told: dict[str, Any]) -> dict[int, list[bool]]:
+    found: dict[int, list[bool]] = {}
+    for pair in told["pairs"]:
+        if pair["wanted"][0] != REPLY:
+            found.setdefault(pair["conversation"], []).append(pair["wanted"] == pair["given"])
+    return found
+
+
+def _exact(told: dict[str, Any]) -> float:
+    right = [each for several in _by_conversation(told).values() for each in several]
+    return sum(right) / len(right) if right else 0.0
+
+
+def _difference(mine: dict[int, list[bool]], theirs: dict[int, list[bool]], drawn: Sequence[int]) -> float:
+    count = sum(len(mine[each]) for each in drawn)
+    return (sum(sum(mine[each]) for each in drawn) - sum(sum(theirs[each]) for each in drawn)) / max(count, 1)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class Outside(Record):
 
     traces: float = Field(default=0, ge=0, le=1)
     """Share of rows from traces; 1 trains on nothing else."""
-    arm: Literal["direct", "filtered", "relabelled", "synthesized"] = "filtered"
+    arm: Literal["direct", "filtered", "relabelled"] = "filtered"
     """What was made of the traces (`loopd trace make`)."""
     corrections: float = Field(default=0.2, ge=0, le=1)
     """Share of rows from corrections, where there are any; the others are replayed."""

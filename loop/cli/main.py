@@ -33,7 +33,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "teacher": "Teachers: list, probe, test, spend.",
         "correct": "Say of an answer that it was right, wrong, or what it should have been.",
         "correction": "What people said of answers: list, check, export.",
-        "trace": "Conversations that happened elsewhere: inspect, import, filter, make, train, list, export.",
+        "trace": "Conversations that happened elsewhere: inspect, import, filter, make, world, train, list, export.",
         "trajectory": "Single plays, as a person would read them.",
     }
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
 
 app = typer.Typer(
     add_completion=False,
-    help="Conversations that happened elsewhere: inspect, import, filter, make, train, list, export.",
+    help="Conversations that happened elsewhere: inspect, import, filter, make, world, train, list, export.",
     no_args_is_help=True,
 )
 Sources = Annotated[
@@ -241,9 +241,41 @@ def make(
 
 
 @app.command()
+def world(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    *,
+    arm: Annotated[str, typer.Option(help="Which traces: direct, filtered or relabelled.")] = "filtered",
+    tools: Tools = None,
+) -> None:
+    """Build a world from what the tools answered, and the words in which people asked: tasks that can be run."""
+    from loop.traces.synthesis import Worded, frames_of  # noqa: PLC0415 - see above
+    from loop.traces.tool_files import tools_in  # noqa: PLC0415
+    from loop.traces.worlds import world_of  # noqa: PLC0415
+
+    with store() as opened:
+        plays = [each.trajectory for each in opened.traces.lessons(arm)]
+    offered = tools_in(tools) if tools else (plays[0].catalogue if plays else None)
+    built = world_of(plays, offered) if offered else None
+    if built is None:
+        raise CheckNegative("What the tools answered tells of nothing that a world could be built of.")
+    frames = frames_of(plays, built)
+    try:
+        out.write_text(Worded(world=built, frames=frames).model_dump_json(), encoding="utf-8")
+    except OSError as error:
+        raise CannotCreate(f"{out}: {error.strerror}") from error
+    show(
+        [{"tool": name, "does": use.act, "by": ", ".join(use.columns)} for name, use in built.uses.items()],
+        as_json=False,
+    )
+    terminal.say(f"{len(built.rows)} things, {len(frames)} ways to ask, in {out}. Let the loop play in it:")
+    terminal.say('[[sampling.generators]]\nuse = "loop.traces.synthesis:Synthesized"')
+    terminal.say(f'settings = {{ world = "{out.resolve()}" }}')
+
+
+@app.command()
 def train(
     *,
-    arm: Annotated[str, typer.Option(help="direct, filtered, relabelled or synthesized.")] = "filtered",
+    arm: Annotated[str, typer.Option(help="direct, filtered or relabelled.")] = "filtered",
     share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the rows that are traces.")] = 1.0,
     profile: Annotated[str | None, typer.Option(help="A set of settings that comes with loopd.")] = None,
 ) -> None:

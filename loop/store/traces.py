@@ -82,7 +82,8 @@ class Traces:
             NotJson: a message cannot be stored as canonical JSON of bounded size.
             CheckNegative: a leak group lies in another split.
         """
-        fresh = list({each.id: each for each in kept if each.id not in self.known([each.id])}.values())
+        known = self.known([each.id for each in kept])
+        fresh = list({each.id: each for each in kept if each.id not in known}.values())
         if not fresh:
             return 0
         now = self._db.clock()

@@ -1,0 +1,226 @@
+"""Make tasks of a world that was read off traces, in the words in which people asked there.
+
+A frame is what a user said before a call, with the values of the call's arguments taken out. New tasks fill frames
+with the values of other rows: so nothing that was said is asked again, every value stands in the task's world, and the
+plan runs. Rows are dealt out to training, held-out and sealed tasks by their key, and so are frames: no split knows
+another's things or words. Used as a generator: `use = "loop.traces.synthesis:Synthesized"`, `world` names the file
+that `loopd trace world` wrote.
+"""
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from loop.canonical import NotJson, parse
+from loop.errors import ConfigError
+from loop.traces.worlds import World
+from loop.types import ArmKey, From, PlannedCall, Record, Split, Task, Tier, Trajectory, Turn
+from task_generators.backends.traces_backend import TRACES, TracedWorld
+
+__all__ = ["Frame", "Synthesized", "Worded", "frames_of"]
+
+T = TypeVar("T")
+SLOT: Final = re.compile(r"\{(\w+)\}")
+ROWS: Final = 12
+"""Rows of one task's world that are like the one that is asked for, or not."""
+LONGEST: Final = 300
+"""Characters of a frame."""
+SHARES: Final = ((Split.HELDOUT, 15), (Split.SEALED, 25))
+"""Of a hundred keys or frames, those below the first number are held out, those below the second sealed."""
+
+
+class Frame(Record):
+    """What somebody said before a call."""
+
+    tool: str
+    text: str
+    slots: tuple[str, ...]
+
+
+class Worded(Record):
+    """A world and the words in which it is asked about."""
+
+    world: World
+    frames: tuple[Frame, ...]
+
+
+def frames_of(trajectories: Iterable[Trajectory], world: World) -> tuple[Frame, ...]:
+    """Take the values out of what users said just before calls that were answered.
+
+    A frame is kept where every required argument's value stood in it word for word.
+    """
+    found: dict[str, Frame] = {}
+    for trajectory in trajectories:
+        said = ""
+        for message in trajectory.messages:
+            said = message.content if message.role == "user" else said
+            for call in message.calls:
+                tool = world.catalogue.find(call.name)
+                if tool is None or not said or len(said) > LONGEST:
+                    continue
+                frame = _frame(call.name, said, {name: str(value) for name, value in call.arguments.items()})
+                needed = tool.parameters.get("required")
+                use = world.uses[call.name]
+                wanted = set(map(str, needed)) & set(use.columns) if isinstance(needed, list) else set(use.columns)
+                if frame and (use.act == "write" or wanted <= set(frame.slots)):
+                    found.setdefault(f"{frame.tool} {frame.text.casefold()}", frame)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _frame(tool: str, said: str, values: Mapping[str, str]) -> Frame | None:
+    slots, text = [], said.replace("{", "(").replace("}", ")")
+    for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
+        pattern = re.compile(rf"(?<![\w{{]){re.escape(value)}(?![\w}}])", re.IGNORECASE)
+        if len(value) > 1 and pattern.search(text):
+            text = pattern.sub(f"{{{name}}}", text, count=1)
+            slots.append(name)
+    return Frame(tool=tool, text=text, slots=tuple(slots)) if slots else None
+
+
+class Synthesized(Record):
+    """Makes tasks of one world. A task generator."""
+
+    world: Path
+
+    @property
+    def name(self) -> str:
+        """The name in tasks."""
+        return "synthesized"
+
+    @property
+    def arms(self) -> tuple[ArmKey, ...]:
+        """Finding, and finding and then writing, where the world has tools for it."""
+        worded, families = _read(self.world), []
+        if _tools(worded, "find"):
+            families.append("find")
+            if _tools(worded, "write"):
+                families.append("find-then-write")
+        return tuple(ArmKey(backends=(TRACES,), family=family, tier=Tier.EASY) for family in families)
+
+    def make(self, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
+        """Make one task.
+
+        Raises:
+            ConfigError: the world has no row or no frame for this split.
+        """
+        worded, rng = _read(self.world), random.Random(f"{arm}/{seed}/{split}")
+        frame = rng.choice(_of(split, _frames(worded, "find"), lambda each: each.text))
+        rows = _of(split, [*worded.world.rows], lambda row: str(row.get(worded.world.key)))
+        row = rng.choice(rows)
+        near = [each for each in rows if each != row and any(each.get(slot) == row.get(slot) for slot in frame.slots)]
+        others = rng.sample(near, min(len(near), ROWS // 2)) + rng.sample(rows, min(len(rows), ROWS // 2))
+        initial = worded.world.initial(_distinct([row, *others], rng))
+        find = {
+            slot: row[slot] for slot in frame.slots if slot in worded.world.uses[frame.tool].columns and slot in row
+        }
+        turns = [_finding(frame, find, row, initial, worded.world.key)]
+        if arm.family == "find-then-write":
+            turns.append(_writing(worded, rng))
+        key = str(row.get(worded.world.key))
+        return Task(
+            generator=self.name,
+            family=arm.family,
+            tier=arm.tier,
+            seed=seed,
+            backends=(TRACES,),
+            initial={TRACES: initial},
+            tools=tuple(tool.name for tool in worded.world.catalogue.tools),
+            turns=tuple(turns),
+            split=split,
+            leak_group=f"synthesized/{_digest(f'{frame.text}/{key}')[:24]}",
+        )
+
+
+def _finding(
+    frame: Frame, find: Mapping[str, JsonValue], row: Mapping[str, JsonValue], initial: dict[str, JsonValue], key: str
+) -> Turn:
+    said = SLOT.sub(lambda slot: str(row.get(slot.group(1), find.get(slot.group(1), ""))), frame.text)
+    found = TracedWorld(initial).tool(frame.tool)(**find)
+    first = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+    count = len(found) if isinstance(found, list) else 0
+    told = f"{first.get(key)} is one." if count > 1 else f"There is {first.get(key)}."
+    return Turn(user=said, plan=(PlannedCall(name=frame.tool, arguments=dict(find)),), closing=told)
+
+
+def _writing(worded: Worded, rng: random.Random) -> Turn:
+    """Write to the first thing that was found; what names it comes from the result."""
+    tool = rng.choice(_tools(worded, "write"))
+    use = worded.world.uses[tool]
+    values = {name: rng.choice(_values(worded, tool, name)) for name in use.written}
+    named = {name: From(step=0, path=(0, name)) for name in use.columns}
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    ways = ("Take the first one, please: {0}.", "The first of them, with {0}.", "Good. For the first one: {0}.")
+    return Turn(
+        user=rng.choice(ways).format(told),
+        plan=(PlannedCall(name=tool, arguments={**named, **values}),),
+        closing=f"That is done: {told}.",
+    )
+
+
+def _values(worded: Worded, tool: str, name: str) -> Sequence[str]:
+    """Give values of a parameter: those that it lists, or what looks like its kind."""
+    found = worded.world.catalogue.find(tool)
+    properties = found.parameters.get("properties") if found else None
+    schema = properties.get(name) if isinstance(properties, dict) else None
+    listed = schema.get("enum") if isinstance(schema, dict) else None
+    if isinstance(listed, list) and listed:
+        return [str(each) for each in listed]
+    if "date" in name or "day" in name:
+        return [f"2026-{month:02}-{day:02}" for month in (3, 4, 9) for day in (2, 11, 14, 23)]
+    if "time" in name or "hour" in name:
+        return [f"{hour}:{minute:02}" for hour in range(11, 21) for minute in (0, 15, 30, 45)]
+    return [str(number) for number in range(1, 7)]
+
+
+def _tools(worded: Worded, act: str) -> list[str]:
+    having = {frame.tool for frame in worded.frames}
+    return [
+        name for name, use in sorted(worded.world.uses.items()) if use.act == act and (act != "find" or name in having)
+    ]
+
+
+def _frames(worded: Worded, act: str) -> list[Frame]:
+    tools = _tools(worded, act)
+    return [frame for frame in worded.frames if frame.tool in tools]
+
+
+def _of(split: Split, things: Sequence[T], name: Callable[[T], str]) -> list[T]:
+    """Give the things of a split, by their names."""
+    found = [each for each in things if _split(name(each)) is split]
+    if not found:
+        raise ConfigError(f"The world is too small: nothing of it is left for {split} tasks. Import more traces.")
+    return found
+
+
+def _split(name: str) -> Split:
+    place = int(_digest(name)[:8], 16) % 100
+    return next((split for split, below in SHARES if place < below), Split.TRAIN)
+
+
+def _distinct(rows: Sequence[Mapping[str, JsonValue]], rng: random.Random) -> list[Mapping[str, JsonValue]]:
+    found: list[Mapping[str, JsonValue]] = []
+    for row in rows:
+        if row not in found:
+            found.append(row)
+    rng.shuffle(found)
+    return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _read(path: Path) -> Worded:
+    try:
+        return Worded.model_validate(parse(path.read_bytes(), 64_000_000))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}. Make it: loopd trace world {path}") from error
+    except (NotJson, ValidationError) as error:
+        raise ConfigError(f"{path} holds no world: {str(error)[:200]}") from error
