@@ -41,6 +41,7 @@ MESSAGES = st.builds(
 def test_the_known_checkers():
     assert {checker.name for checker in CHECKERS} == {
         "answer",
+        "luck",
         "outcome",
         "stop",
         "dataflow",

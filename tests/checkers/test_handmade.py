@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from notation import cases
 
+from checkers.luck import Luck
 from loop import plugins
 from loop.types import Part
 
@@ -37,6 +38,17 @@ def test_right_plays_are_accepted_and_wrong_ones_refused(case):
     assert (not against) is (case.right is (case.name not in EXCEPTIONS)), against
     if case.by and case.name not in EXCEPTIONS:
         assert case.by in against
+
+
+@pytest.mark.parametrize("name", sorted(EXCEPTIONS))
+def test_what_is_accepted_wrongly_is_found_out_by_the_audit(name):
+    case = next(case for case in PLAYS if case.name == name)
+    assert any(not Luck(seed=seed).check(case.task, case.trajectory).passed for seed in range(5))
+
+
+def test_no_right_play_is_called_luck():
+    for case in PLAYS[::4]:
+        assert not case.right or Luck().check(case.task, case.trajectory).passed, case.name
 
 
 def test_there_are_enough_of_both_on_every_backend():
