@@ -51,9 +51,5 @@ class Luck(Record):
             passed=last.passed is not False,
             score=float(last.passed is not False),
             reason=last.reason if last.passed is not False else f"in a second world it ends otherwise: {last.reason}",
-            evidence={
-                "worlds": len(findings),
-                "held": held,
-                "drawn": sum(each.passed is not None for each in findings),
-            },
+            evidence={"drawn": len(drawn), "held": sum(finding.passed is True for finding in drawn)},
         )
