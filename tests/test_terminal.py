@@ -10,8 +10,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from loop.cli import (live, main, transcript)
-from loop.cli.main import terminal
+from loop.cli import live, main, terminal, transcript
 from loop.control.progress import Progress
 from loop.errors import LoopdError
 from loop.types import Call, Message, Verdict

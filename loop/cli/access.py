@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loop import config
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.terminal import Terminal
 from loop.errors import NotFound
 from loop.redaction import shown

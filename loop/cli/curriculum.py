@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from loop import plugins
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.access import Json, settings, show_query
 from loop.cli.records import change
 from loop.control.commands import Answer

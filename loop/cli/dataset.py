@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.access import Json, show, show_json, show_query
 from loop.cli.records import store
 from loop.dataset.chat_format import Arguments

@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from loop import config, plugins
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.access import Json
 from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError

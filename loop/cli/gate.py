@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from loop import plugins
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.records import change, store
 from loop.errors import ConfigError, nearest

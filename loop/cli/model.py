@@ -12,8 +12,7 @@ from pydantic import JsonValue
 
 from loop import config, parts, plugins
 from loop.artifacts import cards, policy_files
-from loop.cli.main import terminal
-from loop.cli import transcript
+from loop.cli import terminal, transcript
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store

@@ -11,8 +11,7 @@ import structlog
 import typer
 
 from loop import config, daemon, parts
-from loop.cli import live
-from loop.cli.main import terminal
+from loop.cli import live, terminal
 from loop.cli.terminal import Terminal
 from loop.control import channel, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError

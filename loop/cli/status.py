@@ -5,8 +5,7 @@ from typing import Any
 
 import typer
 
-from loop.cli import (access, live)
-from loop.cli.main import terminal
+from loop.cli import access, live, terminal
 from loop.cli.access import Json
 from loop.cli.terminal import Terminal
 from loop.control import progress

@@ -6,7 +6,7 @@ from typing import Final
 import psutil
 import typer
 
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.errors import LoopdError, NotRunning
 from loop.runtime import lock, paths
 

@@ -8,8 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from loop import parts, plugins
-from loop.cli import (live, teacher)
-from loop.cli.main import terminal
+from loop.cli import live, teacher, terminal
 from loop.cli.access import Json, settings, show, show_json
 from loop.cli.records import change, store
 from loop.cli.terminal import Terminal

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from loop import config
-from loop.cli.main import terminal
+from loop.cli import terminal
 from loop.cli.access import Json, settings, show, show_json, show_query
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
