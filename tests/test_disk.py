@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from loop.cli.main import start
+from loop.cli import start
 from loop.errors import CannotCreate, FailureKind, LoopdError, NotFound, ProviderError
 from loop.runtime import disk, paths
 
