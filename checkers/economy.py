@@ -80,16 +80,17 @@ def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
     run = plan_of(task)
     allowed = Counter(map(_spelt, run.calls))
     due = Counter((number, _spelt(call)) for number, turn in enumerate(run.turns, start=1) for call in turn.calls)
-    stood: dict[str, dict[str, JsonValue]] = {}
+    doubled = {spelt for spelt, often in Counter(one.spelt for one in made if one.ok).items() if often > 1}
+    stood: dict[str, int] = {}
     found, times = [], Counter[str | tuple[int, str]]()
     for one in made:
         if one.ok:
             now = one.turn, one.spelt
             times.update([one.spelt, now])
             again = times[one.spelt] > max(allowed[one.spelt], 1) and times[now] > due[now]
-            if again and stood.get(one.spelt) == world.everything():
+            if again and stood.get(one.spelt) == world.mark():
                 found.append(one)
         world.call(one.call)
-        if one.ok:
-            stood[one.spelt] = world.everything()
+        if one.ok and one.spelt in doubled:
+            stood[one.spelt] = world.mark()
     return found

@@ -72,7 +72,7 @@ class FileSystem(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         file = self._current_dir.contents.get(file_name)
         before = getattr(file, "content", None)
         answer = super().echo(content, file_name)
-        if before is not None and (fault := self._fault()):
+        if before is not None and len(content) > len(before) and (fault := self._fault()):
             file.content = before
             return {"error": f"echo: cannot write to '{file_name}': {fault}"}
         return answer
@@ -141,10 +141,14 @@ def _extent(entries: Entries, known: dict[int, Extent]) -> Extent:
     """Measure what lies in a directory, the directory itself included. What is shared is looked at once."""
     if found := known.get(id(entries)):
         return found
-    nodes, depth, text = 1, 0, 0
-    for name, item in entries.items():
-        inner = Extent(1, 1, len(item.content)) if hasattr(item, "content") else _extent(item.contents, known)
-        nodes, depth, text = nodes + inner.nodes, max(depth, inner.depth), text + len(name) + inner.text
+    nodes, depth, text = 1 + len(entries), 1 if entries else 0, sum(map(len, entries))
+    for item in entries.values():
+        content = getattr(item, "content", None)
+        if content is not None:
+            text += len(content)
+        else:
+            inner = _extent(item.contents, known)
+            nodes, depth, text = nodes + inner.nodes - 1, max(depth, inner.depth), text + inner.text
     known[id(entries)] = measured = Extent(nodes, depth + 1, text)
     return measured
 

@@ -233,3 +233,37 @@ def place_of(instance: Any) -> str | None:  # noqa: ANN401 - a simulator
 
 def _path(directory: Any) -> list[str]:  # noqa: ANN401 - BFCL's Directory
     return [*_path(directory.parent), directory.name] if directory.parent else [directory.name]
+
+
+def mark(value: Any) -> int:  # noqa: ANN401 - a simulator's attribute, or a part of one
+    """Name a value so that equal ones have the same mark, in this process. Much faster than spelling it out."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return hash(value)
+    if kind is int or kind is float:
+        return hash((value, value < -1))  # Python's hashes of -1 and -2 are the same
+    if isinstance(value, dict):
+        return hash(frozenset([(key, mark(inner)) for key, inner in value.items()]))
+    if isinstance(value, list | tuple | set | frozenset):
+        marks = map(mark, value)
+        return hash(frozenset(marks) if isinstance(value, set | frozenset) else tuple(marks))
+    return _marked_object(value)
+
+
+def _marked_object(value: Any) -> int:  # noqa: ANN401 - BFCL's file or directory, a random generator
+    if hasattr(value, "contents"):
+        return mark(value.contents)
+    return hash(value.content if hasattr(value, "content") else str(shown(value)))
+
+
+def mark_of(instance: Any) -> int:  # noqa: ANN401 - a simulator
+    """Name where a simulator stands, private attributes included. Of a private directory only the path counts."""
+    attributes = attributes_of(instance).items()
+    marks = [(name, _marked(name, value)) for name, value in attributes if not name.startswith("_api_description")]
+    return hash(frozenset(marks))
+
+
+def _marked(name: str, value: Any) -> int:  # noqa: ANN401 - a simulator's attribute
+    if hasattr(value, "contents"):
+        return hash((*_path(value), None if name.startswith("_") else mark(value.contents)))
+    return mark(value)

@@ -26,6 +26,7 @@ from task_generators.backends.values import (
     attributes_of,
     copied,
     failure,
+    mark_of,
     place_of,
     plain,
     same,
@@ -200,6 +201,10 @@ class BackendWorld:  # a `loop.types.World`
         """Say where the player stands in every backend that has places: its current directory."""
         found = {backend: place_of(instance) for backend, instance in self._instances.items()}
         return {backend: place for backend, place in found.items() if place is not None}
+
+    def mark(self) -> int:
+        """Name where this world stands, private attributes included: in this process, equal worlds are named alike."""
+        return hash(frozenset((name, mark_of(instance)) for name, instance in self._instances.items()))
 
     def snapshot(self) -> Mapping[str, Snapshot]:
         """Keep the state of this moment, to hold other worlds against."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from checkers.economy import Economy
 from checkers.outcome import Outcome
 from loop.canonical import MAX_BYTES, canonical
 from loop.types import Call, End, Message, Task, Tier, Trajectory, Turn
@@ -286,6 +287,7 @@ def test_the_comparison_of_the_largest_worlds_takes_little():
     calls += [Call(name="touch", arguments={"file_name": f"f{number:03}" + "n" * 240}) for number in range(190)]
     calls += [Call(name="cd", arguments={"folder": ".."})]
     calls += [Call(name="cp", arguments={"source": "all", "destination": f"c{number}"}) for number in range(100)]
+    calls += [Call(name="ls"), Call(name="ls")]
     world, messages = files(), [Message(role="user", content="Do nothing.")]
     messages.append(Message(role="assistant", content="", calls=tuple(calls)))
     for call in calls:
@@ -296,6 +298,7 @@ def test_the_comparison_of_the_largest_worlds_takes_little():
     assert len(canonical(world.state())) > MAX_STATE // 2
     began = time.monotonic()
     assert not Outcome(abstain=False).check(task, trajectory).passed
+    assert not Economy().check(task, trajectory).passed
     assert time.monotonic() - began < 10
 
 

@@ -2,6 +2,7 @@
 
 import decimal
 import json
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import mpmath
 import pytest
 
-from loop.canonical import digest
+from loop.canonical import canonical, digest
 from loop.errors import ConfigError
 from loop.types import Call
 from task_generators.backends.backend import backends
@@ -193,6 +194,29 @@ def test_snapshots_compare_as_states_do():
     assert not other.stands_at(kept)
     assert other.difference(kept).startswith("GorillaFileSystem/root/home/g is ''")
     assert world.stands_at(kept)
+
+
+def test_worlds_have_one_mark_where_they_are_equal_and_only_there():
+    rng, seen = random.Random(1), {}
+    for _ in range(300):
+        world = files()
+        for _ in range(rng.randint(0, 3)):
+            name = rng.choice(("touch", "mkdir", "cd", "rm"))
+            wanted = {"touch": "file_name", "mkdir": "dir_name", "cd": "folder", "rm": "file_name"}[name]
+            do(world, name, **{wanted: rng.choice("abc")})
+        seen.setdefault(canonical(world.everything()), set()).add(world.mark())
+    assert len(seen) > 20
+    assert all(len(marks) == 1 for marks in seen.values())
+    assert len(set.union(*seen.values())) == len(seen)
+
+
+@pytest.mark.parametrize("balances", [(1, 2), (-1, -2), (1.5, 1.25), (0, 1e308)])
+def test_a_number_is_part_of_the_mark(balances):
+    marks = {
+        open_world(("TradingBot",), {"TradingBot": {"account_info": {"balance": balance}}}).mark()
+        for balance in balances
+    }
+    assert len(marks) == 2
 
 
 def test_the_same_calls_answer_the_same_in_another_process():
