@@ -25,10 +25,11 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
     from loop.traces.inspection import Inspection, Spread
     from loop.traces.sifting import Sifted
     from loop.traces.trace import Found, Refused
+    from teachers.base.teacher import Teacher
 
 app = typer.Typer(
     add_completion=False,
-    help="Conversations that happened elsewhere: inspect, import, filter, make, world, train, list, export.",
+    help="Conversations that happened elsewhere: inspect, import, filter, judge, make, world, train, list, export.",
     no_args_is_help=True,
 )
 Sources = Annotated[
@@ -222,7 +223,13 @@ def _print_sift(done: "Sifted") -> None:
 
 @app.command()
 def make(
-    arm: Annotated[str, typer.Argument(help="filtered, or relabelled.")], *, tools: Tools = None, as_json: Json = False
+    arm: Annotated[str, typer.Argument(help="filtered, or relabelled.")],
+    *,
+    tools: Tools = None,
+    committee: Annotated[
+        bool, typer.Option("--committee", help="Let the configured teachers say anew what is refused.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Make an arm of the imported traces: what is right in them, and what they themselves put right."""
     from loop.traces.arms import ARMS  # noqa: PLC0415 - see above
@@ -235,9 +242,72 @@ def make(
         raise ConfigError(f"There is no arm '{arm}' to make.{nearest(arm, ARMS[1:])}")
     today = tools_in(tools) if tools else None
     with writing() as opened:
-        done = make_arm(opened, arm, filters(today), today or Catalogue())
+        members = _teachers() if committee else []
+        done = make_arm(opened, arm, filters(today), today or Catalogue(), members)
         opened.events.record("traces.made", arm=arm, **done.model_dump())
     show([{"what": name, "traces or messages": count} for name, count in done.model_dump().items()], as_json=as_json)
+
+
+def _teachers(name: str | None = None) -> "list[Teacher]":
+    """Build the configured teachers that ask a model, or the one of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from loop.plugins import load  # noqa: PLC0415 - see above
+
+    built: list[Teacher] = [load("teachers", each) for each in settings().teachers]
+    asking = [each for each in built if each.credential is not None and name in (None, each.name)]
+    if not asking:
+        raise ConfigError(
+            f"No teacher{f' {name}' if name else ''} that asks a model is configured. See: loopd teacher list"
+        )
+    return asking
+
+
+@app.command("judge")
+def judge_(
+    *,
+    teacher: Annotated[str | None, typer.Option(help="Who judges; without it, the first that asks a model.")] = None,
+    rubric: Annotated[Path | None, typer.Option(help="A file that says what is good.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="JSON: what people say, true or false by trace.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Traces that are judged, at most: each costs two questions.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Ask a teacher twice about traces that every filter accepts, and say how far it agrees. It decides nothing."""
+    from loop.traces.judging import RUBRIC, Opinion, agreement, opinions  # noqa: PLC0415 - see above
+    from loop.traces.sifting import filters, required  # noqa: PLC0415
+
+    known = _labels(labels)
+    told = rubric.read_text(encoding="utf-8") if rubric else RUBRIC
+    judging = _teachers(teacher)[0]
+    with writing() as opened:
+        chosen = [each for _, each in zip(range(limit), opened.traces.all(accepted=True), strict=False)]
+        found = list(opinions(judging, told, chosen))
+        for each in found:
+            if isinstance(each, Opinion):
+                opened.verdicts.record(each.id, [each.verdict], required(filters()))
+    done = agreement(found, known)
+    if as_json:
+        show_json(done.model_dump(mode="json"))
+    else:
+        terminal.say(
+            f"{judging.name}: {done.words}; {done.unanswered} without an answer, {done.usage.requests} questions"
+        )
+
+
+def _labels(path: Path | None) -> dict[str, bool]:
+    from loop.canonical import NotJson, parse  # noqa: PLC0415
+
+    if path is None:
+        return {}
+    try:
+        value = parse(path.read_bytes())
+    except NotJson as error:
+        raise ConfigError(f"{path} holds no labels: {error}") from error
+    if not isinstance(value, dict) or not all(isinstance(each, bool) for each in value.values()):
+        raise ConfigError(f"{path} holds no labels: it must be an object with true or false by trace")
+    return {name: bool(each) for name, each in value.items()}
 
 
 @app.command()

@@ -17,10 +17,12 @@ from loop.store.traces import DIRECT, Kept
 from loop.traces.filtering import WHOLE, Filter, faulty
 from loop.traces.habits import Habits
 from loop.traces.importing import trajectory_of
+from loop.traces.judging import voted
 from loop.traces.mending import Change, mended
 from loop.traces.sifting import judge, required
 from loop.traces.trace import Trace
 from loop.types import Catalogue, Record, Trajectory, Verdict
+from teachers.base.teacher import Teacher
 
 FILTERED: Final = "filtered"
 RELABELLED: Final = "relabelled"
@@ -42,11 +44,16 @@ class Made(Record):
     """Messages that are context only."""
 
 
-def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue) -> Made:
-    """Make an arm of everything that was imported and judged. Making it twice makes nothing new."""
+def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue, committee: Sequence[Teacher] = ()) -> Made:
+    """Make an arm of everything that was imported and judged. Making it twice makes nothing new.
+
+    Where there is a committee, it says anew what filters still refuse in `relabelled`.
+    """
     direct = list(store.traces.all(arm=DIRECT))
     habits = _habits(direct, chosen) if arm == RELABELLED else Habits()
     plays = [_mended(kept.trajectory, habits, today, arm) for kept in direct]
+    if committee and arm == RELABELLED:
+        plays = [_voted(play, changes, committee, chosen) for play, changes in plays]
     counts = {"taken": 0, "made": 0, "dropped": 0, "changes": 0, "unlearned": 0}
     fresh: list[Kept] = []
     verdicts = judge([(kept.id, play) for kept, (play, _) in zip(direct, plays, strict=True)], chosen)
@@ -99,6 +106,13 @@ def _mended(
         return trajectory, ()
     done = mended(trajectory, habits, today if today.tools else trajectory.catalogue)
     return (done.trajectory, done.changes) if done.changes else (trajectory, ())
+
+
+def _voted(
+    play: Trajectory, changes: tuple[Change, ...], committee: Sequence[Teacher], chosen: Sequence[Filter]
+) -> tuple[Trajectory, tuple[Change, ...]]:
+    done = voted(play, committee, chosen)
+    return done.trajectory, (*changes, *done.changes)
 
 
 def _unlearned(verdicts: Sequence[Verdict]) -> Iterator[dict[str, JsonValue]]:

@@ -41,7 +41,7 @@ def _renamed(messages: list[Message], habits: Habits, today: Catalogue) -> Itera
         pairs = zip_longest(message.calls, answers)
         calls = [_today(call, answer, habits, today) for call, answer in pairs if call is not None]
         if list(message.calls) != calls:
-            yield _change(place, "renamed", message, "by the values that it takes and what it answers")
+            yield change(place, "renamed", message, "by the values that it takes and what it answers")
             messages[place] = message.model_copy(update={"calls": tuple(calls)})
             for offset, call in enumerate(calls, start=1):
                 if place + offset < len(messages) and messages[place + offset].role == "tool":
@@ -74,7 +74,7 @@ def _recalled(messages: list[Message], habits: Habits, today: Catalogue) -> Iter
         tool = habits.caller(rows, today) if lost or wrong else None
         call = _read_off(tool, rows, heard) if tool else None
         if call is not None:
-            yield _change(place - 1, "recalled", said, "read off the result")
+            yield change(place - 1, "recalled", said, "read off the result")
             messages[place - 1] = said.model_copy(update={"content": "", "calls": (call,), "fault": None})
             messages[place] = message.model_copy(update={"name": call.name})
 
@@ -111,7 +111,8 @@ def _is_record(name: str, rows: Sequence[Mapping[str, JsonValue]]) -> bool:
     return len(rows) == 1 and any(char.isdecimal() for char in value)
 
 
-def _change(place: int, how: str, before: Message, why: str) -> Change:
+def change(place: int, how: str, before: Message, why: str) -> Change:
+    """Say what was changed in a message: its place, how, what stood there, and why."""
     was: JsonValue = {
         "content": before.content,
         "calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in before.calls],
