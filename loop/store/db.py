@@ -4,6 +4,7 @@ SQLite is the default: write-ahead log, one writer, every commit on the disk bef
 URL away (psycopg 3). Both run the same schema, migrated by Alembic from code; nobody has to type `alembic`.
 """
 
+import importlib.util
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -73,6 +74,8 @@ def locate(url: str) -> URL:
         ) from error
     learn([where.password] if isinstance(where.password, str) else [])
     if where.get_backend_name() == "postgresql":
+        if importlib.util.find_spec("psycopg") is None:
+            raise ConfigError("database: PostgreSQL needs its driver. Type: pip install 'psycopg[binary]>=3.3'")
         return where.set(drivername="postgresql+psycopg")
     if where.get_backend_name() == "sqlite" and where.database not in (None, "", ":memory:"):
         return where

@@ -17,6 +17,7 @@ from loop.errors import ConfigError, LoopdError
 from loop.types import PlannedCall, Split, Task, Tier, Turn
 from task_generators.backends.backend import backend as backend_of
 from task_generators.backends.catalogues import tools_of
+from task_generators.backends.installed import INSTALL
 from task_generators.backends.worlds import LONG_CONTEXT
 
 CATEGORIES: Final = ("base", "miss_func", "miss_param", "long_context")
@@ -56,7 +57,7 @@ def read_lines(name: str) -> list[dict[str, Any]]:
         path = files("bfcl_eval").joinpath("data", *name.split("/"))
         text = path.read_text(encoding="utf-8")
     except (ImportError, OSError) as error:
-        raise ConfigError(f"{error}. Type `pip install --no-deps -r locks/data.txt`.") from error
+        raise ConfigError(f"{error}. {INSTALL}") from error
     return [_line(line, f"{path}:{number}") for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
 
 

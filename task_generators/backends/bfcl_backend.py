@@ -17,11 +17,10 @@ from pydantic import JsonValue
 from loop.errors import ConfigError
 from loop.types import Record, Tool
 from task_generators.backends.backend import Simulator
+from task_generators.backends.installed import INSTALL
 from task_generators.backends.mends import MENDS, PACKAGE
 from task_generators.backends.schemas import BadDocument, tool_of
 from task_generators.backends.values import copied
-
-INSTALL: Final = "Type `pip install --no-deps -r locks/data.txt`."
 
 
 class BfclBackend(Record):

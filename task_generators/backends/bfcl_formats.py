@@ -15,6 +15,7 @@ from task_generators.backends.bfcl import BadEntry
 from task_generators.backends.bfcl_single import single_turn_tasks
 from task_generators.backends.formats import FORMAT, FORMATS, Format, spelt
 from task_generators.backends.functions_backend import FUNCTIONS
+from task_generators.backends.installed import INSTALL
 from task_generators.backends.schemas import original_names
 from task_generators.backends.worlds import SHOWN
 
@@ -45,7 +46,7 @@ def _ids() -> Mapping[str, list[str]]:
     try:
         text = files("bfcl_eval").joinpath("data", FILE).read_text(encoding="utf-8")
     except (ImportError, OSError) as error:
-        raise ConfigError(f"{error}. Type `pip install --no-deps -r locks/data.txt`.") from error
+        raise ConfigError(f"{error}. {INSTALL}") from error
     try:
         return {str(category): [str(each) for each in ids] for category, ids in json.loads(text).items()}
     except (ValueError, AttributeError, TypeError) as error:

@@ -10,6 +10,7 @@ from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Final
 
 from loop.errors import ConfigError
+from task_generators.backends.installed import INSTALL, VERSION
 
 IMPORTED: Final = frozenset(
     {"copy", "json", "re", "typing", "bfcl_eval.constants.default_prompts", "bfcl_eval.constants.enums"}
@@ -34,7 +35,7 @@ class Excerpt(InspectLoader):
         try:
             return files("bfcl_eval").joinpath(*self._path.split("/")).read_text(encoding="utf-8")
         except (ImportError, OSError) as error:
-            raise ConfigError(f"{error}. Type `pip install --no-deps -r locks/data.txt`.") from error
+            raise ConfigError(f"{error}. {INSTALL}") from error
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile what is wanted, the constants before it, and what it imports."""
@@ -68,5 +69,5 @@ def excerpt(path: str, wanted: Collection[str], given: Mapping[str, Any] = Mappi
     vars(module).update(given)
     loader.exec_module(module)
     if missing := [name for name in wanted if not hasattr(module, name)]:
-        raise ConfigError(f"bfcl_eval/{path} has no '{missing[0]}': another version than locks/data.txt names?")
+        raise ConfigError(f"bfcl_eval/{path} has no '{missing[0]}': another version than {VERSION}? {INSTALL}")
     return module
