@@ -9,13 +9,14 @@ Where nothing is known of a turn's intent, only what is wrong under every one is
 refusal after success, and numbers or names that nothing supplies.
 """
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from typing import ClassVar, Final, NamedTuple
 
 from pydantic import JsonValue
 
 from checkers.closing import binding, claims, speech
-from checkers.closing.ground import Ground
+from checkers.closing.ground import QUOTED, Ground
 from checkers.closing.values import Closing
 from checkers.evidence.origins import read
 from checkers.evidence.plans import PlanRun, plan_of
@@ -59,6 +60,15 @@ class Scene(NamedTuple):
     def values(self) -> tuple[JsonValue, ...]:
         """What the closing is to tell."""
         return self.plan.turns[self.number].answer
+
+    @property
+    def voice(self) -> Closing:
+        """The closing without what it quotes of what was said or seen: that is not its own word."""
+        return Closing(text=QUOTED.sub(self._unquoted, self.closing.plain))
+
+    def _unquoted(self, quoted: re.Match[str]) -> str:
+        text = (quoted[1] or quoted[2] or quoted[3] or "").casefold()
+        return "it." if text.strip() in self.ground.text else quoted[0]
 
     @property
     def asked(self) -> str:
@@ -151,11 +161,11 @@ def _answer(scene: Scene) -> Fault | None:
 
 def _report(scene: Scene) -> Fault | None:
     """Judge what is said after a command."""
-    said = scene.closing.sentences
+    said = scene.voice.sentences
     excused = claims.failed(scene.played) and claims.goes_on(scene.closing, claims.deeds(scene.played))
     if not excused and (fault := _refused(scene)):
         return fault
-    if not excused and speech.mishap(scene.closing.folded):
+    if not excused and (word := speech.mishap(scene.voice.folded)) and word not in scene.ground.text:
         return Fault("refusal", "it tells of a mishap that there was not")
     if speech.only_asks(said):
         return Fault("question", "it asks instead of saying what was done")
@@ -195,7 +205,7 @@ JUDGES: Final = {
 
 def _refused(scene: Scene) -> Fault | None:
     """Find a refusal. One that a result or an answer says in these words is handed on, not made."""
-    words = speech.refusal(scene.closing.folded)
+    words = speech.refusal(scene.voice.folded)
     if words is None or words in scene.ground.text:
         return None
     return Fault("refusal", "it says that it could not, after it did")
@@ -220,14 +230,18 @@ def _misbound(scene: Scene) -> Fault | None:
 
 
 def _choices(turn: Turn) -> list[str]:
-    """Name the things that the user gave to choose from."""
-    literals = {value for call in turn.plan for value in call.arguments.values() if isinstance(value, str)}
-    return sorted(value for value in literals if contains(turn.user.casefold(), value.casefold()))
+    """Name the things that the user gave to choose from: what one argument of a tool takes in several calls."""
+    taken: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for call in turn.plan:
+        for name, value in call.arguments.items():
+            if isinstance(value, str) and contains(turn.user.casefold(), value.casefold()):
+                taken[call.name, name].add(value)
+    return sorted({value for values in taken.values() if len(values) > 1 for value in values})
 
 
 def _unfounded(scene: Scene) -> Fault | None:
     """Find a claim of something that was not done."""
-    detail = claims.unfounded(scene.closing, claims.deeds(scene.played), scene.asked, scene.ground)
+    detail = claims.unfounded(scene.voice, claims.deeds(scene.played), scene.asked, scene.ground)
     return Fault("claim", detail) if detail else None
 
 

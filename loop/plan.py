@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.errors import LoopdError, nearest
-from loop.types import Call, From, PlannedCall, Result, Task, World
+from loop.types import Call, From, Intent, PlannedCall, Result, Task, Turn, World
 
 Derivation = Callable[[JsonValue, JsonValue], JsonValue]
 """A pure function of a result's value and the plan's operand."""
@@ -212,3 +212,46 @@ def _run_step(task: Task, planned: PlannedCall, world: World, results: list[Resu
         raise PlanError(f"{place}: {error}") from error
     results.append(world.call(call))
     return call
+
+
+# --- closing ---------------------------------------------------------------------------------------------------------
+
+PLACE: Final = re.compile(r"\{(\d+)\}")
+"""Where a closing message names a value of `Turn.answer`."""
+
+
+def closing(turn: Turn, results: Sequence[Result]) -> str:
+    """Word a turn's closing message: its values filled in from the results so far, in the order of the plan's calls.
+
+    Raises:
+        PlanError: the results do not hold a value that it names.
+    """
+    if not turn.answer or turn.intent not in {Intent.ANSWER, Intent.REPORT}:
+        return turn.closing
+    values = [_told(value, results) for value in turn.answer]
+    return PLACE.sub(lambda place: values[int(place[1])] if int(place[1]) < len(values) else place[0], turn.closing)
+
+
+def _told(value: From | JsonValue, results: Sequence[Result]) -> str:
+    if not isinstance(value, From):
+        return spelled(value)
+    try:
+        return spelled(derive(value, results))
+    except (LookupError, TypeError, ValueError, ArithmeticError, StopIteration) as error:
+        place = f"closing, step {value.step}, path {list(value.path)}, rule '{value.rule}'"
+        raise PlanError(f"{place}: {type(error).__name__}: {error}") from error
+
+
+def spelled(value: JsonValue) -> str:
+    """Spell a value as a sentence holds it: a list with commas and `and`, a truth as yes or no."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {spelled(inner)}" for name, inner in value.items()) or "nothing"
+    if isinstance(value, list):
+        return _listed([spelled(item) for item in value])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value is None else str(value)
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join([part for part in (", ".join(items[:-1]), *items[-1:]) if part]) or "nothing"

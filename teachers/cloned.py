@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loop.errors import FailureKind, ProviderError
-from loop.plan import PlanError, turns
-from loop.types import Call, Catalogue, Message, Reply, Task
+from loop.plan import PlanError, closing, turns
+from loop.types import Call, Catalogue, Message, Reply, Result, Task
 from task_generators.backends.worlds import open_world
 from teachers.base.teacher import Teacher
 
@@ -32,20 +32,28 @@ class Cloned(Teacher):
             ProviderError: BAD_INPUT, the plan refers to something that the results do not hold.
         """
         del seed  # gold does not vary
+        gold: list[tuple[Call, ...]] = []
+        endings: list[str] = []
+        results: list[Result] = []
         try:
-            gold = tuple(calls for calls, _ in turns(task, open_world(task.backends, task.initial)))
+            run = turns(task, open_world(task.backends, task.initial))
+            for turn, (calls, answers) in zip(task.turns, run, strict=True):
+                gold.append(calls)
+                results += answers
+                endings.append(closing(turn, results))
         except PlanError as error:
             raise ProviderError(FailureKind.BAD_INPUT, str(error)) from error
-        return ClonedChat(task, gold)
+        return ClonedChat(tuple(gold), tuple(endings))
 
 
 @dataclass(frozen=True)
 class ClonedChat:
     """One play."""
 
-    task: Task
     gold: tuple[tuple[Call, ...], ...]
     """Per turn, its calls."""
+    endings: tuple[str, ...]
+    """Per turn, the message that closes it."""
 
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Make the turn's calls, or close it once they were answered."""
@@ -53,4 +61,4 @@ class ClonedChat:
         turn = sum(message.role == "user" for message in messages) - 1
         if self.gold[turn] and messages[-1].role == "user":
             return Reply(message=Message(role="assistant", content="", calls=self.gold[turn]))
-        return Reply(message=Message(role="assistant", content=self.task.turns[turn].closing))
+        return Reply(message=Message(role="assistant", content=self.endings[turn]))

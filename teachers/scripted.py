@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from loop.errors import FailureKind, ProviderError
-from loop.plan import PlanError, resolve
+from loop.plan import PlanError, closing, resolve
 from loop.types import Call, Catalogue, Message, Reply, Result, Task
 from task_generators.backends.functions_backend import FUNCTIONS
 from teachers.base.teacher import Teacher
@@ -68,10 +68,10 @@ class ScriptedChat:
         del catalogue  # the plan knows its tools
         turn = sum(message.role == "user" for message in messages) - 1
         moves, done = self.script[turn], calls_since_user(messages)
-        if done == len(moves):
-            return Reply(message=Message(role="assistant", content=self.task.turns[turn].closing))
-        at_once = FUNCTIONS in self.task.backends
         results = results_of(self.script, messages)
+        if done == len(moves):
+            return Reply(message=Message(role="assistant", content=self._close(turn, results)))
+        at_once = FUNCTIONS in self.task.backends
         calls = tuple(self._build(move, results) for move in (moves[done:] if at_once else moves[done : done + 1]))
         said = plan_text(moves) if self.say_plan and not done and not at_once else ""
         return Reply(message=Message(role="assistant", content=said, calls=calls))
@@ -80,9 +80,16 @@ class ScriptedChat:
         try:
             return resolve(move.call, results)
         except PlanError as error:
-            raise ProviderError(
-                FailureKind.BAD_INPUT, f"task {self.task.id[:12]}: its plan cannot be played: {error}"
-            ) from error
+            raise self._unplayable(error) from error
+
+    def _close(self, turn: int, results: Sequence[Result]) -> str:
+        try:
+            return closing(self.task.turns[turn], results)
+        except PlanError as error:
+            raise self._unplayable(error) from error
+
+    def _unplayable(self, error: PlanError) -> ProviderError:
+        return ProviderError(FailureKind.BAD_INPUT, f"task {self.task.id[:12]}: its plan cannot be played: {error}")
 
 
 def plan_text(moves: Sequence[ScriptedCall]) -> str:

@@ -50,7 +50,7 @@ def failed(played: PlayedTurn) -> bool:
 
 def learn(ground: Ground, call: Call, answer: JsonValue) -> None:
     """Let a ground know a call and its answer."""
-    for each in (call.name, dict(call.arguments), answer):
+    for each in (HUMP.sub(" ", call.name), dict(call.arguments), answer):
         ground.add(each)
 
 
@@ -71,9 +71,24 @@ def unfounded(closing: Closing, done: Sequence[Deed], asked: str, ground: Ground
             mine = [deed for deed in done if group & deed.words]
             if not mine and not group & spoken and word not in ground.words:
                 return f"it says that something was {word}, and nothing was"
-            if mine and (strange := _strange(names(Closing(text=sentence)), mine, asked)):
+            about = [*mine, *_described(mine, done)]
+            if mine and (strange := _strange(names(Closing(text=sentence)), about, asked)):
                 return f"it says that {strange} was {word}"
     return None
+
+
+def _described(deeds: Sequence[Deed], done: Sequence[Deed]) -> Iterator[Deed]:
+    """Find what else the turn's answers told of the things that some calls took by a number: a tweet's author."""
+    for deed in deeds:
+        taken = [
+            value for value in deed.call.arguments.values() if isinstance(value, int) and value not in (True, False)
+        ]
+        for other in done:
+            items = other.answer if isinstance(other.answer, list) else [other.answer]
+            found = [
+                item for item in items if isinstance(item, dict) and any(value in taken for value in item.values())
+            ]
+            yield from (Deed(deed.call, item) for item in found)
 
 
 def beside(closing: Closing, done: Sequence[Deed], asked: str) -> str | None:

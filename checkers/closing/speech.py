@@ -23,9 +23,10 @@ def lacks_tools(text: str) -> bool:
     return any_of("toolless").search(text) is not None
 
 
-def mishap(text: str) -> bool:
-    """Whether a text tells of something that went wrong."""
-    return any_of("mishap").search(text) is not None
+def mishap(text: str) -> str | None:
+    """Give the words by which a text tells of something that went wrong."""
+    found = any_of("mishap").search(text)
+    return found[0] if found else None
 
 
 def only_promises(said: Iterable[str]) -> bool:

@@ -93,13 +93,14 @@ class Turn(Record):
     plan: tuple[PlannedCall, ...] = ()
     """Empty where the right answer is no call: abstention, a missing parameter, a missing function."""
     closing: str = "Done."
-    """The message without a call that ends the turn."""
+    """The message without a call that ends the turn. Where `answer` holds values, `{0}`, `{1}` … stand for them
+    (`loop.plan.closing`)."""
     adds: tuple[str, ...] = ()
     """Names of tools that become available with this turn."""
     intent: Intent = Intent.OPEN
     answer: tuple[Argument, ...] = ()
-    """ANSWER: the values to tell, literal or from results, each in any usual spelling. CLARIFY: words for what is
-    missing, any of which will do. Empty otherwise."""
+    """ANSWER: the values to tell, literal or from results, each in any usual spelling. REPORT: values that `closing`
+    names, without anybody having to. CLARIFY: words for what is missing, any of which will do. Empty otherwise."""
     session: str | None = None
     """The instruction with which a new conversation begins at this turn, where one does: the player hears nothing of
     what was said before, and only the world goes on. `{world}` in it stands for what the world shows of itself."""

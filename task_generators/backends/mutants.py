@@ -11,8 +11,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.canonical import canonical
-from loop.plan import run
-from loop.types import Call, End, Message, Task, Trajectory, World
+from loop.plan import PlanError, closing, run
+from loop.types import Call, End, Message, Result, Task, Trajectory, Turn, World
 from task_generators.backends.worlds import open_world
 
 Steps = tuple[tuple[Call, ...], ...]
@@ -40,18 +40,28 @@ def played(task: Task, script: Script, player: str = "script") -> Trajectory:
     """Act a script out: every turn's calls, their answers, and the closing message."""
     world = open_world(task.backends, task.initial)
     messages: list[Message] = []
+    results: list[Result] = []
     for turn, steps in zip(task.turns, script, strict=False):
         messages.append(Message(role="user", content=turn.user, adds=turn.adds))
         for calls in steps:
-            messages += _step(calls, world)
-        messages.append(Message(role="assistant", content=turn.closing))
+            messages += _step(calls, world, results)
+        messages.append(Message(role="assistant", content=_closed(turn, results)))
     return Trajectory(task=task.id, player=player, messages=tuple(messages), end=End.CLOSED)
 
 
-def _step(calls: Sequence[Call], world: World) -> Iterator[Message]:
+def _closed(turn: Turn, results: Sequence[Result]) -> str:
+    """Close a turn as a right player would, as far as a wrong one has the values."""
+    try:
+        return closing(turn, results)
+    except PlanError:
+        return turn.closing
+
+
+def _step(calls: Sequence[Call], world: World, results: list[Result]) -> Iterator[Message]:
     yield Message(role="assistant", content="", calls=tuple(calls))
     for call in calls:
         result = world.call(call)
+        results.append(result)
         text = result.value if isinstance(result.value, str) else canonical(result.value)
         yield Message(role="tool", name=call.name, content=text, ok=result.ok)
 

@@ -3,7 +3,6 @@
 from task_generators.suites.frozen import (
     BFCL,
     CANONICAL,
-    FEW,
     FIRST_SEED,
     GENERATED,
     HAND_WRITTEN,
@@ -21,7 +20,6 @@ from task_generators.suites.frozen import (
 __all__ = [
     "BFCL",
     "CANONICAL",
-    "FEW",
     "FIRST_SEED",
     "GENERATED",
     "HAND_WRITTEN",

@@ -1,10 +1,11 @@
 """Frozen suites of held-out tasks, by name. A suite's digest is pinned by a test: changing one is a decision.
 
 Generated suites are drawn from fixed seeds and each has a sealed twin. BFCL's are public, so they have none; nor have
-tasks that were written by hand.
+tasks that were written by hand. A generated suite has three parts (`Novelty`), which stand in it by turns, as backends
+and tiers do: whatever is taken from its beginning has a fair share of each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import cycle, islice
 from types import MappingProxyType
@@ -12,85 +13,81 @@ from typing import Final, Literal
 
 from loop.errors import NotFound, nearest
 from loop.plugins import load
-from loop.types import ArmKey, Part, Record, Split, Suite, Task, TaskGenerator, Tier
+from loop.types import ArmKey, Novelty, Part, Record, Split, Suite, Task, Tier
 from task_generators.backends.bfcl_formats import format_tasks
 from task_generators.backends.bfcl_memory import MEMORIES, memory_tasks
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.bfcl import tasks_of
 from task_generators.suites.canonical import canonical_tasks
+from task_generators.writing.generator import Generator
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
 """Seeds below belong to training."""
 
 
 class Draw(Record):
-    """So many tasks of some families of one generator, the families taking turns."""
+    """Tasks of one generator: backends, tiers and families take turns in it."""
 
     generator: str
-    families: tuple[str, ...] = ()
-    """Empty for all of them."""
+    known: int
+    """Tasks in known words. A sealed twin has as many more in its own words: it keeps nothing of training's."""
+    new: int
+    """Tasks in words of their own."""
+    unseen: int = 0
+    """Tasks of families that are never trained, in words of their own as well."""
     tiers: Mapping[Tier, int]
-    """How many tasks of each tier."""
+    """How often a tier comes, beside the others."""
+    families: tuple[str, ...] = ()
+    """Families that are trained; empty for all of them."""
     offer: Literal["some", "whole"] = "some"
 
 
 def _tiers(easy: int = 0, moderate: int = 0, hard: int = 0, veryhard: int = 0) -> dict[Tier, int]:
-    return dict(zip(Tier, (easy, moderate, hard, veryhard), strict=True))
+    counts = zip(Tier, (easy, moderate, hard, veryhard), strict=True)
+    return {tier: count for tier, count in counts if count}
 
 
-WALKS: Final = ("tidy", "walk", "copies", "project")
+WALKS: Final = ("tidy", "walk", "copies")
 """Families of files without data flow: names, paths and deep nesting, as the file gates before this one had them."""
 
 ALONE: Final = ("files", "maths", "messages", "sql", "tickets", "trading", "travel", "twitter", "vehicle")
 """Generators of one backend each."""
 
-FEW: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "files": ("tidy", "notes"),
-        "maths": ("chain",),
-        "messages": ("contact",),
-        "sql": ("same",),
-        "tickets": ("open",),
-        "trading": ("buy",),
-        "travel": ("airport",),
-        "twitter": ("mention",),
-        "vehicle": ("fuel",),
-    }
-)
-"""A family of every backend whose arguments only an earlier result supplies, and one of files without: what a proof of
-the whole loop on two cores has time to teach."""
-
 GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
     {
-        "rehearsal-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_tiers(10)),),
+        "rehearsal-depth": (
+            Draw(generator="files", known=4, new=4, unseen=2, tiers=_tiers(1), families=("tidy", "notes")),
+        ),
         "rehearsal-breadth": (
-            Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(8)),
-            Draw(generator="travel", families=("airport", "money"), tiers=_tiers(8)),
+            Draw(generator="trading", known=3, new=3, unseen=2, tiers=_tiers(1), families=("buy", "orders")),
+            Draw(generator="travel", known=3, new=3, unseen=2, tiers=_tiers(1), families=("airport", "money")),
         ),
-        "quick-depth": (Draw(generator="files", families=("tidy", "notes"), tiers=_tiers(24, 24, 12)),),
-        "quick-breadth": (
-            Draw(generator="trading", families=("buy", "orders"), tiers=_tiers(12, 12, 6)),
-            Draw(generator="travel", families=("airport", "money"), tiers=_tiers(12, 12, 6)),
+        "quick-depth": (Draw(generator="files", known=80, new=80, unseen=40, tiers=_tiers(2, 2, 1)),),
+        "quick-breadth": tuple(
+            Draw(generator=name, known=16, new=16, unseen=8, tiers=_tiers(2, 2, 1)) for name in ALONE
         ),
-        "small-depth": (Draw(generator="files", families=FEW["files"], tiers=_tiers(16, 16)),),
-        "small-breadth": tuple(
-            Draw(generator=name, families=families, tiers=_tiers(3, 3))
-            for name, families in FEW.items()
-            if name != "files"
+        "depth": (Draw(generator="files", known=160, new=160, unseen=80, tiers=_tiers(2, 2, 5, 1), offer="whole"),),
+        "depth-hard": (Draw(generator="files", known=30, new=30, tiers=_tiers(hard=1), families=WALKS, offer="whole"),),
+        "depth-hardgen": (
+            Draw(generator="files", known=20, new=20, tiers=_tiers(hard=1), families=WALKS, offer="whole"),
         ),
-        "depth": (Draw(generator="files", tiers=_tiers(24, 24, 72, 12), offer="whole"),),
-        "depth-hard": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=60), offer="whole"),),
-        "depth-hardgen": (Draw(generator="files", families=WALKS, tiers=_tiers(hard=40), offer="whole"),),
-        "depth-veryhard": (Draw(generator="files", tiers=_tiers(veryhard=18), offer="whole"),),
+        "depth-veryhard": (
+            Draw(generator="files", known=12, new=12, unseen=6, tiers=_tiers(veryhard=1), offer="whole"),
+        ),
         "breadth": (
-            *(Draw(generator=name, tiers=_tiers(4, 4, 3, 2), offer="whole") for name in ALONE if name != "files"),
-            Draw(generator="pairs", tiers=_tiers(0, 32, 32, 0), offer="whole"),
+            *(
+                Draw(generator=name, known=36, new=36, unseen=18, tiers=_tiers(4, 4, 3, 2), offer="whole")
+                for name in ALONE
+            ),
+            Draw(generator="pairs", known=32, new=32, tiers=_tiers(0, 1, 1, 0), offer="whole"),
         ),
-        "abstention": (Draw(generator="abstention", tiers=_tiers(26, 13, 1), offer="whole"),),
-        "repair": (Draw(generator="repair", tiers=_tiers(9, 18, 9), offer="whole"),),
-        "sql": (Draw(generator="sql", tiers=_tiers(18, 18, 12, 2), offer="whole"),),
+        "abstention": (Draw(generator="abstention", known=135, new=135, tiers=_tiers(4, 2, 1), offer="whole"),),
+        "repair": (Draw(generator="repair", known=135, new=135, tiers=_tiers(1, 2, 1), offer="whole"),),
+        "sql": (Draw(generator="sql", known=24, new=24, unseen=12, tiers=_tiers(2, 2, 1), offer="whole"),),
         **{
-            f"{name}-{tier}": (Draw(generator=name, tiers={tier: 18}, offer="whole"),)
+            f"{name}-{tier}": (
+                Draw(generator=name, known=12, new=12, unseen=6 * (name in ALONE), tiers={tier: 1}, offer="whole"),
+            )
             for name in (*ALONE, "pairs")
             for tier in Tier
         },
@@ -190,24 +187,70 @@ def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT
             yield task
 
 
-def _generated(name: str) -> Iterator[Task]:
-    """Draw a generated suite's tasks, no leak group twice."""
+def _generated(name: str) -> tuple[Task, ...]:
+    """Draw a generated suite's tasks, no leak group twice, its parts taking turns."""
     split = Split.SEALED if name.endswith(SEALED) else Split.HELDOUT
     groups: set[str] = set()
-    for draw in GENERATED.get(name.removesuffix(SEALED), ()):
-        yield from _drawn(draw, split, groups)
+    draws = GENERATED.get(name.removesuffix(SEALED), ())
+    return tuple(_by_turns([part for draw in draws for part in _parts(draw, split, groups)]))
 
 
-def _drawn(draw: Draw, split: Split, groups: set[str]) -> Iterator[Task]:
-    """Draw tasks whose leak groups are new, the arms taking turns."""
-    generator: TaskGenerator = load("task_generators", Part(use=draw.generator, settings={"offer": draw.offer}))
+def _by_turns(parts: Iterable[list[Task]]) -> Iterator[Task]:
+    """Spread each part evenly over the whole: every beginning has a fair share of all of them."""
+    places = [
+        ((number + 0.5) / len(tasks), place, task)
+        for place, tasks in enumerate(parts)
+        for number, task in enumerate(tasks)
+    ]
+    yield from (task for _, _, task in sorted(places, key=lambda each: each[:2]))
+
+
+def _parts(draw: Draw, split: Split, groups: set[str]) -> Iterator[list[Task]]:
+    """Draw the parts of one generator. All words of a sealed suite are its own."""
+    own = draw.new + (draw.known if split is Split.SEALED else 0)
+    counts = {Novelty.KNOWN: draw.known + draw.new - own, Novelty.WORDS: own, Novelty.FAMILY: draw.unseen}
+    for novelty, count in counts.items():
+        if count:
+            yield list(islice(_drawn(draw, novelty, split, groups), count))
+
+
+def _drawn(draw: Draw, novelty: Novelty, split: Split, groups: set[str]) -> Iterator[Task]:
+    """Draw tasks whose leak groups are new, for ever."""
+    frames = "training" if novelty is Novelty.KNOWN else "own"
+    settings = {"offer": draw.offer, "frames": frames}
+    generator: Generator = load("task_generators", Part(use=draw.generator, settings=settings))
+    trained = [arm for arm in generator.arms if arm.family in (draw.families or (arm.family,))]
     seeds: dict[ArmKey, int] = {}
-    for tier, count in draw.tiers.items():
-        arms = [arm for arm in generator.arms if arm.tier is tier and arm.family in (draw.families or (arm.family,))]
-        for arm in islice(cycle(arms), count):
-            seed = seeds.get(arm, FIRST_SEED[split])
-            while (task := generator.make(arm, seed, split)).leak_group in groups:
-                seed += 1
-            seeds[arm] = seed + 1
-            groups.add(task.leak_group)
-            yield task
+    for arm in _arms(generator.unseen if novelty is Novelty.FAMILY else trained, draw.tiers):
+        seed = seeds.get(arm, FIRST_SEED[split])
+        while (task := generator.make(arm, seed, split)).leak_group in groups:
+            seed += 1
+        seeds[arm] = seed + 1
+        groups.add(task.leak_group)
+        yield task
+
+
+def _arms(arms: Iterable[ArmKey], tiers: Mapping[Tier, int]) -> Iterator[ArmKey]:
+    """Name arms by turns, for ever: the backends first, then tiers, as often as they come, and families."""
+    known = list(arms)
+    backends = list(dict.fromkeys(arm.backends for arm in known))
+    rounds = [
+        _arms_of([arm for arm in known if arm.backends == each], tiers, place) for place, each in enumerate(backends)
+    ]
+    for turn in cycle(rounds):
+        yield next(turn)
+
+
+def _arms_of(arms: list[ArmKey], tiers: Mapping[Tier, int], place: int) -> Iterator[ArmKey]:
+    """Name one backend's arms by turns, for ever; `place` is where in the order of its tiers it begins."""
+    families = {tier: [arm for arm in arms if arm.tier is tier] for tier in tiers}
+    order = [tier for tier in _mixed(tiers) if families[tier]]
+    turns = {tier: cycle(found) for tier, found in families.items() if found}
+    for tier in islice(cycle(order), place % len(order), None):
+        yield next(turns[tier])
+
+
+def _mixed(tiers: Mapping[Tier, int]) -> list[Tier]:
+    """Order tiers by turns, each as often as it comes."""
+    places = [((number + 0.5) / count, tier) for tier, count in tiers.items() for number in range(count)]
+    return [tier for _, tier in sorted(places, key=lambda each: (each[0], list(Tier).index(each[1])))]

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from loop.canonical import digest
-from loop.types import From, Record, Suite, Task
+from loop.types import From, Intent, Record, Suite, Task
 
 ALIKE: Final = 0.9
 """Jaccard similarity of two tasks' pairs of words from which their wording counts as the same."""
@@ -148,8 +148,10 @@ def _keys(task: Task) -> Mapping[Overlap, str]:
 
 
 def _refers(task: Task) -> bool:
-    """Whether what the plan does depends on the world: then equal words are different tasks."""
-    return any(isinstance(argument, From) for call in task.plan for argument in call.arguments.values())
+    """Whether what is done or answered depends on the world: then equal words are different tasks."""
+    taken = (argument for call in task.plan for argument in call.arguments.values())
+    asks = any(turn.intent is Intent.ANSWER for turn in task.turns)
+    return asks or any(isinstance(argument, From) for argument in taken)
 
 
 class _Wording:

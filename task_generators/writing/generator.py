@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from random import Random
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from loop.canonical import digest
 from loop.errors import NotFound, nearest
-from loop.types import ArmKey, PlannedCall, Record, Split, Task
+from loop.types import ArmKey, Novelty, PlannedCall, Record, Split, Task
+from task_generators.writing.draws import draws
 from task_generators.writing.story import Family, Story, Stuck, tell
 
 SHARES: Final[Mapping[Split, range]] = {
@@ -48,23 +48,37 @@ class Generator(Record):
         """The module's name."""
         return type(self).__module__.rpartition(".")[2]
 
+    frames: Literal["own", "training"] = "own"
+    """Word held-out tasks in frames of their split's own, or in those of training."""
+
     @property
     def arms(self) -> tuple[ArmKey, ...]:
-        """Everything that it can make."""
+        """Everything that it makes for training."""
+        return self._arms(unseen=False)
+
+    @property
+    def unseen(self) -> tuple[ArmKey, ...]:
+        """What it makes for suites alone: families that are never trained."""
+        return self._arms(unseen=True)
+
+    def _arms(self, *, unseen: bool) -> tuple[ArmKey, ...]:
         return tuple(
             ArmKey(backends=domain.backends, family=family.name, tier=tier)
             for domain in self.domains
             for family in domain.families
             for tier in family.tiers
+            if family.unseen is unseen
         )
 
     def make(self, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
         """Make one task: the same seed, the same task.
 
         Raises:
-            NotFound: the arm is none of this generator's.
+            NotFound: the arm is none of this generator's, or its family is never trained and the split is training's.
         """
         domain, family = self._find(arm)
+        if family.unseen and split is Split.TRAIN:
+            raise NotFound(f"'{arm}' is never trained: it is for suites alone.")
         story, group = self._draw(arm, domain, family, seed, split)
         return Task(
             generator=self.name,
@@ -77,7 +91,16 @@ class Generator(Record):
             turns=tuple(story.turns),
             split=split,
             leak_group=group,
+            novelty=self._novelty(family, split),
         )
+
+    def _novelty(self, family: Family[Any], split: Split) -> Novelty | None:
+        """Say what is new in a task besides its values."""
+        if split is Split.TRAIN:
+            return None
+        if family.unseen:
+            return Novelty.FAMILY
+        return Novelty.KNOWN if self.frames == "training" else Novelty.WORDS
 
     def _find(self, arm: ArmKey) -> tuple[Domain, Family[Any]]:
         for domain in self.domains:
@@ -89,10 +112,12 @@ class Generator(Record):
     def _draw(self, arm: ArmKey, domain: Domain, family: Family[Any], seed: int, split: Split) -> tuple[Story, str]:
         """Draw stories until one's content belongs to the split."""
         place = self.name if len(arm.backends) == 1 else "+".join((self.name, *arm.backends))
+        frames = Split.TRAIN if self.frames == "training" else split
         for draw in range(MOST_DRAWS):
-            rng = Random(f"{place}/{family.name}/{arm.tier}/{split}/{seed}/{draw}")
+            key = f"{place}/{family.name}/{arm.tier}/{split}/{self.frames}/{seed}/{draw}"
+            rng = draws(key, suites=split is not Split.TRAIN)
             try:
-                story: Story = tell(family, arm.tier, rng)
+                story: Story = tell(family, arm.tier, rng, frames)
             except Stuck:
                 continue
             group = leak_group(domain.group or self.name, story)

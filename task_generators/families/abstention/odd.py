@@ -1,12 +1,13 @@
 """Turns in which the right answer is no call: ask for what is missing, or say that there is no tool for it."""
 
 from collections.abc import Callable
-from random import Random
 from typing import Any, Final
 
-from loop.types import Tier
-from task_generators.families.abstention.requests import Host, impossible
-from task_generators.writing.story import Family, Move, Shapes, Story, Stuck
+from loop.types import Intent, Tier
+from task_generators.families.abstention.requests import Host, anything
+from task_generators.writing.draws import Draws, draws
+from task_generators.writing.story import Family, Move, Shapes, Story, Stuck, result
+from task_generators.writing.wording import draw, phrasing
 
 SHAPES: Final[Shapes] = {
     Tier.EASY: (range(1, 3), range(3)),
@@ -16,7 +17,8 @@ SHAPES: Final[Shapes] = {
 }
 """As ever, but an easy task may need no call at all."""
 
-NO_TOOL: Final = "I have no tool for that."
+WORDS: Final = "abstention"
+"""The file that holds what is said on every backend."""
 
 TWO: Final = 2
 """Turns that a request takes which cannot be met at once."""
@@ -26,9 +28,9 @@ def no_tool(host: Host) -> Family[Any]:
     """Among ordinary turns, some that ask for what no tool can do."""
 
     def refuse(story: Story) -> None:
-        story.turn(impossible(story), closing=NO_TOOL)
+        _decline(story, story.said("no_tool", **{**anything(story), **host.about(story)}))
 
-    moves = (*host.family.moves, Move(refuse, 0, weight=_weight(host)))
+    moves = (*_ordinary(host, 1), Move(refuse, 0, weight=_weight(host)))
     return Family("no-tool", host.family.opening, moves, shapes=SHAPES, sound=_is_odd)
 
 
@@ -36,20 +38,22 @@ def ask(host: Host) -> Family[Any]:
     """A request that lacks something, and the user's answer when asked for it."""
 
     def request(story: Story) -> None:
-        user, question, answer, due = host.incomplete(story)
-        story.turn(user, closing=question)
-        story.pending, story.answer = due, answer
+        due = story.pending = host.incomplete(story)
+        user, question = story.said("incomplete", **due.said), story.closed("incomplete", **due.said)
+        missing = story.missing("incomplete", **due.said)
+        story.turn(user, closing=question, intent=Intent.CLARIFY, answer=missing)
 
     def reply(story: Story) -> None:
         assert story.pending is not None
-        story.turn(story.answer, story.pending)
-        story.pending = None
+        _meet(story, story.said("supply", **story.pending.said))
 
     def ready(story: Story) -> bool:
         return _may_wait(story) and host.ready(story)
 
     odd = (Move(request, 0, ready, _weight(host)), Move(reply, 1, _is_waiting))
-    return Family("ask", host.family.opening, (*_ordinary(host), *odd), least_turns=TWO, shapes=SHAPES, sound=_is_odd)
+    return Family(
+        "ask", host.family.opening, (*_ordinary(host, TWO), *odd), least_turns=TWO, shapes=SHAPES, sound=_is_odd
+    )
 
 
 def wait(host: Host) -> Family[Any]:
@@ -57,43 +61,58 @@ def wait(host: Host) -> Family[Any]:
     complete = host.complete
     assert complete is not None
 
-    def opening(rng: Random) -> Story:
+    def opening(rng: Draws) -> Story:
         story: Story = host.family.opening(rng)
-        twin = host.family.opening(Random(rng.random()))
-        story.hidden = (complete(twin).due.name,)
+        twin = host.family.opening(draws(str(rng.random()), suites=rng.suites))
+        story.hidden = (complete(twin).call.name,)
         return story
 
     def request(story: Story) -> None:
-        user, due = complete(story)
-        story.turn(user, closing=NO_TOOL)
-        story.pending = due
+        due = story.pending = complete(story)
+        _decline(story, story.said(due.move, **due.said))
 
     def appear(story: Story) -> None:
-        assert story.pending is not None
-        phrases = (
-            "I have given you another tool. Please try again.",
-            "There is a new tool now. Try it once more.",
-            "You have one more tool now, please do it.",
-            "Now there is a tool for it. Go on.",
-        )
-        story.turn(story.phrase(phrases), story.pending, adds=story.hidden)
-        story.pending, story.answer = None, "there"
+        _meet(story, draw(phrasing(WORDS, "appear").sentences[story.frames], story.rng), adds=story.hidden)
+        story.answer = "there"
 
     def ready(story: Story) -> bool:
         return _may_wait(story) and not story.answer
 
     odd = (Move(request, 0, ready, _weight(host)), Move(appear, 1, _is_waiting))
-    moves = (*_ordinary(host, _without_hidden), *odd)
+    moves = (*_ordinary(host, TWO, _without_hidden), *odd)
     return Family("wait", opening, moves, least_turns=TWO, shapes=SHAPES, sound=_is_odd)
 
 
-def _ordinary(host: Host, also: Callable[[Move[Any]], Move[Any]] = lambda move: move) -> list[Move[Any]]:
-    """The host's own moves, which wait while a request is open."""
-    return [also(_patient(move)) for move in host.family.moves]
+def _decline(story: Story, user: str) -> None:
+    """Let the user ask for what no tool can do."""
+    sorry = draw(phrasing(WORDS, "decline").endings, story.rng)
+    story.turn(user, closing=sorry, intent=Intent.DECLINE)
 
 
-def _patient(move: Move[Any]) -> Move[Any]:
-    return Move(move.write, move.calls, lambda story: story.pending is None and move.ready(story), move.weight)
+def _meet(story: Story, user: str, adds: tuple[str, ...] = ()) -> None:
+    """Do what has been due."""
+    due = story.pending
+    assert due is not None
+    fields = due.tells or due.names
+    said = {**due.said, **{blank: f"{{{place}}}" for place, blank in enumerate(fields)}}
+    answer = tuple(result(story.steps, field) for field in fields.values())
+    intent = Intent.ANSWER if due.tells else Intent.REPORT
+    closing = story.closed(due.move, **said)
+    story.turn(user, due.call, closing=closing, intent=intent, answer=answer, adds=adds)
+    story.pending = None
+
+
+def _ordinary(host: Host, turns: int, also: Callable[[Move[Any]], Move[Any]] = lambda move: move) -> list[Move[Any]]:
+    """The host's own moves: they wait while a request is open, and leave the turns that the odd ones take."""
+    return [also(_patient(move, turns)) for move in host.family.moves]
+
+
+def _patient(move: Move[Any], turns: int) -> Move[Any]:
+    def ready(story: Story) -> bool:
+        room = _has_been(story) or story.length - len(story.turns) > turns
+        return story.pending is None and room and move.ready(story)
+
+    return Move(move.write, move.calls, ready, move.weight)
 
 
 def _without_hidden(move: Move[Any]) -> Move[Any]:
@@ -117,7 +136,11 @@ def _is_waiting(story: Story) -> bool:
 
 def _is_odd(story: Story) -> bool:
     """Whether there is a turn without a call, and nothing is left open."""
-    return story.pending is None and any(not turn.plan for turn in story.turns)
+    return story.pending is None and _has_been(story)
+
+
+def _has_been(story: Story) -> bool:
+    return any(not turn.plan for turn in story.turns)
 
 
 def _weight(host: Host) -> int:

@@ -8,230 +8,187 @@ from loop.types import PlannedCall
 from task_generators.families.files.story import FileStory
 from task_generators.families.files.tidy import TIDY, has_file
 from task_generators.families.maths.chain import CHAIN
-from task_generators.families.maths.story import MathStory, value
+from task_generators.families.maths.story import MathStory, factor, value
 from task_generators.families.messages.send import SEND
 from task_generators.families.messages.story import MessageStory, draw_message
 from task_generators.families.sql.read import has_rows
 from task_generators.families.sql.story import SqlStory, write
-from task_generators.families.sql.write import WRITE
+from task_generators.families.sql.write import WRITE, setting
 from task_generators.families.tickets.open import OPEN
 from task_generators.families.tickets.story import TicketStory, draw
 from task_generators.families.trading.buy import BUY
-from task_generators.families.trading.story import TradeStory, amount_of_shares
+from task_generators.families.trading.story import Order, TradeStory, draw_order
 from task_generators.families.travel.booking import BOOKING
 from task_generators.families.travel.story import TravelStory, draw_trip
 from task_generators.families.twitter.post import POST
 from task_generators.families.twitter.story import TweetStory, draw_text
 from task_generators.families.vehicle.doors import CLIMATE
-from task_generators.families.vehicle.story import CarStory
+from task_generators.families.vehicle.story import CITIES, CarStory, draw_address, going
 from task_generators.writing import words
 from task_generators.writing.story import Family, Story, always, call
 
 
-class Incomplete(NamedTuple):
-    """A request that lacks something, the question that it calls for, the answer, and what is due then."""
+class Due(NamedTuple):
+    """What the user wants and cannot have at once: the call, and what fills the blanks of what is said of it."""
 
-    user: str
-    question: str
-    answer: str
-    due: PlannedCall
-
-
-class Complete(NamedTuple):
-    """A request for one tool that nothing else can replace."""
-
-    user: str
-    due: PlannedCall
+    call: PlannedCall
+    said: Mapping[str, Any]
+    move: str = "supply"
+    """The move whose closing message ends the turn, once it is done."""
+    tells: Mapping[str, str] = MappingProxyType({})
+    """What the user asks for, where that is so: blanks, and the fields of the result that fill them."""
+    names: Mapping[str, str] = MappingProxyType({})
+    """What the closing message may name: blanks, and the fields of the result that fill them."""
 
 
 class Host(NamedTuple):
     """One backend: the family whose stories the odd turns are told in, and what can be asked in them."""
 
     family: Family[Any]
-    incomplete: Callable[[Any], Incomplete]
-    complete: Callable[[Any], Complete] | None = None
+    about: Callable[[Any], Mapping[str, Any]]
+    """What the user may speak of where no tool fits."""
+    incomplete: Callable[[Any], Due]
+    """A request that lacks something."""
+    complete: Callable[[Any], Due] | None = None
+    """A request for one tool that nothing else can replace."""
     ready: Callable[[Any], bool] = always
     """Whether there is something to ask incompletely."""
 
 
-def _rename(story: FileStory) -> Incomplete:
+def anything(story: Story) -> dict[str, Any]:
+    """Draw what users of any backend may speak of."""
+    rng = story.rng
+    person, other = rng.some(words.FIRST_NAMES, 2)
+    place = rng.one(words.PLACES).title()
+    said = {"topic": rng.one(words.TOPICS), "place": place, "person": person, "other": other}
+    return {**said, "hour": rng.randint(1, 12), "count": rng.number(2, 30)}
+
+
+def _a_file(story: FileStory) -> dict[str, Any]:
+    return {"file": (story.files or story.fresh_files)[0]}
+
+
+def _rename(story: FileStory) -> Due:
     file, name = story.file(), story.fresh_files.pop()
-    due = call("mv", source=file, destination=name)
     story.here[name] = story.here.pop(file)
-    user = story.phrase(("Rename {file}.", "Give {file} another name.", "Please change the name of {file}."), file=file)
-    return Incomplete(user, "What should the new name be?", f"Call it {name}.", due)
+    return Due(call("mv", source=file, destination=name), {"file": file, "name": name})
 
 
-def _folder(story: FileStory) -> Complete:
+def _folder(story: FileStory) -> Due:
     name = story.fresh_folders.pop()
     story.here[name] = {}
-    user = story.phrase(
-        ("Create a folder {name}.", "I need a folder called {name}.", "Make a directory {name}."), name=name
-    )
-    return Complete(user, call("mkdir", dir_name=name))
+    return Due(call("mkdir", dir_name=name), {"name": name}, "make")
 
 
-def _some_shares(story: TradeStory) -> Incomplete:
-    symbol, price, amount = story.fresh.pop(), words.price(story.rng), amount_of_shares(story.rng)
-    phrases = (
-        "Buy some shares of {symbol} at {price} each.",
-        "Place an order to buy {symbol} at {price}.",
-        "I want to buy shares of {symbol} at a price of {price}.",
-    )
-    due = call("place_order", order_type="Buy", symbol=symbol, price=price, amount=amount)
-    return Incomplete(story.phrase(phrases, symbol=symbol, price=price), "How many shares?", f"{amount} shares.", due)
+def _a_stock(story: TradeStory) -> dict[str, Any]:
+    return {"symbol": story.rng.choice(sorted(story.prices))}
 
 
-def _order(story: TradeStory) -> Complete:
-    symbol, price, amount = story.fresh.pop(), words.price(story.rng), amount_of_shares(story.rng)
-    phrases = (
-        "Buy {amount} shares of {symbol} at {price} each.",
-        "Place an order to buy {amount} shares of {symbol} at {price}.",
-        "I want to buy {amount} shares of {symbol} at a price of {price}.",
-    )
-    user = story.phrase(phrases, symbol=symbol, price=price, amount=amount)
-    return Complete(user, call("place_order", order_type="Buy", symbol=symbol, price=price, amount=amount))
+def _some_shares(story: TradeStory) -> Due:
+    order = _buying(story)
+    return Due(order.place(), order.said)
 
 
-def _some_day(story: TravelStory) -> Incomplete:
+def _order(story: TradeStory) -> Due:
+    order = _buying(story)
+    return Due(order.place(), order.said, "place", names={"order": "order_id"})
+
+
+def _buying(story: TradeStory) -> Order:
+    return draw_order(story, story.fresh.pop())._replace(side="Buy")
+
+
+def _a_trip(story: TravelStory) -> dict[str, Any]:
+    return draw_trip(story.rng).said
+
+
+def _some_day(story: TravelStory) -> Due:
+    return _flight(story)._replace(move="supply")
+
+
+def _flight(story: TravelStory) -> Due:
     trip = draw_trip(story.rng)
-    phrases = (
-        "Book {seat} class from {start} to {end} with card {card}. My access token is {token}.",
-        "I want to fly {seat} class from {start} to {end}. Book it with card {card}, my access token is {token}.",
-        "With access token {token} and card {card}, book a flight from {start} to {end} in {seat} class.",
-    )
-    user = story.phrase(phrases, card=story.card, token=story.token, **trip.words)
-    return Incomplete(user, "On which date?", f"On {trip.day}.", _booking(story, trip.arguments))
+    booking = story.book(trip)
+    story.booked = None
+    said = {**trip.said, "card": f"card {story.card}"}
+    return Due(booking, said, "book", names={"booking": "booking_id"})
 
 
-def _flight(story: TravelStory) -> Complete:
-    trip = draw_trip(story.rng)
-    phrases = (
-        "Book {seat} class from {start} to {end} on {day} with card {card}. My access token is {token}.",
-        "I want to fly {seat} class from {start} to {end} on {day}. Book it with card {card}, access token {token}.",
-        "With access token {token} and card {card}, book a flight from {start} to {end} on {day} in {seat} class.",
-    )
-    user = story.phrase(phrases, card=story.card, token=story.token, **trip.words)
-    return Complete(user, _booking(story, trip.arguments))
+def _a_ticket(story: TicketStory) -> dict[str, Any]:
+    return {"number": story.rng.number(100, 9000)}
 
 
-def _booking(story: TravelStory, trip: Mapping[str, str]) -> PlannedCall:
-    story.told, story.booked = True, None
-    return call("book_flight", access_token=story.token, card_id=story.card, **trip)
-
-
-def _some_rank(story: TicketStory) -> Incomplete:
+def _some_rank(story: TicketStory) -> Due:
     number, rank = story.numbers.pop(), story.rng.randint(1, 5)
-    phrases = (
-        "Change the priority of ticket {number}.",
-        "Ticket {number} needs another priority.",
-        "Set the priority of ticket {number}.",
-    )
-    due = call("edit_ticket", ticket_id=number, updates={"priority": rank})
-    return Incomplete(story.phrase(phrases, number=number), "To which priority?", f"To {rank}.", due)
+    return Due(call("edit_ticket", ticket_id=number, updates={"priority": rank}), {"number": number, "rank": rank})
 
 
-def _ticket(story: TicketStory) -> Complete:
+def _ticket(story: TicketStory) -> Due:
     ticket = draw(story.rng)
-    phrases = (
-        'Create a ticket with title "{title}", description "{note}" and priority {rank}.',
-        'Open a ticket: title "{title}", description "{note}", priority {rank}.',
-        'I need a priority {rank} ticket with title "{title}" and description "{note}".',
-    )
-    return Complete(story.phrase(phrases, **ticket._asdict()), ticket.create)
+    return Due(ticket.create, ticket.said, "create", names={"number": "id"})
 
 
-def _some_message(story: MessageStory) -> Incomplete:
+def _some_message(story: MessageStory) -> Due:
+    return _message(story)._replace(move="supply")
+
+
+def _message(story: MessageStory) -> Due:
     receiver, message = story.rng.choice(story.known_ids), draw_message(story)
-    phrases = (
-        "Send a message to user {receiver}.",
-        "Write to user {receiver} for me.",
-        "I want to message the user {receiver}.",
-    )
-    due = call("send_message", receiver_id=receiver, message=message)
-    return Incomplete(
-        story.phrase(phrases, receiver=receiver), "What should it say?", f'It should say "{message}"', due
-    )
+    sending = call("send_message", receiver_id=receiver, message=message)
+    return Due(sending, {"receiver": receiver, "message": message}, "send_to")
 
 
-def _message(story: MessageStory) -> Complete:
-    receiver, message = story.rng.choice(story.known_ids), draw_message(story)
-    phrases = (
-        'Send user {receiver} the message "{message}"',
-        'Write to user {receiver}: "{message}"',
-        'Message the user {receiver}: "{message}"',
-    )
-    user = story.phrase(phrases, receiver=receiver, message=message)
-    return Complete(user, call("send_message", receiver_id=receiver, message=message))
-
-
-def _some_comment(story: TweetStory) -> Incomplete:
+def _some_comment(story: TweetStory) -> Due:
     number, text = story.rng.choice(story.numbers), draw_text(story)
-    phrases = (
-        "Comment on tweet {number}.",
-        "Write a comment on the tweet {number}.",
-        "Add a comment to tweet {number}.",
-    )
-    due = call("comment", tweet_id=number, comment_content=text)
-    return Incomplete(story.phrase(phrases, number=number), "What should it say?", f'It should say "{text}"', due)
+    return Due(call("comment", tweet_id=number, comment_content=text), {"number": number, "text": text})
 
 
-def _tweet(story: TweetStory) -> Complete:
+def _tweet(story: TweetStory) -> Due:
     text = draw_text(story)
     story.tweet = None
-    phrases = ('Post the tweet "{text}"', 'Tweet "{text}"', 'Please post "{text}" as a tweet.')
-    return Complete(story.phrase(phrases, text=text), call("post_tweet", content=text))
+    return Due(call("post_tweet", content=text), {"text": text}, "post", names={"number": "id"})
 
 
-def _address(story: CarStory) -> str:
-    return f"{story.rng.randint(1, 999)} {story.rng.choice(words.PLACES).title()} Street"
+def _a_way(story: CarStory) -> dict[str, Any]:
+    return {"address": draw_address(story.rng), "city": story.rng.one(CITIES)}
 
 
-def _somewhere(story: CarStory) -> Incomplete:
-    address = _address(story)
-    phrases = ("Start the navigation.", "Set the navigation for me.", "I want to go somewhere, set the navigation.")
-    due = call("set_navigation", destination=address)
-    return Incomplete(story.phrase(phrases), "Where do you want to go?", f"To {address}.", due)
+def _somewhere(story: CarStory) -> Due:
+    return _way(story)._replace(move="supply")
 
 
-def _way(story: CarStory) -> Complete:
-    address = _address(story)
-    phrases = ("Navigate to {address}.", "Set the navigation to {address}.", "Take me to {address}.")
-    return Complete(story.phrase(phrases, address=address), call("set_navigation", destination=address))
+def _way(story: CarStory) -> Due:
+    address = draw_address(story.rng)
+    return Due(going(address), {"address": address}, "navigate")
 
 
-def _times_something(story: MathStory) -> Incomplete:
-    a, b = value(story.rng), story.rng.randint(3, 99)
+def _a_number(story: MathStory) -> dict[str, Any]:
+    a = value(story.rng)
+    return {"a": a, "b": value(story.rng, a)}
+
+
+def _times_something(story: MathStory) -> Due:
+    a, b = value(story.rng), factor(story.rng)
     story.number = None
-    phrases = ("Multiply {a} by another number.", "I want to multiply {a}.", "Work out a multiple of {a}.")
-    return Incomplete(story.phrase(phrases, a=a), "By which number?", f"By {b}.", call("multiply", a=a, b=b))
+    return Due(call("multiply", a=a, b=b), {"a": a, "b": b}, tells={"result": "result"})
 
 
-def _set_something(story: SqlStory) -> Incomplete:
-    name, number = story.name(), story.value()
-    phrases = (
-        "Change the {number} of {name} in {table}.",
-        "Set another {number} for {name} in {table}.",
-        "In {table}, {name} needs a new {number}.",
-    )
-    user = story.phrase(phrases, name=name, **story.blanks)
-    sql = f"UPDATE {story.kind.table} SET {story.kind.number} = {number} WHERE name = '{name}'"  # noqa: S608 - own words
+def _a_table(story: SqlStory) -> dict[str, Any]:
+    return {"name": story.rng.choice([*story.rows, *story.fresh]), **story.blanks}
+
+
+def _set_something(story: SqlStory) -> Due:
+    name, number = story.name(), story.fresh_value()
     story.rows[name] = number
-    return Incomplete(user, f"To which {story.kind.number}?", f"To {number}.", write(sql))
+    return Due(setting(story, name, number), {"name": name, "value": number, **story.blanks})
 
 
-def _new_row(story: SqlStory) -> Complete:
-    name, number, key = story.fresh.pop(), story.value(), story.rng.randrange(1000, 10000)
-    phrases = (
-        "Add a {row} to {table}: id {id}, name {name}, {number} {value}.",
-        "Insert into {table} the id {id}, the name {name} and the {number} {value}.",
-        "Put a row into {table} with id {id}, name {name}, {number} {value}.",
-    )
-    user = story.phrase(phrases, id=key, name=name, value=number, **story.blanks)
+def _new_row(story: SqlStory) -> Due:
+    name, number, key = story.fresh.pop(), story.fresh_value(), story.rng.number(1000, 9999)
     table, column = story.kind.table, story.kind.number
     sql = f"INSERT INTO {table} (id, name, {column}) VALUES ({key}, '{name}', {number})"  # noqa: S608 - own words
     story.rows[name] = number
-    return Complete(user, write(sql))
+    return Due(write(sql), {"id": key, "name": name, "value": number, **story.blanks}, "insert")
 
 
 def _has_number(story: TicketStory) -> bool:
@@ -244,35 +201,14 @@ def _has_fresh(story: TradeStory) -> bool:
 
 HOSTS: Final[Mapping[str, Host]] = MappingProxyType(
     {
-        "GorillaFileSystem": Host(TIDY, _rename, _folder, has_file),
-        "TradingBot": Host(BUY, _some_shares, _order, _has_fresh),
-        "TravelAPI": Host(BOOKING, _some_day, _flight),
-        "TicketAPI": Host(OPEN, _some_rank, _ticket, _has_number),
-        "MessageAPI": Host(SEND, _some_message, _message),
-        "TwitterAPI": Host(POST, _some_comment, _tweet),
-        "VehicleControlAPI": Host(CLIMATE, _somewhere, _way),
-        "MathAPI": Host(CHAIN, _times_something),
-        "SQL": Host(WRITE, _set_something, _new_row, has_rows),
+        "GorillaFileSystem": Host(TIDY, _a_file, _rename, _folder, has_file),
+        "TradingBot": Host(BUY, _a_stock, _some_shares, _order, _has_fresh),
+        "TravelAPI": Host(BOOKING, _a_trip, _some_day, _flight),
+        "TicketAPI": Host(OPEN, _a_ticket, _some_rank, _ticket, _has_number),
+        "MessageAPI": Host(SEND, lambda _: {}, _some_message, _message),
+        "TwitterAPI": Host(POST, lambda _: {}, _some_comment, _tweet),
+        "VehicleControlAPI": Host(CLIMATE, _a_way, _somewhere, _way),
+        "MathAPI": Host(CHAIN, _a_number, _times_something),
+        "SQL": Host(WRITE, _a_table, _set_something, _new_row, has_rows),
     }
 )
-
-
-def impossible(story: Story) -> str:
-    """Draw a request that no tool of any backend fits."""
-    rng = story.rng
-    topic, place, name = rng.choice(words.TOPICS), rng.choice(words.PLACES), rng.choice(words.FIRST_NAMES)
-    phrases = (
-        "Play a song about {topic}.",
-        "Order a pizza to {count} {place} Street.",
-        "Translate the word {topic} into French.",
-        "Draw me a picture of a {topic}.",
-        "Set an alarm for {hour} o'clock.",
-        "Book a table for {count} at the {place} restaurant.",
-        "Call {name} on the phone.",
-        "Turn on the lights in the {place} room.",
-        "What does my horoscope say about the {topic}?",
-        "Water the plants in the {place} garden.",
-        "Record a video of the {topic}.",
-        "Buy two cinema tickets for {topic}.",
-    )
-    return story.phrase(phrases, topic=topic, place=place, name=name, hour=rng.randint(1, 12), count=rng.randint(2, 12))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from loop.types import From
+from loop.types import From, PlannedCall
 from task_generators.families.files.story import FileStory, noted_tree
 from task_generators.writing.story import Family, Move, call, result
 
@@ -35,84 +35,53 @@ def _a_folder(story: FileStory, held: str) -> bool:
 
 def _read(story: FileStory) -> None:
     note = _note(story, _new_folder)
-    phrases = (
-        "What does {note} say?",
-        "Read {note} to me.",
-        "Show me what is in {note}.",
-        "What is written in {note}?",
-    )
-    story.read = story.turn(story.phrase(phrases, note=note), call("cat", file_name=note))
+    text = result(story.steps, "file_content")
+    story.read = story.add("read_note", call("cat", file_name=note), tells={"text": text}, note=note)
     story.last = story.notes.pop(note)
 
 
 def _make_that(story: FileStory) -> None:
     assert story.read is not None
-    phrases = ("Create a folder with that name.", "Make a directory of that name.", "Now make a folder called that.")
-    story.turn(story.phrase(phrases), call("mkdir", dir_name=result(story.read, "file_content")))
+    name = result(story.read, "file_content")
+    story.add("make_that", call("mkdir", dir_name=name), names={"name": name})
     story.here[story.last] = {}
     story.read = None
 
 
 def _make_noted(story: FileStory) -> None:
-    note = _note(story, _new_folder)
-    phrases = (
-        "Read {note} and create the folder that it names.",
-        "{note} holds the name of a folder. Create that folder.",
-        "Make a directory with the name that is written in {note}.",
-        "Look into {note} and make the folder that it asks for.",
-    )
-    story.turn(story.phrase(phrases, note=note), call("cat", file_name=note), call("mkdir", dir_name=_said(story)))
+    note, name = _note(story, _new_folder), _said(story)
+    story.add("make_noted", _reading(note), call("mkdir", dir_name=name), names={"name": name}, note=note)
     story.here[story.notes.pop(note)] = {}
 
 
 def _touch_noted(story: FileStory) -> None:
-    note = _note(story, _new_file)
-    phrases = (
-        "Read {note} and create the empty file that it names.",
-        "{note} holds the name of a new file. Create that file.",
-        "Make an empty file with the name that is written in {note}.",
-        "Look into {note} and make the empty file that it asks for.",
-    )
-    story.turn(story.phrase(phrases, note=note), call("cat", file_name=note), call("touch", file_name=_said(story)))
+    note, name = _note(story, _new_file), _said(story)
+    story.add("touch_noted", _reading(note), call("touch", file_name=name), names={"name": name}, note=note)
     story.here[story.notes.pop(note)] = ""
 
 
 def _remove_noted(story: FileStory) -> None:
-    note = _note(story, _a_file)
-    phrases = (
-        "Read {note} and delete the file that it names.",
-        "{note} holds the name of a file. Delete that file.",
-        "Remove the file whose name is written in {note}.",
-        "Look into {note} and remove the file that it names.",
-    )
-    story.turn(story.phrase(phrases, note=note), call("cat", file_name=note), call("rm", file_name=_said(story)))
+    note, name = _note(story, _a_file), _said(story)
+    story.add("remove_noted", _reading(note), call("rm", file_name=name), names={"name": name}, note=note)
     del story.here[story.notes.pop(note)]
 
 
 def _move_noted(story: FileStory) -> None:
-    note, file = _note(story, _a_folder), story.unheld.pop()
-    phrases = (
-        "Read {note} and move {file} into the folder that it names.",
-        "{note} holds the name of a folder. Move {file} there.",
-        "Move {file} to the folder whose name is written in {note}.",
-        "Look into {note} and put {file} into the folder that it names.",
-    )
-    user = story.phrase(phrases, note=note, file=file)
-    story.turn(user, call("cat", file_name=note), call("mv", source=file, destination=_said(story)))
+    note, file, folder = _note(story, _a_folder), story.unheld.pop(), _said(story)
+    moving = call("mv", source=file, destination=folder)
+    story.add("move_noted", _reading(note), moving, names={"folder": folder}, note=note, file=file)
     story.here[story.notes.pop(note)][file] = story.here.pop(file)
 
 
 def _rename_noted(story: FileStory) -> None:
-    note, file = _note(story, _new_file), story.unheld.pop()
-    phrases = (
-        "Read {note} and rename {file} to the name in it.",
-        "{note} holds the new name of {file}. Rename it.",
-        "Give {file} the name that is written in {note}.",
-        "Look into {note} and rename {file} to what it says.",
-    )
-    user = story.phrase(phrases, note=note, file=file)
-    story.turn(user, call("cat", file_name=note), call("mv", source=file, destination=_said(story)))
+    note, file, name = _note(story, _new_file), story.unheld.pop(), _said(story)
+    moving = call("mv", source=file, destination=name)
+    story.add("rename_noted", _reading(note), moving, names={"name": name}, note=note, file=file)
     story.here[story.notes.pop(note)] = story.here.pop(file)
+
+
+def _reading(note: str) -> PlannedCall:
+    return call("cat", file_name=note)
 
 
 def _said(story: FileStory) -> From:

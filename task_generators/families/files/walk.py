@@ -4,14 +4,22 @@ from collections.abc import Callable
 from typing import Final
 
 from task_generators.families.files.story import FileStory, Folder, deep_tree
-from task_generators.families.files.tidy import has_file, has_file_and_folder, make, move, rename, touch
+from task_generators.families.files.tidy import (
+    has_file,
+    has_place,
+    has_unlisted,
+    make,
+    move,
+    rename,
+    show_all,
+    touch,
+)
 from task_generators.writing.story import Family, Move, call
 
 
 def _enter(story: FileStory) -> None:
     folder = story.folder()
-    phrases = ("Go into the folder {folder}.", "Open the folder {folder}.", "Change to {folder}.", "Enter {folder}.")
-    story.turn(story.phrase(phrases, folder=folder), call("cd", folder=folder))
+    story.add("enter", call("cd", folder=folder), folder=folder)
     _step_into(story, folder)
 
 
@@ -20,9 +28,7 @@ def _descend(depth: int) -> Callable[[FileStory], None]:
 
     def write(story: FileStory) -> None:
         way = _way_down(story, depth)
-        phrases = ("Go to {way}.", "Go into {way}.", "Change to the folder {way}.", "Please open {way}.")
-        user = story.phrase(phrases, way="/".join(way))
-        story.turn(user, *(call("cd", folder=folder) for folder in way))
+        story.add("descend", *(call("cd", folder=folder) for folder in way), way="/".join(way))
         _step_into(story, *way)
 
     return write
@@ -30,14 +36,7 @@ def _descend(depth: int) -> Callable[[FileStory], None]:
 
 def _descend_and_make(story: FileStory) -> None:
     folder, name = story.folder(), story.fresh_folders.pop()
-    phrases = (
-        "Go into {folder} and create a folder {name} there.",
-        "Open {folder} and make a directory {name} in it.",
-        "Change to {folder}, then make the folder {name}.",
-        "In the folder {folder} I need a new folder {name}; go there and make it.",
-    )
-    user = story.phrase(phrases, folder=folder, name=name)
-    story.turn(user, call("cd", folder=folder), call("mkdir", dir_name=name))
+    story.add("descend_and_make", call("cd", folder=folder), call("mkdir", dir_name=name), folder=folder, name=name)
     _step_into(story, folder)
     story.here[name] = {}
     story.last = name
@@ -45,39 +44,20 @@ def _descend_and_make(story: FileStory) -> None:
 
 def _descend_and_touch(story: FileStory) -> None:
     folder, name = story.folder(), story.fresh_files.pop()
-    phrases = (
-        "Go into {folder} and create an empty file {name} there.",
-        "Open {folder} and add a file {name}.",
-        "Change to {folder}, then make a new file {name}.",
-        "In the folder {folder} I need an empty file {name}; go there and make it.",
-    )
-    user = story.phrase(phrases, folder=folder, name=name)
-    story.turn(user, call("cd", folder=folder), call("touch", file_name=name))
+    story.add("descend_and_touch", call("cd", folder=folder), call("touch", file_name=name), folder=folder, name=name)
     _step_into(story, folder)
     story.here[name] = ""
 
 
 def up(story: FileStory) -> None:
     """Ask to leave the folder."""
-    phrases = (
-        "Go back up one folder.",
-        "Go up one level.",
-        "Now leave this folder, one level up.",
-        "Go one folder up.",
-    )
-    story.turn(story.phrase(phrases), call("cd", folder=".."))
+    story.add("up", call("cd", folder=".."))
     story.last = story.path.pop()
 
 
 def _up_and_make(story: FileStory) -> None:
     name = story.fresh_folders.pop()
-    phrases = (
-        "Go up one level and make a folder {name} there.",
-        "Go back up one folder, then create a directory {name}.",
-        "One level up I need a folder {name}; go there and make it.",
-        "Go one folder up and add a folder {name}.",
-    )
-    story.turn(story.phrase(phrases, name=name), call("cd", folder=".."), call("mkdir", dir_name=name))
+    story.add("up_and_make", call("cd", folder=".."), call("mkdir", dir_name=name), name=name)
     story.path.pop()
     story.here[name] = {}
     story.last = name
@@ -121,7 +101,8 @@ WALK: Final = Family(
         Move(up, 1, is_down),
         Move(make, 1, is_down),
         Move(touch, 1, is_down),
-        Move(move, 1, lambda story: is_down(story) and has_file_and_folder(story)),
+        Move(show_all, 1, has_unlisted),
+        Move(move, 1, lambda story: is_down(story) and has_place(story)),
         Move(rename, 1, lambda story: is_down(story) and has_file(story)),
         Move(_descend(2), 2, _reaches(2), weight=2),
         Move(_descend_and_make, 2, _reaches(1), weight=2),

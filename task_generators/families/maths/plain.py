@@ -3,36 +3,27 @@
 from typing import Final
 
 from task_generators.families.maths.chain import add_two, multiply_two
-from task_generators.families.maths.story import MathStory, blank, value
-from task_generators.writing.story import Family, Move, call
+from task_generators.families.maths.story import MathStory, blank, factor, value
+from task_generators.writing.story import Family, Move, call, result
 
 
 def _subtract(story: MathStory) -> None:
-    a, b = value(story.rng), value(story.rng)
-    phrases = ("Subtract {b} from {a}.", "What is {a} minus {b}?", "Take {b} away from {a}.", "How much is {a} - {b}?")
-    story.turn(story.phrase(phrases, a=a, b=b), call("subtract", a=a, b=b))
+    a = value(story.rng)
+    b = value(story.rng, a)
+    story.reckon("subtract", call("subtract", a=a, b=b), a=a, b=b)
 
 
 def _divide(story: MathStory) -> None:
     a, b = value(story.rng), story.rng.choice((2, 4, 5, 8))
-    phrases = (
-        "Divide {a} by {b}.",
-        "What is {a} divided by {b}?",
-        "Split {a} into {b} equal parts.",
-        "How much is {a} / {b}?",
-    )
-    story.turn(story.phrase(phrases, a=a, b=b), call("divide", a=a, b=b))
+    story.reckon("divide", call("divide", a=a, b=b), a=a, b=b)
 
 
 def _sum_and_product(story: MathStory) -> None:
-    a, b, c, d = value(story.rng), value(story.rng), value(story.rng), story.rng.randint(3, 99)
-    phrases = (
-        "What is {a} plus {b}, and what is {c} times {d}?",
-        "Add {a} and {b}. Also multiply {c} by {d}.",
-        "Work out {a} + {b} and {c} * {d}.",
-        "I need two results: {a} plus {b}, and {c} multiplied by {d}.",
-    )
-    story.turn(story.phrase(phrases, a=a, b=b, c=c, d=d), call("add", a=a, b=b), call("multiply", a=c, b=d))
+    a, c, d = value(story.rng), value(story.rng), factor(story.rng)
+    b = value(story.rng, a)
+    tells = {"sum": result(story.steps, "result"), "product": result(story.steps + 1, "result")}
+    steps = call("add", a=a, b=b), call("multiply", a=c, b=d)
+    story.add("sum_and_product", *steps, tells=tells, a=a, b=b, c=c, d=d)
 
 
 PLAIN: Final = Family(

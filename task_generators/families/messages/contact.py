@@ -8,28 +8,16 @@ from task_generators.writing.story import Family, Move, call
 
 
 def _add(story: MessageStory) -> None:
-    name = story.strangers.pop()
-    phrases = (
-        "Add {name} as a contact.",
-        "Please add {name} to my contacts.",
-        "{name} is new here, add the contact.",
-        "Make a contact for {name}.",
-    )
-    story.person = looked_up(story.turn(story.phrase(phrases, name=name), call("add_contact", user_name=name)))
+    name, story.person = story.strangers.pop(), looked_up(story.steps)
+    story.add("add", call("add_contact", user_name=name), names={"id": story.person}, name=name)
     story.sent = False
 
 
 def _add_and_send(story: MessageStory) -> None:
     name, message = story.strangers.pop(), draw_message(story)
-    phrases = (
-        'Add {name} as a contact and send the message "{message}"',
-        'Add the new contact {name}, then write to {name}: "{message}"',
-        '{name} is new here. Add the contact and send "{message}"',
-        'Make a contact for {name} and send {name} the message "{message}"',
-    )
     story.person = looked_up(story.steps)
-    user = story.phrase(phrases, name=name, message=message)
-    story.turn(user, call("add_contact", user_name=name), sending(story.person, message))
+    steps = call("add_contact", user_name=name), sending(story.person, message)
+    story.add("add_and_send", *steps, name=name, message=message)
     story.sent = True
 
 

@@ -1,41 +1,29 @@
-"""Looking around the workspace: who is there, and what has been sent."""
+"""Looking around the workspace: who is there, and what has been sent. Never trained: a suite's own family."""
 
 from typing import Final
 
 from task_generators.families.messages.send import has_fresh, look_up, look_up_and_send
-from task_generators.families.messages.story import MessageStory, inside
-from task_generators.writing.story import Family, Move, call
+from task_generators.families.messages.story import MessageStory, draw_message, inside, looked_up, sending
+from task_generators.writing.story import Family, Move, call, result
 
 
 def _users(story: MessageStory) -> None:
-    phrases = (
-        "Who is in the workspace?",
-        "List all users.",
-        "Show me the users of the workspace.",
-        "Which users are there?",
-    )
-    story.turn(story.phrase(phrases), call("list_users"))
+    story.add("users", call("list_users"), tells={"users": result(story.steps, "user_list")})
     story.strangers = []
 
 
 def _sent(story: MessageStory) -> None:
-    phrases = (
-        "Show me the messages that I have sent.",
-        "Which messages have been sent?",
-        "View my sent messages.",
-        "Let me see all sent messages.",
-    )
-    story.turn(story.phrase(phrases), call("view_messages_sent"))
+    story.add("sent", call("view_messages_sent"), tells={"messages": story.outgoing(story.steps)})
     story.topics = []
 
 
 def _send_and_view(story: MessageStory) -> None:
-    look_up_and_send(story)
-    last = story.turns.pop()
-    phrases = (" Then show me all sent messages.", " After that, view my sent messages.")
-    viewing = (*last.plan, call("view_messages_sent"))
-    story.steps -= len(last.plan)
-    story.turn(last.user + story.phrase(phrases), *viewing)
+    name, message = story.fresh.pop(), draw_message(story)
+    story.outbox.append(story.ids[name])
+    sending_it = call("get_user_id", user=name), sending(looked_up(story.steps), message)
+    tells = {"messages": story.outgoing(story.steps + 2)}
+    steps = (*sending_it, call("view_messages_sent"))
+    story.add_both("look_up_and_send", "and_view", *steps, tells=tells, name=name, message=message)
     story.topics = []
 
 
@@ -49,4 +37,5 @@ INBOX: Final = Family(
         Move(look_up_and_send, 2, has_fresh),
         Move(_send_and_view, 3, has_fresh, weight=2),
     ),
+    unseen=True,
 )

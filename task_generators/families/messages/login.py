@@ -8,33 +8,20 @@ from task_generators.writing.story import Family, Move, call
 
 
 def _find_me(story: MessageStory) -> None:
-    phrases = (
-        "I am {name}. What is my user id?",
-        "Look up the user id of {name}, that is me.",
-        "My name is {name}, get my user id.",
-        "Find my user id, I am {name}.",
-    )
-    step = story.turn(story.phrase(phrases, name=story.me), call("get_user_id", user=story.me))
-    story.person = looked_up(step)
+    story.person = looked_up(story.steps)
+    story.add("find_me", call("get_user_id", user=story.me), tells={"id": story.person}, name=story.me)
     story.me = ""
 
 
 def _log_in(story: MessageStory) -> None:
-    phrases = ("Now log me in.", "Log me in with that id.", "Log in as that user.", "Use this id to log me in.")
-    story.turn(story.phrase(phrases), call("message_login", user_id=story.them))
+    story.add("log_in", call("message_login", user_id=story.them), names={"id": story.them})
     story.logged_in, story.person = True, None
 
 
 def _find_and_log_in(story: MessageStory) -> None:
-    phrases = (
-        "I am {name}. Look up my user id and log me in.",
-        "Log me in, my name is {name}.",
-        "Find the user id of {name} and log in with it.",
-        "Get my id and log me in, I am {name}.",
-    )
-    user = story.phrase(phrases, name=story.me)
-    login = call("message_login", user_id=looked_up(story.steps))
-    story.turn(user, call("get_user_id", user=story.me), login)
+    me = looked_up(story.steps)
+    steps = call("get_user_id", user=story.me), call("message_login", user_id=me)
+    story.add("find_and_log_in", *steps, names={"id": me}, name=story.me)
     story.logged_in, story.me = True, ""
 
 

@@ -8,42 +8,23 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _search(story: MessageStory) -> None:
-    topic = story.topics.pop()
-    phrases = (
-        'Search my messages for "{topic}".',
-        'Find the message about "{topic}".',
-        'Which message has the word "{topic}"?',
-        'Look for "{topic}" in my messages.',
-    )
-    step = story.turn(story.phrase(phrases, topic=topic), call("search_messages", keyword=topic))
-    story.person, story.sent = result(step, "results", 0, "receiver_id"), True
+    topic, message = story.topics.pop(), result(story.steps, "results", 0, "message")
+    story.person, story.sent = result(story.steps, "results", 0, "receiver_id"), True
+    story.add("search", call("search_messages", keyword=topic), tells={"message": message}, topic=topic)
 
 
 def _search_and_delete(story: MessageStory) -> None:
-    topic = story.topics.pop()
-    phrases = (
-        'Search for the message with the word "{topic}" and delete it.',
-        'Find the message about "{topic}" and delete the last message to its receiver.',
-        'Look for "{topic}" in my messages and delete that message.',
-        'Search my messages for "{topic}", then remove the one you find.',
-    )
-    story.person = result(story.steps, "results", 0, "receiver_id")
-    deleting = call("delete_message", receiver_id=story.person)
-    story.turn(story.phrase(phrases, topic=topic), call("search_messages", keyword=topic), deleting)
-    story.sent = False
+    topic, message = story.topics.pop(), result(story.steps, "results", 0, "message")
+    story.person, story.sent = result(story.steps, "results", 0, "receiver_id"), False
+    steps = call("search_messages", keyword=topic), call("delete_message", receiver_id=story.person)
+    story.add("search_and_delete", *steps, names={"message": message}, topic=topic)
 
 
 def _search_and_send(story: MessageStory) -> None:
     topic, message = story.topics.pop(), draw_message(story)
-    phrases = (
-        'Search for the message with the word "{topic}" and send its receiver "{message}"',
-        'Find the message about "{topic}". Write to the same receiver: "{message}"',
-        'Look for "{topic}" in my messages and send whoever got that message "{message}"',
-        'Search my messages for "{topic}", then send that receiver "{message}"',
-    )
     story.person, story.sent = result(story.steps, "results", 0, "receiver_id"), True
-    user = story.phrase(phrases, topic=topic, message=message)
-    story.turn(user, call("search_messages", keyword=topic), sending(story.person, message))
+    steps = call("search_messages", keyword=topic), sending(story.person, message)
+    story.add("search_and_send", *steps, names={"id": story.person}, topic=topic, message=message)
 
 
 def _has_topic(story: MessageStory) -> bool:

@@ -18,29 +18,17 @@ from task_generators.writing.story import Family, Move, call
 def look_up(story: MessageStory) -> None:
     """Ask for somebody's id."""
     name = story.fresh.pop()
-    phrases = (
-        "What is the user id of {name}?",
-        "Look up the id of {name}.",
-        "Get the user id of {name}.",
-        "Find {name}'s user id.",
-    )
-    story.person = looked_up(story.turn(story.phrase(phrases, name=name), call("get_user_id", user=name)))
-    story.sent = False
+    story.person, story.sent = looked_up(story.steps), False
+    story.add("look_up", call("get_user_id", user=name), tells={"id": story.person}, name=name)
 
 
 def look_up_and_send(story: MessageStory) -> None:
     """Ask for a message to somebody by name."""
     name, message = story.fresh.pop(), draw_message(story)
-    phrases = (
-        'Look up the id of {name} and send the message "{message}"',
-        'Send {name} the message "{message}"',
-        'Write to {name}: "{message}"',
-        'Get the user id of {name}, then send "{message}"',
-        'Please tell {name} "{message}"',
-    )
     story.person = looked_up(story.steps)
-    user = story.phrase(phrases, name=name, message=message)
-    story.turn(user, call("get_user_id", user=name), sending(story.person, message))
+    steps = call("get_user_id", user=name), sending(story.person, message)
+    story.add("look_up_and_send", *steps, name=name, message=message)
+    story.outbox.append(story.ids[name])
     story.sent = True
 
 
@@ -51,13 +39,7 @@ def has_fresh(story: MessageStory) -> bool:
 
 def take_back(story: MessageStory) -> None:
     """Ask to delete what was just sent."""
-    phrases = (
-        "Delete that message again.",
-        "Take that message back, delete it.",
-        "That was a mistake, delete the last message to them.",
-        "Remove the message that I just sent.",
-    )
-    story.turn(story.phrase(phrases), call("delete_message", receiver_id=story.them))
+    story.add("take_back", call("delete_message", receiver_id=story.them))
     story.sent = False
 
 

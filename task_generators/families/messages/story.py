@@ -1,30 +1,27 @@
 """What the author of a message task keeps in mind: who is in the workspace, and what has been sent."""
 
 from dataclasses import dataclass, field
-from random import Random
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 
 from loop.types import From, PlannedCall
 from task_generators.writing import words
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Story, call, result
 
 BACKEND: Final = "MessageAPI"
-
-SEARCHABLE: Final = tuple(
-    topic
-    for topic in words.TOPICS
-    if sum(topic in word.lower() for word in (*words.TOPICS, *words.PLACES, *words.NEWS)) == 1
-)
-"""Topics that no other word of a message contains."""
 
 
 @dataclass
 class MessageStory(Story):
     """What the author knows of the workspace by now."""
 
+    words: ClassVar[str] = "messages"
+
     me: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+    """The ids of those who were here from the beginning, by name."""
     fresh: list[str] = field(default_factory=list)
     """Users whose ids nobody has asked for."""
     known_ids: list[str] = field(default_factory=list)
@@ -35,6 +32,8 @@ class MessageStory(Story):
     """Where the id of the person that the talk is about comes from."""
     sent: bool = False
     """Whether that person has a message that could be taken back."""
+    outbox: list[str] = field(default_factory=list)
+    """The ids of those who got a message, in order."""
     topics: list[str] = field(default_factory=list)
     """Topics of old messages, each of one message only."""
     logged_in: bool = True
@@ -45,22 +44,28 @@ class MessageStory(Story):
         assert self.person is not None
         return self.person
 
+    def outgoing(self, step: int) -> tuple[From, ...]:
+        """The messages that this step shows, of all that have been sent."""
+        sent = [(who, self.outbox[:place].count(who)) for place, who in enumerate(self.outbox)]
+        return tuple(result(step, "messages", who, number) for who, number in sent)
 
-def inside(rng: Random) -> MessageStory:
-    """A logged-in user, eight others, and four old messages."""
+
+def inside(rng: Draws) -> MessageStory:
+    """A logged-in user, eleven others, and four old messages."""
     return _opening(rng, logged_in=True)
 
 
-def outside(rng: Random) -> MessageStory:
+def outside(rng: Draws) -> MessageStory:
     """The same workspace before anybody has logged in."""
     return _opening(rng, logged_in=False)
 
 
-def _opening(rng: Random, *, logged_in: bool) -> MessageStory:
-    names, first = words.some(rng, words.FIRST_NAMES, 24), rng.randrange(100, 800)
+def _opening(rng: Draws, *, logged_in: bool) -> MessageStory:
+    names, first = rng.alike(words.FIRST_NAMES, 24), rng.number(100, 800)
     ids = {name: f"USR{first + place}" for place, name in enumerate(names[:12])}
-    topics = words.some(rng, SEARCHABLE, 4)
-    old: list[JsonValue] = [{ids[names[place + 1]]: words.news(rng, topic)} for place, topic in enumerate(topics)]
+    topics = rng.some(words.SEARCHABLE, 4)
+    receivers = [ids[names[place + 1]] for place in range(len(topics))]
+    old: list[JsonValue] = [{who: words.news(rng, topic)} for who, topic in zip(receivers, topics, strict=True)]
     state: dict[str, JsonValue] = {
         "user_count": first + 11,
         "user_map": dict(ids),
@@ -73,9 +78,11 @@ def _opening(rng: Random, *, logged_in: bool) -> MessageStory:
         rng,
         {BACKEND: state},
         me=names[0],
+        ids=ids,
         fresh=names[5:12],
-        known_ids=[ids[name] for name in names[1:5]],
+        known_ids=receivers,
         strangers=names[12:],
+        outbox=list(receivers),
         topics=topics,
         logged_in=logged_in,
     )
@@ -83,7 +90,7 @@ def _opening(rng: Random, *, logged_in: bool) -> MessageStory:
 
 def draw_message(story: MessageStory) -> str:
     """Draw what to write. It is about places, so that a search for an old message's topic does not find it."""
-    return words.news(story.rng, story.rng.choice(words.PLACES))
+    return words.news(story.rng, story.rng.one(words.PLACES))
 
 
 def sending(to: From, message: str) -> PlannedCall:
@@ -94,13 +101,7 @@ def sending(to: From, message: str) -> PlannedCall:
 def send_again(story: MessageStory) -> None:
     """Ask for one more message to the same person."""
     message = draw_message(story)
-    phrases = (
-        'Send them the message "{message}"',
-        'Write to that person: "{message}"',
-        'Send this to the same person: "{message}"',
-        'Tell them "{message}"',
-    )
-    story.turn(story.phrase(phrases, message=message), sending(story.them, message))
+    story.add("send_again", sending(story.them, message), message=message)
     story.sent = True
 
 

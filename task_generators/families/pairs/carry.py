@@ -1,11 +1,12 @@
 """Carrying a value from one backend to the other: what one names, the other is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from random import Random
-from typing import Final
+from typing import Any, ClassVar, Final
 
-from loop.types import From, PlannedCall
-from task_generators.families.pairs.values import NUMBERS, SIDES, WANTS_NUMBERS, Found
+from loop.types import From, Intent
+from task_generators.families.pairs.values import NUMBERS, SIDES, WANTS_NUMBERS, Found, Passed
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Family, Move, Story, result
 
 
@@ -13,12 +14,47 @@ from task_generators.writing.story import Family, Move, Story, result
 class Carried(Story):
     """Two stories; values go from the first to the second."""
 
+    words: ClassVar[str] = "pairs"
+
+    names: tuple[str, str] = ("", "")
+    """The two backends."""
     source: Story | None = None
     sink: Story | None = None
     passed: bool = False
     """Whether a value went over."""
     found: From | None = None
     """The value of the last turn, where nothing has been done with it."""
+
+    def speak(self, frames: Any) -> None:  # noqa: ANN401 - as the story takes it
+        """Let both stories speak alike."""
+        super().speak(frames)
+        for part in (self.source, self.sink):
+            if part is not None:
+                part.speak(frames)
+
+    def take(self) -> tuple[Found, str]:
+        """Find a value, and say what it is called."""
+        find = SIDES[self.names[0]].find
+        assert find is not None
+        found = find(self.source)
+        return found, self.said(f"found_{self.names[0]}", **found.blanks)
+
+    def give(self, value: From) -> tuple[Passed, str]:
+        """Do something with a value, and say what."""
+        tell = SIDES[self.names[1]].tell
+        assert tell is not None
+        passed = tell(self.sink, value)
+        return passed, self.said(f"told_{self.names[1]}", **passed.blanks)
+
+    def end(self, user: str, passed: Passed, value: From, *before: Any) -> None:  # noqa: ANN401 - planned calls
+        """Add the turn in which a value goes over."""
+        field = SIDES[self.names[1]].result
+        told = result(self.steps + len(before), field) if field else value
+        closing = self.closed(f"told_{self.names[1]}", value="{0}", result="{0}", **passed.blanks)
+        intent = Intent.ANSWER if field else Intent.REPORT
+        said = f"{user} {passed.also}".strip()
+        self.turn(said, *before, passed.tell, closing=closing, intent=intent, answer=(told,))
+        self.found, self.passed = None, True
 
 
 def carries(source: str, sink: str) -> bool:
@@ -30,43 +66,29 @@ def carry(source: str, sink: str) -> Family[Carried]:
     """Let the one backend find values, and tell them the other."""
     text = source in NUMBERS and sink not in WANTS_NUMBERS
 
-    def opening(rng: Random) -> Carried:
+    def opening(rng: Draws) -> Carried:
         first, second = SIDES[source].opening(rng), SIDES[sink].opening(rng)
-        return Carried(rng, first.initial | second.initial, source=first, sink=second)
-
-    def found(story: Carried) -> Found:
-        find = SIDES[source].find
-        assert find is not None
-        return find(story.source)
+        return Carried(rng, first.initial | second.initial, names=(source, sink), source=first, sink=second)
 
     def value(step: int, path: tuple[str, ...]) -> From:
         return result(step, *path, rule="text" if text else "same")
 
     def look(story: Carried) -> None:
-        words, find, path = found(story)
-        phrases = ("What is {words}?", "Look up {words}.", "Find out {words}.", "Tell me {words}.")
-        step = story.turn(_asked(story, phrases, words), find)
-        story.found = value(step, path)
+        found, called = story.take()
+        told: Mapping[str, Any] = {"value": result(story.steps, *found.path)}
+        step = story.add("look", found.find, tells=told, found=called)
+        story.found = value(step, found.path)
 
     def pass_on(story: Carried) -> None:
         assert story.found is not None
-        words, told = _told(story, sink, story.found)
-        story.turn(
-            story.phrase(("Now {words}.", "Good, {words}.", "Please {words}.", "Then {words}."), words=words), told
-        )
-        story.found, story.passed = None, True
+        passed, told = story.give(story.found)
+        story.end(story.said("pass", told=told), passed, story.found)
 
     def look_and_pass_on(story: Carried) -> None:
-        words, find, path = found(story)
-        telling, told = _told(story, sink, value(story.steps, path))
-        phrases = (
-            "Look up {words} and {telling}.",
-            "Find out {words}, then {telling}.",
-            "Get {words} and then {telling}.",
-            "I need {words}. Look it up, then {telling}.",
-        )
-        story.turn(_asked(story, phrases, words, telling=telling), find, told)
-        story.found, story.passed = None, True
+        (found, called), step = story.take(), story.steps
+        passed, told = story.give(value(step, found.path))
+        user = story.said("look_and_pass", found=called, told=told)
+        story.end(user, passed, value(step, found.path), found.find)
 
     def ready(story: Carried) -> bool:
         check = SIDES[source].ready
@@ -81,15 +103,3 @@ def carry(source: str, sink: str) -> Family[Carried]:
 
 
 _NAME: Final = "carry"
-
-
-def _asked(story: Story, phrases: tuple[str, ...], words: str, telling: str = "") -> str:
-    """Ask in words that fit: what a file says is no thing that is."""
-    fitting = [phrase for phrase in phrases if not (words.startswith("what") and phrase.startswith(("What", "I need")))]
-    return story.phrase(fitting, words=words, telling=telling)
-
-
-def _told(story: Carried, sink: str, value: From) -> tuple[str, PlannedCall]:
-    tell = SIDES[sink].tell
-    assert tell is not None
-    return tell(story.sink, value)

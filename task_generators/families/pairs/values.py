@@ -1,134 +1,134 @@
 """What a backend can tell the other one, and what it can be told: one value each."""
 
 from collections.abc import Callable, Mapping
-from random import Random
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from loop.types import From, PlannedCall
 from task_generators.families.files.story import FileStory, noted_tree
-from task_generators.families.maths.story import MathStory, blank, value
+from task_generators.families.maths.story import MathStory, blank, factor
 from task_generators.families.messages.story import MessageStory
 from task_generators.families.messages.story import inside as workspace
-from task_generators.families.tickets.story import TicketStory
+from task_generators.families.tickets.story import TicketStory, note
 from task_generators.families.tickets.story import inside as ticket_queue
 from task_generators.families.trading.story import TradeStory
 from task_generators.families.trading.story import opening as market
-from task_generators.families.travel.story import TravelStory, known, tell_token
+from task_generators.families.travel.story import TravelStory, known
 from task_generators.families.twitter.story import TweetStory
 from task_generators.families.twitter.story import inside as network
-from task_generators.families.vehicle.story import CarStory, fresh_city, has_city, parked
+from task_generators.families.vehicle.story import CarStory, fresh_city, going, has_city, parked
 from task_generators.writing import words
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Story, call
 
 
 class Found(NamedTuple):
-    """A value that a call finds: how the user calls it, the call, and where the result has it."""
+    """A value that a call finds: the call, where the result has the value, and what fills the blanks of its name."""
 
-    words: str
     find: PlannedCall
     path: tuple[str, ...]
+    blanks: Mapping[str, Any]
 
 
-class Told(NamedTuple):
-    """What is done with the value: how the user asks for it, and the call."""
+class Passed(NamedTuple):
+    """What is done with the value: the call, and what fills the blanks of a sentence about it."""
 
-    words: str
     tell: PlannedCall
+    blanks: Mapping[str, Any]
+    also: str = ""
+    """What the user has to add."""
 
 
 class Side(NamedTuple):
     """One backend: where its story begins, what it can tell, and what it can be told."""
 
-    opening: Callable[[Random], Story]
+    opening: Callable[[Draws], Story]
     find: Callable[[Any], Found] | None = None
     ready: Callable[[Any], bool] | None = None
     """Whether there is another value to find."""
-    tell: Callable[[Any, From], Told] | None = None
+    tell: Callable[[Any, From], Passed] | None = None
+    result: str = ""
+    """Where the last call's result has what the user asks for; empty where the user commands."""
 
 
 def _note(story: FileStory) -> Found:
-    note, _ = story.notes.popitem()
-    return Found(f"what the file {note} says", call("cat", file_name=note), ("file_content",))
+    name, _ = story.notes.popitem()
+    return Found(call("cat", file_name=name), ("file_content",), {"note": name})
 
 
-def _folder(story: FileStory, value: From) -> Told:
+def _folder(story: FileStory, value: From) -> Passed:
     del story
-    return Told("make a folder with that name", call("mkdir", dir_name=value))
+    return Passed(call("mkdir", dir_name=value), {})
 
 
 def _sum(story: MathStory) -> Found:
-    a, b = value(story.rng), value(story.rng)
-    return Found(f"the sum of {a} and {b}", call("add", a=a, b=b), ("result",))
+    a, b = (story.rng.price(460, 900) for _ in range(2))  # a sum that nobody names: numbers that are said are smaller
+    return Found(call("add", a=a, b=b), ("result",), {"a": a, "b": b})
 
 
-def _product(story: MathStory, number: From) -> Told:
-    factor = story.rng.randint(3, 99)
-    return Told(f"multiply that by {factor}", call("multiply", a=number, b=factor))
+def _product(story: MathStory, number: From) -> Passed:
+    times = factor(story.rng)
+    return Passed(call("multiply", a=number, b=times), {"factor": times})
 
 
 def _user_id(story: MessageStory) -> Found:
     name = story.fresh.pop()
-    return Found(f"the user id of {name}", call("get_user_id", user=name), ("user_id",))
+    return Found(call("get_user_id", user=name), ("user_id",), {"name": name})
 
 
-def _message(story: MessageStory, text: From) -> Told:
+def _message(story: MessageStory, text: From) -> Passed:
     receiver = story.rng.choice(story.known_ids)
-    return Told(f"send exactly that to user {receiver}", call("send_message", receiver_id=receiver, message=text))
+    return Passed(call("send_message", receiver_id=receiver, message=text), {"receiver": receiver})
 
 
 def _title(story: TicketStory) -> Found:
     number = story.numbers.pop()
-    return Found(f"the title of ticket {number}", call("get_ticket", ticket_id=number), ("title",))
+    return Found(call("get_ticket", ticket_id=number), ("title",), {"number": number})
 
 
-def _ticket(story: TicketStory, text: From) -> Told:
-    note, rank = f"For room {story.rng.randint(1, 400)}.", story.rng.randint(1, 5)
-    words = f'create a ticket with exactly that as its title, description "{note}" and priority {rank}'
-    return Told(words, call("create_ticket", title=text, description=note, priority=rank))
+def _ticket(story: TicketStory, text: From) -> Passed:
+    told, rank = note(story.rng, "For somebody"), story.rng.randint(1, 5)
+    return Passed(call("create_ticket", title=text, description=told, priority=rank), {"note": told, "rank": rank})
 
 
 def _price(story: TradeStory) -> Found:
     symbol = story.fresh.pop()
-    return Found(f"the price of {symbol}", call("get_stock_info", symbol=symbol), ("price",))
+    return Found(call("get_stock_info", symbol=symbol), ("price",), {"symbol": symbol})
 
 
-def _deposit(story: TradeStory, number: From) -> Told:
+def _deposit(story: TradeStory, number: From) -> Passed:
     del story
-    return Told("deposit that amount into my trading account", call("fund_account", amount=number))
+    return Passed(call("fund_account", amount=number), {})
 
 
 def _airport(story: TravelStory) -> Found:
     city = story.fresh.pop()
-    find = call("get_nearest_airport_by_city", location=city)
-    return Found(f"the airport nearest to {city}", find, ("nearest_airport",))
+    return Found(call("get_nearest_airport_by_city", location=city), ("nearest_airport",), {"city": city})
 
 
-def _limit(story: TravelStory, number: From) -> Told:
-    token = tell_token(story).removesuffix(".").strip()
-    words = f"set my budget to that amount{' (' + token[0].lower() + token[1:] + ')' if token else ''}"
-    return Told(words, call("set_budget_limit", access_token=story.token, budget_limit=number))
+def _limit(story: TravelStory, number: From) -> Passed:
+    return Passed(story.with_token("set_budget_limit", budget_limit=number), {}, story.tell_token())
 
 
-def _tweet(story: TweetStory, text: From) -> Told:
-    tag = f"#{story.rng.choice(words.TOPICS)}"
-    return Told(f"tweet exactly that with the tag {tag}", call("post_tweet", content=text, tags=[tag]))
+def _tweet(story: TweetStory, text: From) -> Passed:
+    tag = f"#{story.rng.one(words.TOPICS)}"
+    return Passed(call("post_tweet", content=text, tags=[tag]), {"tag": tag})
 
 
 def _zip_code(story: CarStory) -> Found:
     city = fresh_city(story)
-    return Found(f"the zip code of {city}", call("get_zipcode_based_on_city", city=city), ("zipcode",))
+    return Found(call("get_zipcode_based_on_city", city=city), ("zipcode",), {"city": city})
 
 
-def _go(story: CarStory, text: From) -> Told:
+def _go(story: CarStory, text: From) -> Passed:
     del story
-    return Told("set the navigation to exactly that", call("set_navigation", destination=text))
+    return Passed(going(text), {})
 
 
 SIDES: Final[Mapping[str, Side]] = MappingProxyType(
     {
         "GorillaFileSystem": Side(noted_tree, _note, lambda story: bool(story.notes), _folder),
-        "MathAPI": Side(blank, _sum, lambda _: True, _product),
+        "MathAPI": Side(blank, _sum, lambda _: True, _product, "result"),
         "MessageAPI": Side(workspace, _user_id, lambda story: bool(story.fresh), _message),
         "TicketAPI": Side(ticket_queue, _title, lambda story: bool(story.numbers), _ticket),
         "TradingBot": Side(market, _price, lambda story: bool(story.fresh), _deposit),

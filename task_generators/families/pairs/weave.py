@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any
 
+from loop.types import Split
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Family, Move, Story
 
 
@@ -21,12 +22,19 @@ class Woven(Story):
         """Which of the two tells the next turn."""
         return int(2 * len(self.turns) >= self.length)
 
+    def speak(self, frames: Split) -> None:
+        """Let both stories speak alike."""
+        super().speak(frames)
+        for part in self.parts:
+            part.speak(frames)
+
 
 def weave(first: Sequence[Family[Any]], second: Sequence[Family[Any]]) -> Family[Woven]:
     """Weave a family of each side, drawn per task: what a turn refers back to is never interrupted."""
+    sides = tuple([family for family in families if not family.unseen] for families in (first, second))
 
-    def opening(rng: Random) -> Woven:
-        pair = rng.choice(first), rng.choice(second)
+    def opening(rng: Draws) -> Woven:
+        pair = tuple(rng.choice(families) for families in sides)
         parts = tuple(family.opening(rng) for family in pair)
         initial = parts[0].initial | parts[1].initial
         story = Woven(rng, initial, parts=parts, chosen=tuple(family.name for family in pair))
@@ -35,8 +43,9 @@ def weave(first: Sequence[Family[Any]], second: Sequence[Family[Any]]) -> Family
             part.turns = story.turns
         return story
 
-    sides = enumerate((first, second))
-    moves = tuple(_of(side, family, move) for side, families in sides for family in families for move in family.moves)
+    moves = tuple(
+        _of(side, family, move) for side, families in enumerate(sides) for family in families for move in family.moves
+    )
     return Family("weave", opening, moves, least_turns=2)
 
 

@@ -8,32 +8,22 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _list(story: SqlStory) -> None:
-    phrases = (
-        "Which tables does the database have?",
-        "List the tables.",
-        "Show me the tables of the database.",
-        "What tables are there?",
-    )
-    story.seen_tables = story.turn(story.phrase(phrases), call("list_tables"))
+    tables = result(story.steps, "tables")
+    story.seen_tables = story.add("list", call("list_tables"), tells={"tables": tables})
 
 
 def _describe_it(story: SqlStory) -> None:
     assert story.seen_tables is not None
-    phrases = ("Describe it.", "Which columns does it have?", "What does that table look like?", "Describe that table.")
-    story.turn(story.phrase(phrases), call("describe_table", table=result(story.seen_tables, "tables", 0)))
+    describing = call("describe_table", table=result(story.seen_tables, "tables", 0))
+    story.add("describe_it", describing, tells={"columns": story.columns})
     story.known = True
 
 
 def _list_and_describe(story: SqlStory) -> None:
-    phrases = (
-        "List the tables and describe the one you find.",
-        "The database has one table. Look which one, then describe it.",
-        "Show me the tables and the columns of the only one.",
-        "Which table is there, and which columns does it have?",
-    )
     story.seen_tables, story.known = story.steps, True
-    describing = call("describe_table", table=result(story.steps, "tables", 0))
-    story.turn(story.phrase(phrases), call("list_tables"), describing)
+    table = result(story.steps, "tables", 0)
+    steps = call("list_tables"), call("describe_table", table=table)
+    story.add("list_and_describe", *steps, tells={"tables": table, "columns": story.columns})
 
 
 def _is_new(story: SqlStory) -> bool:

@@ -1,89 +1,85 @@
 """Questions that one statement answers: table and columns stand in the user's words."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from loop.types import PlannedCall
-from task_generators.families.sql.story import SqlStory, one_table, query
-from task_generators.writing.story import Family, Move, Stuck
+from task_generators.families.sql.story import SqlStory, number_of, one_table, query
+from task_generators.writing.story import Family, Move, Stuck, Told
+
+MOST_ROWS: Final = 4
+"""A question finds so many rows at most: their names and numbers are told."""
 
 
-def _draw_over(story: SqlStory) -> tuple[str, PlannedCall]:
-    least = story.rng.choice(sorted(story.rows.values())[:-1])
-    phrases = (
-        "Get the name and {number} of every {row} in {table} with {number} over {least}, ordered by {number}.",
-        "From {table}, select name and {number} where {number} is over {least}, sorted by {number}.",
-        "Show name and {number} from {table} for {number} above {least}, lowest {number} first.",
-        "List name and {number} of the {table} whose {number} is more than {least}, in order of {number}.",
-    )
+class Question(NamedTuple):
+    """A question: the statement, what is said of it, and what it tells."""
+
+    reading: PlannedCall
+    said: Mapping[str, Any]
+    tells: Mapping[str, Told]
+
+
+def _draw_over(story: SqlStory) -> Question:
+    order = sorted(story.rows.items(), key=lambda row: row[1])
+    place = story.rng.randrange(max(0, len(order) - 1 - MOST_ROWS), len(order) - 1)
+    least = order[place][1]
     table, number = story.kind.table, story.kind.number
     sql = f"SELECT name, {number} FROM {table} WHERE {number} > {least} ORDER BY {number}"  # noqa: S608 - own words
-    return story.phrase(phrases, least=least, **story.blanks), query(sql)
+    return Question(query(sql), {"least": least}, {"rows": tuple(order[place + 1 :])})
 
 
-def _draw_count(story: SqlStory) -> tuple[str, PlannedCall]:
+def _draw_count(story: SqlStory) -> Question:
     most = story.rng.choice(sorted(story.rows.values())[1:])
-    phrases = (
-        "Count the {table} with {number} under {most}, call the column n.",
-        "How many {table} have {number} below {most}? Name the result column n.",
-        "In {table}, count the rows where {number} is less than {most}, as n.",
-        "Give me, as n, the number of {table} whose {number} is under {most}.",
-    )
-    table, number = story.kind.table, story.kind.number
-    sql = f"SELECT COUNT(*) AS n FROM {table} WHERE {number} < {most}"  # noqa: S608 - own words
-    return story.phrase(phrases, most=most, **story.blanks), query(sql)
+    sql = f"SELECT COUNT(*) FROM {story.kind.table} WHERE {story.kind.number} < {most}"  # noqa: S608 - own words
+    return Question(query(sql), {"most": most}, {"n": sum(number < most for number in story.rows.values())})
 
 
-def _draw_lookup(story: SqlStory) -> tuple[str, PlannedCall]:
+def _draw_lookup(story: SqlStory) -> Question:
     name = story.name()
-    phrases = (
-        "What {number} does the {row} {name} have in {table}?",
-        "Select the {number} of {name} from {table}.",
-        "Look up the {number} of {name} in the table {table}.",
-        "Get the {number} from {table} where the name is {name}.",
-    )
-    sql = f"SELECT {story.kind.number} FROM {story.kind.table} WHERE name = '{name}'"  # noqa: S608 - own words
-    return story.phrase(phrases, name=name, **story.blanks), query(sql)
+    return Question(query(number_of(story, name)), {"name": name}, {"value": story.rows[name]})
 
 
-def _new(story: SqlStory, draw: Callable[[SqlStory], tuple[str, PlannedCall]]) -> tuple[str, PlannedCall]:
+def _new(story: SqlStory, draw: Callable[[SqlStory], Question]) -> Question:
     """Draw a question that nobody has asked.
 
     Raises:
         Stuck: that is hard to find.
     """
     for _ in range(20):
-        user, reading = draw(story)
-        sql = str(reading.arguments["sql"])
+        question = draw(story)
+        sql = str(question.reading.arguments["sql"])
         if sql not in story.asked:
             story.asked.append(sql)
-            return user, reading
+            return question
     raise Stuck
 
 
 def ask_over(story: SqlStory) -> None:
     """Ask for the rows above a number."""
-    user, reading = _new(story, _draw_over)
-    story.turn(user, reading)
+    _ask(story, "over", _new(story, _draw_over))
 
 
 def ask_count(story: SqlStory) -> None:
     """Ask how many rows lie below a number."""
-    user, reading = _new(story, _draw_count)
-    story.turn(user, reading)
+    _ask(story, "count", _new(story, _draw_count))
 
 
 def ask_lookup(story: SqlStory) -> None:
     """Ask for one row's number."""
-    user, reading = _new(story, _draw_lookup)
-    story.turn(user, reading)
+    _ask(story, "lookup", _new(story, _draw_lookup))
 
 
 def ask_two(story: SqlStory) -> None:
     """Ask two questions at once."""
-    first, reading = _new(story, _draw_over)
-    second, counting = _new(story, _draw_count)
-    story.turn(f"{first} {second}", reading, counting)
+    _ask(story, "two", _new(story, _draw_over), _new(story, _draw_count))
+
+
+def _ask(story: SqlStory, move: str, *questions: Question) -> None:
+    said, tells = dict(story.blanks), dict[str, Told]()
+    for question in questions:
+        said |= question.said
+        tells |= question.tells
+    story.add(move, *(question.reading for question in questions), tells=tells, **said)
 
 
 def has_rows(story: SqlStory) -> bool:

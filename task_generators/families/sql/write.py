@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from loop.types import PlannedCall
 from task_generators.families.sql.read import has_rows
 from task_generators.families.sql.story import SqlStory, one_table, query, write
 from task_generators.writing.story import Family, Move
@@ -9,56 +10,42 @@ from task_generators.writing.story import Family, Move
 
 def insert(story: SqlStory) -> None:
     """Ask for a new row."""
-    name, value = story.fresh.pop(), story.value()
-    phrases = (
-        "Add a {row} to {table}: id {id}, name {name}, {number} {value}.",
-        "Insert into {table} the id {id}, the name {name} and the {number} {value}.",
-        "There is a new {row}, {name}, with id {id} and {number} {value}. Put it into {table}.",
-        "Put a row into {table} with id {id}, name {name}, {number} {value}.",
-    )
-    key = 1000 + story.rng.randrange(9000)
+    name, value, key = story.fresh.pop(), story.fresh_value(), story.rng.number(1000, 9999)
     table, number = story.kind.table, story.kind.number
     sql = f"INSERT INTO {table} (id, name, {number}) VALUES ({key}, '{name}', {value})"  # noqa: S608 - own words
-    story.turn(story.phrase(phrases, id=key, name=name, value=value, **story.blanks), write(sql))
+    story.add("insert", write(sql), id=key, name=name, value=value, **story.blanks)
     story.rows[name] = value
 
 
 def update(story: SqlStory) -> None:
     """Ask for another number in a row."""
-    name, value = story.name(), story.value()
-    phrases = (
-        "Set the {number} of {name} in {table} to {value}.",
-        "In {table}, change the {number} of {name} to {value}.",
-        "Update {table}: {name} has now the {number} {value}.",
-        "The {number} of the {row} {name} in {table} should be {value}.",
-    )
-    sql = f"UPDATE {story.kind.table} SET {story.kind.number} = {value} WHERE name = '{name}'"  # noqa: S608 - own words
-    story.turn(story.phrase(phrases, name=name, value=value, **story.blanks), write(sql))
+    name, value = story.name(), story.fresh_value()
+    story.add("update", setting(story, name, value), name=name, value=value, **story.blanks)
     story.rows[name] = value
+
+
+def setting(story: SqlStory, name: str, value: int) -> PlannedCall:
+    """Plan another number in a row."""
+    table, number = story.kind.table, story.kind.number
+    return write(f"UPDATE {table} SET {number} = {value} WHERE name = '{name}'")  # noqa: S608 - own words
 
 
 def delete(story: SqlStory) -> None:
     """Ask to remove a row."""
     name = story.name()
-    phrases = (
-        "Delete {name} from {table}.",
-        "Remove the {row} {name} from the table {table}.",
-        "{name} has to go from {table}, delete that row.",
-        "Take the row of {name} out of {table}.",
-    )
-    sql = f"DELETE FROM {story.kind.table} WHERE name = '{name}'"  # noqa: S608 - own words
-    story.turn(story.phrase(phrases, name=name, **story.blanks), write(sql))
+    story.add("delete", _deleting(story, name), name=name, **story.blanks)
+
+
+def _deleting(story: SqlStory, name: str) -> PlannedCall:
     del story.rows[name]
+    return write(f"DELETE FROM {story.kind.table} WHERE name = '{name}'")  # noqa: S608 - own words
 
 
 def delete_and_count(story: SqlStory) -> None:
     """Ask to remove a row, and what is left."""
-    delete(story)
-    last = story.turns.pop()
-    story.steps -= 1
-    phrases = (" Then count the rows that are left, as n.", " After that, tell me how many rows are left, as n.")
-    counting = query(f"SELECT COUNT(*) AS n FROM {story.kind.table}")  # noqa: S608 - own words
-    story.turn(last.user + story.phrase(phrases), *last.plan, counting)
+    name = story.name()
+    steps = _deleting(story, name), query(f"SELECT COUNT(*) FROM {story.kind.table}")  # noqa: S608 - own words
+    story.add_both("delete", "and_count", *steps, tells={"n": len(story.rows)}, name=name, **story.blanks)
 
 
 WRITE: Final = Family(

@@ -10,26 +10,15 @@ from task_generators.writing.story import Family, Move, call
 
 def _rank(story: TicketStory) -> None:
     rank = story.rng.randint(1, 5)
-    phrases = (
-        "Set its priority to {rank}.",
-        "Change the priority of that ticket to {rank}.",
-        "Give that ticket the priority {rank}.",
-        "It should have priority {rank}.",
-    )
-    story.turn(story.phrase(phrases, rank=rank), call("edit_ticket", ticket_id=story.it, updates={"priority": rank}))
+    editing = call("edit_ticket", ticket_id=story.it, updates={"priority": rank})
+    story.add("rank", editing, names={"number": story.it}, rank=rank)
     story.shown = False
 
 
 def _title(story: TicketStory) -> None:
     title = words.fault(story.rng)
-    phrases = (
-        'Change its title to "{title}".',
-        'The title of that ticket should be "{title}".',
-        'Give that ticket the title "{title}".',
-        'Rename the ticket to "{title}".',
-    )
-    user = story.phrase(phrases, title=title)
-    story.turn(user, call("edit_ticket", ticket_id=story.it, updates={"title": title}))
+    editing = call("edit_ticket", ticket_id=story.it, updates={"title": title})
+    story.add("title", editing, names={"number": story.it}, title=title)
     story.shown = False
 
 

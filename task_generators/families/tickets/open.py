@@ -2,45 +2,26 @@
 
 from typing import Final
 
-from task_generators.families.tickets.story import TicketStory, create, draw, inside, is_created
-from task_generators.writing.story import Family, Move, call, result
+from task_generators.families.tickets.story import TicketStory, create, details, draw, inside, is_created
+from task_generators.writing.story import Family, Move, call
 
 
 def show(story: TicketStory) -> None:
     """Ask for the ticket that was just created."""
-    phrases = (
-        "Show me that ticket.",
-        "Get the details of this ticket.",
-        "Let me see it.",
-        "How does that ticket look?",
-    )
-    story.turn(story.phrase(phrases), call("get_ticket", ticket_id=story.it))
+    story.add("show", call("get_ticket", ticket_id=story.it), tells=details(story.steps))
     story.shown = True
 
 
 def _close(story: TicketStory) -> None:
-    phrases = (
-        "Close that ticket.",
-        "It was a mistake, close this ticket.",
-        "Please close it.",
-        "Now close the ticket.",
-    )
-    story.turn(story.phrase(phrases), call("close_ticket", ticket_id=story.it))
+    story.add("close", call("close_ticket", ticket_id=story.it), names={"number": story.it})
     story.created = None
 
 
 def create_and_show(story: TicketStory) -> None:
     """Ask for a new ticket and its details."""
-    ticket = draw(story.rng)
-    phrases = (
-        'Create a priority {rank} ticket with title "{title}" and description "{note}", then get it to check it.',
-        'Open a ticket, title "{title}", description "{note}", priority {rank}. Then fetch the ticket.',
-        'Make a ticket with title "{title}", description "{note}", priority {rank}, and look it up afterwards.',
-        'I need a ticket: title "{title}", description "{note}", priority {rank}. Get its details after that.',
-    )
-    story.created = story.steps
-    looking = call("get_ticket", ticket_id=result(story.created, "id"))
-    story.turn(story.phrase(phrases, **ticket._asdict()), ticket.create, looking)
+    ticket, story.created = draw(story.rng), story.steps
+    looking = call("get_ticket", ticket_id=story.it)
+    story.add("create_and_show", ticket.create, looking, tells=details(story.steps + 1), **ticket.said)
     story.shown = True
 
 

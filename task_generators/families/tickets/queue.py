@@ -1,16 +1,17 @@
 """The user's own tickets: their numbers stand in the list that a result supplies."""
 
-from random import Random
-from typing import Final
+from typing import Any, Final
 
+from loop.types import From
 from task_generators.families.tickets.open import create_and_show
 from task_generators.families.tickets.story import TicketStory, inside
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Family, Move, call, result
 
 ORDINALS: Final = ("first", "second", "third", "fourth")
 
 
-def _opening(rng: Random) -> TicketStory:
+def _opening(rng: Draws) -> TicketStory:
     """The usual queue; what is in it tells one task from another."""
     story = inside(rng)
     story.key = list(story.mine)
@@ -18,56 +19,37 @@ def _opening(rng: Random) -> TicketStory:
 
 
 def _list(story: TicketStory) -> None:
-    phrases = ("List my tickets.", "Show me all my tickets.", "Which tickets do I have?", "Get my tickets.")
-    story.listed = story.turn(story.phrase(phrases), call("get_user_tickets"))
+    titles = tuple(result(story.steps, place, "title") for place in range(len(story.mine)))
+    story.listed = story.add("list", call("get_user_tickets"), tells={"titles": titles})
 
 
 def _close_one(story: TicketStory) -> None:
-    place = _take(story)
-    phrases = (
-        "Close the {which} one of them.",
-        'Close the one with the title "{title}".',
-        "Please close the {which} ticket of the list.",
-        'The ticket "{title}" is done, close it.',
-    )
-    assert story.listed is not None
-    user = story.phrase(phrases, which=ORDINALS[place], title=story.mine[place])
-    story.turn(user, call("close_ticket", ticket_id=result(story.listed, place, "id")))
+    how, number, said = _taken(story, "close")
+    story.add(how, call("close_ticket", ticket_id=number), names={"number": number}, **said)
 
 
 def _rank_one(story: TicketStory) -> None:
-    place, rank = _take(story), story.rng.randint(1, 5)
-    phrases = (
-        "Set the priority of the {which} one to {rank}.",
-        'Give the one with the title "{title}" the priority {rank}.',
-        "The {which} ticket of the list should have priority {rank}.",
-        'Change the priority of "{title}" to {rank}.',
-    )
-    assert story.listed is not None
-    user = story.phrase(phrases, which=ORDINALS[place], title=story.mine[place], rank=rank)
-    number = result(story.listed, place, "id")
-    story.turn(user, call("edit_ticket", ticket_id=number, updates={"priority": rank}))
+    rank = story.rng.randint(1, 5)
+    how, number, said = _taken(story, "rank")
+    editing = call("edit_ticket", ticket_id=number, updates={"priority": rank})
+    story.add(how, editing, names={"number": number}, rank=rank, **said)
 
 
 def _list_and_close(story: TicketStory) -> None:
-    place = _take(story)
-    phrases = (
-        "List my tickets and close the {which} one.",
-        'Get my tickets and close the one with the title "{title}".',
-        "Look at my tickets, then close the {which} of them.",
-        'Look through my tickets and close "{title}".',
-    )
     story.listed = story.steps
-    user = story.phrase(phrases, which=ORDINALS[place], title=story.mine[place])
-    closing = call("close_ticket", ticket_id=result(story.listed, place, "id"))
-    story.turn(user, call("get_user_tickets"), closing)
+    _, number, said = _taken(story, "close")
+    closing = call("close_ticket", ticket_id=number)
+    story.add("list_and_close", call("get_user_tickets"), closing, names={"number": number}, **said)
 
 
-def _take(story: TicketStory) -> int:
-    """Choose an open ticket of the list; nobody asks about it again."""
+def _taken(story: TicketStory, what: str) -> tuple[str, From, dict[str, Any]]:
+    """Choose an open ticket of the list, which nobody asks about again, and call it by its place or by its title."""
+    assert story.listed is not None
     place = story.rng.choice(story.waiting)
     story.waiting.remove(place)
-    return place
+    number = result(story.listed, place, "id")
+    said = {"which": ORDINALS[place], "title": story.mine[place]}
+    return f"{what}_{story.rng.choice(('one', 'titled'))}", number, said
 
 
 def _is_unlisted(story: TicketStory) -> bool:

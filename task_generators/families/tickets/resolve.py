@@ -1,41 +1,44 @@
 """Resolving tickets with what was done, by the number that a result supplies."""
 
-from random import Random
 from typing import Final
 
 from task_generators.families.tickets.story import TicketStory, create, draw, inside, is_created
+from task_generators.writing.draws import Draws, Pool
 from task_generators.writing.story import Family, Move, call, result
 
-CURES: Final = ("Restarted it.", "Replaced the part.", "Updated it.", "Cleaned it.", "Reset it.", "Changed the cable.")
+CURES: Final = Pool(
+    (
+        "Restarted it.",
+        "Replaced the part.",
+        "Updated it.",
+        "Cleaned it.",
+        "Reset it.",
+        "Changed the cable.",
+        "Tightened a screw.",
+        "Moved it elsewhere.",
+        "Charged the battery.",
+        "Ordered a new one.",
+        "Removed the dust.",
+        "Set the clock.",
+    )
+)
 
 
-def _cure(rng: Random) -> str:
-    return f"{rng.choice(CURES)} Took {rng.randint(2, 90)} minutes."
+def _cure(rng: Draws) -> str:
+    return f"{rng.one(CURES)} Took {rng.number(2, 90)} minutes."
 
 
 def _resolve(story: TicketStory) -> None:
     cure = _cure(story.rng)
-    phrases = (
-        'Resolve that ticket with "{cure}"',
-        'It is solved. Resolve the ticket, the resolution is "{cure}"',
-        'Mark it as resolved with the resolution "{cure}"',
-        'Now resolve this ticket: "{cure}"',
-    )
-    user = story.phrase(phrases, cure=cure)
-    story.turn(user, call("resolve_ticket", ticket_id=story.it, resolution=cure))
+    resolving = call("resolve_ticket", ticket_id=story.it, resolution=cure)
+    story.add("resolve", resolving, names={"number": story.it}, cure=cure)
     story.created = None
 
 
 def _create_and_resolve(story: TicketStory) -> None:
-    ticket, cure = draw(story.rng), _cure(story.rng)
-    phrases = (
-        'Create a ticket, title "{title}", description "{note}", priority {rank}, and resolve it with "{cure}"',
-        'Open a priority {rank} ticket with title "{title}", description "{note}". Then resolve it with "{cure}"',
-        'Make a ticket: title "{title}", description "{note}", priority {rank}. It is solved, resolution "{cure}"',
-        'I need a ticket with title "{title}", description "{note}", priority {rank}, resolved with "{cure}"',
-    )
-    resolving = call("resolve_ticket", ticket_id=result(story.steps, "id"), resolution=cure)
-    story.turn(story.phrase(phrases, cure=cure, **ticket._asdict()), ticket.create, resolving)
+    ticket, cure, number = draw(story.rng), _cure(story.rng), result(story.steps, "id")
+    resolving = call("resolve_ticket", ticket_id=number, resolution=cure)
+    story.add("create_and_resolve", ticket.create, resolving, names={"number": number}, cure=cure, **ticket.said)
     story.created = None
 
 

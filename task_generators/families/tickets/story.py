@@ -1,16 +1,19 @@
 """What the author of a ticket task keeps in mind: the queue, and the ticket that the talk is about."""
 
 from dataclasses import dataclass, field
-from random import Random
-from typing import Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import JsonValue
 
 from loop.types import From, PlannedCall
 from task_generators.writing import words
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Story, call, result
 
 BACKEND: Final = "TicketAPI"
+
+OTHERS: Final = frozenset({1, 4})
+"""Places in the queue of tickets that others opened."""
 
 
 class Ticket(NamedTuple):
@@ -25,10 +28,17 @@ class Ticket(NamedTuple):
         """Plan its creation."""
         return call("create_ticket", title=self.title, description=self.note, priority=self.rank)
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What fills the blanks of a sentence about it."""
+        return self._asdict()
+
 
 @dataclass
 class TicketStory(Story):
     """What the author knows of the queue by now."""
+
+    words: ClassVar[str] = "tickets"
 
     created: int | None = None
     """The step that created the ticket that the talk is about."""
@@ -50,52 +60,64 @@ class TicketStory(Story):
         return result(self.created, "id")
 
 
-def draw(rng: Random) -> Ticket:
+def note(rng: Draws, how: str = "Seen") -> str:
+    """Draw where a fault was seen."""
+    return f"{how} in room {rng.number(1, 400)}."
+
+
+def draw(rng: Draws) -> Ticket:
     """Draw a ticket that the user asks for."""
-    return Ticket(words.fault(rng), f"Seen in room {rng.randint(1, 400)}.", rng.randint(1, 5))
+    return Ticket(words.fault(rng), note(rng), rng.randint(1, 5))
 
 
-def inside(rng: Random) -> TicketStory:
+def inside(rng: Draws) -> TicketStory:
     """A logged-in user with four tickets in the queue, beside those of others."""
-    user, other = words.some(rng, words.FIRST_NAMES, 2)
-    number = rng.randrange(100, 9000)
+    user, other = rng.some(words.FIRST_NAMES, 2)
+    number = rng.number(100, 9000)
     titles = list(dict.fromkeys(words.fault(rng) for _ in range(9)))[:6]
     queue: list[JsonValue] = [
         {
             "id": number + place,
             "title": title,
-            "description": f"Seen in room {rng.randint(1, 400)}.",
+            "description": note(rng),
             "status": "Open",
             "priority": rng.randint(1, 5),
-            "created_by": other if place in {1, 4} else user,
+            "created_by": other if place in OTHERS else user,
         }
         for place, title in enumerate(titles)
     ]
     state: JsonValue = {"ticket_queue": queue, "ticket_counter": number + len(titles), "current_user": user}
-    mine = [title for place, title in enumerate(titles) if place not in {1, 4}]
+    mine = [title for place, title in enumerate(titles) if place not in OTHERS]
     numbers = [number + place for place in range(len(titles))]
     rng.shuffle(numbers)
-    waiting = list(range(len(mine)))
-    return TicketStory(rng, {BACKEND: state}, mine=mine, waiting=waiting, numbers=numbers)
+    return TicketStory(rng, {BACKEND: state}, mine=mine, waiting=list(range(len(mine))), numbers=numbers)
 
 
-def outside(rng: Random) -> TicketStory:
-    """A user who has to log in, and an empty queue."""
-    state: JsonValue = {"ticket_queue": [], "ticket_counter": rng.randrange(100, 9000), "current_user": None}
+def outside(rng: Draws) -> TicketStory:
+    """A user who has to log in, and a ticket of somebody else in the queue."""
+    number, ticket = rng.number(100, 9000), draw(rng)
+    other: JsonValue = {
+        "id": number,
+        "title": ticket.title,
+        "description": ticket.note,
+        "status": "Open",
+        "priority": ticket.rank,
+        "created_by": rng.one(words.FIRST_NAMES),
+    }
+    state: JsonValue = {"ticket_queue": [other], "ticket_counter": number + 1, "current_user": None}
     return TicketStory(rng, {BACKEND: state}, logged_in=False)
 
 
 def create(story: TicketStory) -> None:
     """Ask for a new ticket."""
-    ticket = draw(story.rng)
-    phrases = (
-        'Create a ticket with title "{title}", description "{note}" and priority {rank}.',
-        'Open a new ticket: title "{title}", description "{note}", priority {rank}.',
-        'Please make a priority {rank} ticket with title "{title}" and description "{note}".',
-        'I need a ticket with title "{title}", description "{note}", priority {rank}.',
-    )
-    story.created = story.turn(story.phrase(phrases, **ticket._asdict()), ticket.create)
+    ticket, number = draw(story.rng), result(story.steps, "id")
+    story.created = story.add("create", ticket.create, names={"number": number}, **ticket.said)
     story.shown = False
+
+
+def details(step: int) -> dict[str, From]:
+    """What a ticket that was got tells."""
+    return {"title": result(step, "title"), "rank": result(step, "priority"), "status": result(step, "status")}
 
 
 def is_created(story: TicketStory) -> bool:

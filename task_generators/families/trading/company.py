@@ -2,66 +2,36 @@
 
 from typing import Final
 
-from task_generators.families.trading.story import TradeStory, amount_of_shares, opening
+from task_generators.families.trading.story import TradeStory, draw_order, opening
 from task_generators.writing.story import Family, Move, call, result
 
 
 def _symbol(story: TradeStory) -> None:
-    company = story.companies.pop()
-    phrases = (
-        "What is the stock symbol of {company}?",
-        "Look up the symbol for {company}.",
-        "Which symbol does {company} have?",
-        "Find the stock symbol of {company}.",
-    )
-    story.turn(story.phrase(phrases, company=company), call("get_symbol_by_name", name=company))
+    company, symbol = story.companies.pop(), result(story.steps, "symbol")
+    story.add("symbol", call("get_symbol_by_name", name=company), tells={"symbol": symbol}, company=company)
 
 
 def _watch_company(story: TradeStory) -> None:
-    company = story.companies.pop()
-    phrases = (
-        "Look up the symbol of {company} and add it to my watchlist.",
-        "Find the stock symbol of {company} and put it on my watchlist.",
-        "Get the symbol for {company}, then add it to the watchlist.",
-        "I want to watch {company}: look up its symbol and add it to my watchlist.",
-    )
-    story.turn(
-        story.phrase(phrases, company=company),
-        call("get_symbol_by_name", name=company),
-        call("add_to_watchlist", stock=result(story.steps, "symbol")),
-    )
+    company, symbol = story.companies.pop(), result(story.steps, "symbol")
+    watching = call("add_to_watchlist", stock=symbol)
+    finding = call("get_symbol_by_name", name=company)
+    story.add("watch_company", finding, watching, names={"symbol": symbol}, company=company)
 
 
 def _quote_company(story: TradeStory) -> None:
-    company = story.companies.pop()
-    phrases = (
-        "Look up the symbol of {company} and tell me its price.",
-        "Find the stock symbol of {company} and check the price.",
-        "Get the symbol for {company}, then show me the stock.",
-        "What does {company} cost? Look up its symbol first.",
-    )
-    story.turn(
-        story.phrase(phrases, company=company),
-        call("get_symbol_by_name", name=company),
-        call("get_stock_info", symbol=result(story.steps, "symbol")),
-    )
+    company, symbol = story.companies.pop(), result(story.steps, "symbol")
+    found = {"price": result(story.steps + 1, "price"), "symbol": symbol}
+    finding, looking = call("get_symbol_by_name", name=company), call("get_stock_info", symbol=symbol)
+    story.add("quote_company", finding, looking, tells=found, company=company)
 
 
 def _buy_company(story: TradeStory) -> None:
-    company, amount, first = story.companies.pop(), amount_of_shares(story.rng), story.steps
-    phrases = (
-        "Look up the symbol of {company}, check its price and buy {amount} shares at that price.",
-        "Find the stock symbol of {company} and buy {amount} shares at the current price.",
-        "Get the symbol for {company}, then buy {amount} shares at its current price.",
-        "Buy {amount} shares of {company} at the current price. Look up its symbol first.",
-    )
-    symbol, price = result(first, "symbol"), result(first + 1, "price")
-    story.turn(
-        story.phrase(phrases, company=company, amount=amount),
-        call("get_symbol_by_name", name=company),
-        call("get_stock_info", symbol=symbol),
-        call("place_order", order_type="Buy", symbol=symbol, price=price, amount=amount),
-    )
+    company, symbol, price = story.companies.pop(), result(story.steps, "symbol"), result(story.steps + 1, "price")
+    amount = draw_order(story, company).amount
+    finding, looking = call("get_symbol_by_name", name=company), call("get_stock_info", symbol=symbol)
+    buying = call("place_order", order_type="Buy", symbol=symbol, price=price, amount=amount)
+    found = {"symbol": symbol, "price": price}
+    story.add("buy_company", finding, looking, buying, names=found, company=company, amount=amount)
 
 
 def _has_company(story: TradeStory) -> bool:

@@ -2,68 +2,43 @@
 
 from typing import Final
 
-from task_generators.families.trading.story import SIDES, TradeStory, amount_of_shares, has_fresh, opening
-from task_generators.writing import words
+from loop.types import From
+from task_generators.families.trading.story import TradeStory, draw_order, has_fresh, opening
 from task_generators.writing.story import Family, Move, call, result
 
 
-def _order(story: TradeStory) -> tuple[str, str, int, float]:
-    side, symbol = story.rng.choice(tuple(SIDES)), story.fresh.pop()
-    return side, symbol, amount_of_shares(story.rng), words.price(story.rng)
-
-
 def _place(story: TradeStory) -> None:
-    side, symbol, amount, price = _order(story)
-    phrases = (
-        "{Side} {amount} shares of {symbol} at {price} dollars each.",
-        "Place an order to {side} {amount} shares of {symbol} at {price}.",
-        "I want to {side} {amount} {symbol} shares at a price of {price}.",
-        "Please {side} {amount} shares of {symbol}, price {price}.",
-    )
-    user = story.phrase(phrases, Side=side, side=SIDES[side], amount=amount, symbol=symbol, price=price)
-    story.placed = story.turn(user, call("place_order", order_type=side, symbol=symbol, price=price, amount=amount))
-    story.shown = False
+    order, number = draw_order(story, story.fresh.pop()), result(story.steps, "order_id")
+    story.placed = story.add("place", order.place(), names={"order": number}, **order.said)
+    story.order, story.shown = order, False
 
 
 def _place_and_show(story: TradeStory) -> None:
-    side, symbol, amount, price = _order(story)
-    phrases = (
-        "{Side} {amount} shares of {symbol} at {price} and show me the order's details.",
-        "Place an order to {side} {amount} {symbol} at {price}, then show me its details.",
-        "Please {side} {amount} shares of {symbol} at {price}. Then get the details of the order.",
-        "{Side} {amount} {symbol} shares, price {price}, and check the details of the new order.",
-    )
+    order, number = draw_order(story, story.fresh.pop()), result(story.steps, "order_id")
     story.placed = story.steps
-    story.turn(
-        story.phrase(phrases, Side=side, side=SIDES[side], amount=amount, symbol=symbol, price=price),
-        call("place_order", order_type=side, symbol=symbol, price=price, amount=amount),
-        call("get_order_details", order_id=result(story.placed, "order_id")),
-    )
-    story.shown = True
+    looking = call("get_order_details", order_id=number)
+    story.add("place_and_show", order.place(), looking, tells=_details(story.steps + 1), **order.said)
+    story.order, story.shown = order, True
 
 
 def _show(story: TradeStory) -> None:
     assert story.placed is not None
-    phrases = (
-        "Show me the details of that order.",
-        "What are the details of this order?",
-        "Get the details of the order I just placed.",
-        "Let me see the details of that order.",
-    )
-    story.turn(story.phrase(phrases), call("get_order_details", order_id=result(story.placed, "order_id")))
+    assert story.order is not None
+    looking = call("get_order_details", order_id=result(story.placed, "order_id"))
+    story.add("show", looking, tells=_details(story.steps), **story.order.said)
     story.shown = True
 
 
 def _cancel(story: TradeStory) -> None:
     assert story.placed is not None
-    phrases = (
-        "Cancel that order.",
-        "I changed my mind, cancel this order.",
-        "Please cancel the order I just placed.",
-        "Cancel it again, that order was a mistake.",
-    )
-    story.turn(story.phrase(phrases), call("cancel_order", order_id=result(story.placed, "order_id")))
+    number = result(story.placed, "order_id")
+    story.add("cancel", call("cancel_order", order_id=number), names={"order": number})
     story.placed = None
+
+
+def _details(step: int) -> dict[str, From]:
+    """What the details of an order are, beside what it is called."""
+    return {name: result(step, name) for name in ("amount", "symbol", "price", "status")}
 
 
 def _is_placed(story: TradeStory) -> bool:

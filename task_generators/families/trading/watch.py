@@ -1,38 +1,28 @@
 """The watch list: which stock is the first or the last, only a result tells."""
 
-from random import Random
 from typing import Final
 
 from task_generators.families.trading.story import TradeStory, has_fresh, opening
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Family, Move, call, result
 
 
-def _opening(rng: Random) -> TradeStory:
+def _opening(rng: Draws) -> TradeStory:
     """The usual market; what is on the list tells one task from another."""
     story = opening(rng)
     story.key = list(story.watched)
     return story
 
 
-def _add(story: TradeStory) -> None:
+def watch(story: TradeStory) -> None:
+    """Ask to watch a stock."""
     symbol = story.fresh.pop()
-    phrases = (
-        "Add {symbol} to my watchlist.",
-        "Put {symbol} on the watchlist.",
-        "I want to watch {symbol}.",
-        "Please add the stock {symbol} to the watchlist.",
-    )
-    story.seen = story.turn(story.phrase(phrases, symbol=symbol), call("add_to_watchlist", stock=symbol))
+    story.seen = story.add("watch", call("add_to_watchlist", stock=symbol), symbol=symbol)
 
 
 def _list(story: TradeStory) -> None:
-    phrases = (
-        "What is on my watchlist?",
-        "Show me my watchlist.",
-        "Which stocks do I watch?",
-        "Let me see the watchlist.",
-    )
-    story.seen = story.turn(story.phrase(phrases), call("get_watchlist"))
+    stocks = result(story.steps, "watchlist")
+    story.seen = story.add("list", call("get_watchlist"), tells={"stocks": stocks})
 
 
 PLACES: Final = {"first": 0, "second": 1, "third": 2}
@@ -43,14 +33,8 @@ def _drop(story: TradeStory) -> None:
     """Remove a place of the list that a result has shown."""
     assert story.seen is not None
     where = _place(story)
-    phrases = (
-        "Remove the {where} one from it.",
-        "Take the {where} stock off the list.",
-        "Now remove the {where} stock from the watchlist.",
-        "I no longer want to watch the {where} one.",
-    )
     symbol = result(story.seen, "watchlist", PLACES[where])
-    story.turn(story.phrase(phrases, where=where), call("remove_stock_from_watchlist", symbol=symbol))
+    story.add("drop", call("remove_stock_from_watchlist", symbol=symbol), names={"symbol": symbol}, where=where)
     story.watched.pop(PLACES[where])
     story.seen = None
 
@@ -58,18 +42,9 @@ def _drop(story: TradeStory) -> None:
 def _list_and_drop(story: TradeStory) -> None:
     """Remove a place of the list, which has to be looked at first."""
     where = _place(story)
-    phrases = (
-        "Open my watchlist and remove the {where} stock.",
-        "Look at my watchlist and remove the {where} stock.",
-        "See what is on my watchlist, then take the {where} stock off it.",
-        "Check the watchlist and drop the {where} stock from it.",
-    )
     symbol = result(story.steps, "watchlist", PLACES[where])
-    story.turn(
-        story.phrase(phrases, where=where),
-        call("get_watchlist"),
-        call("remove_stock_from_watchlist", symbol=symbol),
-    )
+    dropping = call("remove_stock_from_watchlist", symbol=symbol)
+    story.add("list_and_drop", call("get_watchlist"), dropping, names={"symbol": symbol}, where=where)
     story.watched.pop(PLACES[where])
     story.seen = None
 
@@ -91,7 +66,7 @@ WATCH: Final = Family(
     "watch",
     _opening,
     (
-        Move(_add, 1, has_fresh),
+        Move(watch, 1, has_fresh),
         Move(_list, 1, lambda story: story.seen is None),
         Move(_drop, 1, _is_seen, weight=2),
         Move(_list_and_drop, 2, _is_hidden, weight=4),

@@ -1,80 +1,64 @@
 """Fares between cities: the airports that the fare needs come from results."""
 
-from typing import Final
+from typing import Any, Final
 
 from loop.types import From, PlannedCall
 from task_generators.families.travel.story import CLASSES, HUBS, TOWNS, TravelStory, known
-from task_generators.writing import words
 from task_generators.writing.story import Family, Move, call, result
 
 
 def _nearest(story: TravelStory) -> None:
-    city = story.fresh.pop()
-    phrases = (
-        "Which airport is nearest to {city}?",
-        "Find the nearest airport to {city}.",
-        "What is the closest airport to {city}?",
-        "Tell me the airport nearest to {city}.",
-    )
-    step = story.turn(story.phrase(phrases, city=city), call("get_nearest_airport_by_city", location=city))
-    story.airport = step, city
+    city, airport = story.fresh.pop(), result(story.steps, "nearest_airport")
+    story.airport = story.add("nearest", _finding(city), tells={"airport": airport}, city=city), city
 
 
 def _fly_there(story: TravelStory) -> None:
     """Ask for the fare to the airport of the last turn."""
     assert story.airport is not None
     step, _ = story.airport
-    start, seat, day = story.rng.choice(story.spoken), story.rng.choice(CLASSES), words.day(story.rng)
-    phrases = (
-        "How much is a flight from {start} to that airport on {day} in {seat} class?",
-        "What does {seat} class cost from {start} to there on {day}?",
-        "And what is the {seat} fare from {start} to that airport on {day}?",
-        "Get the cost of a flight from {start} to that airport on {day} in {seat} class.",
-    )
-    user = story.phrase(phrases, start=start, day=day, seat=seat)
-    story.turn(user, _cost(start, result(step, "nearest_airport"), day, seat))
+    start, when = story.rng.choice(story.spoken), _when(story)
+    asking = _cost(start, result(step, "nearest_airport"), **when)
+    story.add("fly_there", asking, tells=_told(story.steps), start=start, **when)
     story.airport = None
 
 
 def _fare_to_city(story: TravelStory) -> None:
-    city = _take_town(story)
-    start, seat, day = story.rng.choice(story.spoken), story.rng.choice(CLASSES), words.day(story.rng)
-    phrases = (
-        "What does {seat} class cost from {start} to the airport nearest to {city} on {day}?",
-        "Find the nearest airport to {city} and the {seat} fare from {start} to it on {day}.",
-        "How much is a flight on {day} from {start} to the airport nearest to {city} in {seat} class?",
-        "Get the airport nearest to {city}, then the cost of {seat} class from {start} to it on {day}.",
-    )
-    story.turn(
-        story.phrase(phrases, start=start, city=city, day=day, seat=seat),
-        call("get_nearest_airport_by_city", location=city),
-        _cost(start, result(story.steps, "nearest_airport"), day, seat),
-    )
+    city, airport = _take_town(story), result(story.steps, "nearest_airport")
+    start, when = story.rng.choice(story.spoken), _when(story)
+    tells = {"airport": airport, **_told(story.steps + 1)}
+    asking = _cost(start, airport, **when)
+    story.add("fare_to_city", _finding(city), asking, tells=tells, start=start, city=city, **when)
     story.airport = None
 
 
 def _fare_between_cities(story: TravelStory) -> None:
     city = _take_town(story)
-    start = story.rng.choice(_starts(story, city))
+    start, when = story.rng.choice(_starts(story, city)), _when(story)
     story.fresh.remove(start)
-    seat, day, step = story.rng.choice(CLASSES), words.day(story.rng), story.steps
-    phrases = (
-        "Find the nearest airports to {start} and {city}, then the {seat} fare between them on {day}.",
-        "What does {seat} class cost on {day} from the airport nearest to {start} to the one nearest to {city}?",
-        "Get the airports nearest to {start} and {city}, and the cost of {seat} class from one to the other on {day}.",
-        "How much is {seat} class on {day} from the nearest airport of {start} to the nearest airport of {city}?",
-    )
-    story.turn(
-        story.phrase(phrases, start=start, city=city, day=day, seat=seat),
-        call("get_nearest_airport_by_city", location=start),
-        call("get_nearest_airport_by_city", location=city),
-        _cost(result(step, "nearest_airport"), result(step + 1, "nearest_airport"), day, seat),
+    first, second = result(story.steps, "nearest_airport"), result(story.steps + 1, "nearest_airport")
+    finding = _finding(start), _finding(city)
+    tells = {"first": first, "second": second, **_told(story.steps + 2)}
+    story.add(
+        "fare_between_cities", *finding, _cost(first, second, **when), tells=tells, start=start, city=city, **when
     )
     story.airport = None
 
 
+def _when(story: TravelStory) -> dict[str, Any]:
+    """Draw a day and a class."""
+    return {"day": story.rng.day(), "seat": story.rng.choice(CLASSES)}
+
+
+def _finding(city: str) -> PlannedCall:
+    return call("get_nearest_airport_by_city", location=city)
+
+
 def _cost(start: str | From, end: str | From, day: str, seat: str) -> PlannedCall:
     return call("get_flight_cost", travel_from=start, travel_to=end, travel_date=day, travel_class=seat)
+
+
+def _told(step: int) -> dict[str, From]:
+    return {"fare": result(step, "travel_cost_list", 0)}
 
 
 def _take_town(story: TravelStory) -> str:

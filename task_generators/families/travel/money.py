@@ -3,70 +3,46 @@
 from typing import Final
 
 from loop.types import From, PlannedCall
-from task_generators.families.travel.story import CURRENCIES, TravelStory, draw_trip, known
-from task_generators.writing import words
+from task_generators.families.travel.budget import ask_fare
+from task_generators.families.travel.story import ALL_MONEYS, CURRENCIES, MONEYS, TravelStory, draw_trip, known
 from task_generators.writing.story import Family, Move, call, result
 
 
 def _convert(story: TravelStory) -> None:
-    amount, currency = story.rng.randrange(20, 5000), story.rng.choice(tuple(CURRENCIES))
-    phrases = (
-        "How much is {amount} US dollars in {currency}?",
-        "Convert {amount} US dollars to {currency}.",
-        "Change {amount} US dollars into {currency}.",
-        "What are {amount} US dollars worth in {currency}?",
-    )
-    user = story.phrase(phrases, amount=amount, currency=currency)
-    story.turn(user, _exchange(CURRENCIES[currency], amount))
+    amount, currency = story.rng.number(20, 5000), story.rng.one(MONEYS)
+    converting = exchange(currency, amount)
+    story.add("convert", converting, tells=exchanged(story.steps), amount=amount, currency=currency)
     story.fare = None
 
 
 def _fare(story: TravelStory) -> None:
-    trip = draw_trip(story.rng)
-    phrases = (
-        "What does a flight from {start} to {end} on {day} in {seat} class cost?",
-        "How much is {seat} class from {start} to {end} on {day}?",
-        "Get the {seat} fare from {start} to {end} on {day}.",
-        "Check the price of {seat} class from {start} to {end} on {day}.",
-    )
-    user = story.phrase(phrases, **trip.words)
-    story.fare = story.turn(user, call("get_flight_cost", **trip.arguments))
-    story.fresh_currencies = words.some(story.rng, tuple(CURRENCIES), 7)
+    ask_fare(story)
+    story.fresh_currencies = story.rng.some(MONEYS, ALL_MONEYS)
 
 
 def _convert_it(story: TravelStory) -> None:
     assert story.fare is not None
-    currency = story.fresh_currencies.pop()
-    phrases = (
-        "How much is that fare in {currency}?",
-        "Convert that fare to {currency}.",
-        "What is that fare in {currency}?",
-        "And what is it in {currency}?",
-    )
-    fare = result(story.fare, "travel_cost_list", 0)
-    story.turn(story.phrase(phrases, currency=currency), _exchange(CURRENCIES[currency], fare))
+    currency, fare = story.fresh_currencies.pop(), result(story.fare, "travel_cost_list", 0)
+    story.add("convert_fare", exchange(currency, fare), tells=exchanged(story.steps), currency=currency)
 
 
 def _fare_in(story: TravelStory) -> None:
-    trip = draw_trip(story.rng)
-    story.fresh_currencies = words.some(story.rng, tuple(CURRENCIES), 7)
-    currency = story.fresh_currencies.pop()
-    phrases = (
-        "What does {seat} class from {start} to {end} on {day} cost in {currency}?",
-        "Get the {seat} fare from {start} to {end} on {day} and convert it to {currency}.",
-        "How much is {seat} class from {start} to {end} on {day}, in {currency}?",
-        "Check the {seat} fare from {start} to {end} on {day}, then change it to {currency}.",
-    )
-    story.fare = story.steps
-    story.turn(
-        story.phrase(phrases, currency=currency, **trip.words),
-        call("get_flight_cost", **trip.arguments),
-        _exchange(CURRENCIES[currency], result(story.fare, "travel_cost_list", 0)),
-    )
+    trip, fare = draw_trip(story.rng), result(story.steps, "travel_cost_list", 0)
+    story.fresh_currencies = story.rng.some(MONEYS, ALL_MONEYS)
+    currency, story.fare = story.fresh_currencies.pop(), story.steps
+    steps = call("get_flight_cost", **trip.arguments), exchange(currency, fare)
+    tells = {**exchanged(story.steps + 1), "fare": fare}
+    story.add("fare_in", *steps, tells=tells, currency=currency, **trip.said)
 
 
-def _exchange(currency: str, value: int | From) -> PlannedCall:
-    return call("compute_exchange_rate", base_currency="USD", target_currency=currency, value=value)
+def exchange(currency: str, value: int | From) -> PlannedCall:
+    """Plan a conversion from US dollars."""
+    return call("compute_exchange_rate", base_currency="USD", target_currency=CURRENCIES[currency], value=value)
+
+
+def exchanged(step: int) -> dict[str, From]:
+    """What a conversion tells."""
+    return {"value": result(step, "exchanged_value")}
 
 
 SPARE: Final = 3

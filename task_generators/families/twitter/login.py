@@ -1,6 +1,6 @@
 """Logging in before posting."""
 
-from typing import Final
+from typing import Any, Final
 
 from loop.types import PlannedCall
 from task_generators.families.twitter.post import can_comment, post, post_and_comment
@@ -9,28 +9,15 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _log_in(story: TweetStory) -> None:
-    phrases = (
-        "Log me in as {name} with the password {password}.",
-        "I am {name}, my password is {password}. Log me in.",
-        "Please log in as {name}, password {password}.",
-        "Log in with user name {name} and password {password}.",
-    )
-    story.turn(story.phrase(phrases, name=story.me, password=story.password), _login(story))
+    story.add("log_in", _login(story), name=story.me, password=story.password)
     story.logged_in = True
 
 
 def _log_in_and_post(story: TweetStory) -> None:
     text = draw_text(story)
-    phrases = (
-        'Log in as {name} with the password {password} and post the tweet "{text}"',
-        'I am {name}, password {password}. Log me in and tweet "{text}"',
-        'Please log in as {name}, password {password}, then post "{text}"',
-        'Log in with user name {name} and password {password}. Then tweet "{text}"',
-    )
-    user = story.phrase(phrases, name=story.me, password=story.password, text=text)
-    story.turn(user, _login(story), posting(text))
-    story.tweet, story.retweeted = result(story.steps - 1, "id"), True
-    story.logged_in = True
+    said: dict[str, Any] = {"name": story.me, "password": story.password, "text": text}
+    step = story.add_both("log_in", "and_post", _login(story), posting(text), **said)
+    story.tweet, story.retweeted, story.logged_in = result(step, "id"), True, True
 
 
 def _login(story: TweetStory) -> PlannedCall:

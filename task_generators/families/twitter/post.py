@@ -5,6 +5,7 @@ from typing import Final
 from task_generators.families.twitter.story import (
     TweetStory,
     comment,
+    commenting,
     draw_text,
     has_tweet,
     inside,
@@ -18,35 +19,26 @@ from task_generators.writing.story import Family, Move, call, result
 def post(story: TweetStory) -> None:
     """Ask for a tweet."""
     text = draw_text(story)
-    phrases = ('Post the tweet "{text}"', 'Tweet "{text}"', 'Please post "{text}"', 'Write a tweet: "{text}"')
-    story.tweet = result(story.turn(story.phrase(phrases, text=text), posting(text)), "id")
-    story.retweeted = True
+    _talk_about_it(story)
+    story.add("post", posting(text), names={"number": story.it}, text=text)
 
 
 def _post_with_tag(story: TweetStory) -> None:
-    text, tag = draw_text(story), f"#{story.rng.choice(words.TOPICS)}"
-    phrases = (
-        'Post the tweet "{text}" with the tag {tag}.',
-        'Tweet "{text}" and tag it {tag}.',
-        'Please post "{text}" under the tag {tag}.',
-        'Write a tweet "{text}" with tag {tag}.',
-    )
-    step = story.turn(story.phrase(phrases, text=text, tag=tag), call("post_tweet", content=text, tags=[tag]))
-    story.tweet, story.retweeted = result(step, "id"), True
+    text, tag = draw_text(story), f"#{story.rng.one(words.TOPICS)}"
+    _talk_about_it(story)
+    story.add("post_with_tag", call("post_tweet", content=text, tags=[tag]), text=text, tag=tag)
 
 
 def post_and_comment(story: TweetStory) -> None:
     """Ask for a tweet and a comment on it."""
     text, remark = draw_text(story), draw_text(story)
-    phrases = (
-        'Post the tweet "{text}" and comment on it with "{remark}"',
-        'Tweet "{text}" and then add the comment "{remark}" to it.',
-        'Please post "{text}" Then comment "{remark}" on that tweet.',
-        'Write a tweet: "{text}" Comment on it: "{remark}"',
-    )
+    _talk_about_it(story)
+    story.add("post_and_comment", posting(text), commenting(story.it, remark), text=text, remark=remark)
+
+
+def _talk_about_it(story: TweetStory) -> None:
+    """The talk is about the tweet that the next step posts."""
     story.tweet, story.retweeted = result(story.steps, "id"), True
-    commenting = call("comment", tweet_id=story.tweet, comment_content=remark)
-    story.turn(story.phrase(phrases, text=text, remark=remark), posting(text), commenting)
 
 
 def can_comment(story: TweetStory) -> bool:
@@ -68,14 +60,7 @@ POST: Final = Family(
 
 def _mention(story: TweetStory) -> None:
     name = f"@{story.strangers.pop()}"
-    phrases = (
-        "Now mention {name} in that tweet.",
-        "Add a mention of {name} to it.",
-        "Mention {name} in the tweet that I just posted.",
-        "That tweet should mention {name} too.",
-    )
-    user = story.phrase(phrases, name=name)
-    story.turn(user, call("mention", tweet_id=story.it, mentioned_usernames=[name]))
+    story.add("mention", call("mention", tweet_id=story.it, mentioned_usernames=[name]), name=name)
 
 
 MENTION: Final = Family(

@@ -1,28 +1,23 @@
 """What the author of a Twitter task keeps in mind: the tweets, who follows whom, and what the talk is about."""
 
 from dataclasses import dataclass, field
-from random import Random
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 
 from loop.types import From, PlannedCall
 from task_generators.writing import words
+from task_generators.writing.draws import Draws
 from task_generators.writing.story import Story, call
 
 BACKEND: Final = "TwitterAPI"
-
-SEARCHABLE: Final = tuple(
-    topic
-    for topic in words.TOPICS
-    if sum(topic in word.lower() for word in (*words.TOPICS, *words.PLACES, *words.NEWS)) == 1
-)
-"""Topics that no other word of a tweet contains."""
 
 
 @dataclass
 class TweetStory(Story):
     """What the author knows of the network by now."""
+
+    words: ClassVar[str] = "twitter"
 
     me: str = ""
     password: str = ""
@@ -50,21 +45,21 @@ class TweetStory(Story):
         return self.tweet
 
 
-def inside(rng: Random) -> TweetStory:
+def inside(rng: Draws) -> TweetStory:
     """A logged-in user who follows five people, and eight tweets by different people about different things."""
     return _opening(rng, logged_in=True)
 
 
-def outside(rng: Random) -> TweetStory:
+def outside(rng: Draws) -> TweetStory:
     """The same before anybody has logged in."""
     return _opening(rng, logged_in=False)
 
 
-def _opening(rng: Random, *, logged_in: bool) -> TweetStory:
-    names = [f"{name.lower()}{rng.randint(10, 99)}" for name in words.some(rng, words.FIRST_NAMES, 24)]
+def _opening(rng: Draws, *, logged_in: bool) -> TweetStory:
+    names = [f"{name.lower()}{rng.randint(10, 99)}" for name in rng.alike(words.FIRST_NAMES, 24)]
     me, authors, following = names[0], names[1:9], names[9:14]
-    password = f"{rng.choice(words.TOPICS)}{rng.randint(10, 99)}"
-    topics, first = words.some(rng, SEARCHABLE, len(authors)), rng.randrange(100, 9000)
+    password = f"{rng.one(words.TOPICS)}{rng.number(10, 99)}"
+    topics, first = rng.some(words.SEARCHABLE, len(authors)), rng.number(100, 9000)
     tweets: dict[str, JsonValue] = {
         str(first + place): {
             "id": first + place,
@@ -101,12 +96,17 @@ def _opening(rng: Random, *, logged_in: bool) -> TweetStory:
 
 def draw_text(story: TweetStory) -> str:
     """Draw what to write. It is about places, so that a search for an old tweet's topic does not find it."""
-    return words.news(story.rng, story.rng.choice(words.PLACES))
+    return words.news(story.rng, story.rng.one(words.PLACES))
 
 
 def posting(text: str) -> PlannedCall:
     """Plan a tweet."""
     return call("post_tweet", content=text)
+
+
+def commenting(tweet: From, text: str) -> PlannedCall:
+    """Plan a comment."""
+    return call("comment", tweet_id=tweet, comment_content=text)
 
 
 def is_inside(story: TweetStory) -> bool:
@@ -121,21 +121,14 @@ def has_tweet(story: TweetStory) -> bool:
 
 def retweet(story: TweetStory) -> None:
     """Ask to retweet what the talk is about."""
-    phrases = ("Retweet it.", "Retweet that tweet.", "Please retweet this tweet.", "Good, retweet that one.")
-    story.turn(story.phrase(phrases), call("retweet", tweet_id=story.it))
+    story.add("retweet", call("retweet", tweet_id=story.it))
     story.retweeted = True
 
 
 def comment(story: TweetStory) -> None:
     """Ask to comment on what the talk is about."""
     text = draw_text(story)
-    phrases = (
-        'Comment on that tweet with "{text}"',
-        'Add the comment "{text}" to it.',
-        'Write "{text}" as a comment on that tweet.',
-        'Comment "{text}" on it.',
-    )
-    story.turn(story.phrase(phrases, text=text), call("comment", tweet_id=story.it, comment_content=text))
+    story.add("comment", commenting(story.it, text), text=text)
 
 
 def can_retweet(story: TweetStory) -> bool:

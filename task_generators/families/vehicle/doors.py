@@ -2,39 +2,45 @@
 
 from typing import Final
 
-from task_generators.families.vehicle.start import climate_and_way
-from task_generators.families.vehicle.story import DOORS, CarStory, navigate, parked, set_climate
+from loop.types import PlannedCall
+from task_generators.families.vehicle.story import (
+    DOORS,
+    CarStory,
+    climate_and_way,
+    draw_climate,
+    navigate,
+    parked,
+    set_climate,
+)
 from task_generators.writing.story import Family, Move, call
 
 SPOKEN: Final = {"driver": "driver", "passenger": "passenger", "rear_left": "rear left", "rear_right": "rear right"}
 
 
 def _lock_one(story: CarStory) -> None:
-    door = story.rng.choice([door for door in DOORS if not story.locked[door]])
-    phrases = (
-        "Lock the {door} door.",
-        "Please lock the {door} door.",
-        "The {door} door should be locked.",
-        "Make sure that the {door} door is locked.",
-    )
-    story.turn(story.phrase(phrases, door=SPOKEN[door]), call("lockDoors", unlock=False, door=[door]))
-    story.locked[door] = True
+    door = _pick(story, locked=False)
+    story.add("lock_one", _turning(door, unlock=False), door=SPOKEN[door])
 
 
 def _unlock_one(story: CarStory) -> None:
-    door = story.rng.choice([door for door in DOORS if story.locked[door]])
-    phrases = ("Unlock the {door} door.", "Open the lock of the {door} door.", "Please unlock the {door} door again.")
-    story.turn(story.phrase(phrases, door=SPOKEN[door]), call("lockDoors", unlock=True, door=[door]))
-    story.locked[door] = False
+    door = _pick(story, locked=True)
+    story.add("unlock_one", _turning(door, unlock=True), door=SPOKEN[door])
 
 
 def _lock_and_climate(story: CarStory) -> None:
-    """Two things at once."""
-    _lock_one(story)
-    set_climate(story)
-    lock, climate = story.turns.pop(-2), story.turns.pop(-1)
-    story.steps -= 2
-    story.turn(f"{lock.user} {climate.user}", *lock.plan, *climate.plan)
+    door, climate = _pick(story, locked=False), draw_climate(story.rng)
+    story.add("lock_and_climate", _turning(door, unlock=False), climate.set, door=SPOKEN[door], **climate.said)
+
+
+def _pick(story: CarStory, *, locked: bool) -> str:
+    """Choose a door that is locked, or is not, and turn its lock."""
+    door = story.rng.choice([door for door in DOORS if story.locked[door] is locked])
+    story.locked[door] = not locked
+    return door
+
+
+def _turning(door: str, *, unlock: bool) -> PlannedCall:
+    return call("lockDoors", unlock=unlock, door=[door])
 
 
 def _has_unlocked(story: CarStory) -> bool:

@@ -7,38 +7,23 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _convert(story: CarStory) -> None:
-    liters = story.rng.randint(3, 18)
-    phrases = (
-        "How many gallons are {liters} liters?",
-        "Convert {liters} liters to gallons.",
-        "What is {liters} liters in gallons?",
-        "I have {liters} liters of fuel. How many gallons is that?",
-    )
-    story.gallons = story.turn(story.phrase(phrases, liters=liters), call("liter_to_gallon", liter=liters))
+    liters, gallons = story.rng.number(3, 18), result(story.steps, "gallon")
+    converting = call("liter_to_gallon", liter=liters)
+    story.gallons = story.add("convert", converting, tells={"gallons": gallons}, liters=liters)
 
 
 def _fill_it(story: CarStory) -> None:
     assert story.gallons is not None
-    phrases = (
-        "Fill that much into the tank.",
-        "Now add that amount to the fuel tank.",
-        "Good, fill the tank with that many gallons.",
-        "Put that amount of fuel into the tank.",
-    )
-    story.turn(story.phrase(phrases), call("fillFuelTank", fuelAmount=result(story.gallons, "gallon")))
+    gallons, level = result(story.gallons, "gallon"), result(story.steps, "fuelLevel")
+    story.add("fill_it", call("fillFuelTank", fuelAmount=gallons), names={"gallons": gallons, "level": level})
     story.gallons = None
 
 
 def _fill(story: CarStory) -> None:
-    liters = story.rng.randint(3, 18)
-    phrases = (
-        "Convert {liters} liters to gallons and fill that into the tank.",
-        "Add {liters} liters of fuel to the tank, which takes gallons.",
-        "Fill the tank with {liters} liters, converted to gallons.",
-        "Find out how many gallons {liters} liters are and put that into the tank.",
-    )
-    filling = call("fillFuelTank", fuelAmount=result(story.steps, "gallon"))
-    story.turn(story.phrase(phrases, liters=liters), call("liter_to_gallon", liter=liters), filling)
+    liters, gallons = story.rng.number(3, 18), result(story.steps, "gallon")
+    names = {"gallons": gallons, "level": result(story.steps + 1, "fuelLevel")}
+    filling = call("fillFuelTank", fuelAmount=gallons)
+    story.add("fill", call("liter_to_gallon", liter=liters), filling, names=names, liters=liters)
     story.gallons = None
 
 

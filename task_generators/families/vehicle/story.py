@@ -1,13 +1,13 @@
 """What the author of a car task keeps in mind: doors, pedal, tank and where to go."""
 
 from dataclasses import dataclass, field
-from random import Random
-from typing import Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import JsonValue
 
-from loop.types import From
+from loop.types import From, PlannedCall
 from task_generators.writing import words
+from task_generators.writing.draws import Draws, Pool
 from task_generators.writing.story import Story, call
 
 BACKEND: Final = "VehicleControlAPI"
@@ -27,12 +27,21 @@ ROADS: Final = (
 )
 """Cities whose distance the backend knows, in either order."""
 
-CITIES: Final = tuple(dict.fromkeys(city for road in ROADS for city in road))
+CITIES: Final = Pool(dict.fromkeys(city for road in ROADS for city in road))
+ASKED: Final = len(CITIES.training)
+"""Cities that one story may ask about."""
+
+STREETS: Final = ("Street", "Road", "Avenue", "Lane", "Square")
+
+NEAR: Final = 0.4
+"""Share of fan speeds that are near the temperature."""
 
 
 @dataclass
 class CarStory(Story):
     """What the author knows of the car by now."""
+
+    words: ClassVar[str] = "vehicle"
 
     locked: dict[str, bool] = field(default_factory=dict)
     pressed: bool = False
@@ -51,7 +60,7 @@ class CarStory(Story):
     """The first of the two steps that told zip codes whose distance nobody knows yet."""
 
 
-def parked(rng: Random) -> CarStory:
+def parked(rng: Draws) -> CarStory:
     """A parked car with a nearly empty tank and its doors unlocked."""
     fuel = rng.randint(1, 4) + rng.choice((0.25, 0.5, 0.75))
     state: dict[str, JsonValue] = {
@@ -72,35 +81,64 @@ def parked(rng: Random) -> CarStory:
         "cruiseStatus": "inactive",
         "destination": "None",
     }
-    roads = [rng.choice((road, road[::-1])) for road in words.some(rng, ROADS, len(ROADS))]
-    cities = words.some(rng, CITIES, len(CITIES))
+    cities = rng.some(CITIES, len(CITIES.all) if rng.suites else ASKED)
+    roads = [rng.choice((road, road[::-1])) for road in ROADS if set(road) <= set(cities)]
+    rng.shuffle(roads)
     return CarStory(rng, {BACKEND: state}, locked=dict.fromkeys(DOORS, False), cities=cities, roads=roads)
+
+
+class Climate(NamedTuple):
+    """A climate that the user asks for."""
+
+    degrees: float
+    fan: int
+    mode: str
+
+    @property
+    def set(self) -> PlannedCall:
+        """Plan it."""
+        degrees, fan, mode = self
+        return call("adjustClimateControl", temperature=degrees, unit="celsius", fanSpeed=fan, mode=mode)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What fills the blanks of a sentence about it."""
+        return self._asdict()
+
+
+def draw_climate(rng: Draws) -> Climate:
+    """Draw a climate, its two numbers often near each other."""
+    degrees = rng.price(16, 28)
+    fan = rng.near(degrees) if rng.random() < NEAR else rng.number(5, 100)
+    return Climate(degrees, fan, rng.choice(("cool", "heat", "defrost", "auto")))
+
+
+def draw_address(rng: Draws) -> str:
+    """Draw an address."""
+    return f"{rng.number(1, 999)} {rng.one(words.PLACES).title()} {rng.choice(STREETS)}"
 
 
 def set_climate(story: CarStory) -> None:
     """Ask for a climate."""
-    degrees = story.rng.randint(16, 28) + story.rng.choice((0.25, 0.5, 0.75))
-    fan, mode = story.rng.randint(5, 100), story.rng.choice(("cool", "heat", "defrost", "auto"))
-    phrases = (
-        "Set the climate to {degrees} celsius, fan speed {fan}, mode {mode}.",
-        "Make it {degrees} degrees celsius with fan speed {fan} in {mode} mode.",
-        "I want {degrees} celsius in {mode} mode, fan speed {fan}.",
-        "Adjust the climate: {degrees} celsius, fan speed {fan}, {mode} mode.",
-    )
-    user = story.phrase(phrases, degrees=degrees, fan=fan, mode=mode)
-    story.turn(user, call("adjustClimateControl", temperature=degrees, unit="celsius", fanSpeed=fan, mode=mode))
+    climate = draw_climate(story.rng)
+    story.add("climate", climate.set, **climate.said)
 
 
 def navigate(story: CarStory) -> None:
     """Ask for navigation to an address."""
-    address = f"{story.rng.randint(1, 999)} {story.rng.choice(words.PLACES).title()} Street"
-    phrases = (
-        "Navigate to {address}.",
-        "Take me to {address}.",
-        "Set the navigation to {address}.",
-        "I want to go to {address}, start the navigation.",
-    )
-    story.turn(story.phrase(phrases, address=address), call("set_navigation", destination=address))
+    address = draw_address(story.rng)
+    story.add("navigate", going(address), address=address)
+
+
+def climate_and_way(story: CarStory) -> None:
+    """Ask for a climate and for a way, in one turn."""
+    climate, address = draw_climate(story.rng), draw_address(story.rng)
+    story.add("climate_and_way", climate.set, going(address), address=address, **climate.said)
+
+
+def going(place: str | From) -> PlannedCall:
+    """Plan the navigation to a place."""
+    return call("set_navigation", destination=place)
 
 
 def fresh_city(story: CarStory) -> str:

@@ -1,11 +1,13 @@
-"""Trips: zip codes, distances and places come from results."""
+"""Trips: zip codes, distances and places come from results. Distances are never trained: a suite's own family."""
 
 from typing import Final
 
+from loop.types import From, PlannedCall
 from task_generators.families.vehicle.story import (
     CarStory,
     fresh_city,
     fresh_road,
+    going,
     has_city,
     has_road,
     navigate,
@@ -16,63 +18,40 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _zip_code(story: CarStory) -> None:
-    city = fresh_city(story)
-    phrases = (
-        "What is the zip code of {city}?",
-        "Look up the zip code of {city}.",
-        "Get the zip code for {city}.",
-        "Find out which zip code {city} has.",
-    )
-    step = story.turn(story.phrase(phrases, city=city), call("get_zipcode_based_on_city", city=city))
-    story.place = result(step, "zipcode")
+    city, story.place = fresh_city(story), result(story.steps, "zipcode")
+    story.add("zip_code", _finding(city), tells={"zip": story.place}, city=city)
 
 
 def _go_there(story: CarStory) -> None:
     assert story.place is not None
-    phrases = ("Navigate there.", "Set the navigation to it.", "Take me there.", "Now start the navigation to that.")
-    story.turn(story.phrase(phrases), call("set_navigation", destination=story.place))
+    story.add("go_there", going(story.place), names={"place": story.place})
     story.place = None
 
 
 def _go_to_city(story: CarStory) -> None:
-    city = fresh_city(story)
-    phrases = (
-        "Look up the zip code of {city} and navigate to it.",
-        "Get the zip code for {city}, then set the navigation to that zip code.",
-        "Navigate to the zip code of {city}.",
-        "Find the zip code of {city} and use it as the destination.",
-    )
-    going = call("set_navigation", destination=result(story.steps, "zipcode"))
-    story.turn(story.phrase(phrases, city=city), call("get_zipcode_based_on_city", city=city), going)
+    city, place = fresh_city(story), result(story.steps, "zipcode")
+    story.add("go_to_city", _finding(city), going(place), names={"place": place}, city=city)
     story.place = None
 
 
 def _find_shop(story: CarStory) -> None:
-    phrases = (
-        "Where is the nearest tire shop?",
-        "Find the nearest tire shop.",
-        "Look for a tire shop close by.",
-        "I need a tire shop. Which one is the nearest?",
-    )
-    story.place = result(story.turn(story.phrase(phrases), call("find_nearest_tire_shop")), "shopLocation")
-    story.shop = True
+    story.place, story.shop = result(story.steps, "shopLocation"), True
+    story.add("find_shop", call("find_nearest_tire_shop"), tells={"place": story.place})
 
 
 def _go_to_shop(story: CarStory) -> None:
-    phrases = (
-        "Find the nearest tire shop and navigate to it.",
-        "Take me to the nearest tire shop.",
-        "Look for the nearest tire shop, then set the navigation to it.",
-        "Navigate to the nearest tire shop.",
-    )
-    going = call("set_navigation", destination=result(story.steps, "shopLocation"))
-    story.turn(story.phrase(phrases), call("find_nearest_tire_shop"), going)
+    place = result(story.steps, "shopLocation")
+    story.add("go_to_shop", call("find_nearest_tire_shop"), going(place), names={"place": place})
     story.shop, story.place = True, None
 
 
 def _forget(story: CarStory) -> None:
     story.place = None
     story.rng.choice((set_climate, navigate))(story)
+
+
+def _finding(city: str) -> PlannedCall:
+    return call("get_zipcode_based_on_city", city=city)
 
 
 def _has_shop(story: CarStory) -> bool:
@@ -95,50 +74,34 @@ NAVIGATE: Final = Family(
 
 def _distance(story: CarStory) -> None:
     start, end = fresh_road(story)
-    phrases = (
-        "How far is it from {start} to {end}?",
-        "Estimate the distance between {start} and {end}.",
-        "What is the distance from {start} to {end}? Use their zip codes.",
-        "Look up the zip codes of {start} and {end} and estimate the distance between them.",
-    )
-    first, second = result(story.steps, "zipcode"), result(story.steps + 1, "zipcode")
+    first, second = _both(story.steps)
+    steps = _finding(start), _finding(end), call("estimate_distance", cityA=first, cityB=second)
+    story.add("distance", *steps, tells=_told(story.steps + 2), start=start, end=end)
     story.distance = None
-    story.turn(
-        story.phrase(phrases, start=start, end=end),
-        call("get_zipcode_based_on_city", city=start),
-        call("get_zipcode_based_on_city", city=end),
-        call("estimate_distance", cityA=first, cityB=second),
-    )
 
 
 def _two_zip_codes(story: CarStory) -> None:
     start, end = fresh_road(story)
-    phrases = (
-        "What are the zip codes of {start} and {end}?",
-        "Look up the zip codes of {start} and {end}.",
-        "Get the zip codes for {start} and {end}.",
-        "Find the zip code of {start} and the one of {end}.",
-    )
-    first = story.steps
-    story.turn(
-        story.phrase(phrases, start=start, end=end),
-        call("get_zipcode_based_on_city", city=start),
-        call("get_zipcode_based_on_city", city=end),
-    )
-    story.distance = first
+    (first, second), story.distance = _both(story.steps), story.steps
+    tells = {"first": first, "second": second}
+    story.add("two_zip_codes", _finding(start), _finding(end), tells=tells, start=start, end=end)
 
 
 def _distance_between(story: CarStory) -> None:
     assert story.distance is not None
-    phrases = (
-        "How far is it between them?",
-        "Estimate the distance between the two.",
-        "And what is the distance between these zip codes?",
-        "Now estimate the distance between those two.",
-    )
-    first, second = result(story.distance, "zipcode"), result(story.distance + 1, "zipcode")
-    story.turn(story.phrase(phrases), call("estimate_distance", cityA=first, cityB=second))
+    first, second = _both(story.distance)
+    asking = call("estimate_distance", cityA=first, cityB=second)
+    story.add("distance_between", asking, tells=_told(story.steps))
     story.distance = None
+
+
+def _both(step: int) -> tuple[From, From]:
+    """The zip codes that two steps tell, this one and the next."""
+    return result(step, "zipcode"), result(step + 1, "zipcode")
+
+
+def _told(step: int) -> dict[str, From]:
+    return {"distance": result(step, "distance")}
 
 
 def _comfort(story: CarStory) -> None:
@@ -155,4 +118,5 @@ TRIP: Final = Family(
         Move(_two_zip_codes, 2, has_road, weight=3),
         Move(_distance, 3, has_road, weight=4),
     ),
+    unseen=True,
 )
