@@ -48,6 +48,8 @@ class Scene(NamedTuple):
     """Of the turn, from 0."""
     played: PlayedTurn
     closing: Closing
+    voice: Closing
+    """The closing without what it quotes of what was said or seen: that is not its own word."""
     ground: Ground
     """What was said and seen up to the closing."""
 
@@ -60,15 +62,6 @@ class Scene(NamedTuple):
     def values(self) -> tuple[JsonValue, ...]:
         """What the closing is to tell."""
         return self.plan.turns[self.number].answer
-
-    @property
-    def voice(self) -> Closing:
-        """The closing without what it quotes of what was said or seen: that is not its own word."""
-        return Closing(text=QUOTED.sub(self._unquoted, self.closing.plain))
-
-    def _unquoted(self, quoted: re.Match[str]) -> str:
-        text = (quoted[1] or quoted[2] or quoted[3] or "").casefold()
-        return "it." if text.strip() in self.ground.text else quoted[0]
 
     @property
     def asked(self) -> str:
@@ -129,9 +122,21 @@ def _fault(task: Task, plan: PlanRun, number: int, played: PlayedTurn, ground: G
         return Fault("empty", "its closing message is empty")
     if len(text) > MAX_TEXT:
         return Fault("long", f"its closing message is longer than {MAX_TEXT} characters")
-    scene = Scene(task, plan, number, played, Closing(text=text), ground)
+    closing = Closing(text=text)
+    scene = Scene(task, plan, number, played, closing, _unquoted(closing, ground), ground)
     fault = JUDGES[scene.turn.intent](scene)
     return fault and fault._replace(detail=f"{fault.detail}: {_shown(text)}")
+
+
+def _unquoted(closing: Closing, ground: Ground) -> Closing:
+    """Put a pronoun where a message quotes what was said or seen."""
+    known = ground.text
+
+    def pronoun(quoted: re.Match[str]) -> str:
+        text = (quoted[1] or quoted[2] or quoted[3] or "").casefold()
+        return "it." if text.strip() in known else quoted[0]
+
+    return Closing(text=QUOTED.sub(pronoun, closing.plain))
 
 
 def _shown(text: str) -> str:

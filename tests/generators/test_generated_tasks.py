@@ -219,7 +219,8 @@ def test_at_least_half_of_the_families_need_values_that_only_a_result_supplies(g
     needing = {
         (arm.backends, arm.family)
         for arm in arms
-        if arm.tier is Tier.HARD and all(_has_reference(generator.make(arm, seed, Split.HELDOUT)) for seed in range(10))
+        if arm.tier is Tier.HARD
+        and sum(_has_reference(generator.make(arm, seed, Split.HELDOUT)) for seed in range(10)) > 7
     }
     assert len(needing) * 2 >= len(families)
 
