@@ -94,4 +94,4 @@ def test_power_counts_the_categories_that_a_retention_gate_judges(rehearsal):
     own = 'gating.gates = [{ use = "retention", settings = { suite = "abstention" } }]\n'
     (rehearsal.home / "loopd.toml").write_text('profile = "quickstart"\n' + own)
     rows = rehearsal.json("gate", "power", "--samples", "1")["rows"]
-    assert {row["part"]: row["tasks"] for row in rows} == {"overall": 40, "ask": 13, "no-tool": 15, "wait": 12}
+    assert {row["part"]: row["tasks"] for row in rows} == {"overall": 270, "ask": 100, "no-tool": 112, "wait": 58}
