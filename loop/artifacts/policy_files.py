@@ -10,6 +10,7 @@ from loop.artifacts import cards
 from loop.artifacts.cards import Report
 from loop.errors import CannotCreate
 from loop.gates.rules import rates
+from loop.runtime.durable import replace_text
 from loop.store import Store
 from loop.types import GateResult, Policy
 
@@ -49,9 +50,7 @@ def write(report: Report, policies: Path) -> Path:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in cards.files(report).items():
-            draft = directory / f".{name}.new"
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(directory / name)
+            replace_text(directory / name, text)
     except OSError as error:
         raise CannotCreate(f"{directory} cannot be written: {error.strerror}") from error
     return directory

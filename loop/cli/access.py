@@ -53,7 +53,7 @@ def reading() -> Iterator[query.Ask]:
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON under a version."""
     if as_json:
-        terminal.say(json.dumps({"schema": "loopd/v1", "rows": list(rows)}, indent=1, default=str))
+        show_json({"rows": list(rows)})
         return
     console, words = Terminal(), [{name: _word(value) for name, value in row.items()} for row in rows]
     wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))

@@ -1,6 +1,5 @@
 """`loopd doctor`: is everything in place? Each check says what was found and, where it is not right, what to type."""
 
-import json
 import platform
 import shutil
 import sqlite3
@@ -15,8 +14,7 @@ import typer
 from rich.text import Text
 
 from loop import config, plugins
-from loop.cli import terminal
-from loop.cli.access import Json
+from loop.cli.access import Json, show
 from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError
 from loop.runtime import gpu, lock, paths, query
@@ -60,9 +58,9 @@ def doctor(*, as_json: Json = False) -> None:
             if not as_json:
                 _print(each)
     if as_json:
-        terminal.say(json.dumps({"schema": "loopd/v1", "rows": [each.model_dump() for each in found]}, indent=1))
+        show([each.model_dump() for each in found], as_json=True)
     if any(each.state == "fail" for each in found):
-        raise CheckNegative("There is something to mend; the lines above say how.")
+        raise CheckNegative("Some checks failed; the lines above say what to do.")
 
 
 def _print(found: Found) -> None:

@@ -54,7 +54,7 @@ def list_(*, as_json: Json = False) -> None:
 def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
     """What a policy is made of, its place, and where its adapter lies."""
     with store() as opened:
-        found = _named(opened, policy)
+        found = opened.policies.find(policy)
         standing = next(standing for each, standing in opened.policies.all() if each.id == found.id)
     told = {"id": found.id, "standing": standing, **found.model_dump(mode="json"), "parent": found.parent}
     told["directory"] = paths.find().adapter(found)
@@ -184,7 +184,7 @@ def propose(
 def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> None:
     """What two policies differ in, and how they compare on every suite that both were measured on."""
     with store() as opened:
-        first, second = _named(opened, one), _named(opened, other)
+        first, second = opened.policies.find(one), opened.policies.find(other)
         fields = [
             {"what": name, first.id[:12]: mine, second.id[:12]: theirs}
             for name, mine in first.model_dump(mode="json").items()
@@ -248,17 +248,7 @@ def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, P
 
 def _find(begins: str) -> Policy:
     with store() as opened:
-        return _named(opened, begins)
-
-
-def _named(opened: Store, begins: str) -> Policy:
-    champion = opened.policies.champion()
-    if begins == "champion" and champion is not None:
-        return champion
-    found = [policy for policy, _ in opened.policies.all() if policy.id.startswith(begins)]
-    if len(found) != 1:
-        raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-    return found[0]
+        return opened.policies.find(begins)
 
 
 def _base(policy: Policy) -> Path:

@@ -1,6 +1,5 @@
 """`loopd status`: what the daemon is doing, or where it stopped."""
 
-import json
 from typing import Any
 
 import typer
@@ -22,8 +21,7 @@ def status(*, as_json: Json = False) -> None:
     now = progress.find(places.run)
     paused = _paused()
     if as_json:
-        told = {"schema": "loopd/v1", "running": now is not None, "paused": list(paused), **_as_json(now)}
-        terminal.say(json.dumps(told, indent=1))
+        access.show_json({"running": now is not None, "paused": list(paused), **_as_json(now)})
     elif now is not None:
         Terminal().print(live.picture(now))
     else:

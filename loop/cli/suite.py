@@ -230,16 +230,15 @@ def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:
 
 
 def _player(loop: parts.Loop, name: str) -> evaluation.Contestant:
-    if name == "champion":
-        return loop.champion
     if name == "stock":
         return loop.stock
     if name in teacher.known() or ":" in name:
         return next((each for each in loop.config.teachers if each.use == name), Teaching(use=name))
-    found = [policy for policy, _ in loop.store.policies.all() if policy.id.startswith(name)]
-    if len(found) != 1:
-        raise NotFound(f"There is no player '{name}'.{nearest(name, ['champion', 'stock', *teacher.known()])}")
-    return found[0]
+    try:
+        return loop.store.policies.find(name)
+    except NotFound as error:
+        known = ["champion", "stock", *teacher.known()]
+        raise NotFound(f"There is no player '{name}'.{nearest(name, known)}") from error
 
 
 def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from loop.proposals import Proposal
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Flaw
 from loop.traces.corrections import accept_feedback
-from loop.types import Arm, ArmKey, Policy, Tier
+from loop.types import Arm, ArmKey, Tier
 from loop.types.record import first_fault
 from task_generators.suites import suite
 
@@ -55,7 +55,7 @@ def _resume(store: Store, arguments: Arguments) -> Answer:
 
 
 def _roll_back(store: Store, arguments: Arguments) -> Answer:
-    earlier = _policy(store, str(arguments["policy"]))
+    earlier = store.policies.find(str(arguments["policy"]))
     promotion = store.promotions.roll_back(earlier.id, str(arguments.get("reason") or "by the operator"))
     store.arms.change(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
@@ -65,28 +65,18 @@ def _promote(store: Store, arguments: Arguments) -> Answer:
     named = arguments.get("gates")
     gates = [str(name) for name in named] if isinstance(named, list) else None
     reason = str(arguments.get("reason") or "by the operator")
-    promotion = store.promotions.promote(_policy(store, str(arguments["policy"])).id, reason, gates)
+    promotion = store.promotions.promote(store.policies.find(str(arguments["policy"])).id, reason, gates)
     store.arms.change(lambda arms: map(inherit, arms.values()))
     return {"champion": promotion.candidate}
 
 
 def _propose(store: Store, arguments: Arguments) -> Answer:
-    like = _policy(store, str(arguments.get("policy") or "champion"))
+    like = store.policies.find(str(arguments.get("policy") or "champion"))
     proposal = Proposal.model_validate(arguments.get("changes") or {})
     changed = proposal.applied(like) if any(proposal.model_dump().values()) else like
     config, seed = str(arguments["config"]), int(str(arguments["seed"]))
     rnd = store.policies.propose(changed, config, seed)
     return {"candidate": changed.id, "round": rnd}
-
-
-def _policy(store: Store, begins: str) -> Policy:
-    champion = store.policies.champion()
-    if begins == "champion" and champion is not None:
-        return champion
-    found = [policy for policy, _ in store.policies.all() if policy.id.startswith(begins)]
-    if len(found) != 1:
-        raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-    return found[0]
 
 
 def _steer(store: Store, arguments: Arguments) -> Answer:

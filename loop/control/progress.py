@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from loop.canonical import parse
 from loop.errors import NotRunning
+from loop.runtime.durable import replace_text
 from loop.types import GateResult, Record, Round, RoundState
 
 FILE: Final = "status.json"
@@ -126,9 +127,7 @@ class Board:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        draft = self._path.with_suffix(".tmp")
-        draft.write_text(self.now.model_dump_json(), encoding="utf-8")
-        draft.replace(self._path)
+        replace_text(self._path, self.now.model_dump_json(), durable=False)
 
 
 def find(run: Path) -> Progress | None:

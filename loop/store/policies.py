@@ -98,6 +98,18 @@ class Policies:
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
         return found
 
+    def find(self, begins: str) -> Policy:
+        """Look a policy up as people name it: `champion`, or the beginning of its id.
+
+        Raises:
+            NotFound: no policy, or more than one, begins so.
+        """
+        champion = self.champion() if begins == "champion" else None
+        found = [champion] if champion else [each for each, _ in self.all() if each.id.startswith(begins)]
+        if len(found) != 1:
+            raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
+        return found[0]
+
     def standing(self, policy_id: str) -> Standing:
         """Tell a policy's place.
 

@@ -4,7 +4,6 @@ Each is a directory of its own, written beside its place and renamed; its manife
 sha256. What does not verify is passed over, so a torn checkpoint costs steps and never the training.
 """
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,10 +13,11 @@ import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.canonical import NotJson, parse
+from loop.runtime.durable import move_into_place, sha256
 from loop.training.masks import Losses
 from loop.training.watch import Watch
 from loop.types import Record
-from loop.weights.adapters import MANIFEST, sync
+from loop.weights.adapters import MANIFEST
 
 ADAPTER: Final = "adapter.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
@@ -42,15 +42,12 @@ def save(scratch: Path, job: str, reached: Reached, model: Any, optimizer: Any) 
     building.mkdir(parents=True)
     mx.save_safetensors(str(building / ADAPTER), dict(tree_flatten(model.trainable_parameters())))
     mx.save_safetensors(str(building / OPTIMIZER), dict(tree_flatten(optimizer.state)))
-    files = {name: _sha256(building / name) for name in (ADAPTER, OPTIMIZER)}
+    files = {name: sha256(building / name) for name in (ADAPTER, OPTIMIZER)}
     manifest = {"job": job, "files": files, "reached": reached.model_dump(mode="json")}
     (building / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    for path in (*sorted(building.iterdir()), building):
-        sync(path)
     target = _place(scratch, reached.step)
     shutil.rmtree(target, ignore_errors=True)
-    building.rename(target)
-    sync(scratch)
+    move_into_place(building, target)
     for old in {*_all(scratch)[:-KEPT]} - {_place(scratch, reached.watch.step)}:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -94,13 +91,8 @@ def _sound(path: Path, job: str) -> Reached | None:
     try:
         manifest = parse((path / MANIFEST).read_bytes())
         assert isinstance(manifest, dict)
-        files = {name: _sha256(path / name) for name in (ADAPTER, OPTIMIZER)}
+        files = {name: sha256(path / name) for name in (ADAPTER, OPTIMIZER)}
         found = Reached.model_validate(manifest["reached"])
         return found if (manifest["job"], manifest["files"]) == (job, files) else None
     except (OSError, NotJson, KeyError, ValueError, AssertionError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ point leaves either the whole directory or a leftover that `collect_garbage` rem
 safetensors' own reader before MLX does: MLX trusts a header whose sizes overflow, and reads out of bounds.
 """
 
-import fcntl
 import hashlib
 import io
 import json
@@ -26,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 
 from loop.canonical import NotJson, canonical, parse
 from loop.errors import CannotCreate, NotFound, Unsafe
+from loop.runtime.durable import move_into_place
 from loop.types import Record
 
 MANIFEST: Final = "MANIFEST.json"
@@ -98,7 +98,6 @@ def publish(directory: Path, models: Path, *, base: str, evidence: Mapping[str, 
         found = inspect(building, base)
         text = canonical(found.model_dump(mode="json")).encode()
         (building / MANIFEST).write_bytes(text)
-        _sync_tree(building)
         name = hashlib.sha256(text).hexdigest()
         target = models / name
         if not target.exists():
@@ -292,26 +291,7 @@ def _parse(text: bytes, path: Path) -> Manifest:
 def _rename(building: Path, target: Path) -> None:
     building.chmod(0o700)
     try:
-        building.rename(target)
+        move_into_place(building, target)
     except OSError:
         if not target.exists():  # else another process published the same bytes first
             raise
-    sync(target.parent)
-
-
-def _sync_tree(directory: Path) -> None:
-    for path in (*sorted(directory.iterdir()), directory):
-        sync(path)
-
-
-def sync(path: Path) -> None:
-    """Make sure that a file or directory is on the disk, and on a Mac not only in the drive's memory."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        full = getattr(fcntl, "F_FULLFSYNC", None)
-        if full is None:
-            os.fsync(handle)
-        else:
-            fcntl.fcntl(handle, full)
-    finally:
-        os.close(handle)

@@ -1,8 +1,6 @@
 """Model directories: published once, whole or not at all, and named by their content."""
 
-import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from typing import Final
 
 from loop.canonical import digest
 from loop.errors import CannotCreate, ConfigError
+from loop.runtime.durable import move_into_place, sha256
 
 MANIFEST: Final = "MANIFEST.json"
 
@@ -30,7 +29,6 @@ def publish(target: Path, fill: Callable[[Path], None], *, source: str) -> Path:
         fill(building)
         manifest = {"source": source, "digest": directory_digest(building), "files": _digests(building)}
         (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        _sync(building)
         _rename(building, target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -50,17 +48,7 @@ def directory_digest(path: Path) -> str:
 
 def _digests(path: Path) -> dict[str, str]:
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {file.relative_to(path).as_posix(): _sha256(file) for file in files}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(directory: Path) -> None:
-    for path in (*directory.rglob("*"), directory):
-        _sync_one(path)
+    return {file.relative_to(path).as_posix(): sha256(file) for file in files}
 
 
 def _rename(building: Path, target: Path) -> None:
@@ -68,17 +56,8 @@ def _rename(building: Path, target: Path) -> None:
     if target.exists() and not (target / MANIFEST).is_file():
         raise CannotCreate(f"{target} exists and is not complete. Move it away and start again.")
     try:
-        building.rename(target)
+        move_into_place(building, target)
     except OSError as error:
         if (target / MANIFEST).is_file():
             return  # another process published the same model first
         raise CannotCreate(f"{target} cannot be written: {error.strerror}") from error
-    _sync_one(target.parent)
-
-
-def _sync_one(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
