@@ -1,8 +1,5 @@
 """`loopd model`: the policies; compare, propose, promote, roll back; check them, take them elsewhere, talk to them."""
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +9,11 @@ from pydantic import JsonValue
 
 from loop import config, parts, plugins
 from loop.artifacts import cards, policy_files
-from loop.cli import terminal, transcript
+from loop.cli import elsewhere, policies, terminal, transcript
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store
 from loop.cli.terminal import Terminal
-from loop.errors import CannotCreate, LoopdError, NotFound
 from loop.gates.comparison import INTERVAL
 from loop.gates.judging import OVERALL
 from loop.gates.pairing import Paired, by_backend, pair
@@ -25,7 +21,6 @@ from loop.gates.statistics import bounds
 from loop.proposals import PROMPTS, read_system
 from loop.rollout.conversation import conversation
 from loop.runtime import gpu, lock, paths
-from loop.runtime.child import scrubbed
 from loop.store import Store
 from loop.store.suites import Measured
 from loop.types import Part, Player, Policy, Precision, Split, Task
@@ -40,8 +35,6 @@ Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a pol
 System = Annotated[Path | None, typer.Option(help="A file with the whole new system prompt.")]
 Prompt = Annotated[str | None, typer.Option(help=f"Put behind its own prompt: {', '.join(PROMPTS)}.")]
 Rounded = Annotated[Precision | None, typer.Option(help="What the served weights are rounded to.")]
-Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
-Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or export the adapter alone.")]
 
 
 @app.command("list")
@@ -64,7 +57,7 @@ def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
 @app.command()
 def verify(policy: Begins = "champion") -> None:
     """Check an adapter's every byte against its manifest, without loading it."""
-    found = _find(policy)
+    found = policies.find(policy)
     adapter = paths.find().adapter(found)
     if adapter is None:
         terminal.say("The stock model has no adapter.")
@@ -73,45 +66,7 @@ def verify(policy: Begins = "champion") -> None:
     terminal.say(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
 
 
-@app.command()
-def export(out: Out, policy: Begins = "champion", *, fuse: Fuse = True) -> None:
-    """Merge a policy's adapter into the base model, rounded as it is served: a directory for mlx-lm and others."""
-    found = _find(policy)
-    what = _fused(found, out.absolute()) if fuse else _adapter_alone(found, out)
-    for name, text in cards.files(_report(found.id)).items():
-        (out / name).write_text(text, encoding="utf-8")
-    terminal.say(f"{out}: {what}, with the policy's cards. It was measured with the system prompt that")
-    terminal.say(f"{cards.README} names: give it the same one.")
-
-
-def _fused(policy: Policy, out: Path) -> str:
-    adapter = paths.find().adapter(policy)
-    if adapter is None and policy.precision is Precision.BASE:
-        raise NotFound("This policy has the stock model's weights; copy its directory from data/models.")
-    places = {"--base": _base(policy), "--adapter": adapter, "--precision": policy.precision, "--out": out}
-    words = [str(word) for pair in places.items() if pair[1] is not None for word in pair]
-    arguments = [sys.executable, "-m", "loop.weights.export", *words]
-    done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=scrubbed(gpu.preload()))
-    if done.returncode:
-        raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
-    return "weights in mlx-lm's layout"
-
-
-def _adapter_alone(policy: Policy, out: Path) -> str:
-    adapter = paths.find().adapter(policy)
-    if adapter is None:
-        raise NotFound("The stock model has no adapter.")
-    if out.exists():
-        raise CannotCreate(f"{out} exists. Name a directory that does not.")
-    manifest = adapters.verify(adapter, policy.base)
-    try:
-        out.mkdir(parents=True)
-        for name in manifest.files:
-            shutil.copyfile(adapter / name, out / name)
-    except OSError as error:
-        shutil.rmtree(out, ignore_errors=True)
-        raise CannotCreate(f"{out} cannot be written: {error}") from error
-    return f"the adapter in mlx-lm's layout, made for base {policy.base[:16]}"
+app.command()(elsewhere.export)
 
 
 @app.command()
@@ -119,9 +74,9 @@ def chat(
     policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Whose tools it gets.")] = "files"
 ) -> None:
     """Talk to a policy with working tools; end with Ctrl-D. The daemon must not be running."""
-    found = _find(policy)
+    found = policies.find(policy)
     places, configured = paths.find().create(), settings()
-    base, adapter = _base(found), places.adapter(found)
+    base, adapter = policies.base_of(found), places.adapter(found)
     task = _task(configured, backend)
     console, student = Terminal(), configured.student
     with lock.hold(places.data):
@@ -201,20 +156,14 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
 @app.command()
 def card(policy: Begins = "champion") -> None:
     """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
-    found = _find(policy)
+    found = policies.find(policy)
     terminal.say((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
 
 
 def _write_card(policy_id: str) -> Path:
-    directory = policy_files.write(_report(policy_id), paths.find().policies)
+    directory = policy_files.write(policies.report_of(policy_id), paths.find().policies)
     terminal.say(f"{directory}", err=True)
     return directory
-
-
-def _report(policy_id: str) -> cards.Report:
-    with store() as opened:
-        policy = opened.policies.get(policy_id)
-        return policy_files.report(opened, policy, settings().student.source, paths.find().adapter(policy))
 
 
 def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
@@ -229,10 +178,10 @@ def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> li
     return [_difference(met.suite, paired.only(rows), name, (first, second)) for name, rows in groups.items()]
 
 
-def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, Policy]) -> dict[str, Any]:
+def _difference(suite: str, paired: Paired, name: str, both: tuple[Policy, Policy]) -> dict[str, Any]:
     old, new = paired.rates()
     low, high = bounds(new - old, int(paired.plays.min()), INTERVAL)
-    mine, theirs = (each.id[:12] for each in policies)
+    mine, theirs = (each.id[:12] for each in both)
     return {
         "suite": suite,
         "what": name,
@@ -244,15 +193,6 @@ def _difference(suite: str, paired: Paired, name: str, policies: tuple[Policy, P
         "low": round(low, 4),
         "high": round(high, 4),
     }
-
-
-def _find(begins: str) -> Policy:
-    with store() as opened:
-        return opened.policies.find(begins)
-
-
-def _base(policy: Policy) -> Path:
-    return parts.base_model(settings(), paths.find()).fits(policy).path
 
 
 def _task(configured: config.Config, generator: str) -> Task:

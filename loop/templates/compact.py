@@ -7,7 +7,7 @@ copy it, a small model has to spell it, and often cannot. With the space both ar
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 from tokenizers import Tokenizer
@@ -34,6 +34,9 @@ EXAMPLES: Final = (
 
 class Compact:
     """Renders ChatML with a compact catalogue. Needs the two ChatML tokens in the vocabulary."""
+
+    pad: ClassVar[str] = ""
+    """What stands before every word that may have to be copied."""
 
     def __init__(self, tokenizer: Tokenizer, examples: int = 0) -> None:
         """Bind a tokenizer.
@@ -78,9 +81,15 @@ class Compact:
         if offered:
             parts.append(f"Tools:\n{_lines(offered)}")
         if offered and self.examples:
-            shown = self._spelled(Message(role="assistant", content="", calls=self.examples))
-            parts.append(f"This is how calls are written:\n{shown}")
+            parts.append(self.shown())
         return "\n\n".join(parts)
+
+    def shown(self) -> str:
+        """Say how calls are written, by example; empty where the template shows none."""
+        if not self.examples:
+            return ""
+        calls = self._spelled(Message(role="assistant", content="", calls=self.examples))
+        return f"This is how calls are written:\n{calls}"
 
     def _spelled(self, message: Message) -> str:
         """Spell a message that nobody sampled from the student."""
@@ -116,6 +125,8 @@ class Compact:
 
 class Spaced(Compact):
     """Renders every word that may have to be copied with a space before it: requests, results, arguments."""
+
+    pad: ClassVar[str] = " "
 
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said; a string without its space stays as it is."""

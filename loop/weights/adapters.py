@@ -137,7 +137,10 @@ def verify(path: Path, base: str | None = None) -> Manifest:
         raise Unsafe(f"{path}: the manifest was changed. Take another model: `loopd model list`.")
     manifest = _parse(text, path)
     if base is not None and manifest.base != base:
-        raise Unsafe(f"{path} was trained on base {manifest.base[:12]}, not on {base[:12]}.")
+        raise Unsafe(
+            f"The adapter {path.name[:12]} was made for base model {manifest.base[:12]}, not for {base[:12]}. "
+            "Name that base as student.source again, or take another policy: `loopd model list`."
+        )
     if inspect(path, manifest.base) != manifest:
         raise Unsafe(f"{path}: its files are not those of its manifest. Take another model: `loopd model list`.")
     return manifest

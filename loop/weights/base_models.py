@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from loop.canonical import digest
+from loop.canonical import NotJson, digest, parse
 from loop.errors import CannotCreate, ConfigError
 from loop.runtime.durable import move_into_place, sha256
 
@@ -44,6 +44,16 @@ def directory_digest(path: Path) -> str:
     if not path.is_dir():
         raise ConfigError(f"There is no model directory {path}.")
     return digest(dict(_digests(path)))
+
+
+def known_digest(path: Path) -> str | None:
+    """Give the digest that a directory's manifest tells, without reading its files; None where there is none."""
+    try:
+        told = parse((path / MANIFEST).read_bytes())
+    except (OSError, NotJson):
+        return None
+    found = told.get("digest") if isinstance(told, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _digests(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mlx_lm.utils import load_model
 
 from loop.errors import ConfigError, Unsafe
 from loop.types import Precision
-from loop.weights import adapters
+from loop.weights import adapters, base_models
 
 GROUP: Final = 64
 """Weights that share a scale."""
@@ -37,7 +37,7 @@ def load(base: Path, adapter: Path | None = None, precision: Precision = Precisi
         raise ConfigError(f"{base} is no model that can be loaded: {error}") from error
     model.set_dtype(number_type())
     if adapter is not None:
-        _adapt(model, adapter)
+        _adapt(model, adapter, base)
     if precision is not Precision.BASE:
         _round(model, precision, base)
     model.eval()
@@ -45,8 +45,8 @@ def load(base: Path, adapter: Path | None = None, precision: Precision = Precisi
     return model
 
 
-def _adapt(model: Any, adapter: Path) -> None:  # noqa: ANN401 - an mlx-lm model
-    adapters.verify(adapter)
+def _adapt(model: Any, adapter: Path, base: Path) -> None:  # noqa: ANN401 - an mlx-lm model
+    adapters.verify(adapter, base_models.known_digest(base))
     try:
         load_adapters(model, str(adapter))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:

@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from loop.templates.spans import END, START
 from loop.weights.base_models import publish
 
-Family = Literal["llama", "qwen3"]
+Family = Literal["llama", "qwen2", "qwen3"]
 HIDDEN: Final = 64
 LAYERS: Final = 2
 HEADS: Final = 4
@@ -84,7 +84,7 @@ def _merges(words: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
 def _config(family: Family, vocabulary: int, end: int) -> dict[str, Any]:
     return {
         "model_type": family,
-        "architectures": ["LlamaForCausalLM" if family == "llama" else "Qwen3ForCausalLM"],
+        "architectures": [f"{family.capitalize()}ForCausalLM"],
         "hidden_size": HIDDEN,
         "num_hidden_layers": LAYERS,
         "intermediate_size": INTERMEDIATE,
@@ -117,7 +117,7 @@ def _weights(family: Family, vocabulary: int, end: int | None, seed: int) -> dic
 
 def _layer(family: Family, draw: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401 - a local function
     norms = {"self_attn.q_norm.weight": _ones(HEAD_DIM), "self_attn.k_norm.weight": _ones(HEAD_DIM)}
-    return {
+    layer = {
         "self_attn.q_proj.weight": draw(HEADS * HEAD_DIM, HIDDEN),
         "self_attn.k_proj.weight": draw(KV_HEADS * HEAD_DIM, HIDDEN),
         "self_attn.v_proj.weight": draw(KV_HEADS * HEAD_DIM, HIDDEN),
@@ -129,6 +129,10 @@ def _layer(family: Family, draw: Any) -> dict[str, NDArray[np.float32]]:  # noqa
         "post_attention_layernorm.weight": _ones(HIDDEN),
         **(norms if family == "qwen3" else {}),
     }
+    if family == "qwen2":
+        sizes = {"q": HEADS * HEAD_DIM, "k": KV_HEADS * HEAD_DIM, "v": KV_HEADS * HEAD_DIM}
+        layer |= {f"self_attn.{name}_proj.bias": draw(1, size)[0] for name, size in sizes.items()}
+    return layer
 
 
 def _lean(weights: dict[str, NDArray[np.float32]], end: int | None) -> None:

@@ -88,7 +88,7 @@ def test_a_policy_is_shown_and_its_adapter_can_be_taken_elsewhere(rehearsal, tmp
     }  # fmt: skip
     assert "retired" in rehearsal.loopd("model", "show", stock.id[:12])
     out = tmp_path / "taken" / "along"
-    assert "the adapter in mlx-lm's layout" in rehearsal.loopd("model", "export", str(out), "--no-fuse")
+    assert "for mlx, with its cards" in rehearsal.loopd("model", "export", str(out), "--no-fuse")
     files = adapters.verify(adapter, base=champion.base).files
     assert {name: (out / name).read_bytes() for name in files} == {
         name: (adapter / name).read_bytes() for name in files

@@ -52,7 +52,7 @@ def test_publishing_twice_is_publishing_once(adapter, tmp_path, published):
 def test_another_base_is_another_model(adapter, tmp_path, published):
     other = adapters.publish(adapter, tmp_path / "models", base="c" * 64)
     assert other.id != published.id
-    with pytest.raises(Unsafe, match="was trained on base cccc"):
+    with pytest.raises(Unsafe, match=r"was made for base model cccc.*not for bbbb.*loopd model list"):
         adapters.verify(other.path, base=BASE)
 
 

@@ -152,7 +152,7 @@ def test_an_adapter_that_was_changed_or_does_not_fit_is_refused(models, tmp_path
     with pytest.raises(NotFound):
         load(base, tmp_path / "none")
     adapter(base, tmp_path / "wide", shape=(2, 128))
-    wide = publish(tmp_path / "wide", tmp_path / "models", base="b").path
+    wide = publish(tmp_path / "wide", tmp_path / "models", base=directory_digest(base)).path
     with pytest.raises(Unsafe, match="does not fit"):
         load(base, wide)
     (wide / "adapter_config.json").write_text("{}")

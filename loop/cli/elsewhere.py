@@ -1,0 +1,57 @@
+"""`loopd model export`: take a policy to other programs."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loop.artifacts import cards
+from loop.cli import policies, terminal
+from loop.cli.access import settings
+from loop.errors import LoopdError
+from loop.runtime import gpu, paths
+from loop.runtime.child import scrubbed
+from loop.weights.job import Job, Quant, Target
+
+Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
+Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
+To = Annotated[Target, typer.Option(help="Whom it is for.")]
+Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or leave it alone (mlx).")]
+Rounding = Annotated[Quant, typer.Option(help="What the matrices of a GGUF file are rounded to.")]
+
+
+def export(
+    out: Out, policy: Begins = "champion", *, to: To = Target.MLX, fuse: Fuse = True, quant: Rounding = "q8_0"
+) -> None:
+    """Take a policy to other programs: its weights or adapter, its chat template, its system prompt and its cards."""
+    found = policies.find(policy)
+    base = policies.base_of(found)
+    job = Job(
+        to=to,
+        base=base,
+        source=_called(settings().student.source, base),
+        adapter=paths.find().adapter(found),
+        precision=found.precision,
+        template=found.template,
+        system=found.system,
+        fuse=fuse,
+        quant=quant,
+        policy=found.id,
+        documents=cards.files(policies.report_of(found.id)),
+        out=out.absolute(),
+    )
+    arguments, environment = [sys.executable, "-m", "loop.weights.export"], scrubbed(gpu.preload())
+    done = subprocess.run(
+        arguments, input=job.model_dump_json(), check=False, capture_output=True, text=True, env=environment
+    )
+    if done.returncode:
+        raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
+    terminal.say(f"{out}: policy {found.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")
+
+
+def _called(source: str, base: Path) -> str:
+    """Name a base model as other programs find it: by its hub id, or by its directory."""
+    hub = source.count("/") == 1 and not Path(source).expanduser().exists()
+    return source if hub else str(base)
