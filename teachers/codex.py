@@ -51,9 +51,9 @@ class Codex(Teacher):
     """Where the private homes lie; None: with loopd's data."""
     compress: bool = True
     """Compress requests. The loopback fake reads them, so tests do not."""
-    step_s: float = Field(default=180.0, gt=0)
+    step_s: float = Field(default=180.0, gt=0, le=86_400)
     """Wall clock of one step, in seconds; use 600 with high effort."""
-    idle_s: int = Field(default=120, ge=1)
+    idle_s: int = Field(default=120, ge=1, le=86_400)
     """Longest silence within an answer, in seconds."""
     patience: Patience = Patience()
 

@@ -38,7 +38,7 @@ class DeepSeek(Teacher):
     effort: Literal["low", "high", "max"] = "high"
     max_tokens: int = Field(default=8192, ge=64)
     """Of one answer, thinking included."""
-    step_s: float = Field(default=620.0, gt=0)
+    step_s: float = Field(default=620.0, gt=0, le=86_400)
     """Deadline of one attempt, in seconds; a request may wait ten minutes for its turn."""
     patience: Patience = Patience(first_wait=2.0)
     prices: Mapping[str, Price] = Field(default_factory=lambda: dict(DEEPSEEK))

@@ -30,9 +30,9 @@ class OpenAICompatible(Teacher):
     """Variable that names a file with the key."""
     max_tokens: int | None = Field(default=4096, ge=64)
     """Of one answer; None leaves it to the server."""
-    step_s: float = Field(default=300.0, gt=0)
+    step_s: float = Field(default=300.0, gt=0, le=86_400)
     """Deadline of one attempt, in seconds."""
-    read_s: float = Field(default=120.0, gt=0)
+    read_s: float = Field(default=120.0, gt=0, le=86_400)
     """Longest silence, in seconds."""
     options: Mapping[str, JsonValue] = {}
     """Further fields of the request: `temperature`, `chat_template_kwargs` and the like."""

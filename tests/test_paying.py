@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from loop import config, daemon, parts
 from loop.cli import main
 from loop.control import progress
-from loop.runtime import paths
+from loop.runtime import log, paths
 from loop.runtime.signals import Stop
 from loop.store import Store
 from loop.testing import FakeGpu
@@ -91,3 +91,18 @@ def test_what_nobody_knows_is_shown_by_the_probe(tmp_path, monkeypatch, api):
     assert all("moon" in row["detail"] and "plays" in row["detail"] for row in told)
     assert "abcdefgh12345678" not in done.output
     assert "\x1b" not in done.output
+
+
+def test_a_key_that_is_given_back_reaches_neither_store_nor_log(tmp_path, monkeypatch, api):
+    key = "sk-fake-0123456789abcdef"
+    (tmp_path / "key").write_text(key)
+    monkeypatch.setenv("PAID_FILE", str(tmp_path / "key"))
+    monkeypatch.setitem(PAID, "key_file_env", "PAID_FILE")
+    api.fail("echo", where="call")
+    log.set_up(tmp_path)
+    live(tmp_path, monkeypatch, api).close()
+    assert any(seen.headers["authorization"] == f"Bearer {key}" for seen in api.seen)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "key"]
+    assert any(path.suffix == ".jsonl" for path in kept)
+    assert any(path.suffix == ".db" for path in kept)
+    assert not [path.name for path in kept if key.encode() in path.read_bytes()]

@@ -7,6 +7,8 @@ that fits a teacher without a price or a limit.
 from abc import abstractmethod
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from loop.types import Chat, Record, Task, Usage
 from teachers.base.finding import Finding
 from teachers.budget.limits import Window
@@ -16,6 +18,8 @@ CHARACTERS_PER_TOKEN = 3.5
 
 class Teacher(Record):
     """A player that knows better, at a price. Fields are settings; none of them is a secret."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     aside: ClassVar[frozenset[str]] = frozenset()
     """Settings that no answer depends on: keys, prices, patience. Scores under other values of all the rest do not

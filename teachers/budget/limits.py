@@ -15,7 +15,7 @@ class Cap(Record):
 
     tokens: int | None = Field(default=None, ge=0)
     requests: int | None = Field(default=None, ge=0)
-    cost: float | None = Field(default=None, ge=0)
+    cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """US dollars."""
 
     def exceeded(self, usage: Usage) -> str | None:

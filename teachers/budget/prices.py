@@ -22,12 +22,12 @@ SATURDAY: Final = 5
 class Price(Record):
     """US dollars for a million tokens."""
 
-    hit: float = Field(ge=0)
+    hit: float = Field(ge=0, allow_inf_nan=False)
     """Prompt tokens that the provider had cached."""
-    miss: float = Field(ge=0)
+    miss: float = Field(ge=0, allow_inf_nan=False)
     """Other prompt tokens."""
-    output: float = Field(ge=0)
-    peak: float = Field(default=1.0, ge=1)
+    output: float = Field(ge=0, allow_inf_nan=False)
+    peak: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     """Factor in the dear hours."""
 
     def of(self, usage: Usage, *, peak: bool) -> float:

@@ -106,7 +106,8 @@ def read_version(text: str) -> tuple[int, int, int]:
     Raises:
         ProviderError: FATAL, it is no version, or an older one than is supported.
     """
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    triple = r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})"
+    found = re.search(rf"codex\S* v?{triple}", text) or re.search(triple, text)  # a wrapper may print a line before
     if found is None:
         raise ProviderError(FailureKind.FATAL, f"'{text[:80].strip()}' names no version of the Codex client.")
     version = (int(found[1]), int(found[2]), int(found[3]))

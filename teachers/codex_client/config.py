@@ -6,6 +6,7 @@ operator's own version against a loopback fake.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
@@ -153,7 +154,8 @@ def listed_models(text: str) -> list[Mapping[str, JsonValue]]:
     Raises:
         ValueError: it is no such list.
     """
-    value = json.loads(text)
+    start = re.search(r"^\s*\{", text, re.MULTILINE)  # a wrapper may print a line before
+    value = json.loads(text[start.start() :] if start else text)
     models = value.get("models") if isinstance(value, dict) else None
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
         raise ValueError("no list of models")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -14,7 +14,7 @@ from teachers.http.wire import Wire
 from teachers.provider.answers import read_calls
 from teachers.provider.complaint import complaint
 from teachers.provider.evidence import evidence
-from teachers.provider.failures import evidence_of
+from teachers.provider.failures import by_text, evidence_of
 from teachers.provider.names import Names
 from teachers.provider.numbers import tokens
 from teachers.provider.retry import AttemptFailed
@@ -22,6 +22,8 @@ from teachers.provider.spoken import spoken
 
 Native = dict[str, Any]
 """A message in the provider's own form."""
+LONGEST_SENTENCE: Final = 1000
+"""Bytes of an answer that is none but a sentence."""
 
 
 def read_json(text: bytes, guess: Usage) -> Native:
@@ -35,9 +37,13 @@ def read_json(text: bytes, guess: Usage) -> Native:
     try:
         answer = parse(text)
     except (NotJson, UnicodeDecodeError) as error:
+        if text.lstrip()[:1] not in {b"{", b"["} and by_text(said := text[:LONGEST_SENTENCE].decode(errors="replace")):
+            return {"error": said}
         raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
     if isinstance(answer, list) and answer:
         answer = answer[0]  # some gateways wrap their errors so
+    if isinstance(answer, str):
+        return {"error": answer}
     return answer if isinstance(answer, dict) else {}
 
 
@@ -50,15 +56,16 @@ def message_in(body: Native, headers: Mapping[str, str], secrets: tuple[str, ...
     choice = _choice(body)
     if (error := error_in(body, choice)) is not None:
         raise failed(evidence_of(error), error, headers, secrets, usage)
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        parts = evidence(", ".join(map(str, choice or body))[:300], secrets) or "nothing"
-        raise AttemptFailed(
-            FailureKind.RETRYABLE, f"the answer holds no message, but {parts}", unknown=True, usage=usage
-        )
-    if fault := unfinished(choice.get("finish_reason"), usage, calls=bool(message.get("tool_calls"))):
-        raise fault
-    return message
+    message, reason = choice.get("message"), choice.get("finish_reason")
+    if isinstance(message, dict):
+        if fault := unfinished(reason, usage, calls=bool(message.get("tool_calls"))):
+            raise fault
+        return message
+    parts = evidence(", ".join(map(str, choice or body))[:300], secrets) or "nothing"
+    missing = AttemptFailed(
+        FailureKind.RETRYABLE, f"the answer holds no message, but {parts}", unknown=True, usage=usage
+    )
+    raise (unfinished(reason, usage, calls=False) if reason is not None else None) or missing
 
 
 def _choice(body: Native) -> Native:

@@ -18,6 +18,8 @@ from loop.types import Call, Catalogue, Message, Tool
 from teachers.provider.complaint import complaint
 from teachers.provider.spoken import spoken
 
+NOTHING = frozenset({"", "null", "none", "undefined", "nil"})
+"""What servers write for no arguments at all."""
 MOST_CALLS = 64
 """Calls in one answer."""
 
@@ -104,10 +106,10 @@ def arguments_of(given: JsonValue, name: str) -> dict[str, JsonValue]:
         ProviderError: BAD_OUTPUT, they are no object.
     """
     for _ in range(2):  # some servers encode the text of an object a second time
-        if not isinstance(given, str) or not given.strip():
+        if not isinstance(given, str) or given.strip().lower() in NOTHING:
             break
         given = _json(given, f"the arguments of {name}")
-    if given is None or given == [] or (isinstance(given, str) and not given.strip()):
+    if given is None or given == [] or (isinstance(given, str) and given.strip().lower() in NOTHING):
         return {}
     if not isinstance(given, dict):
         raise complaint(f"the arguments of {name}: not a JSON object")

@@ -222,7 +222,9 @@ def evidence_of(error: JsonValue, status: int | None = None) -> Evidence:
         said += [inner.get(name) for name in ("code", "type", "status")]
     told = next((found for value in said if (found := _status(value)) is not None), None)
     words = tuple(_word(value) for value in said if isinstance(value, str) and _status(value) is None)
-    return Evidence(status or told, words, _sentence(error))
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None  # what a gateway was told itself
+    return Evidence(status or told, words, " ".join([_sentence(error), *([raw] if isinstance(raw, str) else [])]))
 
 
 def _status(value: JsonValue) -> int | None:

@@ -25,15 +25,15 @@ UNKNOWN: Final = "unknown failure"
 class Patience(Record):
     """How often a step is asked again, by what went wrong, and how long between."""
 
-    retryable: int = Field(default=4, ge=0)
+    retryable: int = Field(default=4, ge=0, le=100)
     """A broken stream, a 5xx, a time-out."""
-    unknown: int = Field(default=2, ge=0)
+    unknown: int = Field(default=2, ge=0, le=100)
     """A failure that no rule knows; after these it is fatal."""
-    bad_output: int = Field(default=2, ge=0)
+    bad_output: int = Field(default=2, ge=0, le=100)
     """An answer that is none; it is asked again with the complaint."""
-    auth: int = Field(default=1, ge=0)
+    auth: int = Field(default=1, ge=0, le=100)
     """Another process may just have refreshed the credential."""
-    first_wait: float = Field(default=1.0, ge=0)
+    first_wait: float = Field(default=1.0, ge=0, le=LONGEST_WAIT)
     """Seconds; doubles each time."""
 
 

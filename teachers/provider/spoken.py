@@ -12,21 +12,29 @@ from typing import Final, NamedTuple
 from teachers.provider.complaint import complaint
 
 THINKING: Final = re.compile(
-    r"<(?P<xml>/?)(?:[a-z]{1,12}:)?(?:think|thinking|thoughts?|reasoning|reflection)>"
+    r"<(?P<xml>/?)(?:[a-z]{1,12}:)?(?:think|thinking|thoughts?|reasoning|reflection|analysis|scratchpad)>"
     r"|\u25c1(?P<kimi>/?)think\u25b7|\[(?P<bracket>/?)THINK\]|<\|(?P<words>begin|end)_of_thought\|>",
     re.IGNORECASE,
 )
 """Begins or ends a thought, in the models' spellings."""
 MARKUP: Final = re.compile(
     r"<[|\uff5c][^<>\n]{1,60}>|<[^<>\n|]{1,60}\|>"  # special tokens of chat templates
-    r"|</?[\w:.-]{0,20}(?:tool|function)[_-]?(?:call|response|result|use|code)s?\b[^<>\n]{0,200}>"
-    r"|<(?:function|parameter)=[^<>\n]{1,200}>|</(?:function|parameter|invoke)>|<invoke\b[^<>\n]{0,200}>|</?arg_(?:key|value)>"
+    r"|</?[\w:.-]{0,20}(?:tool|function)[_-]?(?:call|response|result|request|output|use|code|name)s?\b[^<>\n]{0,200}>"
+    r"|<(?:function|parameter)=[^<>\n]{1,200}>|</?(?:tools?|functions?|parameter|arguments|invoke|observation)>"
+    r"|<invoke\b[^<>\n]{0,200}>|</?arg_(?:key|value)>|\u273fFUNCTION\u273f"
     r"|\[(?:/|END_)?(?:TOOL|AVAILABLE)_[A-Z_]{1,20}\]|```(?:tool|function)_?(?:call|code)s?\b"
     r"|</?(?:start|end)_of_turn>|\[/?INST\]|</s>\s*\Z",
     re.IGNORECASE,
 )
 """What a chat template writes around calls, results and turns, and no user is meant to read."""
 NAMED: Final = r'"(?:name|function|tool|tool_name|action|recipient_name)"\s{0,9}:\s{0,9}"(?:functions\.)?'
+CALL_OBJECT: Final = re.compile(
+    r'\A\W{0,20}(?:json)?\W{0,20}"(?:name|function|tool)"\s{0,9}:\s{0,9}"[\w.-]{1,64}"\s{0,9},\s{0,9}'
+    r'"(?:arguments|parameters)"\s{0,9}:'
+)
+"""A text that begins as a call in JSON, whichever tool it names."""
+HARMONY: Final = re.compile(r"\Aanalysis(?P<thought>.*)assistant\s?final(?P<text>.*)\Z", re.DOTALL)
+"""What is left of gpt-oss' channels where their special tokens were dropped."""
 GIVEN: Final = re.compile(r'"(?:arguments|parameters|args|kwargs|input|action_input|tool_input)"\s{0,9}:')
 
 
@@ -58,6 +66,8 @@ def spoken(content: str, names: Iterable[str]) -> Spoken:
 
 def parted(content: str) -> Spoken:
     """Cut thinking out. Where a template ate the opening mark, all before the closing one was thinking."""
+    if (channels := HARMONY.match(content)) is not None:
+        return Spoken(channels["text"].strip(), channels["thought"].strip())
     said, thought, inside, start = list[str](), list[str](), False, 0
     for mark in THINKING.finditer(content):
         piece, start = content[start : mark.start()], mark.end()
@@ -76,7 +86,7 @@ def parted(content: str) -> Spoken:
 
 def leftover(text: str, names: Iterable[str]) -> str | None:
     """Find the beginning of a call or of other markup in a text; None where there is none."""
-    if mark := MARKUP.search(text):
+    if mark := MARKUP.search(text) or CALL_OBJECT.search(text):
         return mark[0]
     known = tuple(sorted(names))
     if not known:
@@ -98,7 +108,8 @@ def _written(names: tuple[str, ...]) -> re.Pattern[str]:
     """Match a line that is a call: `[weather(city="Oslo")]`, `Action: weather`."""
     tool = "|".join(map(re.escape, names))
     return re.compile(
-        rf"^[\s\[`>*-]{{0,9}}(?:functions\.|print\()?(?:{tool})\((?:\)|\w+\s?=|\{{|\")"
-        rf"|^\s{{0,9}}(?:Action|Tool call|Function call):\s{{0,9}}(?:{tool})\b",
+        rf"^[\s\[`>*-]{{0,9}}(?:functions\.|print\()?(?:{tool})\((?:\)|\w+\s?=|\{{|\"|')"
+        rf"|^\s{{0,9}}(?:Action|Tool|Tool call|Function|Function call|TOOL_CALL):\s{{0,9}}(?:{tool})\b"
+        rf"|^>>>\s?(?:{tool})\b|\bcall:(?:{tool})\{{|\bto=(?:functions\.)?(?:{tool})\b|</?(?:{tool})>",
         re.MULTILINE,
     )

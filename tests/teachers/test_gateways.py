@@ -52,6 +52,30 @@ def test_a_wait_in_the_body_of_a_200_is_waited_for(api, teacher, step):
     assert error.retry_at == pytest.approx(time.time() + 7200, abs=60)
 
 
+RAW = {
+    "a sentence": (b"Too many requests", FailureKind.RETRYABLE),
+    "a sentence about the key": (b"Invalid API key", FailureKind.AUTH),
+    "a sentence in JSON": (b'"Unauthorized"', FailureKind.AUTH),
+    "an error in a list": (b'[{"error": {"code": 401, "message": "x"}}]', FailureKind.AUTH),
+    "half an answer": (b'{"choices": [{"message": {"content": "unauthorized', FailureKind.RETRYABLE),
+    "a page": (b"<html><h1>502 Bad Gateway</h1></html>", FailureKind.RETRYABLE),
+    "a stream": (b'data: {"choices": []}\n\ndata: [DONE]\n\n', FailureKind.FATAL),
+    "no message and a reason": (b'{"choices": [{"message": null, "finish_reason": "error"}]}', FailureKind.RETRYABLE),
+    "what a gateway was told": (
+        b'{"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": "prompt is too long"}}}',
+        FailureKind.BAD_INPUT,
+    ),
+}
+
+
+@pytest.mark.parametrize("row", RAW)
+def test_whatever_a_200_holds_has_its_kind(api, teacher, step, row):
+    body, kind = RAW[row]
+    api.fail("raw", body=body)
+    assert failed(step, teacher(patience=Patience(retryable=0, unknown=0))).kind is kind
+    assert len(api.seen) == 1
+
+
 @pytest.mark.parametrize("echo", ["text", "call", "model"])
 def test_a_key_that_is_given_back_goes_no_further(api, teacher, step, echo):
     api.fail("echo", where=echo)
@@ -82,6 +106,16 @@ NO_CLOSING = [
     "<minimax:tool_call>",
     "<arg_key>city</arg_key>",
     "time_now()",
+    'functools[{"name": "weather", "arguments": {"city": "Oslo"}}]',
+    '{"name": "another_tool", "arguments": {"city": "Oslo"}}',
+    "weather('Oslo')",
+    ">>>weather\n{}",
+    "call:weather{city:Oslo}",
+    "commentary to=functions.weather json{}",
+    "<weather>\n<city>Oslo</city>\n</weather>",
+    "\u273fFUNCTION\u273f: weather",
+    "<tool_request>{}</tool_request>",
+    "Tool: weather",
 ]
 
 
@@ -106,6 +140,9 @@ CLOSINGS = [
     "weather (in Oslo): 3 C",
     "The file holds <b>bold</b> and an arrow ->.",
     'The name is "weather".',
+    '{"city": "Oslo", "celsius": 3}',
+    "ls(1) lists a directory",
+    "analysis of the week: cold",
 ]
 
 
@@ -125,6 +162,8 @@ THOUGHTS = [
     "[THINK]a[/THINK]It is 3 C.",
     "\u25c1think\u25b7a\u25c1/think\u25b7It is 3 C.",
     "<seed:think>a</seed:think>It is 3 C.",
+    "<analysis>a</analysis>It is 3 C.",
+    "analysisThe user wants it.assistantfinalIt is 3 C.",
     '<think>I could call <tool_call>{"name": "weather"}</tool_call></think>It is 3 C.',
     [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "It is 3 C."}],
 ]
@@ -157,7 +196,7 @@ def test_half_a_sentence_is_no_closing_message(api, teacher, step, cut):
     assert error.kind in {FailureKind.RETRYABLE, FailureKind.FATAL}
 
 
-@pytest.mark.parametrize("arguments", ["", "{}", "null", " \n", "[]", None, {}, [], '"{}"', '""'])
+@pytest.mark.parametrize("arguments", ["", "{}", "null", " \n", "[]", None, {}, [], '"{}"', '""', "None", "undefined"])
 def test_a_call_without_arguments_is_one_in_every_spelling(api, chat, asked, tools, arguments):
     request = {"id": "call_1", "type": "function", "function": {"name": "time_now", "arguments": arguments}}
     api.fail("says", times=1, message={"content": None, "tool_calls": [request]})

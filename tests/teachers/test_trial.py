@@ -102,3 +102,17 @@ def test_a_key_in_clear_text_is_warned_of(monkeypatch):
     monkeypatch.setenv("A_KEY", "sk-fake-0123456789abcdef")
     teacher = OpenAICompatible(base_url="http://192.0.2.1/v1", model="m", key_env="A_KEY")
     assert [(finding.name, finding.weight) for finding in teacher.check() if not finding.ok] == [("address", "should")]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"step_s": float("inf")}, {"step_s": float("nan")}, {"patience": {"first_wait": float("inf")}},
+        {"max_tokens": 0}, {"prices": {"x": {"hit": float("inf"), "miss": 1, "output": 1}}},
+        {"patience": {"retryable": 10**9}},
+    ],
+)  # fmt: skip
+def test_a_number_beyond_reason_is_refused_when_the_configuration_is_read(setting):
+    settings = {"base_url": "http://127.0.0.1:1", "model": "m"} | setting
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        plugins.load("teachers", Part(use="openai_compatible", settings=settings))
