@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import structlog
 from pydantic import JsonValue
@@ -52,6 +52,9 @@ class Base(Record):
 
 
 log = structlog.get_logger()
+
+SERVED: Final = ("url", "token_file", "policy")
+"""What a student's player is given beside its sampling, when it is sent to a worker."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         ConfigError: a part, a setting or the model source is not known.
         AlreadyRunning: a daemon with another data directory writes to the same database.
     """
+    _check_player(config)
     with ExitStack() as stack:
         store = stack.enter_context(store or Store.open(config.database or paths.database))
         stack.enter_context(lease.hold(store, paths.data))
@@ -185,6 +189,15 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             store.policies.add(loop.stock, Standing.CHAMPION)
         _check_champion(loop)
         yield loop
+
+
+def _check_player(config: Config) -> None:
+    """Refuse a student's player that no worker could build: it is first built in a play."""
+    part = student_part(config, config.student.temperature)
+    fields = getattr(plugins.find("teachers", part.use), "model_fields", {})
+    for name in (*SERVED, *part.settings):
+        if name not in fields:
+            raise ConfigError(f"student.player: '{part.use}' has no field '{name}', which every student is given.")
 
 
 def _check_champion(loop: Loop) -> None:

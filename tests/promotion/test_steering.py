@@ -3,9 +3,9 @@
 import pytest
 
 from loop import plugins
-from loop.errors import FailureKind, ProviderError
+from loop.errors import ConfigError, FailureKind, ProviderError
 from loop.testing import Apprentice
-from loop.types import Part
+from loop.types import Part, Record
 
 ARM = str(plugins.load("task_generators", Part(use="files")).arms[0])
 
@@ -104,3 +104,28 @@ def test_a_round_in_which_nothing_could_be_played_parks_nothing(rehearsal):
     rehearsal.live(rounds=2)
     with rehearsal.store() as store:
         assert not [*store.events.read(kind="curriculum.parked")]
+
+
+class Unserved(Record):
+    """A player that takes no address."""
+
+    temperature: float = 0
+    top_p: float = 1
+    max_tokens: int = 1
+
+
+@pytest.mark.parametrize(
+    ("player", "said"),
+    [
+        ("my.players:Student", "no module 'my.players'.*PYTHONPATH=DIRECTORY"),
+        ("loop.testing:Nobody", "cannot be loaded"),
+        (f"{__name__}:Unserved", "has no field 'url'"),
+        ("loop.testing:FAKE", "cannot be loaded|has no field"),
+        ("apprentise", "no 'apprentise' in teachers"),
+    ],
+)
+def test_a_students_player_that_no_worker_could_build_is_refused_at_the_start(rehearsal, player, said):
+    told = rehearsal.home / "loopd.toml"
+    told.write_text(told.read_text().replace("loop.testing:Apprentice", player))
+    with pytest.raises(ConfigError, match=said):
+        rehearsal.live(rounds=0)
