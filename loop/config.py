@@ -122,6 +122,13 @@ class Training(Recipe):
     """Settings of `loop.dataset.mix.MixRules`."""
 
 
+class Audit(Record):
+    """How a round's wins are looked at once more before they are learned from."""
+
+    wins: int = Field(default=24, ge=0)
+    """Wins that are drawn, judged again by every checker, and played again in a second world; 0 audits none."""
+
+
 class Plays(Record):
     """Where plays run."""
 
@@ -154,6 +161,7 @@ class Config(Record):
     proposals: tuple[Proposal, ...] = ()
     """Changes of the champion that need no training; each becomes a candidate once."""
     checkers: tuple[Part, ...] = Field(min_length=1)
+    audit: Audit = Audit()
     gating: Gating
     training: Training = Training()
     plays: Plays = Plays()

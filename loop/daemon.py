@@ -10,7 +10,7 @@ import structlog
 
 from loop.parts import Loop
 from loop.runtime import disk
-from loop.stages import checking, collecting, gating, proposing, refreshing, sampling, training
+from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, sampling, training
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
@@ -38,12 +38,13 @@ def collect(loop: Loop, rnd: Round) -> Move:
 
 
 def check(loop: Loop, rnd: Round) -> Move:
-    """Give every trajectory every missing verdict; ask the teachers where the student found no way."""
+    """Give every trajectory every missing verdict; ask the teachers where the student found no way; audit some wins."""
     checking.judge_missing(loop, rnd)
     more = sampling.more(loop, rnd)
     loop.store.plays.owe(rnd, more.tasks, more.plays)
     if loop.store.plays.owed(rnd, Purpose.TRAIN):
         return Move(state=RoundState.COLLECT)
+    auditing.audit(loop, rnd)
     sampling.learn(loop, rnd)
     return Move(state=RoundState.TRAIN)
 

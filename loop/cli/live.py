@@ -86,6 +86,8 @@ def picture(now: Progress) -> RenderableType:
         parts.append(Text.assemble("loss ", (_spark(now.losses), "cyan"), f" {now.losses[-1]:.4f}"))
     if now.student:
         parts.append(Text(f"student: {now.student}", style="dim"))
+    if now.audits:
+        parts.append(Text(f"left out by the audit of wins: {now.audits}", style="yellow"))
     if now.decision:
         parts.append(Text(f"last decision: {now.decision}", style="bold"))
     title = Text(f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}")

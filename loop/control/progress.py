@@ -54,6 +54,8 @@ class Progress(Record):
     gates: tuple[GateResult, ...] = ()
     decision: str = ""
     """The last round's, with its reason."""
+    audits: str = ""
+    """The last win of this round that an audit took out, with its reason."""
     updated: float = 0.0
 
     @property
@@ -101,7 +103,7 @@ class Board:
 
         What was counted for the last round, or for training plays, is not shown beside it.
         """
-        old: dict[str, Any] = {"losses": (), "loss": None} if rnd.state is RoundState.SAMPLE else {}
+        old: dict[str, Any] = {"losses": (), "loss": None, "audits": ""} if rnd.state is RoundState.SAMPLE else {}
         if rnd.state in {RoundState.SAMPLE, RoundState.GATE}:
             old["tallies"] = {}
         begun = {"doing": "", "done": 0, "total": 0, "step_done": 0}

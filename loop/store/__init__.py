@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from loop.store import db
 from loop.store.arms import Arms
+from loop.store.audits import Audits
 from loop.store.corrections import Corrections
 from loop.store.database import Database, now
 from loop.store.datasets import Datasets
@@ -55,6 +56,7 @@ class Store:
         self.suites = Suites(database, self.tasks)
         self.training = Training(database)
         self.trajectories = Trajectories(database, self.tasks)
+        self.audits = Audits(database, self.trajectories)
         self.datasets = Datasets(database, self.trajectories)
         self.plays = Plays(database, self.tasks, self.trajectories, max_attempts)
         self.traces = Traces(database, self.tasks, self.trajectories)

@@ -5,11 +5,12 @@ from itertools import chain
 from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Exists, ScalarSelect, and_, func, or_, select
 
 from loop.errors import NotFound
 from loop.store.database import AnyRow, Database
 from loop.store.rows import Spelled, Values, message_of, spell, trajectory_of
+from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Catalogue as CatalogueRow
 from loop.store.tables import Message as MessageRow
 from loop.store.tables import Prompt, ToolCall
@@ -96,6 +97,13 @@ class Trajectories:
             query = query.where(TrajectoryRow.round >= since)
         found = self._db.paged(query, TrajectoryRow.id, self.accepted_of)
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
+
+    def these(self, ids: Sequence[str]) -> list[Accepted]:
+        """Give trajectories by their ids, in this order."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(TrajectoryRow).where(TrajectoryRow.id.in_(ids))).all()
+            found = {each.id: each for each in self.accepted_of(connection, rows)}
+        return [found[each] for each in ids if each in found]
 
     def asked(self, policy_id: str) -> Iterator[Asked]:
         """Give every turn that a policy's training plays came to, and whether it was right.
@@ -229,9 +237,14 @@ def _first_wrong_turns(connection: Connection, ids: Sequence[str]) -> dict[str, 
 
 
 def passed(required: Required) -> list[ColumnElement[bool]]:
-    """Say, in SQL, that every required checker passed a trajectory at its version."""
+    """Say, in SQL, that every required checker passed a trajectory at its version, and no audit is against it."""
     of = VerdictRow.trajectory == TrajectoryRow.id, VerdictRow.passed == 1
-    return [select(VerdictRow.passed).where(*of, _one(each)).exists() for each in required]
+    return [select(VerdictRow.passed).where(*of, _one(each)).exists() for each in required] + [~refused()]
+
+
+def refused() -> Exists:
+    """Say, in SQL, that an audit found that a win does not hold."""
+    return select(AuditRow.passed).where(AuditRow.trajectory == TrajectoryRow.id, AuditRow.passed == 0).exists()
 
 
 def verdicts_of(checkers: Required) -> ScalarSelect[int]:

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 
 from loop.store.database import Database
 from loop.store.rows import verdict_row
+from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import PlayState, RequiredChecker, TaskBackend
 from loop.store.tables import Task as TaskRow
@@ -119,13 +120,14 @@ class Verdicts:
             ]
 
     def _judged(self, connection: Connection, trajectory_id: str, required: Required | None) -> int | None:
-        """1 where every required checker passed it, 0 where one did not, None where one has not judged yet."""
+        """1 where every required checker passed it, 0 where one or an audit did not, None where one has not judged."""
         rows = connection.execute(GIVEN, {"trajectory": trajectory_id})
         said = {(row.checker, row.version): row.passed for row in rows}
         wanted = frozenset(required or ()) or self._wanted(connection) or frozenset(dict(said.keys()).items())
         if not wanted <= said.keys():
             return None
-        return min((said[each] for each in wanted), default=None)
+        audited = connection.scalar(select(AuditRow.passed).where(AuditRow.trajectory == trajectory_id))
+        return min((*(said[each] for each in wanted), *([] if audited is None else [audited])), default=None)
 
     def _wanted(self, connection: Connection) -> frozenset[tuple[str, int]]:
         if self._required is None:

@@ -9,13 +9,14 @@ What needs more than a key is a trigger: `migrations/versions/0002_refusals.py`.
 from loop.store.tables.base import Table
 from loop.store.tables.learned import Arm, Dataset, DatasetRow, Policy, TrainingStep
 from loop.store.tables.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
-from loop.store.tables.played import Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
+from loop.store.tables.played import Audit, Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.store.tables.running import CallState, Event, Lease, Quota, TeacherCall
 from loop.store.tables.traced import Correction, CorrectionKind, CorrectionScore, Trace
 from loop.store.tables.work import Defect, LeakGroup, Play, PlayState, Replay, Round, Task, TaskBackend
 
 __all__ = [
     "Arm",
+    "Audit",
     "CallState",
     "Catalogue",
     "Correction",

@@ -112,6 +112,20 @@ class Verdict(Table):
     judged: Mapped[Moment]
 
 
+class Audit(Table):
+    """What came of judging a win again, and in a second world. `checker` is the one that it failed."""
+
+    __tablename__ = "audit"
+    __table_args__ = strict(Index(None, "round"), truth("passed"))
+    trajectory: Mapped[str] = mapped_column(ForeignKey("trajectory.id"), primary_key=True)
+    round: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    passed: Mapped[int]
+    checker: Mapped[str | None]
+    version: Mapped[int | None]
+    reason: Mapped[str]
+    audited: Mapped[Moment]
+
+
 class RequiredChecker(Table):
     """The checkers, at their versions, that `trajectory.passed` rests on."""
 
