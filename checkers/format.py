@@ -1,7 +1,11 @@
-"""Format: were the calls in the model's native form, and for tools that were on offer?
+"""Format: is what each message holds exactly what was run and read?
 
-The parser of a player's answers is lenient, and says so: every forgiving rule that was needed is on the message. A
-call that could not be read at all, or that names a tool that was not offered, is a fault.
+A call that could not be read, or that names a tool that was not offered, is a fault. So is whatever a message holds
+besides its calls and its text: half a call, a second one that was not run, a result that the player made up, thinking,
+another speaker's turn. A row teaches all of a message, so that such a play would teach what never happened. The text of
+every message is read once more by the reader of the student's answers, whoever said it and however it was stored.
+
+The reader is lenient, and says so: every forgiving rule that was needed is on the message.
 """
 
 from collections import Counter
@@ -9,18 +13,19 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from checkers.evidence.turns import PlayedTurn, turns_of
-from loop.types import Record, Task, Trajectory, Verdict
+from loop.templates.parse import parse
+from loop.types import Catalogue, Message, Record, Task, Trajectory, Verdict
 
 __all__ = ["Format"]
 
 
 class Format(Record):
-    """Judges how the calls were spelt."""
+    """Judges what the messages hold."""
 
     native_only: bool = False
     """Whether a call that needed a forgiving rule fails the play."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:
@@ -32,7 +37,7 @@ class Format(Record):
         played = turns_of(trajectory)
         said = [step.said for turn in played for step in turn.steps]
         lenient = Counter(rule for message in said for rule in message.leniencies)
-        faults = [*_faults(task, played)]
+        faults = [*_faults(task, played, trajectory.catalogue)]
         if self.native_only and lenient:
             faults.append(f"calls needed {', '.join(sorted(lenient))}")
         clean = sum(not message.leniencies and not message.fault for message in said)
@@ -41,18 +46,26 @@ class Format(Record):
             version=self.version,
             passed=not faults,
             score=clean / len(said) if said else 0.0,
-            reason=faults[0] if faults else "every call could be read",
+            reason=faults[0] if faults else "every message holds what was run and read",
             evidence={"leniencies": dict(lenient), "faults": [*faults[:20]]},
         )
 
 
-def _faults(task: Task, played: Sequence[PlayedTurn]) -> Iterator[str]:
+def _faults(task: Task, played: Sequence[PlayedTurn], catalogue: Catalogue) -> Iterator[str]:
     offered = set(task.tools)
     for number, turn in enumerate(played, start=1):
         offered.update(turn.user.adds)
         for step in turn.steps:
-            if step.said.fault:
-                yield f"turn {number}: {step.said.fault}"
+            if fault := step.said.fault or _left_over(step.said, catalogue):
+                yield f"turn {number}: {fault}"
             yield from (
                 f"turn {number}: {call.name} was not on offer" for call in step.said.calls if call.name not in offered
             )
+
+
+def _left_over(said: Message, catalogue: Catalogue) -> str | None:
+    """Say what the text of a message holds that is no text."""
+    found = parse(said.content, catalogue)
+    if found.calls:
+        return f"{found.calls[0].name} was called in the text, and not run"
+    return found.fault or ("thinking stands in the text" if found.reasoning else None)

@@ -263,12 +263,13 @@ def survive(tmp_path, monkeypatch, moment, every):
     total = commits(undisturbed)
     expected = outcome(undisturbed)
     killed = 0
-    for commit in range(1, total + 1, every):
+    over = total - (moment == "after")  # the last commit gives the lease back: the round is over, and another begins
+    for commit in range(1, over, every):
         root = tmp_path / f"{moment}-{commit}"
         root.mkdir()
         killed += lives(at(root), moment, commit)
         assert outcome(at(root)) == expected, f"killed {moment} commit {commit} of {total}"
-    assert killed >= total // every
+    assert killed >= (over - 1) // every
 
 
 def test_while_a_gate_is_paused_nobody_is_promoted_and_a_resumed_gate_decides(places):
