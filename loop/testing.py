@@ -61,6 +61,8 @@ class Apprentice(Record):
     temperature: float = 0.8
     top_p: float = 1.0
     max_tokens: int = 16
+    constrained: bool = False
+    """Taken and not needed: what it calls was planned with the tools at hand."""
     misses: int = 1000
     """It fails one task in so many even when trained."""
     heeds: str = "plan the whole sequence"
