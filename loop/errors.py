@@ -47,6 +47,12 @@ class NotRunning(LoopdError):
     exit_code = 69
 
 
+class NoAnswer(LoopdError):
+    """A daemon is running on this data and does not answer."""
+
+    exit_code = 75
+
+
 class CannotCreate(LoopdError):
     """A file or directory cannot be written."""
 

@@ -9,7 +9,6 @@ OpenBLAS has to be in LD_PRELOAD before it starts.
 import argparse
 import asyncio
 import contextlib
-import hmac
 import json
 import os
 import socket
@@ -34,6 +33,7 @@ from loop.compute.cpu.denormals import flush_denormals
 from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.errors import LoopdError
 from loop.runtime.child import exit_with_parent
+from loop.runtime.loopback import ADDRESS, Guard, Limits, Settings
 from loop.student.engine import attention
 from loop.student.engine.batching import GIB, Answer, Batching, Engine, Refused
 from loop.student.engine.conversations import Request
@@ -50,14 +50,12 @@ from loop.types import Precision
 from loop.weights import loading
 
 log = structlog.get_logger()
-MAX_BODY: Final = 16 * 2**20
-"""Bytes of one request."""
+LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=3600)
+"""An idle connection stays: closing it races with the play that is about to use it."""
 BUFFERS: Final = 2**29
 """Bytes of freed memory that MLX may keep for reuse."""
 LEAST_ROOM: Final = 4 * GIB
 """Bytes for keys and values at least; on Linux, where only small models are served, no more."""
-KEEP_ALIVE: Final = 3600
-"""Seconds that an idle connection stays: closing it races with the play that is about to use it."""
 GONE: Final = 499
 """Nobody reads this status: the client went away."""
 
@@ -71,12 +69,12 @@ class Endpoint:
     def app(self, token: str) -> ASGIApp:
         """Build the application; every route wants the bearer token."""
         completions = Route("/v1/chat/completions", self.complete, methods=["POST"])
-        return Guard(Starlette(routes=[completions, Route("/v1/stats", self.stats)]), token)
+        return Guard(Starlette(routes=[completions, Route("/v1/stats", self.stats)]), token, LIMITS, _refusal)
 
     async def complete(self, http: HttpRequest) -> Response:
         """Answer one conversation."""
         try:
-            ask = Ask.model_validate_json(await _body(http))
+            ask = Ask.model_validate_json(await http.body())
             request = self._request(ask)
         except (ValidationError, ValueError, LoopdError) as error:
             return _refusal(400, str(error))
@@ -149,29 +147,6 @@ class Later(Response):
         """Send the head, wait, and send the body."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": (await self.answer).body})
-
-
-class Guard:
-    """Lets nobody through who does not know the token."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self.app, self.expected = app, f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
-        given = dict(scope.get("headers", [])).get(b"authorization", b"")
-        known = scope["type"] == "lifespan" or hmac.compare_digest(given, self.expected)
-        await (self.app if known else _refusal(401, "The bearer token is wrong or missing."))(scope, receive, send)
-
-
-async def _body(http: HttpRequest) -> bytes:
-    parts, size = [], 0
-    async for part in http.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise ValueError(f"a request longer than {MAX_BODY} bytes")
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def _unless_left(answering: "asyncio.Task[Response]", leaving: "asyncio.Task[None]") -> Response:
@@ -250,13 +225,10 @@ async def _serve(options: argparse.Namespace) -> int:
 
     service = Service(lambda: _engine(options, renderer), failed=failed)
     app = Endpoint(service, renderer).app(token)
-    config = uvicorn.Config(
-        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(Settings(app, LIMITS))
     service.start()
     engine = await asyncio.wrap_future(service.ready)
-    with contextlib.closing(socket.create_server(("127.0.0.1", options.port))) as listener:
+    with contextlib.closing(socket.create_server((ADDRESS, options.port))) as listener:
         _announce(listener.getsockname()[1], engine.kind, options.max_rows)
         await server.serve(sockets=[listener])
     service.stop()
