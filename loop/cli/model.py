@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from loop import config, parts, plugins
 from loop.artifacts import cards, policy_files
-from loop.cli import elsewhere, policies, terminal, transcript
+from loop.cli import elsewhere, parity, policies, terminal, transcript
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store
@@ -67,6 +67,7 @@ def verify(policy: Begins = "champion") -> None:
 
 
 app.command()(elsewhere.export)
+app.command()(parity.parity)
 
 
 @app.command()

@@ -5,7 +5,7 @@ what a student with the model's own template reads too.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Literal
 
@@ -31,9 +31,20 @@ def tools(told: Sequence[Message], catalogue: Catalogue) -> list[dict[str, JsonV
 
 
 def messages(
-    told: Sequence[Message], catalogue: Catalogue, arguments: Arguments = "object"
+    told: Sequence[Message],
+    catalogue: Catalogue,
+    arguments: Arguments = "object",
+    tell: Callable[[Message, Catalogue], str] | None = None,
 ) -> Iterator[dict[str, JsonValue]]:
-    """Spell a conversation. Calls and the results that answer them are numbered through."""
+    """Spell a conversation. Calls and the results that answer them are numbered through.
+
+    Args:
+        told: the messages.
+        catalogue: every tool of the conversation.
+        arguments: how calls spell theirs.
+        tell: spells the tools that come with a message; as JSON where it is left out.
+    """
+    tell = tell or new_tools
     numbers, waiting = count(1), list[str]()
     for message in told:
         more: dict[str, JsonValue] = {"name": message.name} if message.name else {}
@@ -43,7 +54,7 @@ def messages(
             waiting = [f"call{number:05d}" for _, number in zip(message.calls, numbers, strict=False)]
             named = zip(message.calls, waiting, strict=True)
             more |= {"tool_calls": [_call(call, name, arguments) for call, name in named]} if message.calls else {}
-        yield {"role": message.role, "content": message.content + new_tools(message, catalogue), **more}
+        yield {"role": message.role, "content": message.content + tell(message, catalogue), **more}
 
 
 def new_tools(message: Message, catalogue: Catalogue) -> str:

@@ -76,6 +76,15 @@ class Compact:
         """Give the tools whose schemas calls are held to."""
         return catalogue
 
+    def new_tools(self, message: Message, catalogue: Catalogue) -> str:
+        """Spell the tools that come with a message, to stand behind its text; empty where none comes."""
+        added = [tool for name in message.adds if (tool := catalogue.find(name))]
+        return f"\n\nNew tools:\n{_lines(added)}" if added else ""
+
+    def plain(self, call: Call) -> Call:
+        """Take away what only this template puts into a call that it is to be read without."""
+        return call
+
     def _system(self, prompt: str, offered: Sequence[Tool]) -> str:
         parts = [prompt] if prompt else []
         if offered:
@@ -103,9 +112,9 @@ class Compact:
             yield Span(self._header(), False, index)
             yield from self._said(index, message)
         else:
-            added = [tool for name in message.adds if (tool := catalogue.find(name))]
-            more = f"\n\nNew tools:\n{_lines(added)}" if added else ""
-            yield Span(self._turn(message.role, self._spelled(message) + more), False, index)
+            yield Span(
+                self._turn(message.role, self._spelled(message) + self.new_tools(message, catalogue)), False, index
+            )
 
     def _said(self, index: int, message: Message) -> Iterator[Span]:
         if message.tokens is None:
@@ -131,7 +140,12 @@ class Spaced(Compact):
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the student said; a string without its space stays as it is."""
         parsed = parse(text, catalogue)
-        return parsed.model_copy(update={"calls": _changed(parsed.calls, _unspaced)})
+        return parsed.model_copy(update={"calls": tuple(map(self.plain, parsed.calls))})
+
+    def plain(self, call: Call) -> Call:
+        """Take away the space before each string."""
+        [plain] = _changed([call], _unspaced)
+        return plain
 
     def held(self, catalogue: Catalogue) -> Catalogue:
         """Give the tools with a space before every word that an argument may be."""

@@ -25,7 +25,7 @@ from loop.templates import trial
 from loop.templates.parse import Parsed, parse
 from loop.templates.sandbox import environment
 from loop.templates.spans import Span
-from loop.types import Catalogue, Message
+from loop.types import Call, Catalogue, Message
 
 Json = dict[str, JsonValue]
 MAX_RENDERED: Final = 4_000_000
@@ -103,6 +103,14 @@ class Native:
         parsed = parse(text, catalogue)
         needed = tuple(rule for rule in parsed.leniencies if rule not in self.usual)
         return parsed.model_copy(update={"leniencies": needed})
+
+    def new_tools(self, message: Message, catalogue: Catalogue) -> str:
+        """Spell the tools that come with a message, to stand behind its text; empty where none comes."""
+        return chat_format.new_tools(message, catalogue)
+
+    def plain(self, call: Call) -> Call:
+        """Give a call as it is: a model's own template puts nothing into it."""
+        return call
 
     def held(self, catalogue: Catalogue) -> Catalogue:
         """Give the tools whose schemas calls are held to.

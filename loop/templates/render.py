@@ -26,7 +26,7 @@ from loop.templates.compact import Compact, Spaced
 from loop.templates.native import Native
 from loop.templates.parse import KNOWN, Parsed
 from loop.templates.spans import Span
-from loop.types import Catalogue, Message
+from loop.types import Call, Catalogue, Message
 
 __all__ = ["Renderer", "Span"]
 
@@ -57,6 +57,14 @@ class Template(Protocol):
 
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
         """Read what the assistant said, to these tools. Never raises."""
+        ...
+
+    def new_tools(self, message: Message, catalogue: Catalogue) -> str:
+        """Spell the tools that come with a message, to stand behind its text; empty where none comes."""
+        ...
+
+    def plain(self, call: Call) -> Call:
+        """Take away what only this template puts into a call: so a tool gets it."""
         ...
 
     def held(self, catalogue: Catalogue) -> Catalogue:

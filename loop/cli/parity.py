@@ -1,0 +1,157 @@
+"""`loopd model parity`: does a policy behave in another program as it was measured here?"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import JsonValue
+
+from loop import parts, plugins
+from loop.artifacts import parity as comparing
+from loop.artifacts.parity import Compared, Difference
+from loop.artifacts.runtime import mlx_lm_server
+from loop.cli import policies, terminal
+from loop.cli.access import Json, settings, show, show_json
+from loop.config import Config
+from loop.errors import LoopdError, NotFound
+from loop.rollout.play import play
+from loop.runtime import gpu, lock, paths
+from loop.templates.render import Renderer
+from loop.types import Checker, Part, Play, Policy, Suite, Task, Trajectory
+from task_generators.suites import frozen
+
+PLAYS_AT_ONCE: Final = 4
+SHOWN: Final = 5
+"""Differences that are shown."""
+ELSEWHERE: Final = "loop.artifacts.elsewhere:Elsewhere"
+Target = Annotated[str, typer.Argument(help="An exported directory, or the URL of a server that serves one.")]
+Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
+Named = Annotated[str, typer.Option("--suite", help="Whose tasks are played; `loopd suite list` has them.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many of its tasks.")]
+Model = Annotated[str, typer.Option(help="What the server calls its model.")]
+
+
+def parity(  # noqa: PLR0913 - the options of a command
+    target: Target,
+    policy: Begins = "champion",
+    *,
+    suite: Named = "quick-breadth",
+    limit: Limit = 20,
+    model: Model = "default_model",
+    as_json: Json = False,
+) -> None:
+    """Play the same tasks here and in another program, greedily, and compare prompts, calls and passes.
+
+    Ends with 1 where a prompt differs. The daemon must not be running.
+    """
+    found, configured, places = policies.find(policy), settings(), paths.find().create()
+    base, out = policies.base_of(found), Path(target)
+    url = target if target.startswith(("http://", "https://")) else ""
+    if not url and not out.is_dir():
+        raise NotFound(f"There is no directory {out}. Make one: loopd model export {out}")
+    chosen = frozen.suite(suite)
+    tasks = chosen.tasks[:limit]
+    with lock.hold(places.data):
+        here = _here(found, configured, base, tasks)
+        different = [] if url else _prompts(found, base, out, here)
+        with ExitStack() as stack:
+            address = url or _served(stack, out, places, configured.student.max_tokens)
+            there = _there(found, configured, base, tasks, (address, model)) if address else []
+    passed = _judge(chosen, configured, tasks)
+    plays = [comparing.compare(mine, theirs, passed) for mine, theirs in zip(here, there, strict=False)]
+    _tell(different, plays, as_json=as_json)
+    if any(different):
+        raise LoopdError("Prompts differ elsewhere: what was measured here does not hold there.")
+
+
+def _here(policy: Policy, configured: Config, base: Path, tasks: Sequence[Task]) -> list[Trajectory]:
+    places = paths.find()
+    lease = gpu.Gpu(places.run, places.logs, places.scratch)
+    with lease.serving(
+        base, template=policy.template, adapter=places.adapter(policy), precision=policy.precision,
+        max_rows=configured.student.max_rows,
+    ) as served:  # fmt: skip
+        part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, policy.id)
+        return _played(part, policy, configured, tasks)
+
+
+def _served(stack: ExitStack, out: Path, places: paths.Paths, max_tokens: int) -> str:
+    """Start what serves the directory; empty where nothing here does, so that prompts alone are compared."""
+    try:
+        return stack.enter_context(mlx_lm_server(out, places, max_tokens))
+    except NotFound as unserved:
+        terminal.say(f"{unserved}", err=True)
+        return ""
+
+
+def _there(
+    policy: Policy, configured: Config, base: Path, tasks: Sequence[Task], server: tuple[str, str]
+) -> list[Trajectory]:
+    told: dict[str, JsonValue] = {
+        "url": server[0],
+        "model": server[1],
+        "base": str(base),
+        "template": policy.template,
+        "system": policy.system,
+        "max_tokens": configured.student.max_tokens,
+    }
+    return _played(Part(use=ELSEWHERE, settings=told), policy, configured, tasks)
+
+
+def _played(player: Part, policy: Policy, configured: Config, tasks: Sequence[Task]) -> list[Trajectory]:
+    jobs = [
+        Play(id=task.id, round=0, task=task, player=player, player_name="student", policy=policy.id,
+             rule=configured.rule, system=policy.system)
+        for task in tasks
+    ]  # fmt: skip
+    with ThreadPoolExecutor(PLAYS_AT_ONCE) as pool:
+        return [*pool.map(play, jobs)]
+
+
+def _prompts(policy: Policy, base: Path, out: Path, plays: Sequence[Trajectory]) -> list[Difference | None]:
+    renderer = Renderer.load(base, policy.template)
+    return [*comparing.prompts(renderer, comparing.engine(out), policy.system, plays)]
+
+
+def _judge(suite: Suite, configured: Config, tasks: Sequence[Task]) -> Callable[[Trajectory], bool]:
+    configured_checkers: list[Checker] = [plugins.load("checkers", part) for part in configured.checkers]
+    checkers, known = plugins.judges_of(suite, configured_checkers), {task.id: task for task in tasks}
+    return lambda played: all(checker.check(known[played.task], played).passed for checker in checkers)
+
+
+def _tell(different: Sequence[Difference | None], plays: Sequence[Compared], *, as_json: bool) -> None:
+    rows = [*_rows(different, plays)]
+    found = [each for each in different if each is not None]
+    if as_json:
+        show_json({
+            "rows": rows,
+            "prompts": [each.model_dump() for each in found],
+            "plays": [each.model_dump() for each in plays],
+        })  # fmt: skip
+        return
+    show(rows, as_json=False)
+    for each in found[:SHOWN]:
+        terminal.say(f"{each.task[:12]} answer {each.step}, character {each.place}:")
+        terminal.say(f"  here  {each.here!r}")
+        terminal.say(f"  there {each.there!r}")
+    for failed in [each for each in plays if each.failure][:SHOWN]:
+        terminal.say(f"{failed.task[:12]} was not played elsewhere: {failed.failure[:200]}")
+
+
+def _rows(different: Sequence[Difference | None], plays: Sequence[Compared]) -> list[dict[str, Any]]:
+    def row(what: str, same: int, of: int) -> dict[str, Any]:
+        return {"what": what, "count": same, "of": of}
+
+    rows = [row("prompts the same, byte for byte", different.count(None), len(different))] if different else []
+    if plays:
+        rows += [
+            row("plays whose first calls are the same", sum(each.first_same for each in plays), len(plays)),
+            row("plays whose calls are all the same", sum(each.all_same for each in plays), len(plays)),
+            row("passed here", sum(each.passed_here for each in plays), len(plays)),
+            row("passed elsewhere", sum(each.passed_there for each in plays), len(plays)),
+            row("passed in both", sum(each.passed_here and each.passed_there for each in plays), len(plays)),
+        ]
+    return rows
