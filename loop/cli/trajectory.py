@@ -1,19 +1,72 @@
 """`loopd trajectory`: single plays."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-from loop.cli import transcript
+from loop.cli import access, terminal, transcript
+from loop.cli.access import Json
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
+from loop.types import Purpose, Tier
+from loop.ui.listing import Found, Outcome, Wanted, find
 
 app = typer.Typer(add_completion=False, help="Single plays.", no_args_is_help=True)
+
+SHORT: Final = 12
+"""Characters of an id that a table shows: `loopd trajectory show` takes them."""
+PATIENCE: Final = 5.0
+"""Seconds that a list looks through older plays before it says how far it came."""
 
 
 @app.callback()
 def trajectory() -> None:
     """Single plays."""
+
+
+@app.command("list")
+def list_plays(  # noqa: PLR0913 - one option a filter
+    *,
+    backend: Annotated[str, typer.Option(help="A backend that its task uses.")] = "",
+    family: Annotated[str, typer.Option(help="Its task's family.")] = "",
+    tier: Annotated[Tier | None, typer.Option(help="Its task's tier.")] = None,
+    verdict: Annotated[Outcome | None, typer.Option(help="What the required checkers made of it.")] = None,
+    failed: Annotated[str, typer.Option(metavar="CHECKER", help="A checker that failed it.")] = "",
+    player: Annotated[str, typer.Option(help="student, or a teacher's name.")] = "",
+    policy: Annotated[str, typer.Option(help="The beginning of a policy's id.")] = "",
+    rnd: Annotated[int | None, typer.Option("--round", min=0, help="The round that owed it.")] = None,
+    purpose: Annotated[Purpose | None, typer.Option(help="Played for training, or at a gate.")] = None,
+    suite: Annotated[str, typer.Option(help="The suite that it was played on.")] = "",
+    task: Annotated[str, typer.Option(help="The beginning of a task's id.")] = "",
+    words: Annotated[str, typer.Option(help="What a message or an argument of a call contains.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Plays a page.")] = 25,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on after an earlier page.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List plays, the newest first. Several filters must all fit."""
+    given = {"backend": backend, "family": family, "tier": tier, "verdict": verdict, "failed": failed, "player": player}
+    more = {"policy": policy, "round": rnd, "purpose": purpose, "suite": suite, "task": task, "words": words}
+    with access.reading() as ask:
+        page = find(ask, Wanted.model_validate({**given, **more}), after=after, limit=limit, seconds=PATIENCE)
+    if as_json:
+        access.show_json(page.model_dump(mode="json"))
+        return
+    access.show([_row(each) for each in page.rows], as_json=False)
+    if page.next:
+        far = f"Looked back to {page.back_to:%Y-%m-%d %H:%M:%S} UTC. " if page.back_to else ""
+        terminal.say(f"{far}Older ones: add --after {page.next}", err=True)
+
+
+def _row(found: Found) -> dict[str, Any]:
+    """Spell what a person looks for first."""
+    failed = f"failed {', '.join(found.failed)}" if found.failed else "refused"
+    return {
+        "trajectory": found.trajectory[:SHORT],
+        "round": found.round,
+        "player": f"{found.player} {found.policy[:8]}" if found.policy else found.player,
+        "task": f"{found.backends}/{found.family}/{found.tier}",
+        "verdict": {None: "open", True: "accepted", False: failed}[found.accepted],
+    }
 
 
 @app.command()

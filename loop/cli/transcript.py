@@ -1,23 +1,40 @@
 """A play as a person reads it: who said what, what the tools answered, and what the checkers made of it."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from loop.redaction import shown
 from loop.store.trajectories import Shown
-from loop.types import Call, End, Message, Verdict
+from loop.types import End, Message, Verdict
+from loop.ui.reading import Made, made, spoken
 
 STYLES = {"system": "dim", "user": "bold cyan", "assistant": "bold green", "tool": "yellow"}
+ORIGINS = {
+    "user": "cyan",
+    "result": "green",
+    "rule": "green",
+    "carried": "blue",
+    "plan": "magenta",
+    "schema": "dim",
+    "blind": "bold red",
+    "nowhere": "bold red reverse",
+}
+"""How the value of an argument is drawn, by where it came from."""
 LONGEST = 2000
 """Characters of one message that are shown."""
 
 
 def play(shown: Shown) -> RenderableType:
     """Draw one play: heading, conversation, verdicts."""
-    return Group(_heading(shown), *_conversation(shown), "", *map(_verdict, shown.verdicts))
+    return Group(_heading(shown), *_conversation(shown), "", _legend(), *map(_verdict, shown.verdicts))
+
+
+def _legend() -> Text:
+    """Say what the colours of arguments mean."""
+    parts = [Text(f"{source} ", style=style) for source, style in ORIGINS.items()]
+    return Text.assemble(("where arguments came from: ", "dim"), *parts)
 
 
 def _heading(shown: Shown) -> Text:
@@ -30,31 +47,34 @@ def _heading(shown: Shown) -> Text:
 
 def _conversation(shown: Shown) -> Iterator[Text]:
     turn = 0
-    for each in shown.trajectory.messages:
-        if each.role == "user":
-            turn += 1
+    for each in spoken(shown):
+        if each.begins:
+            turn = each.turn
             yield Text(f"\nturn {turn} of {len(shown.task.turns)}", style="dim")
-        yield message(each)
+        yield message(each.message, each.calls)
     if turn < len(shown.task.turns) and shown.trajectory.end is End.CLOSED:
         yield Text("\nnot played on: no other turn could have made it pass", style="dim")
 
 
-def message(said: Message) -> Text:
+def message(said: Message, calls: Sequence[Made] = ()) -> Text:
     """Draw one message: who said it, what, and with which calls."""
     who = shown(said.name) if said.role == "tool" and said.name else said.role
     style = "bold red" if said.ok is False else STYLES[said.role]
-    lines = [*(_clipped(said.content).splitlines()), *map(_call, said.calls)]
-    text = Text.assemble((f"{who:>12}  ", style), f"\n{'':>14}".join(lines))
+    lines = [*map(Text, _clipped(said.content).splitlines()), *map(_call, calls or made(said))]
+    text = Text.assemble((f"{who:>12}  ", style), Text(f"\n{'':>14}").join(lines))
     if said.fault:
-        text.append(f"\n{'':>14}unreadable call: {said.fault}", style="red")
+        text.append(f"\n{'':>14}unreadable call: {shown(said.fault)}", style="red")
     if said.leniencies:
         text.append(f"\n{'':>14}read leniently: {', '.join(said.leniencies)}", style="dim")
     return text
 
 
-def _call(call: Call) -> str:
-    arguments = ", ".join(f"{name}={json.dumps(each, ensure_ascii=False)}" for name, each in call.arguments.items())
-    return _clipped(f"{shown(call.name)}({arguments})")
+def _call(call: Made) -> Text:
+    arguments = [
+        Text.assemble(f"{shown(each.name)}=", (_clipped(each.text), ORIGINS.get(each.source or "", "")))
+        for each in call.arguments
+    ]
+    return Text.assemble(shown(call.tool), "(", Text(", ").join(arguments), ")")
 
 
 def _clipped(content: str) -> str:

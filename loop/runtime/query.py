@@ -6,7 +6,7 @@ No SQLAlchemy here: it takes longer to import than the answer takes.
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -26,11 +26,23 @@ class Answer(NamedTuple):
     more: bool
 
 
+Value = str | int | float | None
+"""What a question mark in a statement may stand for."""
+
+
 class Ask(Protocol):
     """Answer one `select`, `values` or `with`: at most so many rows, and stopped after so many seconds."""
 
-    def __call__(self, statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+    def __call__(
+        self, statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
+    ) -> Answer:
         """Ask.
+
+        Args:
+            statement: one statement; where there are values, a `?` stands for each, and for nothing else.
+            values: what the question marks stand for.
+            rows: at most so many are answered.
+            seconds: after so many it is stopped.
 
         Raises:
             CheckNegative: the database refuses the statement, or it took too long.
@@ -87,10 +99,10 @@ def _reading_sqlite(file: Path) -> Iterator[Ask]:
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_authorizer(_authorize)
 
-        def ask(statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+        def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> Answer:
             connection.set_progress_handler(_deadline(seconds), STEPS)
             try:
-                return _bounded(connection.execute(statement), rows)
+                return _bounded(connection.execute(statement, values), rows)
             except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
                 raise _refused(str(error), seconds) from error
 
@@ -122,14 +134,15 @@ def _reading_postgresql(rest: str) -> Iterator[Ask]:
         raise CannotCreate(redacted(f"database {rest.rpartition('@')[2]}: {error}")) from error
     connection.read_only = True
 
-    def ask(statement: str, *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+    def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+        spelled = statement.replace("%", "%%").replace("?", "%s") if values else statement
         watch = threading.Timer(seconds, connection.cancel_safe)
         watch.start()
         try:
             with connection.transaction(), connection.cursor(name="answer") as cursor:
                 if connection.info.parameter_status("is_superuser") == "on":
                     connection.execute("set local role pg_read_all_data")
-                return _bounded(cursor.execute(statement.encode()), rows)
+                return _bounded(cursor.execute(spelled.encode(), values or None), rows)
         except (psycopg.Error, ValueError) as error:
             raise _refused(str(error), seconds) from error
         finally:

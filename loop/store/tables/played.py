@@ -36,6 +36,7 @@ class Trajectory(Table):
         Index(None, "round", "purpose", "passed", "policy"),
         Index(None, "task"),
         Index(None, "policy"),
+        Index(None, "stored", "id"),
         one_of("ending", End),
         one_of("purpose", Purpose),
         truth("passed"),

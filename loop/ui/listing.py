@@ -1,0 +1,268 @@
+"""Plays that match a filter, the newest first, a page at a time.
+
+A page is bounded in time as well as in rows: where few plays match, it says how far it looked, and the next page goes
+on from there. So it needs no index of words, and no filter makes anybody wait.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import Field
+
+from loop.errors import UsageError
+from loop.runtime.query import Ask, Value
+from loop.types import Purpose, Record, Tier
+
+SECONDS: Final = 0.2
+"""How long one page looks before it says how far it came."""
+STRIDE: Final = 4000
+"""Plays that are looked at in one statement."""
+STRIDE_OF_WORDS: Final = 400
+"""The same where their messages are read too."""
+
+
+class Outcome(StrEnum):
+    """What the checkers made of a play."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    OPEN = "open"
+    """Not judged yet by every required checker."""
+
+
+class Wanted(Record):
+    """Which plays somebody wants to see; an empty field asks for nothing."""
+
+    backend: str = ""
+    family: str = ""
+    tier: Tier | None = None
+    verdict: Outcome | None = None
+    failed: str = ""
+    """Name of a checker that failed it."""
+    player: str = ""
+    policy: str = ""
+    """The beginning of a policy's id."""
+    round: int | None = Field(default=None, ge=0)
+    purpose: Purpose | None = None
+    suite: str = ""
+    task: str = ""
+    """The beginning of a task's id."""
+    words: str = Field(default="", max_length=200)
+    """A text that a message or the arguments of a call contain, in large or small letters."""
+
+
+class Found(Record):
+    """One play of a list."""
+
+    trajectory: str
+    round: int
+    purpose: Purpose
+    player: str
+    policy: str | None
+    backends: str
+    family: str
+    tier: str
+    suite: str | None
+    sample: int
+    task: str
+    accepted: bool | None
+    failed: tuple[str, ...] = ()
+    """Checkers that failed it."""
+    ending: str
+    turns: int
+    calls: int
+    tokens: int
+    """Completion tokens."""
+    seconds: float
+    stored: datetime
+
+
+class Page(Record):
+    """Some plays, and where the next ones are."""
+
+    rows: tuple[Found, ...]
+    next: str | None
+    """The cursor of the next page; None at the end."""
+    back_to: datetime | None
+    """How far back it was looked, where time ended the page; None where the page is full, or everything was seen."""
+
+
+Row = tuple[Any, ...]
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Key = tuple[int, str]
+"""Microseconds since the epoch, and an id: where a play stands in the order."""
+
+COLUMNS: Final = {
+    "stored": "t.stored",
+    "trajectory": "t.id",
+    "round": "t.round",
+    "purpose": "t.purpose",
+    "player": "t.player",
+    "policy": "t.policy",
+    "backends": "k.backends",
+    "family": "k.family",
+    "tier": "k.tier",
+    "suite": "s.name",
+    "sample": "t.sample",
+    "task": "t.task",
+    "accepted": "t.passed",
+    "ending": "t.ending",
+    "turns": "t.turns",
+    "calls": "t.calls",
+    "tokens": "t.completion_tokens",
+    "seconds": "t.seconds",
+}
+SELECTED: Final = ", ".join(COLUMNS.values())
+JOINS: Final = "join task k on k.id = t.task left join suite s on s.id = t.suite"
+ORDER: Final = "order by t.stored desc, t.id desc"
+
+
+def find(ask: Ask, wanted: Wanted, *, after: str | None = None, limit: int = 50, seconds: float = SECONDS) -> Page:
+    """Give the newest plays that are wanted.
+
+    Args:
+        ask: the store.
+        wanted: which ones.
+        after: the cursor of an earlier page.
+        limit: plays of a page.
+        seconds: how long to look, at most twice.
+
+    Raises:
+        UsageError: the cursor is none of ours.
+    """
+    key = _read(after) if after else None
+    conditions, values = _conditions(wanted)
+    end, rows = time.monotonic() + seconds, list[Row]()
+    for start, stop in _strides(ask, wanted, key):
+        inside, bounds = _between(start, stop)
+        where = " and ".join([*inside, *conditions]) or "1 = 1"
+        statement = f"select {SELECTED} from trajectory t {JOINS} where {where} {ORDER} limit ?"  # noqa: S608 - only our own words
+        rows += ask(statement, [*bounds, *values, limit + 1 - len(rows)], rows=limit + 1, seconds=10 * seconds + 1).rows
+        if len(rows) > limit:
+            return Page(rows=_found(ask, rows[:limit]), next=_cursor(rows[limit - 1]), back_to=None)
+        if stop and time.monotonic() > end:
+            return Page(rows=_found(ask, rows), next=f"{stop[0]}-{stop[1]}", back_to=_moment(stop[0]))
+    return Page(rows=_found(ask, rows), next=None, back_to=None)
+
+
+def _strides(ask: Ask, wanted: Wanted, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:
+    """Cut the order of all plays into stretches: after one key, up to another. A round's plays are one stretch."""
+    stride = STRIDE_OF_WORDS if wanted.words else STRIDE
+    if wanted.round is not None and not wanted.words:
+        yield key, None
+        return
+    while True:
+        inside, bounds = _between(key, None)
+        where = f"where {inside[0]}" if inside else ""
+        statement = f"select t.stored, t.id from trajectory t {where} {ORDER} limit 1 offset ?"  # noqa: S608 - only our own words
+        rows = ask(statement, [*bounds, stride - 1]).rows
+        stop = (int(rows[0][0]), str(rows[0][1])) if rows else None
+        yield key, stop
+        if stop is None:
+            return
+        key = stop
+
+
+def _between(start: Key | None, stop: Key | None) -> tuple[list[str], list[Value]]:
+    conditions, values = list[str](), list[Value]()
+    if start:
+        conditions.append("(t.stored, t.id) < (?, ?)")
+        values += start
+    if stop:
+        conditions.append("(t.stored, t.id) >= (?, ?)")
+        values += stop
+    return conditions, values
+
+
+def _conditions(wanted: Wanted) -> tuple[list[str], list[Value]]:
+    """Say in SQL what is wanted."""
+    given = wanted.model_dump(exclude_defaults=True)
+    conditions = [CONDITIONS[name] for name in given]
+    values = [value for name, said in given.items() for value in SPELLED.get(name, _once)(said)]
+    return conditions, values
+
+
+CONDITIONS: Final = {
+    "backend": "exists (select 1 from task_backend b where b.task = t.task and b.backend = ?)",
+    "family": "k.family = ?",
+    "tier": "k.tier = ?",
+    "verdict": "coalesce(t.passed, 2) = ?",
+    "failed": "exists (select 1 from verdict v where v.trajectory = t.id and v.checker = ? and v.passed = 0)",
+    "player": "t.player = ?",
+    "policy": "t.policy >= ? and t.policy < ?",
+    "round": "t.round = ?",
+    "purpose": "t.purpose = ?",
+    "suite": "s.name = ?",
+    "task": "t.task >= ? and t.task < ?",
+    "words": (
+        "(exists (select 1 from message m where m.trajectory = t.id and lower(m.content) like ? escape '\\')"
+        " or exists (select 1 from tool_call c where c.trajectory = t.id"
+        " and (lower(c.arguments) like ? escape '\\' or lower(c.tool) like ? escape '\\')))"
+    ),
+}
+
+
+def _once(said: object) -> list[Value]:
+    return [said if isinstance(said, int) else str(said)]
+
+
+def _beginning(said: object) -> list[Value]:
+    """Bound the ids that begin like this; they are lower-case hexadecimal."""
+    return [str(said), f"{said}g"]
+
+
+def _outcome(said: object) -> list[Value]:
+    return [{Outcome.ACCEPTED: 1, Outcome.REFUSED: 0, Outcome.OPEN: 2}[Outcome(str(said))]]
+
+
+def _phrase(said: object) -> list[Value]:
+    escaped = str(said).lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return [f"%{escaped}%"] * 3
+
+
+SPELLED: Final[dict[str, Callable[[object], list[Value]]]] = {
+    "policy": _beginning,
+    "task": _beginning,
+    "verdict": _outcome,
+    "words": _phrase,
+}
+
+
+def _found(ask: Ask, rows: Sequence[Row]) -> tuple[Found, ...]:
+    against = _against(ask, [str(row[1]) for row in rows])
+    told = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    return tuple(
+        Found.model_validate(
+            {**each, "stored": _moment(each["stored"]), "failed": tuple(against.get(each["trajectory"], ()))}
+        )
+        for each in told
+    )
+
+
+def _against(ask: Ask, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Name the checkers that failed each play."""
+    found = dict[str, list[str]]()
+    if ids:
+        marks = ", ".join("?" * len(ids))
+        statement = f"select distinct trajectory, checker from verdict where passed = 0 and trajectory in ({marks}) order by checker"  # noqa: S608, E501 - question marks
+        for trajectory, checker in ask(statement, ids, rows=100 * len(ids)).rows:
+            found.setdefault(trajectory, []).append(checker)
+    return found
+
+
+def _moment(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _cursor(row: Row) -> str:
+    return f"{row[0]}-{row[1]}"
+
+
+def _read(cursor: str) -> Key:
+    moment, _, trajectory = cursor.partition("-")
+    if not (moment.isascii() and moment.isdecimal()) or len(moment) > 18 or not trajectory:  # noqa: PLR2004 - digits of a BIGINT
+        raise UsageError(f"'{cursor:.60}' is no cursor: give the `next` of an earlier page")
+    return int(moment), trajectory
