@@ -142,6 +142,28 @@ class Plays(Record):
     gate measures lengths or distances, plays of its suite are played to their end."""
 
 
+class Serve(Record):
+    """The address at which people and their programs reach the champion."""
+
+    enabled: bool = True
+    """Whether the daemon answers there."""
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    """An address of this machine's own: nothing is offered to a network."""
+    port: int = Field(default=11435, ge=0, le=65535)
+    """0 picks a free one."""
+    priority: Literal["people", "loop"] = "people"
+    """Who has the machine: `people` are answered at any time, and the loop's plays and training halt meanwhile; `loop`
+    has it to itself while it plays or trains, and requests are refused with 503 until then."""
+    models: int = Field(default=2, ge=1)
+    """Policies in memory at once to answer people, beside what the loop works with."""
+    keep: float = Field(default=600, ge=1)
+    """Seconds for which a policy stays in memory that nobody asks."""
+    rows: int = Field(default=16, ge=1)
+    """Requests answered at once; more wait, in order, and are told so."""
+    max_tokens: int = Field(default=1024, ge=1)
+    """Tokens of an answer, where a request does not say."""
+
+
 class Config(Record):
     """Everything that a round can depend on."""
 
@@ -165,11 +187,12 @@ class Config(Record):
     gating: Gating
     training: Training = Training()
     plays: Plays = Plays()
+    serve: Serve = Serve()
 
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals"), True)
+        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals", "serve"), True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))
 
 

@@ -28,6 +28,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "doctor": "Check this machine and its settings, and say what to fix.",
         "gate": "The promotion gates: list, pause, resume, explain, power.",
         "model": "Policies: list, show, chat, export, roll back.",
+        "serve": "Offer the champion to any client of OpenAI's API, at an address of this machine.",
         "sql": "Query the store.",
         "suite": "Held-out suites: list, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",

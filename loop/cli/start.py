@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from loop.control import channel, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
 from loop.runtime import child, disk, lock, log, paths
 from loop.runtime.signals import Stop, Stopped
+from loop.serve import endpoint
 from loop.stages import soundness
 
 app = typer.Typer(add_completion=False)
@@ -65,7 +67,7 @@ def run(places: paths.Paths, settings: config.Config) -> int:
             with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
                 config.remember(places, settings)
-                with channel.serving(places.run, shown, loop.store):
+                with channel.serving(places.run, shown, loop.store), _endpoint(loop):
                     daemon.run(loop)
         except Stopped as stopped:
             console.print(_farewell(shown.now))
@@ -76,6 +78,11 @@ def run(places: paths.Paths, settings: config.Config) -> int:
             shown.close()
         console.print(live.summary(shown.now.gates, shown.now.decision))
         return 0
+
+
+def _endpoint(loop: parts.Loop) -> AbstractContextManager[None]:
+    """Offer the champion to people beside the loop."""
+    return endpoint.beside(loop.config, loop.paths, loop.store, loop.board, loop.base, busy=lambda: loop.gpu.leased)
 
 
 def _told(error: Exception, places: paths.Paths) -> LoopdError:

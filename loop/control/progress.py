@@ -51,6 +51,8 @@ class Progress(Record):
     champion: str = ""
     student: str = ""
     """How it was last served: number type, device, engine."""
+    endpoint: str = ""
+    """Where the champion answers, or why it does not."""
     gates: tuple[GateResult, ...] = ()
     decision: str = ""
     """The last round's, with its reason."""

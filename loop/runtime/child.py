@@ -283,7 +283,7 @@ def end_session() -> NoReturn:
 
 
 def reap(run: Path) -> list[str]:
-    """End what a killed daemon left running, by the records in `run`; also removes them. Tells the names.
+    """End what a killed daemon left running, by the records in `run`; removes them and its tokens. Tells the names.
 
     A record whose process is another one by now (pid and start must both match) ends nothing.
     """
@@ -292,6 +292,8 @@ def reap(run: Path) -> list[str]:
         with contextlib.suppress(OSError, ValueError):
             trace = Trace.model_validate_json(path.read_bytes())
             ended += [trace.name] if _kill(trace) else []
+        path.unlink(missing_ok=True)
+    for path in run.glob("*.token"):
         path.unlink(missing_ok=True)
     return ended
 

@@ -1,7 +1,8 @@
-"""The one owner of the GPU: a child process that serves the student or trains, never both.
+"""The children that use the GPU: one for the loop, which serves the student or trains, and those that answer people.
 
-MLX never runs in the daemon. An error of Metal is a C++ exception that ends the whole process, and two processes on
-one GPU have brought whole Macs down; so there is one lease, and what holds it is a child.
+MLX never runs in the daemon. An error of Metal is a C++ exception that ends the whole process, and two processes that
+compute on one GPU have brought whole Macs down; so there is one lease for the loop's work, what holds it is a child,
+and of all children one computes at a time (`loop.runtime.turn`).
 """
 
 import os
@@ -19,6 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from loop.errors import FailureKind, ProviderError
 from loop.runtime.child import Child
+from loop.runtime.turn import Kind, told
 from loop.types import Part, Precision, Record
 from loop.types.jobs import Job, Meter, MeterLine, TrainerLine
 from loop.types.record import first_fault
@@ -92,6 +94,18 @@ class Served:
         self.url, self.token_file = f"http://127.0.0.1:{ready.port}", token_file
 
     @property
+    def token(self) -> str:
+        """The bearer token.
+
+        Raises:
+            ProviderError: it is gone, and with it the server (LOST).
+        """
+        try:
+            return self.token_file.read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise ProviderError(FailureKind.LOST, f"{self.token_file}: {error.strerror}") from error
+
+    @property
     def alive(self) -> bool:
         """Whether the server still runs."""
         return self._child.alive
@@ -113,7 +127,7 @@ def addressed(player: Part, served: Served, policy: str) -> Part:
 
 
 class Gpu:
-    """The GPU lease.
+    """One lease of the GPU.
 
     Args:
         run: Directory for pids and tokens.
@@ -121,9 +135,10 @@ class Gpu:
         scratch: Directory for job files.
         environment: What the child gets beside the scrubbed environment, such as `HF_HOME`.
         python: Interpreter and options that run the child's modules.
+        kind: Whether the child works for the loop, or answers people and comes first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - three places, and what a test or a kind of child changes
         self,
         run: Path,
         logs: Path,
@@ -131,9 +146,11 @@ class Gpu:
         *,
         environment: Mapping[str, str] | None = None,
         python: tuple[str, ...] = (sys.executable,),
+        kind: Kind = "loop",
     ) -> None:
         self._run, self._logs, self._scratch, self._python = run, logs, scratch, python
-        self._environment = {**preload(), **(environment or {})}
+        self._environment = {**preload(), **told(run, kind), **(environment or {})}
+        self._server, self._mark = ("student", "") if kind == "loop" else ("answers", f"-{secrets.token_hex(4)}")
         self._lease = Lock()
         self._held: Child | None = None
 
@@ -147,6 +164,11 @@ class Gpu:
         """End the child, if somebody left one running."""
         if self._held is not None:
             self._held.terminate()
+
+    @property
+    def leased(self) -> bool:
+        """Whether a child of this lease runs."""
+        return self._lease.locked()
 
     @contextmanager
     def serving(  # noqa: PLR0913 - what a server is told
@@ -175,11 +197,12 @@ class Gpu:
         """
         rounded = None if precision is Precision.BASE else precision
         options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
-        told = {**options, "--precision": rounded, **(prefixes.options if prefixes else {})}
-        chosen = [str(word) for pair in told.items() if pair[1] is not None for word in pair]
-        with self._leased(), _private(self._run / "student.token", secrets.token_urlsafe(32)) as token_file:
+        settings = {**options, "--precision": rounded, **(prefixes.options if prefixes else {})}
+        chosen = [str(word) for pair in settings.items() if pair[1] is not None for word in pair]
+        token_file = self._run / f"{self._server}{self._mark}.token"
+        with self._leased(), _private(token_file, secrets.token_urlsafe(32)):
             arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
-            with self._child("student", arguments) as child:
+            with self._child(self._server, arguments) as child:
                 served = Served(child, _ready(child), token_file)
                 if not served.ready.shares:
                     log.warning("prefixes_not_shared", student=served.ready.words)

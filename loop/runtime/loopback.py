@@ -10,10 +10,10 @@ import hmac
 import resource
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -33,6 +33,8 @@ SPARE: Final = 96
 """Descriptors that connections leave to the rest of the process."""
 ENOUGH: Final = 4096
 """Descriptors that a process of ours asks for; macOS gives 256 to who asks for none."""
+ENDING: Final = 20.0
+"""Seconds in which a server's thread ends, what it started included."""
 COOKIE: Final = "loopd_key"
 """Holds the token where a browser asks, which sends no other header of ours."""
 
@@ -281,8 +283,20 @@ def descriptors() -> int:
     return wanted
 
 
+Beside = Callable[[], Coroutine[Any, Any, None]]
+"""What runs in the server's event loop until it ends, and is cancelled then."""
+
+
 @contextmanager
-def serving(app: ASGIApp, listener: socket.socket, limits: Limits, *, name: str, farewell: int = 1) -> Iterator[None]:
+def serving(  # noqa: PLR0913 - a server is told these
+    app: ASGIApp,
+    listener: socket.socket,
+    limits: Limits,
+    *,
+    name: str,
+    farewell: int = 1,
+    beside: Beside | None = None,
+) -> Iterator[None]:
     """Serve an application in a thread of that name for as long as the block lasts; closes the listener.
 
     Args:
@@ -291,13 +305,24 @@ def serving(app: ASGIApp, listener: socket.socket, limits: Limits, *, name: str,
         limits: what clients may take.
         name: of the thread.
         farewell: seconds that requests under way have at the end.
+        beside: what else the thread does.
     """
     server = uvicorn.Server(Settings(app, limits, farewell=farewell))
-    thread = threading.Thread(target=server.run, args=([listener],), name=name, daemon=True)
-    thread.start()
+    running = threading.Thread(target=lambda: asyncio.run(_serve(server, listener, beside)), name=name, daemon=True)
+    running.start()
     try:
         yield
     finally:
         server.should_exit = True
-        thread.join(farewell + 5)
+        running.join(farewell + ENDING)
         listener.close()
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, beside: Beside | None) -> None:
+    other = asyncio.create_task(beside()) if beside else None
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if other is not None:
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)

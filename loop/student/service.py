@@ -2,15 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
 import structlog
 
 from loop.compute.cpu.threads import Threads
-from loop.student.engine.batching import Answer, Batching, Queue, Refused, Stats
+from loop.runtime.turn import Turn
+from loop.student.engine.batching import Answer, Batching, Queue, Refused, Spoken, Stats
 from loop.student.engine.conversations import Request
 from loop.types import Record
 
@@ -26,20 +28,34 @@ class Queued(Record):
     ahead: int
 
 
+@dataclass(eq=False)
+class Listener:
+    """Who waits for an answer. Its functions are called in the engine's thread."""
+
+    queued: Callable[[Queued], None]
+    """Called once, where the request has to wait for room."""
+    spoken: Callable[[Spoken], None] | None = None
+    """Called each time there is more of the answer."""
+    answer: Future[Answer] = field(default_factory=Future)
+    told: bool = False
+    heard: int = 0
+    """Tokens that `spoken` was told."""
+
+
 class Service:
     """Runs an engine in one thread of its own, because MLX's state belongs to a thread."""
 
-    def __init__(self, build: Callable[[], Batching], *, failed: Callable[[], None]) -> None:
+    def __init__(self, build: Callable[[], Batching], *, failed: Callable[[], None], turn: Turn | None = None) -> None:
         """Prepare the thread.
 
         Args:
             build: makes the engine; called in the thread.
             failed: called once if the engine breaks.
+            turn: when it may compute; None where the machine is this process's own.
         """
-        self._build, self._failed = build, failed
+        self._build, self._failed, self._turn = build, failed, turn or Turn(None)
         self._inbox: SimpleQueue[Callable[[Batching], None]] = SimpleQueue()
-        self._waiting: dict[int, Future[Answer]] = {}
-        self._untold: dict[int, Callable[[Queued], None]] = {}
+        self._listeners: dict[int, Listener] = {}
         self._short: str | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -56,23 +72,54 @@ class Service:
         self._inbox.put(lambda _: None)
         self._thread.join(PATIENCE)
 
-    async def ask(self, request: Request, queued: Callable[[Queued], None]) -> Answer:
+    async def ask(
+        self, request: Request, queued: Callable[[Queued], None], spoken: Callable[[Spoken], None] | None = None
+    ) -> Answer:
         """Wait for a request's answer. Cancelling frees its row.
 
         Args:
             request: what to answer.
             queued: called once, in the engine's thread, where the request has to wait for room.
+            spoken: called in the engine's thread each time there is more of the answer.
 
         Raises:
             Refused: it can never be served.
         """
-        future: Future[Answer] = Future()
-        self._inbox.put(lambda engine: self._submit(engine, request, future, queued))
+        listener = Listener(queued, spoken)
+        self._inbox.put(lambda engine: self._submit(engine, request, listener))
         try:
-            return await asyncio.wrap_future(future)
+            return await asyncio.wrap_future(listener.answer)
         except asyncio.CancelledError:
-            self._inbox.put(lambda engine: self._forget(engine, future))
+            self._inbox.put(lambda engine: self._forget(engine, listener))
             raise
+
+    async def follow(self, request: Request, queued: Callable[[Queued], None]) -> AsyncGenerator[Spoken | Answer]:
+        """Give an answer as it grows, and whole in the end. Closing it frees the row.
+
+        Args:
+            request: what to answer.
+            queued: as `ask` has it.
+
+        Raises:
+            Refused: it can never be served.
+        """
+        loop, news, latest = asyncio.get_running_loop(), asyncio.Event(), [Spoken()]
+
+        def spoken(more: Spoken) -> None:
+            latest[0] = more
+            loop.call_soon_threadsafe(news.set)
+
+        asked = asyncio.ensure_future(self.ask(request, queued, spoken))
+        asked.add_done_callback(lambda _: news.set())
+        try:
+            while not asked.done():
+                await news.wait()
+                news.clear()
+                if not asked.done():
+                    yield latest[0]
+            yield await asked
+        finally:
+            asked.cancel()
 
     async def stats(self) -> Stats:
         """Read the engine's counters."""
@@ -80,27 +127,25 @@ class Service:
         self._inbox.put(lambda engine: future.set_result(engine.stats))
         return await asyncio.wrap_future(future)
 
-    def _submit(
-        self, engine: Batching, request: Request, future: Future[Answer], queued: Callable[[Queued], None]
-    ) -> None:
-        if future.cancelled():
+    def _submit(self, engine: Batching, request: Request, listener: Listener) -> None:
+        if listener.answer.cancelled():
             return
         try:
             identity = engine.submit(request)
         except Refused as error:
-            future.set_exception(error)
+            listener.answer.set_exception(error)
         else:
-            self._waiting[identity], self._untold[identity] = future, queued
+            self._listeners[identity] = listener
 
-    def _forget(self, engine: Batching, future: Future[Answer]) -> None:
-        for identity in [identity for identity, waiting in self._waiting.items() if waiting is future]:
-            del self._waiting[identity]
-            self._untold.pop(identity, None)
+    def _forget(self, engine: Batching, listener: Listener) -> None:
+        for identity in [identity for identity, each in self._listeners.items() if each is listener]:
+            del self._listeners[identity]
             engine.cancel(identity)
 
     def _run(self) -> None:
         try:
-            engine = self._build()
+            with self._turn.taken():
+                engine = self._build()
         except Exception as error:  # noqa: BLE001 - handed on whole to whoever waits for the engine
             self.ready.set_exception(error)
             return
@@ -110,8 +155,10 @@ class Service:
             while not self._ending.is_set():
                 self._take(engine)
                 threads.settle()
+                if engine.busy:
+                    self._turn.take()
                 answers = engine.step()
-                self._tell(engine.queue)
+                self._tell(engine)
                 for answer in answers:
                     self._deliver(answer)
         except Exception:
@@ -121,24 +168,39 @@ class Service:
     def _take(self, engine: Batching) -> None:
         """Do what came in; wait for something where the engine has nothing to do."""
         if not engine.busy:
-            self._inbox.get()(engine)
+            self._idle()(engine)
         while True:
             try:
                 self._inbox.get_nowait()(engine)
             except Empty:
                 return
 
-    def _tell(self, queue: Queue) -> None:
-        """Tell each that has to wait, once, and the log when it begins to be for memory."""
+    def _idle(self) -> Callable[[Batching], None]:
+        """Wait for something to do, and let others compute meanwhile."""
+        try:
+            if linger := self._turn.linger:
+                return self._inbox.get(timeout=linger)
+        except Empty:
+            pass
+        self._turn.leave()
+        return self._inbox.get()
+
+    def _tell(self, engine: Batching) -> None:
+        """Tell each that has to wait, once, and the log when it begins to be for memory; and each what was said."""
+        queue: Queue = engine.queue
         if queue.reason == "memory" != self._short:
             log.warning("requests_wait_for_memory", waiting=len(queue.ids))
         self._short = queue.reason
         for ahead, identity in enumerate(queue.ids):
-            if queue.reason and (queued := self._untold.pop(identity, None)):
-                queued(Queued(reason=queue.reason, ahead=ahead))
+            if queue.reason and (listener := self._listeners.get(identity)) and not listener.told:
+                listener.told = True
+                listener.queued(Queued(reason=queue.reason, ahead=ahead))
+        for identity, listener in self._listeners.items():
+            if listener.spoken and len((said := engine.spoken(identity)).tokens) > listener.heard:
+                listener.heard = len(said.tokens)
+                listener.spoken(said)
 
     def _deliver(self, answer: Answer) -> None:
-        self._untold.pop(answer.id, None)
-        future = self._waiting.pop(answer.id, None)
-        if future is not None and future.set_running_or_notify_cancel():
-            future.set_result(answer)
+        listener = self._listeners.pop(answer.id, None)
+        if listener is not None and listener.answer.set_running_or_notify_cancel():
+            listener.answer.set_result(answer)

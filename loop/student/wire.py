@@ -120,6 +120,12 @@ class WireFormat(_Wire):
         return dict(self.json_schema.schema_) if self.type == "json_schema" else {"type": "object"}
 
 
+class WireStreaming(_Wire):
+    """What a streamed answer holds besides."""
+
+    include_usage: bool = False
+
+
 class Ask(_Wire):
     """The body of `POST /v1/chat/completions`. What would change the answer, and cannot be had, is refused."""
 
@@ -135,9 +141,15 @@ class Ask(_Wire):
     logprobs: bool = False
     constrained: bool = False
     """Whether calls are held to the tools on offer, token by token."""
-    stream: Literal[False] | None = None
+    stream: bool = False
+    stream_options: WireStreaming = WireStreaming()
     n: Literal[1] | None = None
-    stop: None = None
+    stop: str | tuple[str, ...] | None = None
+    """Text before which the answer ends."""
+    standard: bool = False
+    """Whether the answer holds what OpenAI's does and no more: no token ids, nothing about how it was read."""
+    fingerprint: str | None = None
+    """Given back as `system_fingerprint`."""
     tool_choice: Literal["auto", "none", "required"] | WireChoice | None = None
     parallel_tool_calls: bool = True
     response_format: WireFormat | None = None
@@ -146,6 +158,11 @@ class Ask(_Wire):
     def catalogue(self) -> Catalogue:
         """The tools on offer."""
         return Catalogue(tools=tuple(tool.function for tool in self.tools))
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts before which the answer ends."""
+        return tuple(filter(None, (self.stop,) if isinstance(self.stop, str) else self.stop or ()))
 
     @property
     def held(self) -> Held | None:
@@ -204,11 +221,11 @@ def _message(message: Message, answered: int) -> dict[str, JsonValue]:
     return {"role": message.role, "content": message.content, **more}
 
 
-def wire_calls(calls: tuple[Call, ...]) -> list[JsonValue]:
-    """Spell calls."""
+def wire_calls(calls: tuple[Call, ...], begin: str = "call") -> list[JsonValue]:
+    """Spell calls, under ids that begin so."""
     return [
         {
-            "id": f"call_{index}",
+            "id": f"{begin}_{index}",
             "type": "function",
             "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)},
         }
@@ -221,14 +238,21 @@ def wire_tools(catalogue: Catalogue) -> list[JsonValue]:
     return [{"type": "function", "function": tool.model_dump(mode="json")} for tool in catalogue.tools]
 
 
-def wire_answer(parsed: Parsed, tokens: tuple[int, ...]) -> dict[str, JsonValue]:
-    """Spell an assistant's answer."""
-    calls: dict[str, JsonValue] = {"tool_calls": wire_calls(parsed.calls)} if parsed.calls else {}
+def standard_answer(parsed: Parsed, calls: list[JsonValue]) -> dict[str, JsonValue]:
+    """Spell an assistant's answer as OpenAI's API does."""
     return {
         "role": "assistant",
-        "content": parsed.content,
-        **calls,
+        "content": parsed.content or (None if calls else ""),
+        **({"tool_calls": calls} if calls else {}),
         **({"reasoning_content": parsed.reasoning} if parsed.reasoning else {}),
+    }
+
+
+def wire_answer(parsed: Parsed, tokens: tuple[int, ...]) -> dict[str, JsonValue]:
+    """Spell an assistant's answer with all that a play keeps."""
+    return {
+        **standard_answer(parsed, wire_calls(parsed.calls)),
+        "content": parsed.content,
         "token_ids": list(tokens),
         "leniencies": list(parsed.leniencies),
         "fault": parsed.fault,

@@ -9,7 +9,7 @@ the same parts may compute otherwise with them (Granite scales what it adds, Gem
 they are known by name too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -177,21 +177,24 @@ def gradient(
     streams: Sequence[mx.Stream],
     *,
     recompute: bool = False,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[list[Array], Gradients]:
     """Give the losses of micro-batches that advance side by side, each on its own stream, and their sum's gradient.
 
     The order of the sums is fixed, so the result does not depend on which stream was ahead. `recompute` takes a third
-    more time and keeps a twentieth of the memory.
+    more time and keeps a twentieth of the memory. `between` is called between two blocks.
     """
     passes = [
         (Pass(model, packed, recompute=recompute), stream) for packed, stream in zip(parts, streams, strict=False)
     ]
     blocks = [Block(block) for block in model.layers]
     for block in blocks:
+        between()
         abreast([(one.forward(block), stream) for one, stream in passes])
     losses = abreast([(one.turn(), stream) for one, stream in passes])
     found: Gradients = {}
     for number in reversed(range(len(blocks))):
+        between()
         for named in abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
             mine = {f"model.layers.{number}.{name}": value for name, value in named.items()}
             found |= {name: found[name] + value if name in found else value for name, value in mine.items()}

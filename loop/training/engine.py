@@ -13,6 +13,7 @@ import numpy as np
 
 from loop.compute import memory
 from loop.compute.rotary import share_turns
+from loop.runtime.turn import Turn
 from loop.training import backprop, plain, shared_prefix
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
@@ -26,14 +27,14 @@ Name = Literal["layers", "shared-prefix", "plain"]
 class Engine:
     """Computes losses and gradients of rows for one model."""
 
-    def __init__(self, model: Any, job: Job) -> None:  # noqa: ANN401 - an mlx-lm model
-        """Choose the way, and how many tokens go through the model at once.
+    def __init__(self, model: Any, job: Job, turn: Turn | None = None) -> None:  # noqa: ANN401 - an mlx-lm model
+        """Choose the way, and how many tokens go through the model at once; `turn` says when it may compute.
 
         Raises:
             ConfigError: the machine has too little memory.
         """
         self.model = model
-        self.lanes = Lanes(job.lanes, recompute=job.gradient_checkpointing)
+        self.lanes = Lanes(job.lanes, recompute=job.gradient_checkpointing, turn=turn)
         self.name: Name = _choose(model)
         if self.name == "layers":
             share_turns(model)
@@ -86,6 +87,7 @@ class Engine:
         function: Any = plain.loss if self.name == "plain" else shared_prefix.loss
         total = 0.0
         for part in self._parts(rows, learned(rows)):
+            self.lanes.between()
             value: Any = function(self.model, part).item()
             total += value
         return total

@@ -12,6 +12,7 @@ from mlx import nn
 from mlx.utils import tree_map, tree_unflatten
 
 from loop.compute.cpu.cores import cores, set_blas_threads, streams
+from loop.runtime.turn import Turn
 from loop.training import backprop, plain, shared_prefix
 from loop.training.prefix_tree import Packed
 
@@ -19,13 +20,15 @@ from loop.training.prefix_tree import Packed
 class Lanes:
     """Computes the gradient of a step, micro-batches spread over streams."""
 
-    def __init__(self, count: int | None = None, *, recompute: bool = False) -> None:
+    def __init__(self, count: int | None = None, *, recompute: bool = False, turn: Turn | None = None) -> None:
         """Open the lanes; None takes one per core, at most four, and one on Metal.
 
         Args:
             count: lanes.
             recompute: gradient checkpointing: keep each block's input alone, and compute the block again going back.
+            turn: when it may compute; None where the machine is this process's own.
         """
+        self.turn = turn or Turn(None)
         self.recompute = recompute
         self.streams = streams(count)
         self.count = len(self.streams)
@@ -44,9 +47,12 @@ class Lanes:
         totals: list[tuple[mx.array, Any]] = []
         each: list[mx.array] = []
         for start in range(0, len(parts), self.count):
+            self.between()
             batch = parts[start : start + self.count]
             if written_out:
-                losses, found = backprop.gradient(model, batch, self.streams, recompute=self.recompute)
+                losses, found = backprop.gradient(
+                    model, batch, self.streams, recompute=self.recompute, between=self.between
+                )
                 made, each = [(_sum(losses), found)], each + losses
             else:
                 made = self._traced(model, batch)
@@ -54,6 +60,15 @@ class Lanes:
             mx.eval(totals, each)
         loss, gradient = totals[0]
         return loss, gradient if not written_out else tree_unflatten(list(gradient.items())), each
+
+    def between(self) -> None:
+        """Stand between two pieces of the work: let somebody else compute where it is his turn."""
+        self.turn.take(self._settle)
+
+    def _settle(self) -> None:
+        """Wait until what was begun is computed."""
+        for stream in self.streams:
+            mx.synchronize(stream)
 
     def _traced(self, model: Any, parts: Sequence[Packed | plain.Padded]) -> list[tuple[mx.array, Any]]:  # noqa: ANN401 - as above
         """Do it by automatic differentiation: for models that `backprop` does not write out."""

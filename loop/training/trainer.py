@@ -24,6 +24,7 @@ from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
+from loop.runtime.turn import Turn
 from loop.templates.render import Renderer
 from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
@@ -44,8 +45,8 @@ TAKEN: Final = "rows.txt"
 Tell = Callable[[TrainerLine], None]
 
 
-def train(job: Job, tell: Tell) -> None:
-    """Run the job to its end.
+def train(job: Job, tell: Tell, turn: Turn | None = None) -> None:
+    """Run the job to its end; `turn` says when it may compute.
 
     Raises:
         ConfigError: the base model, the template or the rows cannot be used.
@@ -53,9 +54,11 @@ def train(job: Job, tell: Tell) -> None:
     rows, refused = read_rows(job)
     learned, heldout = apart(rows, job.heldout, job.seed)
     course = _course(job, learned)
+    turn = turn or Turn(None)
+    turn.take()
     model = load(job.base)
     lora.attach(model, job)
-    engine = Engine(model, job)
+    engine = Engine(model, job, turn)
     ranks = _ranks(job)
     tell(
         Began(
@@ -257,7 +260,8 @@ def main() -> int:
     one_arena()
     bound_cache()
     try:
-        train(read_job(Path(sys.argv[1])), _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody)
+        tell = _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody
+        train(read_job(Path(sys.argv[1])), tell, Turn.given(os.environ))
     except LoopdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

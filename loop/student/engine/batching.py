@@ -57,6 +57,14 @@ class Answer(Record):
     logprobs: tuple[float, ...] | None = None
 
 
+class Spoken(Record):
+    """What a request was answered so far."""
+
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    """One a token."""
+
+
 class Queue(Record):
     """Requests that wait, in order, and what for: one of the rows, or keys and values."""
 
@@ -128,6 +136,10 @@ class Batching(Protocol):
     @property
     def stats(self) -> Stats:
         """Counters since the start."""
+        ...
+
+    def spoken(self, identity: int) -> Spoken:
+        """Give what a request was answered so far; nothing where it waits still, or is done."""
         ...
 
     def step(self) -> list[Answer]:
@@ -208,6 +220,11 @@ class Engine:
         self.waiting.pop(identity, None)
         if identity in self.talks.rows:
             self._release(self.talks.rows[identity])
+
+    def spoken(self, identity: int) -> Spoken:
+        """Give what a request was answered so far; nothing where it waits still, or is done."""
+        row = self.talks.rows.get(identity)
+        return Spoken(tokens=tuple(row.spoken), logprobs=tuple(row.logprobs)) if row else Spoken()
 
     @property
     def busy(self) -> bool:

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
-from loop.student.engine.batching import Answer, Queue, Refused, Stats, context, matching
+from loop.student.engine.batching import Answer, Queue, Refused, Spoken, Stats, context, matching
 from loop.student.engine.conversations import Request
 from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
 from loop.student.sampling import Sampling, generator, sampled
@@ -76,6 +76,11 @@ class PlainEngine:
         for uid in [uid for uid, going in self._going.items() if going.id == identity]:
             del self._going[uid]
             self._batch.remove([uid])
+
+    def spoken(self, identity: int) -> Spoken:
+        """Give what a request was answered so far; nothing where it is done."""
+        going = next((each for each in self._going.values() if each.id == identity), None)
+        return Spoken(tokens=tuple(going.spoken), logprobs=tuple(going.logprobs)) if going else Spoken()
 
     @property
     def busy(self) -> bool:

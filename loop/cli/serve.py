@@ -1,0 +1,81 @@
+"""`loopd serve`: the champion at an address of this machine, for any client of OpenAI's API."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+import typer
+
+from loop.cli import access, terminal
+from loop.cli.access import Json
+from loop.control import lease, progress
+from loop.errors import LoopdError
+from loop.parts import base_model
+from loop.runtime import child, lock, log, paths
+from loop.serve import endpoint
+from loop.serve.key import key
+from loop.store import Store
+
+app = typer.Typer(add_completion=False)
+
+Key = Annotated[bool, typer.Option("--key", help="Print the key alone, and make it the first time.")]
+
+
+@app.command()
+def serve(*, show_key: Key = False, as_json: Json = False) -> None:
+    """Offer the champion to any client of OpenAI's API; a running daemon does so already."""
+    places = paths.find().create()
+    if show_key:
+        terminal.say(key(places.data))
+        return
+    found = endpoint.find(places.run)
+    if found is None and lock.holder(places.data) is not None:
+        raise LoopdError(f"loopd runs and offers no endpoint: {_why(places)}")
+    if found is not None:
+        _tell(found, as_json=as_json)
+        return
+    with _open(places) as address:
+        _tell(address, as_json=as_json)
+        _wait()
+
+
+@contextmanager
+def _open(places: paths.Paths) -> Iterator[endpoint.Address]:
+    """Be the one process of this data directory, and answer."""
+    settings = access.settings()
+    with ExitStack() as stack:
+        stack.enter_context(lock.hold(places.data))
+        log.set_up(places.logs)
+        child.reap(places.run)
+        store = stack.enter_context(Store.open(settings.database or places.database))
+        stack.enter_context(lease.hold(store, places.data))
+        board = progress.Board(places.run, settings.profile)
+        base = base_model(settings, places)
+        yield stack.enter_context(endpoint.opened(settings, places, store, board, base))
+
+
+def _wait() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    ended = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: ended.set())
+    ended.wait()
+
+
+def _tell(address: endpoint.Address, *, as_json: bool) -> None:
+    if as_json:
+        access.show_json(address.model_dump())
+        return
+    terminal.say(
+        f"Base URL  {address.url}\n"
+        "Model     loopd  (also loopd/champion, loopd/stock, loopd/POLICY)\n"
+        "Key       loopd serve --key\n"
+        f'Try       curl -H "Authorization: Bearer $(loopd serve --key)" {address.url}/models'
+    )
+
+
+def _why(places: paths.Paths) -> str:
+    now = progress.find(places.run)
+    return (now.endpoint if now else "") or "serve.enabled is false"

@@ -1,0 +1,1 @@
+"""What people and their programs reach: one address on loopback, with the champion behind it."""

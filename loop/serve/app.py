@@ -1,0 +1,60 @@
+"""The application behind the public address: groups of routes, one guard before all of them.
+
+A group is a function from the house to its routes, in a file of its own; to add one, name it in `GROUPS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from loop.errors import LoopdError
+from loop.runtime.loopback import Guard, Limits
+from loop.serve import chat, models
+from loop.serve.errors import Refusal, refusal
+from loop.serve.house import House
+
+log = structlog.get_logger()
+LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=75)
+GROUPS: Final[tuple[Callable[[House], Sequence[BaseRoute]], ...]] = (chat.routes, models.routes)
+"""All that is offered there."""
+
+
+def composed(house: House, key: str) -> ASGIApp:
+    """Build the application; no route answers without the key."""
+    routes = [route for group in GROUPS for route in group(house)]
+    return Guard(Starlette(routes=routes, exception_handlers=HANDLERS), key, LIMITS, refusal)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LoopdError)
+    return Refusal(409, str(error), code=type(error).__name__).response
+
+
+async def _strange(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Refusal(error.status_code, f"{request.method} {request.url.path[:200]}: {error.detail}").response
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    log.error("request_failed", exc_info=error)
+    return Refusal(500, f"This is a bug: {type(error).__name__}. The log has the whole story.").response
+
+
+HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Any]]] = {
+    Refusal: _refused,
+    LoopdError: _failed,
+    HTTPException: _strange,
+    Exception: _bug,
+}

@@ -1,0 +1,307 @@
+"""What a client of OpenAI's chat completions may ask for, and how it is put to the student's server.
+
+What would change the answer and cannot be had is refused by name. What changes nothing here is taken: see `HARMLESS`.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from loop.canonical import NotJson, parse
+from loop.serve.errors import Refusal, unsupported
+from loop.types.record import first_fault
+
+Json = dict[str, Any]
+HARMLESS: Final = frozenset(
+    {"user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
+)
+"""Parameters that say something about the asker or the bill, and nothing about the answer."""
+NEUTRAL: Final[Mapping[str, tuple[JsonValue, ...]]] = {
+    "n": (1,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "repetition_penalty": (1,),
+    "logit_bias": ({},),
+    "top_logprobs": (0,),
+    "top_k": (0, -1),
+    "min_p": (0,),
+    "store": (False,),
+    "modalities": (["text"],),
+    "functions": ([],),
+    "function_call": ("none",),
+    "reasoning_effort": ("none",),
+    "verbosity": ("medium",),
+    "audio": (),
+    "prediction": (),
+    "web_search_options": (),
+}
+"""Parameters that are known and not offered, with the values that ask for nothing."""
+MOST_STOPS: Final = 16
+LONGEST_STOP: Final = 256
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Words(_Asked):
+    """A piece of a message."""
+
+    type: Literal["text"]
+    text: str
+
+
+class AskedFunction(_Asked):
+    """A call's function, its arguments as JSON text."""
+
+    name: str = Field(min_length=1)
+    arguments: str = "{}"
+
+
+class AskedCall(_Asked):
+    """A call of an earlier answer."""
+
+    id: str = Field(min_length=1)
+    type: Literal["function"] = "function"
+    function: AskedFunction
+
+
+class AskedMessage(_Asked):
+    """A message. What an answer of ours or of others holds besides may be sent back; it is not read."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | tuple[Words, ...] | None = None
+    tool_calls: tuple[AskedCall, ...] | None = None
+    tool_call_id: str | None = None
+    function_call: None = None
+    audio: None = None
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        return "".join(each.text for each in self.content)
+
+
+class AskedSchema(_Asked):
+    """A function on offer."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
+    description: str | None = None
+    parameters: dict[str, JsonValue] | None = None
+    strict: bool | None = None
+
+
+class AskedTool(_Asked):
+    """A tool on offer."""
+
+    type: Literal["function"]
+    function: AskedSchema
+
+
+class AskedName(_Asked):
+    """A function by its name."""
+
+    name: str
+
+
+class AskedChoice(_Asked):
+    """The one function that has to be called."""
+
+    type: Literal["function"]
+    function: AskedName
+
+
+class NamedSchema(_Asked):
+    """A schema by its name."""
+
+    name: str = ""
+    schema_: dict[str, JsonValue] = Field(alias="schema")
+
+
+class AskedFormat(_Asked):
+    """Any text, any JSON object, or JSON that fits a schema."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
+
+
+class Streaming(_Asked):
+    """What a stream holds besides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    include_usage: bool = False
+    include_obfuscation: Literal[False] | None = None
+
+
+class Asked(_Asked):
+    """A request for a chat completion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str = "loopd"
+    messages: tuple[AskedMessage, ...] = Field(min_length=1)
+    tools: tuple[AskedTool, ...] | None = None
+    tool_choice: Literal["auto", "none", "required"] | AskedChoice | None = None
+    parallel_tool_calls: bool | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    max_tokens: int | None = Field(
+        default=None, ge=1, validation_alias=AliasChoices("max_completion_tokens", "max_tokens")
+    )
+    stop: str | tuple[str, ...] | None = None
+    logprobs: bool | None = None
+    response_format: AskedFormat | None = None
+    stream: bool | None = None
+    stream_options: Streaming | None = None
+
+
+def read(body: bytes) -> Asked:
+    """Read a request.
+
+    Raises:
+        Refusal: it is none, or asks for what is not offered; names the part at fault.
+    """
+    try:
+        told = parse(body)
+    except NotJson as error:
+        raise Refusal(400, f"The body is no JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise Refusal(400, "The body is no JSON object.")
+    asked = _validated(_offered(told))
+    _check(asked)
+    return asked
+
+
+def _offered(told: Json) -> Json:
+    """Leave out what changes nothing; refuse what would and is not offered."""
+    left: Json = {}
+    for name, value in told.items():
+        if value is None or name in HARMLESS:
+            continue
+        if name in NEUTRAL:
+            if value not in NEUTRAL[name]:
+                raise unsupported(name, "is not supported here; leave it out.")
+            continue
+        if name not in KNOWN:
+            raise Refusal(400, f"There is no parameter '{name[:80]}'.", code="unknown_parameter", param=name[:80])
+        left[name] = value
+    return left
+
+
+KNOWN: Final = frozenset({*Asked.model_fields, "max_completion_tokens"})
+
+
+def _validated(told: Json) -> Asked:
+    try:
+        return Asked.model_validate(told)
+    except ValidationError as error:
+        fault = first_fault(error)
+        raise Refusal(400, f"{fault.place}: {fault.says}, not {fault.given}.", param=fault.place) from error
+
+
+def _check(asked: Asked) -> None:
+    """Refuse what no schema says.
+
+    Raises:
+        Refusal: the parts contradict each other.
+    """
+    names = [tool.function.name for tool in asked.tools or ()]
+    if len(set(names)) < len(names):
+        raise Refusal(400, "tools: two functions have one name.", param="tools")
+    if isinstance(asked.tool_choice, AskedChoice) and asked.tool_choice.function.name not in names:
+        name = asked.tool_choice.function.name
+        raise Refusal(400, f"tool_choice: there is no function '{name}' in tools.", param="tool_choice")
+    if asked.tool_choice == "required" and not names:
+        raise Refusal(400, "tool_choice: a call is required, and there are no tools.", param="tool_choice")
+    if (wanted := asked.response_format) and wanted.type == "json_schema" and not wanted.json_schema:
+        raise Refusal(400, "response_format: a json_schema is missing.", param="response_format")
+    stops = (asked.stop,) if isinstance(asked.stop, str) else asked.stop or ()
+    if len(stops) > MOST_STOPS or any(not 0 < len(each) <= LONGEST_STOP for each in stops):
+        raise Refusal(400, f"stop: {MOST_STOPS} texts of 1 to {LONGEST_STOP} characters at most.", param="stop")
+    if asked.stream_options and not asked.stream:
+        raise Refusal(400, "stream_options: only a streamed answer has them.", param="stream_options")
+
+
+def put(asked: Asked, *, system: str, fingerprint: str, max_tokens: int) -> Json:
+    """Spell a request for the student's server.
+
+    Args:
+        asked: what the client asked for.
+        system: the policy's own system prompt; the client's comes behind it.
+        fingerprint: what names the policy in the answer.
+        max_tokens: tokens of the answer at most, where the client does not say.
+
+    Raises:
+        Refusal: results do not belong to the calls before them.
+    """
+    tools = asked.tools or ()
+    strict = any(tool.function.strict for tool in tools)
+    told = asked.model_dump(mode="json", exclude_none=True, by_alias=True, include=SAME)
+    seed = asked.seed if asked.seed is not None else secrets.randbits(62)
+    return {
+        **told,
+        "messages": list(_messages(asked.messages, system)),
+        "tools": [{"type": "function", "function": _function(tool.function)} for tool in tools],
+        "seed": seed,
+        "max_tokens": asked.max_tokens or max_tokens,
+        "stream": bool(asked.stream),
+        "standard": True,
+        "fingerprint": fingerprint,
+        **({"constrained": True} if strict else {}),
+    }
+
+
+SAME: Final = {
+    *("model", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "stop", "logprobs"),
+    *("response_format", "stream_options"),
+}
+
+
+def _function(told: AskedSchema) -> Json:
+    parameters = told.parameters or {"type": "object", "properties": {}}
+    return {"name": told.name, "description": told.description or "", "parameters": parameters}
+
+
+def _messages(messages: Sequence[AskedMessage], system: str) -> list[Json]:
+    """Give the conversation as the student reads it: one system prompt first, results in the order of their calls."""
+    count = next((index for index, each in enumerate(messages) if each.role not in SYSTEM), len(messages))
+    prompt = "\n\n".join(filter(None, [system, *(each.text for each in messages[:count])]))
+    written: list[Json] = [{"role": "system", "content": prompt}] if prompt else []
+    open_calls: dict[str, str] = {}
+    results: dict[str, Json] = {}
+    for index, message in enumerate(messages[count:], count):
+        if message.role == "tool":
+            name = open_calls.get(message.tool_call_id or "")
+            if name is None or message.tool_call_id in results:
+                raise _stray(index, f"no call before it has the id '{message.tool_call_id}'")
+            told = {"role": "tool", "content": message.text, "name": name, "tool_call_id": message.tool_call_id}
+            results[str(message.tool_call_id)] = told
+            if len(results) == len(open_calls):
+                written += [results[each] for each in open_calls]
+                open_calls, results = {}, {}
+            continue
+        if open_calls:
+            missing = next(each for each in open_calls if each not in results)
+            raise _stray(index, f"the call '{missing}' has no result before it")
+        written.append(_message(message))
+        open_calls = {call.id: call.function.name for call in message.tool_calls or ()}
+    if open_calls:
+        raise _stray(len(messages) - 1, "a call before its end has no result")
+    return written
+
+
+SYSTEM: Final = frozenset({"system", "developer"})
+
+
+def _message(message: AskedMessage) -> Json:
+    role = "system" if message.role in SYSTEM else message.role
+    calls = [call.model_dump(mode="json") for call in message.tool_calls or ()]
+    return {"role": role, "content": message.text, **({"tool_calls": calls} if calls else {})}
+
+
+def _stray(index: int, why: str) -> Refusal:
+    return Refusal(400, f"messages.{index}: {why}.", param=f"messages.{index}")

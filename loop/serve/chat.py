@@ -1,0 +1,161 @@
+"""`POST /v1/chat/completions`: a request goes to the policy that it names, the answer comes back as it is said."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import httpx2
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from loop.runtime.gpu import Served
+from loop.serve import asked, names
+from loop.serve.errors import Refusal
+from loop.serve.house import House
+from loop.types import Policy
+
+PATIENCE: Final = 3600.0
+"""Seconds from one piece of an answer to the next."""
+SIGN: Final = 10.0
+"""Seconds of silence after which a stream's client is told that it is not forgotten."""
+PASSED: Final = ("content-type", "loopd-queued", "cache-control")
+"""Headers of the student's server that its answer keeps."""
+GONE: Final = 499
+"""Nobody reads this status: the client went away."""
+EVENTS: Final = "text/event-stream"
+
+
+def routes(house: House) -> Sequence[BaseRoute]:
+    """Give the routes."""
+    return [Route("/v1/chat/completions", Chat(house).complete, methods=["POST"])]
+
+
+class Chat:
+    """Puts requests to the students' servers."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def complete(self, request: Request) -> Response:
+        """Answer one request."""
+        told = asked.read(await request.body())
+        policy = await run_in_threadpool(names.named, self.house, told.model)
+        self.house.admit()
+        body = asked.put(
+            told,
+            system=policy.system,
+            fingerprint=names.fingerprint(policy),
+            max_tokens=self.house.config.serve.max_tokens,
+        )
+        return await _unless_gone(request, self._answered(policy, body))
+
+    async def _answered(self, policy: Policy, body: dict[str, Any]) -> Response:
+        """Ask the policy's server; once more where that one has just gone away."""
+        for last in (False, True):
+            stack = AsyncExitStack()
+            try:
+                served = await stack.enter_async_context(self.house.residents.asking(policy))
+                return await _passed(stack, served, policy, body)
+            except httpx2.TransportError as error:
+                await stack.aclose()
+                if last:
+                    raise Refusal(503, "The model's server went away. Ask again.", retry_after=1) from error
+            except BaseException:
+                await stack.aclose()
+                raise
+        raise AssertionError("the second try returns or raises")
+
+
+async def _unless_gone(request: Request, answered: Coroutine[Any, Any, Response]) -> Response:
+    """Wait for an answer's beginning; where the client goes away meanwhile, so does its request."""
+    answering = asyncio.ensure_future(answered)
+    leaving = asyncio.ensure_future(_left(request.receive))
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            return await answering
+        return Response(status_code=GONE)
+    finally:
+        leaving.cancel()
+        if not answering.done():
+            answering.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _passed(stack: AsyncExitStack, served: Served, policy: Policy, body: dict[str, Any]) -> Response:
+    """Put a request to a server, and give its answer as it comes; the stack is closed with it."""
+    headers = {"Authorization": f"Bearer {served.token}"}
+    plain = httpx2.AsyncHTTPTransport(verify=False)  # no certificates to load: it is this machine
+    http = await stack.enter_async_context(httpx2.AsyncClient(transport=plain, headers=headers, timeout=PATIENCE))
+    asking = http.stream("POST", f"{served.url}/v1/chat/completions", json=body)
+    answer = await stack.enter_async_context(asking)
+    kept = {name: answer.headers[name] for name in PASSED if name in answer.headers}
+    return Relayed(answer, stack, {**kept, "loopd-policy": policy.id})
+
+
+class Relayed(Response):
+    """An answer of the student's server, piece by piece, until it is whole or nobody listens."""
+
+    def __init__(self, answer: httpx2.Response, stack: AsyncExitStack, headers: dict[str, str]) -> None:
+        super().__init__(status_code=answer.status_code, headers=headers)
+        del self.headers["content-length"]
+        self.answer, self.stack = answer, stack
+        self.events = headers.get("content-type", "").startswith(EVENTS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send it."""
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (leaving, sending):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await self.stack.aclose()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for piece in self._pieces():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """Give what comes; in a stream a comment where nothing does, and an error where it breaks off."""
+        pieces = self.answer.aiter_raw()
+        coming = asyncio.ensure_future(anext(pieces, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait({coming}, timeout=SIGN if self.events else None)
+                if not done:
+                    yield b": waiting\n\n"
+                    continue
+                piece = await coming
+                if piece is None:
+                    return
+                yield piece
+                coming = asyncio.ensure_future(anext(pieces, None))
+        except httpx2.HTTPError:
+            if not self.events:
+                raise
+            yield _broken()
+        finally:
+            coming.cancel()
+            with contextlib.suppress(BaseException):
+                await coming
+
+
+def _broken() -> bytes:
+    body = Refusal(503, "The model's server went away in the middle of the answer. Ask again.").body
+    return f"data: {json.dumps({'error': body})}\n\n".encode()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,122 @@
+"""The public address: bound, behind its key, for as long as the daemon or `loopd serve` runs."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from loop.config import Config
+from loop.control.progress import Board
+from loop.errors import CannotCreate
+from loop.parts import Base
+from loop.runtime import loopback
+from loop.runtime.durable import replace_text
+from loop.runtime.gpu import Gpu, Served
+from loop.runtime.paths import Paths
+from loop.serve import app
+from loop.serve.house import House
+from loop.serve.key import key
+from loop.serve.residents import Residents
+from loop.store import Store
+from loop.types import Policy, Record
+
+log = structlog.get_logger()
+FILE: Final = "serve.json"
+FAREWELL: Final = 5
+"""Seconds that answers under way have when the address closes."""
+
+
+class Address(Record):
+    """Where the endpoint is, as other processes read it."""
+
+    url: str
+    """What a client of OpenAI's API calls its base URL."""
+    pid: int
+
+
+@contextmanager
+def opened(  # noqa: PLR0913 - all that answers come from
+    config: Config,
+    paths: Paths,
+    store: Store,
+    board: Board,
+    base: Base,
+    *,
+    busy: Callable[[], bool] = lambda: False,
+) -> Iterator[Address]:
+    """Answer people while the block runs.
+
+    Raises:
+        CannotCreate: the port is taken.
+    """
+    residents = Residents(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
+    house = House(config=config, paths=paths, store=store, board=board, base=base, residents=residents, busy=busy)
+    listener = _bound(config.serve.host, config.serve.port)
+    answering = app.composed(house, key(paths.data))
+    with loopback.serving(answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=residents.tend):
+        address = Address(url=_url(listener), pid=os.getpid())
+        replace_text(paths.run / FILE, address.model_dump_json(), durable=False)
+        board.update(endpoint=address.url)
+        log.info("endpoint_open", url=address.url)
+        try:
+            yield address
+        finally:
+            (paths.run / FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def beside(  # noqa: PLR0913 - as above
+    config: Config, paths: Paths, store: Store, board: Board, base: Base, *, busy: Callable[[], bool]
+) -> Iterator[None]:
+    """Answer people while the daemon runs. Where the port is taken it says so, and runs without."""
+    with contextlib.ExitStack() as stack:
+        if config.serve.enabled:
+            try:
+                stack.enter_context(opened(config, paths, store, board, base, busy=busy))
+            except CannotCreate as error:
+                log.warning("endpoint_closed", why=str(error))
+                board.update(endpoint=str(error))
+        yield
+
+
+def find(run: Path) -> Address | None:
+    """Say where a running process of this data directory answers; None where none does."""
+    try:
+        found = Address.model_validate_json((run / FILE).read_bytes())
+        os.kill(found.pid, 0)
+    except (OSError, ValidationError):
+        return None
+    return found
+
+
+def _serving(config: Config, paths: Paths, base: Base) -> Callable[[Policy], contextlib.AbstractContextManager[Served]]:
+    def serving(policy: Policy) -> contextlib.AbstractContextManager[Served]:
+        gpu = Gpu(paths.run, paths.logs, paths.scratch, kind="people")
+        return gpu.serving(
+            base.path,
+            template=policy.template,
+            adapter=paths.adapter(policy),
+            precision=policy.precision,
+            max_rows=config.serve.rows,
+        )
+
+    return serving
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = f"{host}:{port} cannot be bound: {error.strerror}. Another program may have it"
+        raise CannotCreate(f"{why}; choose another: LOOPD_SERVE__PORT=11436 loopd start") from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

@@ -1,0 +1,48 @@
+"""What the routes of the public endpoint work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loop.config import Config
+from loop.control.progress import Board
+from loop.parts import Base
+from loop.runtime.paths import Paths
+from loop.serve.errors import Refusal
+from loop.serve.residents import Residents
+from loop.store import Store
+from loop.types import Policy
+
+
+@dataclass(frozen=True)
+class House:
+    """One daemon's, or one `loopd serve`'s, seen from its address."""
+
+    config: Config
+    paths: Paths
+    store: Store
+    board: Board
+    base: Base
+    residents: Residents
+    """The policies that are in memory to answer people."""
+    busy: Callable[[], bool] = lambda: False
+    """Whether the loop plays, trains or measures at this moment."""
+
+    def admit(self) -> None:
+        """Let a request in.
+
+        Raises:
+            Refusal: the machine is reserved for the loop, which works.
+        """
+        if self.config.serve.priority == "loop" and self.busy():
+            why = "serve.priority is 'loop', and the loop is at work. Ask later, or set it to 'people'."
+            raise Refusal(503, why, code="reserved_for_the_loop", retry_after=60)
+
+    @property
+    def stock(self) -> Policy:
+        """The base model as it came, under this configuration's prompt and template."""
+        student = self.config.student
+        return Policy(base=self.base.digest, system=student.system, template=student.template)
+
+    def champion(self) -> Policy:
+        """Give the policy that is best now; the stock model where nobody is champion yet."""
+        return self.store.policies.champion() or self.stock

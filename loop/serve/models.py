@@ -1,0 +1,31 @@
+"""`GET /v1/models`: which names can be asked for, and which policy each means at this moment."""
+
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from loop.serve import names
+from loop.serve.house import House
+from loop.types import Policy
+
+
+def routes(house: House) -> Sequence[BaseRoute]:
+    """Give the routes."""
+
+    async def every(_: Request) -> Response:
+        found = await run_in_threadpool(lambda: [*names.listed(house)])
+        return JSONResponse({"object": "list", "data": [_model(*each) for each in found]})
+
+    async def one(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        return JSONResponse(_model(name, await run_in_threadpool(names.named, house, name)))
+
+    return [Route("/v1/models", every), Route("/v1/models/{name:path}", one)]
+
+
+def _model(name: str, policy: Policy) -> dict[str, JsonValue]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "loopd", "policy": policy.id}

@@ -1,0 +1,73 @@
+"""Which policy answers under which name."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from loop.errors import NotFound
+from loop.serve.errors import Refusal
+from loop.serve.house import House
+from loop.types import Policy
+
+BEST: Final = "loopd"
+"""What is best now."""
+CHAMPION: Final = "loopd/champion"
+STOCK: Final = "loopd/stock"
+SHOWN: Final = 12
+"""Characters of a policy's id that a name holds."""
+
+
+def named(house: House, model: str) -> Policy:
+    """Find the policy that a model's name means at this moment.
+
+    Raises:
+        Refusal: there is none, or its files are not here.
+    """
+    if model in {BEST, CHAMPION}:
+        return usable(house, house.champion(), model)
+    if model == STOCK:
+        return house.stock
+    if not model.startswith(f"{BEST}/"):
+        raise unknown(model)
+    try:
+        return usable(house, house.store.policies.find(model.removeprefix(f"{BEST}/")), model)
+    except NotFound as error:
+        raise unknown(model) from error
+
+
+def usable(house: House, policy: Policy, model: str) -> Policy:
+    """Make sure that a policy can be served here.
+
+    Raises:
+        Refusal: it was made for another base model, or its adapter is not there.
+    """
+    adapter = house.paths.adapter(policy)
+    if policy.base != house.base.digest:
+        raise Refusal(404, f"{model} was made for another base model than student.source.", code="model_not_found")
+    if adapter is not None and not adapter.is_dir():
+        raise Refusal(404, f"The adapter of {model} is not in {house.paths.models}.", code="model_not_found")
+    return policy
+
+
+def listed(house: House) -> Iterator[tuple[str, Policy]]:
+    """Give every name that can be asked for, with what it means now."""
+    champion = house.champion()
+    yield BEST, champion
+    yield CHAMPION, champion
+    yield STOCK, house.stock
+    for policy, _ in house.store.policies.all():
+        name = f"{BEST}/{policy.id[:SHOWN]}"
+        try:
+            yield name, usable(house, policy, name)
+        except Refusal:
+            continue
+
+
+def fingerprint(policy: Policy) -> str:
+    """Name a policy in an answer."""
+    return f"loopd-{policy.id[:SHOWN]}"
+
+
+def unknown(model: str) -> Refusal:
+    """Refuse a name that means nothing."""
+    known = f"Ask for {BEST}, {CHAMPION}, {STOCK} or {BEST}/POLICY; GET /v1/models lists them."
+    return Refusal(404, f"There is no model '{model[:80]}'. {known}", code="model_not_found", param="model")

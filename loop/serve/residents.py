@@ -1,0 +1,148 @@
+"""The policies in memory that answer people: each a server of its own, started when somebody asks for it.
+
+A promotion or a rollback changes who is asked for: the new policy's server starts, the old one ends what it was asked
+before and leaves. At most `most` stay; one that nobody asked for in a while leaves as well.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from loop.errors import ProviderError
+from loop.runtime.gpu import Served
+from loop.serve.errors import Refusal
+from loop.types import Policy
+
+log = structlog.get_logger()
+LOOK: Final = 1.0
+"""Seconds between two looks at who has been idle for too long."""
+Serving = Callable[[Policy], AbstractContextManager[Served]]
+"""Serves a policy for as long as the block lasts, in a child of its own."""
+
+
+@dataclass(eq=False)
+class Resident:
+    """One policy's server."""
+
+    policy: Policy
+    started: "asyncio.Task[tuple[Served, ExitStack]]"
+    asked: int = 0
+    """Requests under way."""
+    last: float = field(default_factory=time.monotonic)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while nothing is under way."""
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Have a request under way for the block."""
+        self.asked += 1
+        self.answered.clear()
+        try:
+            yield
+        finally:
+            self.asked -= 1
+            self.last = time.monotonic()
+            if not self.asked:
+                self.answered.set()
+
+    @property
+    def served(self) -> Served | None:
+        """The server, once it is there."""
+        done = self.started.done() and not self.started.cancelled() and self.started.exception() is None
+        return self.started.result()[0] if done else None
+
+    @property
+    def broken(self) -> bool:
+        """Whether it did not come up, or went away."""
+        return self.started.done() and (self.served is None or not self.served.alive)
+
+
+class Residents:
+    """Who is in memory. Use it from one event loop."""
+
+    def __init__(self, serving: Serving, *, most: int, keep: float) -> None:
+        """Begin with nobody.
+
+        Args:
+            serving: starts a policy's server.
+            most: policies in memory at once.
+            keep: seconds for which one stays that nobody asks.
+        """
+        self._serving, self._most, self._keep = serving, most, keep
+        self._there: dict[str, Resident] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def now(self) -> tuple[tuple[Policy, int], ...]:
+        """Who is there, and how many requests of each are under way."""
+        return tuple((each.policy, each.asked) for each in self._there.values())
+
+    @asynccontextmanager
+    async def asking(self, policy: Policy) -> AsyncIterator[Served]:
+        """Have a policy's server for one request; waits until it is there.
+
+        Raises:
+            Refusal: it does not come up.
+        """
+        resident = self._there.get(policy.id)
+        if resident is None or resident.broken:
+            resident = self._enter(policy)
+        with resident.asking():
+            try:
+                served, _ = await asyncio.shield(resident.started)
+            except ProviderError as error:
+                why = f"The model did not load: {error}"
+                raise Refusal(503, why, code="model_not_loaded", retry_after=5) from error
+            yield served
+
+    async def tend(self) -> None:
+        """Let go of who has been idle for too long, and of who went away, until cancelled; then of everybody."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK)
+                late = time.monotonic() - self._keep
+                for each in [*self._there.values()]:
+                    if each.broken or (not each.asked and each.last < late):
+                        self._let_go(each)
+        finally:
+            for each in [*self._there.values()]:
+                self._let_go(each)
+            await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    def _enter(self, policy: Policy) -> Resident:
+        """Start a policy's server; the one that was asked the longest ago makes room."""
+        if (gone := self._there.get(policy.id)) is not None:
+            self._let_go(gone)
+        while len(self._there) >= self._most:
+            idle = [each for each in self._there.values() if not each.asked]
+            self._let_go(min(idle or self._there.values(), key=lambda each: each.last))
+        log.info("policy_enters", policy=policy.id[:12])
+        resident = Resident(policy, asyncio.create_task(asyncio.to_thread(self._start, policy)))
+        self._there[policy.id] = resident
+        return resident
+
+    def _start(self, policy: Policy) -> tuple[Served, ExitStack]:
+        stack = ExitStack()
+        return stack.enter_context(self._serving(policy)), stack
+
+    def _let_go(self, resident: Resident) -> None:
+        """Ask nothing more of a server, and end it when its last request is answered."""
+        if self._there.get(resident.policy.id) is resident:
+            del self._there[resident.policy.id]
+        task = asyncio.create_task(self._end(resident))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _end(self, resident: Resident) -> None:
+        with contextlib.suppress(ProviderError):
+            _, stack = await resident.started
+            if resident.asked:
+                await resident.answered.wait()
+            await asyncio.to_thread(stack.close)
+        log.info("policy_leaves", policy=resident.policy.id[:12])
