@@ -25,7 +25,7 @@ class Format(Record):
     native_only: bool = False
     """Whether a call that needed a forgiving rule fails the play."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @property
     def name(self) -> str:
@@ -56,11 +56,16 @@ def _faults(task: Task, played: Sequence[PlayedTurn], catalogue: Catalogue) -> I
     for number, turn in enumerate(played, start=1):
         offered.update(turn.user.adds)
         for step in turn.steps:
-            if fault := step.said.fault or _left_over(step.said, catalogue):
+            if fault := step.said.fault or _too_early(step.said) or _left_over(step.said, catalogue):
                 yield f"turn {number}: {fault}"
             yield from (
                 f"turn {number}: {call.name} was not on offer" for call in step.said.calls if call.name not in offered
             )
+
+
+def _too_early(said: Message) -> str | None:
+    """Say whether something was said behind a call, before its result could be read."""
+    return "text stands behind a call, whose result was not read yet" if "text_behind_call" in said.leniencies else None
 
 
 def _left_over(said: Message, catalogue: Catalogue) -> str | None:

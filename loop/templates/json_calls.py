@@ -25,9 +25,12 @@ LOOSE: Final = re.compile(
 )
 WORDS: Final = {"True": "true", "False": "false", "None": "null"}
 CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(0x20)}
+NAMES: Final = ("tool", "tool_name", "function", "function_name", "action")
+INPUTS: Final = frozenset({*ARGUMENTS, "params", "input", "action_input", "tool_input", "kwargs"})
+"""Other keys under which models put the name of a tool and its arguments."""
 WRAPPERS: Final = frozenset({"tool_calls", "function_call"})
 IN_TEXT: Final = re.compile(
-    r'"name"\s*+:\s*+"[^"\n]{0,200}"\s*+,\s*+"(?:arguments|parameters|args)"\s*+:'
+    r'"(?:name|tool|tool_name|function_name)"\s*+:\s*+"[^"\n]{0,200}"\s*+,\s*+"(?:arguments|parameters|args)"\s*+:'
     r'|\{\s*+"(?:arguments|parameters|args)"\s*+:\s*+\{|"(?:tool_calls|function_call)"\s*+:\s*+[\[{]'
 )
 
@@ -85,6 +88,8 @@ def whole(text: str, found: Found, catalogue: Catalogue | None) -> bool:
         return False
     if len(calls) < len(items) and (calls or any(WRAPPERS & set(item) for item in items if isinstance(item, dict))):
         raise Unreadable("calls and something else stand side by side without a tag")
+    if any(_foreign(item, catalogue) for item in items):
+        raise Unreadable("a call is written with keys that nobody taught")
     for item in calls:
         found.add(_call(item, found))
     found.leniencies |= (rules.leniencies | {"fenced_json" if fenced else "bare_json"}) if calls else set()
@@ -212,6 +217,13 @@ def _is_call(value: JsonValue, catalogue: Catalogue | None) -> bool:
     fits = len(keys) == 1 and isinstance(call[keys[0]], dict | str | None) and not _beside(call)
     known = catalogue is None or catalogue.find(str(call["name"])) is not None
     return fits and (keys == [ARGUMENTS[0]] or known)
+
+
+def _foreign(value: JsonValue, catalogue: Catalogue | None) -> bool:
+    """Whether a value names a tool on offer and gives it arguments, in a form that is none of a call."""
+    if not isinstance(value, dict) or catalogue is None or not INPUTS & set(value):
+        return False
+    return any(isinstance(name := value.get(key), str) and catalogue.find(name) for key in NAMES)
 
 
 def _call(value: JsonValue, found: Found) -> Call:

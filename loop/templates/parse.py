@@ -24,21 +24,28 @@ MARKS: Final = re.compile(rf"{OPEN}|<function=|{re.escape(bracket_calls.MARK)}|{
 ODD: Final = (
     (
         re.compile(
-            r"</?(?:tool|function)_(?:response|result|output)s?\b|</?observation>|\[/?TOOL_RESULTS\]", re.IGNORECASE
+            r"</?(?:tool|function)_?(?:response|result|output)s?\b|</?observation>|\[/?TOOL_RESULTS\]"
+            r"|```(?:tool_)?outputs?\b|^[ \t]{0,8}+(?:observation|tool (?:result|response|output))[ \t]{0,8}+:",
+            re.IGNORECASE | re.MULTILINE,
         ),
         "a tool's result is made up",
     ),
     (
         re.compile(
-            r"</?(?:tool_calls?|function_calls?|tool_code|tool_use|invoke|function|parameter)(?:[\s=][^<>\n]{0,200})?>"
-            r"|\[/?TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]",
-            re.IGNORECASE,
+            r"</?(?:[\w.-]{1,40}[:_])?(?:tool_?calls?|function_?calls?|tool_code|tool_use|invoke|function|parameter"
+            r"|arg_key|arg_value)(?:[\s=][^<>\n]{0,200})?>"
+            r"|\[/?TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]|```tool_(?:code|call)\b|\bto=functions\.\w|\bfunctools\["
+            r"|^[ \t]{0,8}+action input[ \t]{0,8}+:",
+            re.IGNORECASE | re.MULTILINE,
         ),
         "part of a call stands in the text",
     ),
     (
         re.compile(
-            r"<\|[\w /-]{1,60}\|>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>"
+            r"<\|[\w /-]{1,60}\|>|</?[|\uff5c][\w\u2581\uff5c:/.]{1,60}>|<[\w/]{1,60}[|\uff5c]>"
+            r"|<(?:start|end)_of_turn>|</s>|<[be]os>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>"
+            r"|^###[ \t]{0,8}+(?:instruction|response|human|user|assistant)[ \t]{0,8}+:",
+            re.IGNORECASE | re.MULTILINE,
         ),
         "another turn is made up",
     ),
@@ -46,7 +53,12 @@ ODD: Final = (
 """What text never holds, and what it would be."""
 KNOWN: Final = re.compile(rf"{MARKS.pattern}|{CLOSE}|\[ARGS\]|\[CALL_ID\]", re.IGNORECASE)
 """Special tokens that may stand in a message: those that calls and thinking are written with."""
+OPENED: Final = re.compile(r"<([A-Za-z][\w.-]{0,60})(?:\s[^<>\n]{0,100})?>")
+CLOSED: Final = re.compile(r"</([A-Za-z][\w.-]{0,60})>")
+QUOTED: Final = re.compile(r"(?:^|\n)[ \t]{0,8}+>[ \t]{0,8}+\Z")
 RESULT: Final = re.compile(r"(?:```(?:json)?\s*+)?[{\[]")
+ASKER: Final = re.compile(r"^[ \t]{0,8}+(?:user|human|tool|function|system)[ \t]{0,8}+:", re.IGNORECASE | re.MULTILINE)
+ANSWERER: Final = re.compile(r"^[ \t]{0,8}+(?:assistant|ai)[ \t]{0,8}+:", re.IGNORECASE | re.MULTILINE)
 PYTHONIC: Final = re.compile(
     r"[`\s]{0,8}+(?:python\s{1,4}+)?\[?(?P<name>[A-Za-z_][\w.]{0,200}+)\((?P<key>[A-Za-z_]\w{0,200}+\s{0,4}+=(?!=))?"
     r".*\)\]?[`\s]*\Z",
@@ -89,6 +101,8 @@ class _Message:
         self.text, self.catalogue, self.found = text, catalogue, Found(MAX_CALLS)
         self.said: list[str] = []
         self.thought: list[str] = []
+        self.opened: set[str] = set()
+        """Names of tags that were opened in front of a call."""
 
     def read(self) -> Parsed:
         """Read all of it.
@@ -118,7 +132,9 @@ class _Message:
 
     def _from(self, at: int) -> None:
         while mark := MARKS.search(self.text, at):
-            self._say(self.text[at : mark.start()])
+            self._say(before := self.text[at : mark.start()])
+            if not thinking.TAGS.fullmatch(mark[0]):
+                self._not_within(before)
             at = self._behind(mark)
         self._say(self.text[at:])
         if not self.found.calls and self._pythonic():
@@ -143,6 +159,18 @@ class _Message:
         self._think(block)
         return at
 
+    def _not_within(self, before: str) -> None:
+        """Refuse a call that is only shown: in a block of code, a comment, a quotation or a tag that ends behind it.
+
+        Raises:
+            Unreadable: it is.
+        """
+        line = before.rpartition("\n")[2]
+        fenced = before.count("```") % 2 or line.replace("```", "").count("`") % 2
+        if fenced or before.rfind("<!--") > before.rfind("-->") or QUOTED.search(before):
+            raise Unreadable("a call is shown within other text")
+        self.opened.update(OPENED.findall(before))
+
     def _think(self, text: str) -> None:
         self.thought += [text] if text else []
 
@@ -158,9 +186,13 @@ class _Message:
         for pattern, what in ODD:
             if odd := pattern.search(said):
                 raise Unreadable(f"{what}: {odd[0][:60]}")
+        if (asker := ASKER.search(said)) and ANSWERER.search(said, asker.end()):
+            raise Unreadable(f"another turn is made up: {asker[0].strip()}")
         if json_calls.in_text(said):
             raise Unreadable("a call stands in the text without a tag")
         if self.found.calls:
+            if within := self.opened & set(CLOSED.findall(said)):
+                raise Unreadable(f"a call stands within <{min(within)}>")
             if RESULT.match(said):
                 raise Unreadable("something like a result stands behind a call")
             self.found.leniencies.add("text_behind_call")

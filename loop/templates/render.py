@@ -163,6 +163,8 @@ class Renderer:
         if strange := [token for token in tokens[: len(tokens) - ended] if token in self.strange]:
             return Parsed(content=text, fault=f"another turn is made up: {self.strange[strange[0]]}")
         parsed = self.template.read(text, catalogue)
+        if not ended and "missing_brace" in parsed.leniencies:
+            return Parsed(content=text, fault="the token limit cut a call off")
         return parsed if ended else parsed.model_copy(update={"leniencies": (*parsed.leniencies, CUT_OFF)})
 
     def text(self, tokens: Sequence[int]) -> str:

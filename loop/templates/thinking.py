@@ -9,12 +9,17 @@ from typing import Final
 
 from loop.templates.reading import Unreadable
 
-TAGS: Final = re.compile(r"</?(?:think|thinking|thought|reasoning)>|\[/?THINK\]", re.IGNORECASE)
+NAMES: Final = (
+    r"(?:seed:)?think(?:ing)?|thoughts?|reasoning|reflections?|scratchpad|analysis|cot|chain_of_thought|inner_monologue"
+)
+TAGS: Final = re.compile(
+    rf"<\s?/?\s?(?:{NAMES})(?:\s[^<>\n]{{0,100}})?>|\[/?THINK\]|\u25c1/?think\u25b7", re.IGNORECASE
+)
 
 
 def closes(tag: str) -> bool:
     """Whether a tag ends a block of thinking."""
-    return "/" in tag
+    return "/" in tag[:3]
 
 
 def begun_before(text: str) -> tuple[str, int]:

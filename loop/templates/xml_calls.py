@@ -1,5 +1,7 @@
 """Calls as Qwen3-Coder and Qwen3.5 write them: `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
 
+Llama 3's custom tools have a JSON object in place of the parameters.
+
 A value is text without quotation marks: whether `7` is a number or a word, only the tool's schema says. Where no schema
 says it, what is JSON is read as JSON, and everything else as text.
 """
@@ -10,7 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from loop.canonical import NotJson, parse
+from loop.canonical import NotJson, parse, parse_at
 from loop.templates.reading import CLOSE, OPEN, Found, Unreadable, skip_blank
 from loop.types import Call, Catalogue
 
@@ -55,7 +57,9 @@ def _call(text: str, start: int, found: Found, catalogue: Catalogue | None) -> i
     name = opening[1].strip()
     tool = catalogue.find(name) if catalogue else None
     arguments: dict[str, JsonValue] = {}
-    at = opening.end()
+    at = skip_blank(text, opening.end())
+    if text.startswith("{", at):
+        arguments, at = _object(text, at, name)
     for key, value, behind in _parameters(text, at):
         if key in arguments:
             raise Unreadable(f"a call has the parameter '{key[:60]}' twice")
@@ -66,6 +70,17 @@ def _call(text: str, start: int, found: Found, catalogue: Catalogue | None) -> i
         raise Unreadable(f"the call of {name[:60]} does not end, or holds something that is no parameter")
     found.add(Call(name=name, arguments=arguments))
     return at + len(END_OF_FUNCTION)
+
+
+def _object(text: str, at: int, name: str) -> tuple[dict[str, JsonValue], int]:
+    """Read arguments that are one JSON object, as Llama 3's custom tools have them."""
+    try:
+        value, at = parse_at(text, at)
+    except NotJson as error:
+        raise Unreadable(f"the arguments of {name[:60]} are no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Unreadable(f"the arguments of {name[:60]} are no object")
+    return value, at
 
 
 def _parameters(text: str, at: int) -> Iterator[tuple[str, str, int]]:

@@ -78,3 +78,11 @@ def test_a_fault_that_the_reader_found_is_the_reason(task, plays):
     faulty = trajectory.messages[at].model_copy(update={"fault": "half a call"})
     messages = (*trajectory.messages[:at], faulty, *trajectory.messages[at + 1 :])
     assert Format().check(task, trajectory.model_copy(update={"messages": messages})).reason == "turn 1: half a call"
+
+
+def test_what_was_said_behind_a_call_is_not_learned(task, plays):
+    trajectory = plays.make(task, plays.right())
+    at = next(at for at, message in enumerate(trajectory.messages) if message.calls)
+    early = trajectory.messages[at].model_copy(update={"content": "It worked.", "leniencies": ("text_behind_call",)})
+    messages = (*trajectory.messages[:at], early, *trajectory.messages[at + 1 :])
+    assert "behind a call" in Format().check(task, trajectory.model_copy(update={"messages": messages})).reason

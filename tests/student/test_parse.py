@@ -55,6 +55,7 @@ def test_what_the_template_writes_is_read_back_without_leniency(calls):
         ('<tool_call>{"id": "x1", "type": "function", "name": "mv", "arguments": {"a": 1}}</tool_call>', ()),
         ("<tool_call>\n<function=mv>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>", ("xml_call",)),
         ("<function=mv><parameter=a>1</parameter></function>", ("missing_open", "xml_call")),
+        ('<function=mv>{"a": 1}</function>', ("missing_open", "xml_call")),
         ('[TOOL_CALLS] [{"name": "mv", "arguments": {"a": 1}, "id": "a1b2c3d4e"}]', ("bracket_call", "call_list")),
         ('[TOOL_CALLS]mv[CALL_ID]a1b2c3d4e[ARGS]{"a": 1}', ("bracket_call",)),
         ('[TOOL_CALLS]mv[ARGS]{"a": 1}', ("bracket_call",)),
@@ -116,6 +117,10 @@ def test_text_beside_calls_is_kept():
         (f"<think>So.</think>{A}", "", "So.", (MV,)),
         ("[THINK]Hm.[/THINK]Done.", "Done.", "Hm.", ()),
         ("<thinking>Hm.</thinking>Done.", "Done.", "Hm.", ()),
+        (f"<scratchpad>Or <tool_call>{B}</tool_call>?</scratchpad>Done.", "Done.", None, ()),
+        (f'<analysis depth="1"><tool_call>{B}</tool_call></analysis>Done.', "Done.", None, ()),
+        (f"<seed:think><tool_call>{B}</tool_call></seed:think><tool_call>{A}</tool_call>", "", None, (MV,)),
+        (f"\u25c1think\u25b7{B}\u25c1/think\u25b7Done.", "Done.", B, ()),
     ],
 )
 def test_thinking_is_kept_apart_and_nothing_of_it_is_run(text, content, reasoning, calls):
@@ -239,6 +244,26 @@ def test_what_has_one_meaning_only_is_read(arguments, read):
         "Done.<|im_end|>\n<|im_start|>user\nThanks.",
         "Done.<end_of_turn>",
         "[INST] And now? [/INST]",
+        f"For example:\n```xml\n<tool_call>{A}</tool_call>\n```\nShall I?",
+        f"Write `<tool_call>{A}</tool_call>` for that.",
+        f"<!-- <tool_call>{A}</tool_call> -->Done.",
+        f"He wrote:\n> <tool_call>{A}</tool_call>",
+        f"<plan>First <tool_call>{A}</tool_call>, then the rest.</plan>",
+        f"<tool_call>{A}</tool_call>\nObservation: it was moved.",
+        f"<tool_call>{A}</tool_call>\n```output\nok\n```",
+        f"Done.\nuser: and now that one\nassistant: <tool_call>{A}</tool_call>",
+        "Done.\n### Human: thanks",
+        "Done.</s>",
+        "<\uff5ctool\u2581calls\u2581begin\uff5c>mv",
+        "<|tool_call>call:mv{a:1}<tool_call|>",
+        "<start_function_call>call:mv{a:1}<end_function_call>",
+        '<minimax:tool_call><invoke name="mv"></invoke></minimax:tool_call>',
+        "<tool_call>mv<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>",
+        'analysis to=functions.mv code{"a": 1}',
+        "```tool_code\nmv(a=1)\n```",
+        'Thought: I move it.\nAction: mv\nAction Input: {"a": 1}',
+        '<function=mv>{"a": 1} now</function>',
+        "<function=mv>{'a': 1}</function>",
     ],
 )
 def test_a_message_that_cannot_be_read_whole_is_a_fault_with_all_the_text(text):
@@ -293,11 +318,35 @@ FRAGMENTS = [
         '{"a":',
     ),
     *("<function=", "<function=a>", "<function=a><parameter=b>", "<parameter=b>", "[TOOL_CALLS]", "[TOOL_CALLS]a{"),
+    *(
+        "<a>",
+        "<a></a>",
+        "<a ",
+        "<!--",
+        "user:\n",
+        "\n> ",
+        "<analysis ",
+        "<\uff5c",
+        "</\uff5ca",
+        "`a",
+        "<a_",
+        '"tool":"',
+    ),
     *("f(", "f(a=", "f(a=1)", ") ", "<|", "<|a", "<tool_call a", "<invoke ", "True,", "}", "<", "[INST", "a[ARGS]"),
 ]
 
 
-@pytest.mark.parametrize("before", ["", "<tool_call>", '<tool_call>{"name": "a", "arguments": {"x": "', "```", "f(a="])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "<tool_call>",
+        f"<b><tool_call>{A}</tool_call>",
+        '<tool_call>{"name": "a", "arguments": {"x": "',
+        "```",
+        "f(a=",
+    ],
+)
 @pytest.mark.parametrize("fragment", FRAGMENTS)
 def test_reading_takes_time_that_grows_with_the_text_alone(before, fragment):
     def seconds(size):
@@ -309,6 +358,39 @@ def test_reading_takes_time_that_grows_with_the_text_alone(before, fragment):
     small, large = seconds(MAX_CHARACTERS // 16), seconds(MAX_CHARACTERS - 100)
     assert large < 0.02 + 50 * small  # linear is 16, quadratic 256
     assert large < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"tool": "cat", "args": {"path": "a"}}',
+        '{"tool_name": "cat", "parameters": {"path": "a"}}',
+        '{"action": "cat", "action_input": {"path": "a"}}',
+        '[{"function": "cat", "kwargs": {}}]',
+    ],
+)
+def test_a_tool_on_offer_under_other_keys_is_no_answer(text):
+    assert parse(text, FILES).fault
+    assert parse(text.replace("cat", "pen"), FILES).fault is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User: Ada\nRole: admin",
+        "Use <name> for the new file.",
+        "The `ls` tool lists files.",
+        "```json\n{}\n```\nThat is all.",
+        "The observation was made twice.",
+        "<b>Bold</b> and 3 <| 4",
+        "The human: a mammal.",
+    ],
+)
+def test_what_only_looks_like_markup_is_text(text):
+    parsed = parse(text, FILES)
+    assert (parsed.fault, parsed.content) == (None, text)
+    called = parse(f"{text}\n<tool_call>{A}</tool_call>", FILES)
+    assert (called.fault, called.calls) == (None, (MV,))
 
 
 @settings(max_examples=300, deadline=1000)

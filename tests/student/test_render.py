@@ -143,6 +143,12 @@ def test_a_message_that_the_token_limit_ended_says_so(renderer):
     assert renderer.read(whole[:-1]).leniencies == ("cut_off",)
 
 
+def test_a_call_that_the_token_limit_cut_is_not_completed(renderer):
+    half = sampled(renderer, '<tool_call>{"name": "mv", "arguments": {"a": 12')
+    assert renderer.read(half[:-1]).fault == "the token limit cut a call off"
+    assert [dict(call.arguments) for call in renderer.read(half).calls] == [{"a": 12}]
+
+
 @pytest.mark.parametrize("token", [-1, 468, 2**70])
 def test_a_token_that_the_model_does_not_have_is_refused(renderer, token):
     said = Message(role="assistant", content="", tokens=(3, token))
