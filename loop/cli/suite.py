@@ -19,11 +19,15 @@ from loop.runtime import lock, log, paths
 from loop.runtime.signals import Stop, Stopped
 from loop.stages import evaluation
 from loop.stages.soundness import Entry, Ledger, assess
-from loop.types import Policy, Score, Suite
+from loop.types import Novelty, Policy, Score, Suite
 from task_generators import suites
-from task_generators.suites import leaks
+from task_generators.suites import frames, leaks
 
 app = typer.Typer(add_completion=False, help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
+OUTSIDE: Final = "others' tasks"
+PARTS: Final = (*Novelty, OUTSIDE)
+"""Columns of the audit's second table: tasks in words that training has must say so."""
+
 FORGIVING: Final = "ast_match"
 """The checker whose fields are forgiving rules."""
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
@@ -124,16 +128,33 @@ def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", w
 
 @app.command()
 def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = False) -> None:
-    """What suites share with training tasks and with each other. Ends with 1 where that is not listed as known."""
-    found = leaks.shared([suites.suite(name) for name in suites.names()], leaks.training_sample(seeds))
+    """What suites share with training tasks and with each other, words too. Ends with 1 where that is not known."""
+    held = [suites.suite(name) for name in suites.names()]
+    found, worded = leaks.shared(held, leaks.training_sample(seeds)), frames.shares(held)
     unknown = [row for row in found if row.reason is None]
     rows = (
         [row.model_dump() for row in found] if every else [*(row.model_dump() for row in unknown), *_by_reason(found)]
     )
-    show(rows, as_json=as_json)
+    if as_json:
+        show_json({"shared": rows, "worded": [share.model_dump(mode="json") for share in worded]})
+    else:
+        show(rows, as_json=False)
+        show(_worded(worded), as_json=False)
     if unknown:
         listing = f"A suite must change, or {leaks.FILE} must say why it is no leak"
         raise LoopdError(f"{len(unknown)} overlaps are not listed as known. {listing}.")
+    if told := next((share for share in worded if not share.allowed), None):
+        turns = f"{told.trained} of {told.turns} turns of its part '{told.part}'"
+        raise LoopdError(f"Suite '{told.suite}' speaks training's words in {turns}: \"{told.example}\" Reword them.")
+
+
+def _worded(shares: Sequence[frames.Share]) -> list[dict[str, object]]:
+    """Tell, suite by suite, the part of its users' turns that are worded like training, for every part of it."""
+    rows: dict[str, dict[str, object]] = {}
+    for share in shares:
+        rows.setdefault(share.suite, {"worded like training": share.suite, **dict.fromkeys(PARTS)})
+        rows[share.suite][share.part or OUTSIDE] = f"{share.trained} of {share.turns}"
+    return list(rows.values())
 
 
 def _by_reason(found: Sequence[leaks.Shared]) -> list[dict[str, object]]:
