@@ -200,7 +200,10 @@ def _result(content: str) -> str:
 def _special(tokenizer: Tokenizer, token: str) -> int:
     found = tokenizer.token_to_id(token)
     if found is None:
-        raise ConfigError(f"The tokenizer has no {token}: use the template 'native' for this model.")
+        raise ConfigError(
+            f"The tokenizer has no {token}, which loopd's own templates need. Use template = 'native'; where that is "
+            "refused too, give a model that has ChatML's tokens, as Qwen's and SmolLM2 do."
+        )
     return int(found)
 
 

@@ -32,6 +32,10 @@ MAX_RENDERED: Final = 4_000_000
 """Characters of one rendered conversation."""
 
 
+NAMED_TOKENS: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
+"""What templates are given by name."""
+
+
 class Native:
     """Renders with the model's own chat template."""
 
@@ -48,7 +52,7 @@ class Native:
         """
         tokenizer.encode_special_tokens = False
         self.tokenizer = tokenizer
-        self.known = {name: _token(settings.get(name)) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+        self.known = {name: _token(settings.get(name)) for name in NAMED_TOKENS}
         self.special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
         try:
             self.template = environment().from_string(source)
@@ -256,7 +260,16 @@ def _settings(directory: Path) -> Json:
         settings = json.loads((directory / "tokenizer_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{directory}/tokenizer_config.json cannot be read: {error}") from error
-    return settings if isinstance(settings, dict) else {}
+    return {**_token_map(directory), **settings} if isinstance(settings, dict) else {}
+
+
+def _token_map(directory: Path) -> Json:
+    """Read the special tokens that some models name in a file of their own."""
+    try:
+        told = json.loads((directory / "special_tokens_map.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def source_of(directory: Path, settings: Json | None = None) -> str | None:

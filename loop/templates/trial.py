@@ -88,13 +88,14 @@ def way_out(tokenizer: Tokenizer) -> str:
     """Say what to do where a model's own template cannot be used."""
     if all(tokenizer.token_to_id(token) is not None for token in (START, END)):
         return f"Use template = '{COMPACT}' (or 'spaced') with this model."
-    return f"Give another model: this one's vocabulary has no {START} and {END}, which loopd's own templates need."
+    return (
+        f"Give another model: this one's vocabulary has no {START} and {END}, which loopd's own templates need; "
+        "those of Qwen's models and of SmolLM2 have them."
+    )
 
 
 def _rendered(template: Template, messages: Sequence[Message]) -> None:
     spans = list(template.spans(messages, CATALOGUE))
-    if not template.header(messages[:-1], CATALOGUE):
-        raise Unsafe("The chat template does not ask the assistant to speak (add_generation_prompt).")
     said = {index: _said(template, spans, index) for index, each in enumerate(messages) if each.role == "assistant"}
     everything = template.tokenizer.decode(
         [token for span in spans for token in span.tokens], skip_special_tokens=False
@@ -102,7 +103,10 @@ def _rendered(template: Template, messages: Sequence[Message]) -> None:
     for what in _lost(everything, messages):
         raise Unsafe(f"The chat template leaves out {what}.")
     for index, text in said.items():
-        _read_back(template.read(text, CATALOGUE), messages[index])
+        parsed = template.read(text, CATALOGUE)
+        if parsed.fault and not template.header(messages[:index], CATALOGUE):  # what asks is then taken for an answer
+            raise Unsafe("The chat template does not ask the assistant to speak (add_generation_prompt).")
+        _read_back(parsed, messages[index])
 
 
 def _said(template: Template, spans: Iterable[Span], index: int) -> str:

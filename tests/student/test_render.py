@@ -255,6 +255,26 @@ def test_calls_in_the_form_of_a_models_own_template_are_read_back(base, tmp_path
         assert not parsed.leniencies
 
 
+MISTRAL = """{%- for m in messages %}
+{%- if m.role == 'user' %}
+{%- if loop.first and tools %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}
+{{- '[INST]' + m.content + '[/INST]' }}
+{%- elif m.role == 'system' %}[SYSTEM]{{ m.content }}{{ tools | tojson if tools }}[/SYSTEM]
+{%- elif m.role == 'tool' %}[TOOL_RESULTS]{{ m.content }}[/TOOL_RESULTS]
+{%- else %}{{ m.content }}{% for c in m.tool_calls or [] %}CALL{% endfor %}<|im_end|>{% endif %}
+{%- endfor %}"""
+
+
+def test_an_answer_may_follow_a_request_without_a_word_between_them(base, tmp_path):
+    renderer = Renderer.load(with_template(base, tmp_path, MISTRAL.replace("CALL", NAMED_CALL)), "native")
+    spans = renderer.spans(PLAY, CATALOGUE)
+    for index, said in ((index, each) for index, each in enumerate(PLAY) if each.role == "assistant"):
+        assert text(renderer, renderer.prompt(PLAY[:index], CATALOGUE)).endswith("]")
+        [learned] = [span.tokens for span in spans if span.loss and span.message == index]
+        parsed = renderer.read(learned, CATALOGUE)
+        assert (parsed.calls, parsed.content, parsed.fault) == (said.calls, said.content, None)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -276,6 +296,17 @@ def test_what_transformers_gives_to_templates_is_there(base, tmp_path, source):
     once, again = (text(renderer, renderer.prompt(PLAY[:2], CATALOGUE)) for _ in range(2))
     assert "mv" in once
     assert once == again
+
+
+def test_a_token_that_is_named_in_a_file_of_its_own_is_given_to_the_template(base, tmp_path):
+    source = "{{ bos_token }}" + HEAD + TURNS.replace("CALL", JSON_CALL)
+    directory = with_template(base, tmp_path, source, bos_token=None)
+    settings = json.loads((directory / "tokenizer_config.json").read_text())
+    del settings["bos_token"]
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+    (directory / "special_tokens_map.json").write_text(json.dumps({"bos_token": {"content": "<|endoftext|>"}}))
+    renderer = Renderer.load(directory, "native")
+    assert text(renderer, renderer.prompt(PLAY[:2], CATALOGUE)).startswith("<|endoftext|>")
 
 
 def test_a_turn_ends_where_the_template_ends_it_whatever_the_settings_say(base, tmp_path):
