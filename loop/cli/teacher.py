@@ -66,7 +66,7 @@ def probe(name: Name, *, as_json: Json = False) -> None:
     findings = [*teacher.check(), one_request(teacher), *_unknown(teacher.name)]
     show([finding.model_dump() for finding in findings], as_json=as_json)
     if not all(finding.ok for finding in findings if finding.weight == "must"):
-        raise CheckNegative("There is something to mend; the lines above say what.")
+        raise CheckNegative("The teacher is not fit for work; the lines above say why.")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from loop.errors import CannotCreate, CheckNegative, NotFound
 from loop.redaction import redacted
+from loop.runtime import database_url
 
 PG_OPTIONS: Final = "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000 -c timezone=UTC"
 """Of every connection to PostgreSQL, also of the store's own."""
@@ -65,11 +66,12 @@ def read_only(url: str) -> Iterator[Ask]:
     """Ask what an operator wants to know (`loopd sql`), beside a running daemon, with no way to change anything.
 
     Raises:
+        ConfigError: the URL names no database that loopd can use.
         NotFound: there is no database yet.
         CannotCreate: the server cannot be reached.
     """
-    scheme, _, rest = url.partition("://")
-    with _reading_sqlite(Path(rest[1:])) if scheme.startswith("sqlite") else _reading_postgresql(rest) as ask:
+    backend, rest = database_url.read(url)
+    with _reading_sqlite(Path(rest[1:])) if backend == "sqlite" else _reading_postgresql(rest) as ask:
         yield ask
 
 
@@ -131,7 +133,8 @@ def _reading_postgresql(rest: str) -> Iterator[Ask]:
     try:
         connection = psycopg.connect(f"postgresql://{rest}", options=PG_OPTIONS, connect_timeout=5)
     except psycopg.Error as error:
-        raise CannotCreate(redacted(f"database {rest.rpartition('@')[2]}: {error}")) from error
+        first = str(error).strip().partition("\n")[0]
+        raise CannotCreate(redacted(f"database {rest.rpartition('@')[2]}: {first}")) from error
     connection.read_only = True
 
     def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> Answer:

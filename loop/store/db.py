@@ -4,7 +4,6 @@ SQLite is the default: write-ahead log, one writer, every commit on the disk bef
 URL away (psycopg 3). Both run the same schema, migrated by Alembic from code; nobody has to type `alembic`.
 """
 
-import importlib.util
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +19,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from loop.errors import CannotCreate, ConfigError
-from loop.redaction import GONE, learn, redacted
+from loop.redaction import redacted
+from loop.runtime import database_url
+from loop.runtime.database_url import WRITE, without_login
 from loop.runtime.query import PG_OPTIONS
 
 DURABLE: Final = (
@@ -66,28 +67,12 @@ def locate(url: str) -> URL:
     Raises:
         ConfigError: it names no database that loopd can use.
     """
+    backend, _ = database_url.read(url)
     try:
         where = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(
-            f"database: '{_without_login(url)}' is no URL. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
-        ) from error
-    learn([where.password] if isinstance(where.password, str) else [])
-    if where.get_backend_name() == "postgresql":
-        if importlib.util.find_spec("psycopg") is None:
-            raise ConfigError("database: PostgreSQL needs its driver. Type: pip install 'psycopg[binary]>=3.3'")
-        return where.set(drivername="postgresql+psycopg")
-    if where.get_backend_name() == "sqlite" and where.database not in (None, "", ":memory:"):
-        return where
-    raise ConfigError(
-        f"database: cannot use '{redacted(where.render_as_string())}'. Write sqlite:///PATH or postgresql://USER@HOST/NAME"
-    )
-
-
-def _without_login(url: str) -> str:
-    """Leave out whatever stands before the host in what was meant as a URL: it may hold a password."""
-    _, login, host = url.rpartition("@")
-    return redacted(f"{GONE}@{host}" if login else url)
+        raise ConfigError(f"database: '{without_login(url)}' is no URL. {WRITE}") from error
+    return where.set(drivername="postgresql+psycopg") if backend == "postgresql" else where
 
 
 def _one_writer() -> dict[str, Any]:
@@ -153,13 +138,13 @@ def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
             yield connection
     except (DatabaseError, OSError) as error:
         cause = error.orig if isinstance(error, DatabaseError) else error
-        raise CannotCreate(f"database {where.render_as_string()}: {cause}") from error
+        raise CannotCreate(redacted(f"database {where.render_as_string()}: {cause}")) from error
 
 
 def _handshake(found: str | None, scripts: ScriptDirectory, url: str) -> None:
     if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigError(
-            f"database {locate(url).render_as_string()}: its schema is {found}, newer than this loopd knows. "
+            f"database {redacted(locate(url).render_as_string())}: its schema is {found}, newer than this loopd knows. "
             "Install the newer loopd, or restore the copy that lies beside the database"
         )
 

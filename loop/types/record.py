@@ -5,6 +5,8 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from loop.redaction import redacted
+
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """A name that may become a file name: no slash, no dot in front, no capital (macOS folds case)."""
 
@@ -47,4 +49,5 @@ def first_fault(error: ValidationError) -> Fault:
     """Say what a validation found first, in a form that fits one line."""
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"])
-    return Fault(place, first["msg"], f"{first['input']!r:.80}", first["type"] == "extra_forbidden")
+    says = first["msg"].removeprefix("Value error, ")
+    return Fault(place, says, redacted(repr(first["input"]))[:80], first["type"] == "extra_forbidden")

@@ -1,12 +1,15 @@
 """No secret passes the store's door, wherever somebody says it; nothing else is changed there."""
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import inspect
 
-from loop.errors import ConfigError, FailureKind
+from loop.errors import CannotCreate, ConfigError, FailureKind
 from loop.redaction import GONE
+from loop.runtime import query
 from loop.store import db
 from loop.types import Call, End, Failure, Message, Standing
+from loop.types.record import first_fault
 
 KEY = "sk-live-abcdefgh12345678"
 
@@ -92,8 +95,22 @@ def test_a_verdict_loses_a_known_secret_and_keeps_what_it_quotes(store, make, pl
         "postgresql://me:hunter22secret@host:port/db",
     ],
 )  # fmt: skip
-def test_a_database_url_that_is_none_is_told_without_its_password(url):
+@pytest.mark.parametrize("read", [db.locate, lambda url: query.read_only(url).__enter__()])
+def test_a_database_url_that_is_none_is_told_without_its_password(url, read):
     with pytest.raises(ConfigError) as caught:
-        db.locate(url)
+        read(url)
     assert "hunter22secret" not in str(caught.value)
     assert "postgresql://USER@HOST/NAME" in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line_without_the_password():
+    with pytest.raises(CannotCreate) as caught, query.read_only("postgresql://me:hunter22secret@127.0.0.1:9/db"):
+        pass
+    assert "hunter22secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_setting_that_does_not_fit_is_told_without_a_secret():
+    with pytest.raises(ValidationError) as caught:
+        Message(role="user", content=["sk-live-abcdefgh12345678"])
+    assert "abcdefgh" not in first_fault(caught.value).given
