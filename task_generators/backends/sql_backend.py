@@ -17,6 +17,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import IO, Final
 
+import psutil
 from pydantic import JsonValue
 
 from loop.types import Record, Tool
@@ -24,11 +25,17 @@ from task_generators.backends.backend import BadState, Simulator
 from task_generators.backends.schemas import tool_of
 from task_generators.backends.sql_child import TOO_LONG
 
-WALL_SECONDS: Final = 2.5
-"""How long a statement may take before its process is killed; the child itself gives up after one second."""
+STATEMENT_SECONDS: Final = 2.5
+"""Of the processor's time that a statement may take before its process is killed; the child gives up after one."""
 
 START_SECONDS: Final = 30.0
-"""How long the child may take to start and to build the database, on a machine that is busy."""
+"""The same for what we ask ourselves: to build the database, to give all of it."""
+
+WALL_SECONDS: Final = 30.0
+"""How long an answer may take on a machine that is busy."""
+
+LOOK_SECONDS: Final = 0.25
+"""How often a child that does not answer is looked at."""
 
 MAX_LINE: Final = 4_000_000
 """Bytes of one answer: more than the whole database takes."""
@@ -138,7 +145,7 @@ class SqlDatabase:
         """Ask for the player, unless its statements have taken too long too often."""
         if self._stops >= MAX_STOPS:
             return {"error": f"this database is closed: {MAX_STOPS} statements took too long"}
-        answer = self._exchange(request, WALL_SECONDS)
+        answer = self._exchange(request, STATEMENT_SECONDS)
         self._stops += answer.get("error") in {TOO_LONG, KILLED}
         return answer
 
@@ -174,26 +181,41 @@ class Child:
         return self._end.alive
 
     def ask(self, request: Mapping[str, JsonValue], seconds: float) -> dict[str, JsonValue]:
-        """Send a request and wait for the answer. A child that gives none is killed, and the answer is an error."""
+        """Send a request and wait for the answer. A child that gives none is killed, and the answer is an error.
+
+        Args:
+            request: what to do.
+            seconds: of the processor's time that it may take, so that a busy machine stops no statement.
+        """
         try:
+            spent = self._spent()
             _pipe(self._process.stdin).write(json.dumps(request).encode() + b"\n")
-            return dict(json.loads(self._line(time.monotonic() + seconds)))
-        except (OSError, ValueError, TimeoutError):
+            return dict(json.loads(self._line(spent + seconds)))
+        except (OSError, ValueError, TimeoutError, psutil.Error):
             self._end()
             return {"error": KILLED}
 
-    def _line(self, deadline: float) -> bytes:
-        """Read one line until the deadline.
+    def _spent(self) -> float:
+        """Give the processor's time that it has taken so far, in seconds."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def _line(self, most: float) -> bytes:
+        """Read one line, until the child has taken so much of the processor's time.
 
         Raises:
             TimeoutError: none came in time, or none that is short enough.
             ValueError: the child ended.
         """
-        line, pipe = bytearray(), _pipe(self._process.stdout)
+        line, pipe, deadline = bytearray(), _pipe(self._process.stdout), time.monotonic() + WALL_SECONDS
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                if len(line) > MAX_LINE or not selector.select(deadline - time.monotonic()):
+                if not selector.select(LOOK_SECONDS):
+                    if self._spent() > most or time.monotonic() > deadline:
+                        raise TimeoutError
+                    continue
+                if len(line) > MAX_LINE:
                     raise TimeoutError
                 if not (part := pipe.read(65_536)):
                     raise ValueError
