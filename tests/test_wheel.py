@@ -28,7 +28,9 @@ def test_the_wheel_ships_the_five_packages_and_the_migrations(wheel):
     assert any(name.startswith("loop/_migrations/versions/0001") for name in names)
     assert "loop/profiles/quickstart.toml" in names
     assert "task_generators/suites/canonical.toml" in names
-    strange = [name for name in names if not name.endswith((".py", ".toml", ".mako")) and ".dist-info/" not in name]
+    strange = [
+        name for name in names if not name.endswith((".py", ".toml", ".mako", ".html")) and ".dist-info/" not in name
+    ]
     assert not strange
 
 

@@ -5,11 +5,12 @@ with how many tasks and plays it rests on, its interval, and the command that sh
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from pydantic import JsonValue
 
+from loop.artifacts.markdown import row, text
 from loop.gates.judging import RATE
 from loop.types import Dataset, GatePart, GateResult, Policy, Promotion, Record, Standing, Transfer
 from loop.types.jobs import Job
@@ -66,8 +67,8 @@ def of_training(dataset: Dataset, job: Job, parent: Policy) -> dict[str, str]:
 
 def data_card(dataset: Dataset, take: int | None = None) -> str:
     """Tell what a candidate was trained on: how many rows each rule chose or left out, and the rules."""
-    counts = [f"| {name} | {count} |" for name, count in dataset.counts.items()]
-    rules = [f"| {name} | `{json.dumps(value)}` |" for name, value in dataset.rules.items()]
+    counts = [row(name, count) for name, count in dataset.counts.items()]
+    rules = [row(name, f"`{json.dumps(value)}`") for name, value in dataset.rules.items()]
     some = f"At most {take} were trained on, chosen step by step; `rows.txt` names them in order."
     chosen = ["", some] if take else []
     return "\n".join([
@@ -90,23 +91,33 @@ def gate_report(report: Report) -> str:
 
 
 def model_card(report: Report) -> str:
-    """Spell the model card: what the policy is, what it scores beside base and champion, regressions first."""
-    return "\n".join(
-        [*_front(report), *_head(report), *_rates(report), *_measures(report), *_rules(report), *_lost(report)]
-    )
+    """Spell the model card: what the policy is, what it scores beside stock and champion, regressions first."""
+    return "\n".join([*front(report), *_head(report), *tables(report)])
+
+
+def tables(report: Report) -> Iterator[str]:
+    """Spell what the gates measured, line by line: rates, measures, rules, transfer."""
+    yield from (*_rates(report), *_measures(report), *_rules(report), *_lost(report))
 
 
 def _json(told: Mapping[str, JsonValue]) -> str:
     return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _front(report: Report) -> Iterator[str]:
+def front(report: Report, more: Iterable[str] = ()) -> Iterator[str]:
+    """Spell the front matter, line by line: what the hub reads.
+
+    Args:
+        report: what is known of the policy.
+        more: further lines of YAML.
+    """
     hub, _, revision = report.source.partition("@")
     yield "---"
     if revision:
         yield f"base_model: {json.dumps(hub)}"
     yield "library_name: mlx"
     yield "pipeline_tag: text-generation"
+    yield from more
     yield f"tags: {json.dumps(['tool-calling', 'loopd', *(['lora'] if report.policy.adapter else [])])}"
     yield "model-index:"
     yield f"- name: {json.dumps(report.policy.id)}"
@@ -135,11 +146,14 @@ def _head(report: Report) -> Iterator[str]:
     yield f"| adapter | {f'`{policy.adapter}`' if policy.adapter else 'none'} |"
     yield f"| precision | {policy.precision} |"
     yield f"| template | {policy.template} |"
-    yield _row("system prompt", json.dumps(policy.system, ensure_ascii=False))
+    yield row("system prompt", json.dumps(policy.system, ensure_ascii=False))
     yield f"| parent | {f'`{policy.parent}`' if policy.parent else 'none'} |"
     if report.decision is not None:
         word = "promoted" if report.decision.promoted else "not promoted"
-        yield from ("", f"Round {report.round}: **{word}**: {report.decision.reason}. Plays behind it: {report.plays}.")
+        yield from (
+            "",
+            f"Round {report.round}: **{word}**: {text(report.decision.reason)}. Plays behind it: {report.plays}.",
+        )
 
 
 def _rates(report: Report) -> Iterator[str]:
@@ -147,14 +161,14 @@ def _rates(report: Report) -> Iterator[str]:
     if not rows:
         return
     yield from ("", "## Depth and breadth, regressions first", "")
-    yield "Pass rates in per cent, mean over tasks. Base is the champion that it was judged beside, stock the untrained"
-    yield "model. Delta is tuned minus base, paired by task, in points, with its two-sided 95 % bootstrap-t interval."
+    yield "Pass rates in per cent, mean over tasks: stock, the champion that it was judged beside, and itself."
+    yield "Delta is tuned minus champion, paired by task, in points, with its two-sided 95 % bootstrap-t interval."
     yield ""
-    yield "| gate | what | tasks x plays | rule | stock | base | tuned | delta | 95 % interval | may lose | verdict |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    head = "gate | what | tasks x plays | rule | stock | champion | tuned | delta | 95 % interval | may lose | verdict"
+    yield from (f"| {head} |", "|---|---|---|---|---|---|---|---|---|---|---|")
     for result, part in sorted(rows, key=lambda row: row[1].difference):
         stock = report.stock.get(result.gate, {}).get(part.name)
-        yield _row(
+        yield row(
             result.gate,
             part.name,
             f"{part.tasks} x {part.samples}",
@@ -178,7 +192,7 @@ def _measures(report: Report) -> Iterator[str]:
     found = [(result, part) for result in report.gates for part in result.parts if part.unit != RATE]
     if found:
         yield from ("", "## Length and distance from the base", "")
-        yield "| gate | measure | tasks | base | tuned | difference | 95 % interval | may rise | verdict |"
+        yield "| gate | measure | tasks | champion | tuned | difference | 95 % interval | may rise | verdict |"
         yield "|---|---|---|---|---|---|---|---|---|"
         yield from (_measure(result.gate, part) for result, part in found)
 
@@ -186,7 +200,7 @@ def _measures(report: Report) -> Iterator[str]:
 def _measure(gate: str, part: GatePart) -> str:
     figures = (part.champion_rate, part.candidate_rate, part.difference)
     interval = f"[{part.low:+.3g}, {part.high:+.3g}]"
-    return _row(
+    return row(
         gate,
         part.name,
         part.tasks,
@@ -201,7 +215,7 @@ def _rules(report: Report) -> Iterator[str]:
     found = [(result, part) for result in report.gates for part in result.rules]
     if found:
         yield from ("", "## The same plays under each rule", "")
-        yield "| suite | rule | n | base | tuned | delta | 95 % interval |"
+        yield "| suite | rule | n | champion | tuned | delta | 95 % interval |"
         yield "|---|---|---|---|---|---|---|"
         for result, part in found:
             rates = (
@@ -210,7 +224,7 @@ def _rules(report: Report) -> Iterator[str]:
                 f"{100 * part.difference:+.1f}",
             )
             interval = f"[{100 * part.low:+.1f}, {100 * part.high:+.1f}]"
-            yield _row(result.suite, part.name, f"{part.tasks} x {part.samples}", *rates, interval)
+            yield row(result.suite, part.name, f"{part.tasks} x {part.samples}", *rates, interval)
 
 
 def _lost(report: Report) -> Iterator[str]:
@@ -229,9 +243,4 @@ def _moved(each: Transfer) -> str:
     delta = "" if each.difference is None else f"{100 * each.difference:+.1f}"
     rate = f"{100 * each.pass_rate:.1f}"
     trained, measured = each.trained_backend, each.evaluated_backend
-    return _row(trained, each.trained_rows, measured, each.suite, each.tasks, parent, rate, delta)
-
-
-def _row(*cells: object) -> str:
-    words = [str(cell).replace("|", "\\|") for cell in cells]
-    return f"| {' | '.join(words)} |"
+    return row(trained, each.trained_rows, measured, each.suite, each.tasks, parent, rate, delta)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from loop.cli.access import settings
 from loop.errors import LoopdError
 from loop.runtime import gpu, paths
 from loop.runtime.child import scrubbed
+from loop.types import Policy
 from loop.weights.job import Job, Quant, Target
 
 Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
@@ -27,6 +29,19 @@ def export(
 ) -> None:
     """Take a policy to other programs: its weights or adapter, its chat template, its system prompt and its cards."""
     found = policies.find(policy)
+    documents = cards.files(policies.report_of(found.id))
+    write(found, out.absolute(), documents, to=to, fuse=fuse, quant=quant)
+    terminal.say(f"{out}: policy {found.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")
+
+
+def write(  # noqa: PLR0913 - what an export is told
+    found: Policy, out: Path, documents: Mapping[str, str], *, to: Target, fuse: bool, quant: Quant
+) -> None:
+    """Write a policy's weights for another program, in a child: no model code runs here.
+
+    Raises:
+        LoopdError: it could not be made; the message is the child's.
+    """
     base = policies.base_of(found)
     job = Job(
         to=to,
@@ -39,8 +54,8 @@ def export(
         fuse=fuse,
         quant=quant,
         policy=found.id,
-        documents=cards.files(policies.report_of(found.id)),
-        out=out.absolute(),
+        documents=documents,
+        out=out,
     )
     arguments, environment = [sys.executable, "-m", "loop.weights.export"], scrubbed(gpu.preload())
     done = subprocess.run(
@@ -48,7 +63,6 @@ def export(
     )
     if done.returncode:
         raise LoopdError(done.stderr.strip() or f"the export ended with {done.returncode}")
-    terminal.say(f"{out}: policy {found.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")
 
 
 def _called(source: str, base: Path) -> str:

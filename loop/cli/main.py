@@ -29,6 +29,8 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "gate": "The promotion gates: list, pause, resume, explain, power.",
         "model": "Policies: list, show, chat, export, roll back.",
         "serve": "Offer the champion to any client of OpenAI's API, at an address of this machine.",
+        "release": "A directory about a policy that a stranger understands; measure its speed; an index of all.",
+        "run": "What a round did, from its target to its report.",
         "sql": "Query the store.",
         "suite": "Held-out suites: list, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",

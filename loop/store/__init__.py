@@ -14,6 +14,7 @@ from loop.store.corrections import Corrections
 from loop.store.database import Database, now
 from loop.store.datasets import Datasets
 from loop.store.events import Events
+from loop.store.evidence import Evidence
 from loop.store.gates import Gates
 from loop.store.leases import Leases
 from loop.store.openings import Openings
@@ -44,6 +45,7 @@ class Store:
         self.arms = Arms(database)
         self.corrections = Corrections(database)
         self.events = Events(database)
+        self.evidence = Evidence(database)
         self.leases = Leases(database)
         self.openings = Openings(database)
         self.rounds = Rounds(database)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
+import mlx.core as mx
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -46,8 +47,9 @@ class Endpoint:
         return await (_streamed if ask.stream else _whole)(http, answering)
 
     async def stats(self, _: HttpRequest) -> Response:
-        """Tell the engine's counters."""
-        return JSONResponse((await self.service.stats()).model_dump())
+        """Tell the engine's counters, and the most memory that MLX held since the start, in bytes."""
+        counters = (await self.service.stats()).model_dump()
+        return JSONResponse({**counters, "peak_bytes": mx.get_peak_memory()})
 
 
 class Later(Response):

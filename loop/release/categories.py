@@ -1,0 +1,140 @@
+"""What training did to each category: base beside tuned, task by task, regressions first."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from loop.gates.comparison import INTERVAL
+from loop.gates.judging import OVERALL
+from loop.gates.pairing import Floats, Paired, by_backend, pair
+from loop.gates.statistics import bounds
+from loop.types import Record, Score
+
+POINTS: Final = 0.03
+"""The gain that a release is held against."""
+KINDS: Final = ("overall", "backend", "family", "tier", "words")
+
+
+class Category(Record):
+    """One category of a suite. Rates lie in 0..1; `delta` is tuned minus base, paired by task."""
+
+    suite: str
+    kind: str
+    name: str
+    tasks: int
+    samples: int
+    """Plays a task, of each of the two, at least."""
+    tuned: float
+    base: float | None = None
+    """None where the base was never measured so."""
+    delta: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The two-sided 95 % interval of `delta`."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is worse beyond doubt."""
+        return self.high is not None and self.high < 0
+
+
+class Gain(Record):
+    """The gain over all suites that gates measure on, each task counted once."""
+
+    tasks: int
+    samples: int
+    base: float
+    tuned: float
+    delta: float
+    low: float
+    high: float
+    suites: tuple[str, ...]
+
+    @property
+    def above(self) -> bool:
+        """Whether it reaches the gate."""
+        return self.delta >= POINTS
+
+
+def categories(suite: str, base: Sequence[Score], tuned: Sequence[Score]) -> tuple[Category, ...]:
+    """Compare one suite category by category."""
+    return in_order(each for kind in KINDS for each in _of_kind(suite, kind, base, tuned))
+
+
+def in_order(found: Iterable[Category]) -> tuple[Category, ...]:
+    """Put the greatest loss first; whole suites stand before all."""
+    return tuple(
+        sorted(found, key=lambda each: (each.kind != OVERALL, each.delta or 0.0, each.suite, each.kind, each.name))
+    )
+
+
+def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> Gain | None:
+    """Give the gain over several suites together; None where base and tuned share no task."""
+    base = _once([side[0] for side in measured.values()])
+    tuned = _once([side[1] for side in measured.values()])
+    paired = pair(base, tuned)
+    if not paired.tasks:
+        return None
+    delta, low, high = _difference(paired)
+    old, new = (float(side.mean()) for side in paired.rates())
+    shown = {"base": old, "tuned": new, "delta": delta, "low": low, "high": high}
+    return Gain(tasks=len(paired.tasks), samples=int(paired.plays.min()), suites=tuple(sorted(measured)), **shown)
+
+
+def sentence(found: Gain | None) -> str:
+    """Say the one thing that a reader must not miss."""
+    gate = f"the gate of +{100 * POINTS:.0f} points"
+    if found is None:
+        return f"Published without a measurement against {gate}: the base was not measured on the same tasks."
+    word = "above" if found.above else "below"
+    doubt = " The interval reaches to both sides of the gate." if found.low < POINTS <= found.high else ""
+    return (
+        f"Published {word} {gate}: {100 * found.delta:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}], "
+        f"tuned minus base, over {found.tasks} tasks x {found.samples} of {', '.join(found.suites)}.{doubt}"
+    )
+
+
+def _once(sides: Sequence[Sequence[Score]]) -> list[Score]:
+    return list({(score.task, score.sample): score for side in sides for score in side}.values())
+
+
+def _of_kind(suite: str, kind: str, base: Sequence[Score], tuned: Sequence[Score]) -> Iterator[Category]:
+    old, new = _named(kind, base), _named(kind, tuned)
+    both, alone = pair(old, new), pair(new, new)
+    rows = by_backend(both)
+    for name, mine in by_backend(alone).items():
+        shared = rows.get(name, [])
+        yield _category(suite, kind, name, both.only(shared)) if shared else _alone(suite, kind, name, alone.only(mine))
+
+
+def _named(kind: str, scores: Sequence[Score]) -> list[Score]:
+    """Put the category's name where the pairing groups by: a task of two backends counts for both."""
+    if kind == "backend":
+        return list(scores)
+    return [score.model_copy(update={"backends": (name,)}) for score in scores if (name := _name(kind, score))]
+
+
+def _name(kind: str, score: Score) -> str:
+    words = {"overall": OVERALL, "family": score.family, "tier": str(score.tier), "words": score.novelty or ""}
+    return str(words[kind])
+
+
+def _category(suite: str, kind: str, name: str, paired: Paired) -> Category:
+    delta, low, high = _difference(paired)
+    old, new = (float(side.mean()) for side in paired.rates())
+    sizes = {"tasks": len(paired.tasks), "samples": int(paired.plays.min())}
+    figures = {"base": old, "tuned": new, "delta": delta, "low": low, "high": high}
+    return Category(suite=suite, kind=kind, name=name, **sizes, **figures)
+
+
+def _alone(suite: str, kind: str, name: str, tuned: Paired) -> Category:
+    rate, plays = float(np.mean(tuned.rates()[1])), int(tuned.plays.min())
+    return Category(suite=suite, kind=kind, name=name, tasks=len(tuned.tasks), samples=plays, tuned=rate)
+
+
+def _difference(paired: Paired) -> tuple[float, float, float]:
+    old, new = paired.rates()
+    moved: Floats = new - old
+    low, high = bounds(moved, int(paired.plays.min()), INTERVAL)
+    return float(moved.mean()), low, high

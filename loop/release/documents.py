@@ -1,0 +1,79 @@
+"""Every file of a release but its weights, by path. All of it passes the door that keeps secrets in."""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from loop.artifacts import cards
+from loop.redaction import redacted
+from loop.release.card import card, commands, knobs
+from loop.release.evidence import Evidence, lock
+from loop.release.judgement import Judgement
+from loop.release.provenance import source_table
+
+RELEASE = "release.json"
+SCHEMA = "loopd-release/v1"
+
+
+def documents(evidence: Evidence, judged: Judgement) -> dict[str, str]:
+    """Spell every file."""
+    told = {
+        "README.md": card(evidence, judged),
+        RELEASE: _json(summary(evidence, judged)),
+        "lock.json": _json(lock(evidence)),
+        "CITATION.cff": _citation(evidence),
+        cards.DATA: data_card(evidence),
+        cards.TRAINING: evidence.report.training or _json({"trained": False, "policy": evidence.policy.id}),
+        "evidence/gate_report.json": cards.gate_report(evidence.report),
+        "evidence/suites.json": _json({"suites": _records(evidence.measured)}),
+        "evidence/categories.json": _json({"categories": _records(evidence.categories)}),
+        "evidence/competitors.json": _json({"competitors": _records(evidence.competitors)}),
+        "evidence/performance.json": _json(evidence.performance.model_dump(mode="json")),
+        "evidence/commands.md": "\n".join(["# Commands", "", *(f"    {each}" for each in commands(evidence)), ""]),
+    }
+    return {name: redacted(text) for name, text in told.items()}
+
+
+def summary(evidence: Evidence, judged: Judgement) -> dict[str, JsonValue]:
+    """Tell a release to programs."""
+    return {
+        "schema": SCHEMA,
+        "policy": evidence.policy.id,
+        "title": evidence.title,
+        "standing": str(evidence.standing),
+        **judged.model_dump(mode="json"),
+        "reason": str(judged.ground),
+        "gain": evidence.gain.model_dump(mode="json") if evidence.gain else None,
+        "knobs": knobs(evidence),
+    }
+
+
+def data_card(evidence: Evidence) -> str:
+    """Tell what it was trained on: counts and rules, and every source with its licence and provenance."""
+    head = evidence.report.data or "# Data card\n\nNothing was trained for this policy: it differs in its settings.\n"
+    told = source_table(evidence.sources)
+    return "\n".join([head, "## Sources", "", *told, ""])
+
+
+def _citation(evidence: Evidence) -> str:
+    declared = evidence.declared
+    lines = {
+        "cff-version": "1.2.0",
+        "message": "If you use this model, please cite it so.",
+        "type": "software",
+        "title": evidence.title,
+        **({"authors": [{"name": declared.author}]} if declared.author else {}),
+        **({"url": declared.url} if declared.url else {}),
+        **({"license": declared.licence} if declared.licence else {}),
+        "version": evidence.policy.id,
+    }
+    return "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines.items())
+
+
+def _records(found: tuple[object, ...]) -> JsonValue:
+    return [each.model_dump(mode="json") for each in found if hasattr(each, "model_dump")]
+
+
+def _json(told: Mapping[str, JsonValue]) -> str:
+    return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,185 @@
+"""What a release may call itself, and what stands in its way. Missing evidence is a blocker, never a blank."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from loop.release.categories import sentence
+from loop.release.evidence import Evidence, regressions
+from loop.release.states import Blocker, Ground, State, state_on
+from loop.types import Record, Standing
+
+SHOWN: Final = 5
+"""Regressions that are named in a blocker; the table has them all."""
+
+
+class Judgement(Record):
+    """A release's state, its ground, and everything that its reader must know first."""
+
+    state: State
+    ground: Ground
+    sentence: str
+    """Above or below the gate."""
+    blockers: tuple[Blocker, ...]
+    next_action: str
+
+
+def judge(evidence: Evidence, *, weights: bool = False) -> Judgement:
+    """Judge a release.
+
+    Args:
+        evidence: what is known.
+        weights: whether the weights lie in the directory.
+    """
+    blockers = tuple(each for find in FINDERS for each in find(evidence)) + tuple(_weights(evidence, within=weights))
+    ground = _ground(evidence, complete=not any(each.bars for each in blockers))
+    state = state_on(ground)
+    return Judgement(
+        state=state,
+        ground=ground,
+        sentence=sentence(evidence.gain),
+        blockers=blockers,
+        next_action=_next(state, blockers),
+    )
+
+
+def _ground(evidence: Evidence, *, complete: bool) -> Ground:
+    if evidence.declared.parked:
+        return Ground.BY_HAND
+    if evidence.adapter_fault:
+        return Ground.UNVERIFIED
+    if evidence.policy.id == evidence.stock:
+        return Ground.UNTRAINED
+    return _by_standing(evidence, complete=complete)
+
+
+def _by_standing(evidence: Evidence, *, complete: bool) -> Ground:
+    match evidence.standing:
+        case Standing.RETIRED:
+            return Ground.RETIRED
+        case Standing.CANDIDATE:
+            return Ground.UNDECIDED if evidence.report.gates else Ground.NOT_JUDGED
+        case Standing.REJECTED:
+            return Ground.REFUSED if evidence.report.gates else Ground.NOT_JUDGED
+        case Standing.SPECIALIST:
+            return Ground.ROUTED_ONLY if complete else Ground.HALF_A_SPECIALIST
+        case Standing.CHAMPION:
+            return Ground.COMPLETE if complete else Ground.INCOMPLETE
+
+
+def _next(state: State, blockers: tuple[Blocker, ...]) -> str:
+    first = next((each.unblock for each in blockers if each.bars), "")
+    if state is State.PARKED:
+        return "Nothing: release its successor instead."
+    if state is State.REPORT_ONLY:
+        return "Publish the report without weights, or nothing."
+    return first or "Read the card once more, and publish."
+
+
+def _gates(evidence: Evidence) -> Iterator[Blocker]:
+    name, first = evidence.policy.id[:12], evidence.policy.id == evidence.stock
+    if not evidence.report.gates and not first:
+        why = "Nobody knows whether it is better or worse than what was there before."
+        unblock = f"loopd model propose {name}, then loopd start --rounds 0"
+        yield Blocker(what="No gate has judged it", why=why, unblock=unblock)
+    if evidence.paused and evidence.standing is Standing.CANDIDATE:
+        paused = ", ".join(evidence.paused)
+        why = "While a gate is paused nobody is promoted."
+        yield Blocker(what=f"Paused gates: {paused}", why=why, unblock=f"loopd gate resume {evidence.paused[0]}")
+
+
+def _adapter(evidence: Evidence) -> Iterator[Blocker]:
+    if evidence.adapter_fault:
+        why = "What would be released is not what was measured."
+        unblock = f"Put the adapter back from a copy, and check: loopd model verify {evidence.policy.id[:12]}"
+        yield Blocker(what=f"The adapter is not what was published: {evidence.adapter_fault}", why=why, unblock=unblock)
+
+
+def _base(evidence: Evidence) -> Iterator[Blocker]:
+    if not evidence.base.revision:
+        why = "Nobody else can load the same base model, so nobody can repeat a figure."
+        unblock = "Name the base as owner/name@revision in student.source of loopd.toml."
+        yield Blocker(what="The base model has no public revision", why=why, unblock=unblock)
+    if evidence.policy.id == evidence.stock:
+        return
+    for each in evidence.measured:
+        if not each.base_plays:
+            unblock = f"loopd suite run {each.suite} --player stock"
+            why = "Without the base on the same tasks, a rate says nothing about what training did."
+            yield Blocker(what=f"The base was not measured on {each.suite}", why=why, unblock=unblock, bars=each.gates)
+
+
+def _licences(evidence: Evidence) -> Iterator[Blocker]:
+    for each in evidence.sources:
+        if not each.licence:
+            what = f"No licence is known for {each.kind} {each.name}"
+            why = f"{each.provenance}. What was learned from it may not be free to publish."
+            unblock = f'Read its terms and declare them: licences."{each.name}" = "…" in the file of --declare.'
+            yield Blocker(what=what, why=why, unblock=unblock)
+    if not evidence.declared.licence:
+        why = "Without a licence nobody may use it."
+        yield Blocker(what="The release has no licence", why=why, unblock='Declare one: licence = "Apache-2.0".')
+    if evidence.policy.adapter and not evidence.dataset:
+        why = "Nobody can say what the model was trained on."
+        unblock = "Release a policy whose round is in this store: loopd model list"
+        yield Blocker(what="No dataset is on record for the adapter", why=why, unblock=unblock)
+
+
+def _author(evidence: Evidence) -> Iterator[Blocker]:
+    if not (evidence.declared.author and evidence.declared.url):
+        why = "A release that cannot be cited cannot be answered for."
+        unblock = 'Declare author = "…" and url = "https://…" in the file of --declare.'
+        yield Blocker(what="No author and address for the citation", why=why, unblock=unblock)
+
+
+def _speed(evidence: Evidence) -> Iterator[Blocker]:
+    alone = evidence.performance.alone
+    unblock = f"loopd release measure {evidence.policy.id[:12]}"
+    if alone is None:
+        why = "A reader cannot tell whether it runs on their machine, or how fast."
+        yield Blocker(what="Latency, memory and tokens a second were not measured", why=why, unblock=unblock)
+    elif alone.peak_gb is None:
+        why = "A reader cannot tell whether it fits their machine."
+        yield Blocker(what="Peak memory was not measured", why=why, unblock=unblock)
+
+
+def _disclosed(evidence: Evidence) -> Iterator[Blocker]:
+    lost = regressions(evidence)
+    if lost:
+        names = ", ".join(f"{each.name} ({each.suite}) {100 * (each.delta or 0):+.1f}" for each in lost[:SHOWN])
+        more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+        unblock = "Keep it in every text about the model; route other requests elsewhere."
+        why = "The model is worse there than the base it was made from, beyond doubt."
+        yield Blocker(what=f"Regressions: {names}{more}", why=why, unblock=unblock, bars=False)
+    if evidence.report.gates and not evidence.sealed:
+        why = "The gates' suites were measured many times; sealed ones would show whether the gain is real."
+        unblock = "Set gating.sealed to 1 or more before the next promotion."
+        yield Blocker(what="No sealed suite was opened for it", why=why, unblock=unblock, bars=False)
+
+
+def _ceilings(evidence: Evidence) -> Iterator[Blocker]:
+    for each in evidence.measured:
+        if each.gates and not each.teacher_plays:
+            why = "Whether a strong model passes the suite's tasks is not known, only that their plans do."
+            unblock = f"loopd suite run {each.suite} --player TEACHER (loopd teacher list)"
+            what = f"No teacher has played {each.suite}"
+            yield Blocker(what=what, why=why, unblock=unblock, bars=False)
+
+
+def _weights(evidence: Evidence, *, within: bool) -> Iterator[Blocker]:
+    if not (within or evidence.declared.weights):
+        why = "A reader can check the figures, and not use the model."
+        unblock = 'Release without --metadata-only, or declare where they lie: weights = "https://…".'
+        yield Blocker(what="The weights are not part of the release", why=why, unblock=unblock, bars=False)
+
+
+FINDERS: Final[tuple[Callable[[Evidence], Iterator[Blocker]], ...]] = (
+    _adapter,
+    _gates,
+    _base,
+    _licences,
+    _speed,
+    _author,
+    _disclosed,
+    _ceilings,
+)
+"""Each looks for one kind of blocker, those that matter most first."""
