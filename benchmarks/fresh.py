@@ -89,7 +89,7 @@ def _policies(loop: Loop, count: int) -> list[tuple[str, Policy]]:
 def passed(loop: Loop, policy: Policy, tasks: Sequence[Task]) -> list[bool]:
     """Have a policy play each task once, greedily; whether every checker accepted."""
     with loop.serving(policy) as served, ThreadPoolExecutor(loop.config.plays.in_flight) as pool:
-        student = addressed(parts.student_part(loop.config, temperature=0.0), served, policy.id)
+        student = addressed(loop.config.student.part(0.0), served, policy.id)
 
         def won(task: Task) -> bool:
             job = Play(

@@ -4,21 +4,20 @@ Parts do not know the daemon; the daemon's stages get them as one frozen value.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
-from pydantic import JsonValue
 
 from curriculum.sampler import Sampler
 from loop import plugins
-from loop.config import Config
+from loop.config import Config, examine
 from loop.control import lease
 from loop.control.progress import Board
-from loop.errors import ConfigError, nearest
+from loop.errors import ConfigError
 from loop.rollout.budget import Cashier
 from loop.rollout.pool import LocalPool, Pool
 from loop.rollout.ray_pool import RayPool
@@ -52,9 +51,6 @@ class Base(Record):
 
 
 log = structlog.get_logger()
-
-SERVED: Final = ("url", "token_file", "policy")
-"""What a student's player is given beside its sampling, when it is sent to a worker."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +129,6 @@ class Loop:
             yield served
 
 
-def student_part(config: Config, temperature: float) -> Part:
-    """How a worker builds the student; where it is served is added when the play is sent."""
-    student = config.student
-    settings: dict[str, JsonValue] = {
-        "temperature": temperature,
-        "top_p": student.top_p,
-        "max_tokens": student.max_tokens,
-    }
-    # Unnamed where it is off: a player of one's own need not know it.
-    held: dict[str, JsonValue] = {"constrained": True} if student.constrained else {}
-    return Part(use=student.player, settings=settings | held)
-
-
 @contextmanager
 def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
     config: Config, paths: Paths, board: Board, stop: Stop, *, store: Store | None = None, gpu: Gpu | None = None
@@ -164,7 +147,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         ConfigError: a part, a setting or the model source is not known.
         AlreadyRunning: a daemon with another data directory writes to the same database.
     """
-    _check_player(config)
+    examine(config)
     with ExitStack() as stack:
         store = stack.enter_context(store or Store.open(config.database or paths.database))
         stack.enter_context(lease.hold(store, paths.data))
@@ -183,21 +166,11 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             board=board,
             stop=stop,
         )
-        _check_names(loop)
         store.verdicts.require(loop.required)
         if store.policies.champion() is None:
             store.policies.add(loop.stock, Standing.CHAMPION)
         _check_champion(loop)
         yield loop
-
-
-def _check_player(config: Config) -> None:
-    """Refuse a student's player that no worker could build: it is first built in a play."""
-    part = student_part(config, config.student.temperature)
-    fields = getattr(plugins.find("teachers", part.use), "model_fields", {})
-    for name in (*SERVED, *part.settings):
-        if name not in fields:
-            raise ConfigError(f"student.player: '{part.use}' has no field '{name}', which every student is given.")
 
 
 def _check_champion(loop: Loop) -> None:
@@ -206,19 +179,6 @@ def _check_champion(loop: Loop) -> None:
     loop.base.fits(champion)
     if champion.template != stock.template or not champion.system.startswith(stock.system):
         log.warning("setting_not_in_force", why="the champion keeps its own prompt and template: loopd model propose")
-
-
-def _check_names(loop: Loop) -> None:
-    keys = [key for generator in loop.generators for key in generator.arms]
-    sampling = loop.config.sampling
-    _check("sampling.backends", sampling.backends, {name for key in keys for name in key.backends})
-    _check("sampling.families", sampling.families, {key.family for key in keys})
-
-
-def _check(setting: str, words: Sequence[str], known: set[str]) -> None:
-    for word in words:
-        if word not in known:
-            raise ConfigError(f"{setting}: no generator has '{word}'.{nearest(word, sorted(known))}")
 
 
 def _load(package: str, parts: tuple[Part, ...]) -> tuple[Any, ...]:

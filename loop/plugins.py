@@ -24,6 +24,9 @@ def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows wh
         ConfigError: no such part, or a setting that it does not have; the message names both and the known ones.
     """
     found = find(package, part.use)
+    if found.model_config.get("extra", "ignore") == "ignore":  # somebody's own, which would drop a misspelt word
+        for name in part.settings.keys() - found.model_fields.keys():
+            raise ConfigError(f"{package}.{part.use}: no setting '{name}'.{nearest(name, list(found.model_fields))}")
     try:
         return found(**part.settings)
     except ValidationError as error:

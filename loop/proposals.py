@@ -33,16 +33,28 @@ class Proposal(Record):
         Raises:
             ConfigError: there is no such prompt, it is too long, or nothing changes.
         """
-        system = policy.system if self.system is None else self.system
-        system = system if self.prompt is None else _behind(system, self.prompt)
-        if len(system) > LONGEST:
-            raise ConfigError(f"A system prompt of {len(system)} characters; {LONGEST} are allowed.")
         changed = policy.model_copy(
-            update={"system": system, "precision": self.precision or policy.precision, "parent": policy.id}
+            update={
+                "system": self.system_for(policy),
+                "precision": self.precision or policy.precision,
+                "parent": policy.id,
+            }
         )
         if changed.id == policy.id:
             raise ConfigError(f"Nothing of {policy.id[:12]} would change. Give --system, --prompt or --precision.")
         return changed
+
+    def system_for(self, policy: Policy) -> str:
+        """Give the system prompt that the changed policy would have.
+
+        Raises:
+            ConfigError: there is no such prompt, or it is too long.
+        """
+        system = policy.system if self.system is None else self.system
+        system = system if self.prompt is None else _behind(system, self.prompt)
+        if len(system) > LONGEST:
+            raise ConfigError(f"A system prompt of {len(system)} characters; {LONGEST} are allowed.")
+        return system
 
 
 def _behind(system: str, name: str) -> str:

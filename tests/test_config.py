@@ -1,9 +1,10 @@
 """Settings: every wrong word ends with one line that names it and the nearest right one."""
 
+import os
+
 import pytest
 
 from loop import config, plugins
-from loop.dataset.mix import MixRules
 from loop.errors import ConfigError
 from loop.runtime import paths
 from loop.weights.sources import COMMIT
@@ -110,5 +111,85 @@ def test_every_part_that_a_profile_names_exists_with_those_settings(places, name
     for part in found.gating.gates:
         gate = plugins.load("loop.gates", part)
         assert len(suite(gate.suite).tasks) >= (60 if gate.improves else 40)
-    assert MixRules.model_validate(found.training.mix)
+    config.examine(found)
     assert plugins.load("curriculum", found.sampling.curriculum).samples >= 4
+
+
+WRONG = [
+    ("[training.mix]\nmax_row = 3\n", "unknown key 'training.mix.max_row'. Did you mean 'max_rows'?"),
+    ("[training.outside]\ntrace = 0.3\n", "unknown key 'training.outside.trace'. Did you mean 'traces'?"),
+    ("[training]\nlearning_rate = inf\n", "'training.learning_rate'"),
+    ("[training]\nlearning_rate = 'inf'\n", "'training.learning_rate'"),
+    ("[training.mix]\nstress = inf\n", "'training.mix.stress': a finite number"),
+    ("[training.mix]\nstress = 'Infinity'\n", "'training.mix.stress': a finite number"),
+    ("[training.mix]\nown_share = nan\n", "'training.mix.own_share'"),
+    ("[student]\ntemperature = nan\n", "'student.temperature'"),
+    ("[student]\ntemplate = 'natve'\n", "there is no template 'natve'. Did you mean 'native'?"),
+    ("[student]\nsource = 'no/such model'\n", "no model 'no/such model'"),
+    ("[student]\nsource = 'owner/name'\n", "no pinned revision"),
+    ("[student]\nplayer = 'loop.student.client:Studnt'\n", "Studnt"),
+    ("[[proposals]]\nprompt = 'plan-than-act'\n", "proposals.0: There is no prompt 'plan-than-act'. Did you mean"),
+    ("[[proposals]]\n", "proposals.0: it changes nothing"),
+    ("[[proposals]]\nprecison = 'base'\n", "unknown key 'proposals.precison'. Did you mean 'precision'?"),
+    ("[[proposals]]\nsystem = 'Hm.'\n[[proposals]]\nsystem = 'Hm.'\n", "proposals: proposal"),
+    ("[[gating.gates]]\nuse = 'depth'\n[[gating.gates]]\nuse = 'depth'\n", "gate 'depth' stands there twice"),
+    (
+        "[[gating.gates]]\nuse = 'depth'\nsettings = { suite = 'dpth' }\n",
+        "suite 'dpth', which does not exist. Did you mean",
+    ),
+    ("[[gating.gates]]\nuse = 'depth'\nsettings = { suite = 'depth-sealed' }\n", "only a promotion opens it"),
+    (
+        "[[gating.gates]]\nuse = 'depth'\nsettings = { margn = 0.1 }\n",
+        "gating.gates.0: loop.gates.depth: setting 'margn'",
+    ),
+    ("[[gating.gates]]\nuse = 'dpth'\n", "gating.gates.0: There is no 'dpth'"),
+    ("[[gating.gates]]\nuse = 'retention'\nsettings = { margin = nan }\n", "gating.gates.0"),
+    ("[[checkers]]\nuse = 'outcome'\n[[checkers]]\nuse = 'outcome'\n", "checker 'outcome' stands there twice"),
+    ("[[checkers]]\nusee = 'outcome'\n", "unknown key 'checkers.usee'. Did you mean 'use'?"),
+    ("[[teachers]]\nuse = 'scripted'\n[[teachers]]\nuse = 'scripted'\n", "teacher 'scripted' stands there twice"),
+    (
+        "[[teachers]]\nuse = 'scripted'\nlimits = { huor = { cost = 1 } }\n",
+        "'teachers.limits.huor'. Did you mean 'hour'?",
+    ),
+    (
+        "[[teachers]]\nuse = 'deepseek'\nsettings = { base_url = 'file:///etc/passwd' }\n",
+        "teachers.0: teachers.deepseek",
+    ),
+    ("[[sampling.generators]]\nuse = 'files'\n[[sampling.generators]]\nuse = 'files'\n", "sampling.generators: arm '"),
+    ("[[sampling.generators]]\nuse = 'files'\nsettings = { ofer = 'whole' }\n", "setting 'ofer'"),
+    ("[sampling]\nfamilies = ['nobody']\n", "sampling.families: no generator has 'nobody'"),
+    ("[sampling.curriculum]\nuse = 'thompsn'\n", "sampling.curriculum.0: There is no 'thompsn'"),
+    ("[sampling.curriculum]\nuse = 'thompson'\nsettings = { sampels = 1 }\n", "setting 'sampels'"),
+    ("database = 'mysql://me:secret@host/x'\n", "database: cannot use '"),
+    ("seed = " + "9" * 5000 + "\n", "cannot be read as TOML"),
+    ("seed = " + "[" * 5000 + "]" * 5000 + "\n", "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_is_wrong_anywhere_is_said_before_anything_is_played(places, text, said):
+    (places.config.parent / "loopd.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.examine(config.load(places, "quickstart", {}, {}))
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 5000, "inf"])
+def test_a_value_of_the_environment_that_cannot_be_used_names_its_variable(places, text):
+    with pytest.raises(ConfigError, match=r"LOOPD_SEED|'seed'"):
+        config.load(places, "quickstart", {}, {"LOOPD_SEED": text})
+
+
+def test_what_should_be_a_file_and_is_none_is_said_and_not_waited_for(places):
+    for path in (places.config / "loopd.toml", places.config.parent / "loopd.toml"):
+        os.mkfifo(path)
+        with pytest.raises(ConfigError, match="is no file"):
+            config.load(places, "quickstart", {}, {})
+        path.unlink()
+    (places.config / "loopd.toml").mkdir()
+    with pytest.raises(ConfigError, match="is no file"):
+        config.load(places, "quickstart", {}, {})
+    with pytest.raises(ConfigError, match="is no file"):
+        config.load(places, "quickstart", {}, {"LOOPD_CONFIG": str(places.config)})

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,7 +14,7 @@ from loop.cli import terminal
 from loop.cli.terminal import Terminal
 from loop.errors import NotFound
 from loop.redaction import shown
-from loop.runtime import paths, query
+from loop.runtime import database_url, paths, query
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
@@ -38,8 +37,9 @@ def url() -> str:
     """
     places = paths.find()
     found = settings().database or places.database
-    if found.startswith("sqlite:///") and not Path(found.removeprefix("sqlite:///")).exists():
-        raise NotFound(f"There is no store at {found}. Make one: loopd start")
+    file = database_url.file_of(found)
+    if file and not file.exists():
+        raise NotFound(f"There is no store at {file}. Make one: loopd start")
     return found
 
 

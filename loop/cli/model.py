@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import JsonValue
 
-from loop import config, parts, plugins
+from loop import config, plugins
 from loop.artifacts import cards, policy_files
 from loop.cli import elsewhere, parity, policies, terminal, transcript
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
@@ -86,7 +86,7 @@ def chat(
         with lease.serving(
             base, template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
         ) as served:
-            part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, found.id)
+            part = gpu.addressed(configured.student.part(0.0), served, found.id)
             player: Player = plugins.load("teachers", part)
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Served in {served.ready.words}")

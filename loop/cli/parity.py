@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import JsonValue
 
-from loop import parts, plugins
+from loop import plugins
 from loop.artifacts import parity as comparing
 from loop.artifacts.parity import Compared, Difference
 from loop.artifacts.runtime import mlx_lm_server
@@ -74,7 +74,7 @@ def _here(policy: Policy, configured: Config, base: Path, tasks: Sequence[Task])
         base, template=policy.template, adapter=places.adapter(policy), precision=policy.precision,
         max_rows=configured.student.max_rows,
     ) as served:  # fmt: skip
-        part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, policy.id)
+        part = gpu.addressed(configured.student.part(0.0), served, policy.id)
         return _played(part, policy, configured, tasks)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from loop import parts, plugins
+from loop import plugins
 from loop.cli import elsewhere, policies, terminal
 from loop.cli.access import Json, reading, settings, show, show_json
 from loop.cli.records import store
@@ -93,7 +93,7 @@ def measure(policy: Begins = "champion", *, tasks: Tasks = 24, as_json: Json = F
         with owner.serving(
             base, template=found.template, adapter=places.adapter(found), precision=found.precision
         ) as served:
-            part = gpu.addressed(parts.student_part(configured, temperature=0.0), served, found.id)
+            part = gpu.addressed(configured.student.part(0.0), served, found.id)
             player: Player = plugins.load("teachers", part)
             chosen = _training_tasks(configured, tasks)
             timed = time_answers(player, chosen, system=found.system, rule=configured.rule, seed=configured.seed)

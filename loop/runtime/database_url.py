@@ -1,8 +1,9 @@
 """The database's URL, read before anything of a database is imported; what is none is told without its login."""
 
 import importlib.util
+from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from loop.errors import ConfigError
 from loop.redaction import GONE, learn, redacted
@@ -30,9 +31,22 @@ def read(url: str) -> DatabaseUrl:
     file = backend == "sqlite" and rest.startswith("/") and rest[1:] not in {"", ":memory:"}
     if not between or not (file or backend == "postgresql") or not _whole(url):
         raise ConfigError(f"database: cannot use '{without_login(url)}'. {WRITE}")
+    if file and "?" in rest:
+        raise ConfigError("database: SQLite takes no options. In a path write '?' as %3F.")
     if backend == "postgresql" and importlib.util.find_spec("psycopg") is None:
         raise ConfigError("database: PostgreSQL needs its driver. Type: pip install 'psycopg[binary]>=3.3'")
     return DatabaseUrl(backend, rest)
+
+
+def of_file(file: Path) -> str:
+    """Spell a file as a URL, whatever stands in its path: `%`, `?` and `#` mean something in a URL."""
+    return f"sqlite:///{quote(str(file))}"
+
+
+def file_of(url: str) -> Path | None:
+    """Give the file that a URL names; None where it names a server."""
+    scheme, _, rest = url.partition(":///")
+    return Path(unquote(rest)) if scheme.startswith("sqlite") else None
 
 
 def _whole(url: str) -> bool:

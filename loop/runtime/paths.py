@@ -5,7 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
-from loop.errors import CannotCreate
+from loop.errors import CannotCreate, ConfigError
+from loop.runtime import database_url
 from loop.types import Policy, Record
 
 NAME = "loopd"
@@ -48,7 +49,7 @@ class Paths(Record):
     @property
     def database(self) -> str:
         """The default store."""
-        return f"sqlite:///{self.data / 'loopd.db'}"
+        return database_url.of_file(self.data / "loopd.db")
 
     def adapter(self, policy: Policy) -> Path | None:
         """Tell where a policy's adapter lies, wherever it was published; None for the stock model."""
@@ -71,10 +72,25 @@ class Paths(Record):
 
 
 def find() -> Paths:
-    """Look up the directories for this user; makes none."""
+    """Look up the directories for this user; makes none.
+
+    Raises:
+        ConfigError: `LOOPD_HOME` is no text, or names a home that nobody has.
+    """
     home = os.environ.get("LOOPD_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
+        root = _absolute(home)
         return Paths(data=root / "data", logs=root / "logs", config=root / "config")
     dirs = platformdirs.PlatformDirs(NAME, appauthor=False)
-    return Paths(data=dirs.user_data_path, logs=dirs.user_log_path, config=dirs.user_config_path)
+    try:
+        return Paths(data=dirs.user_data_path, logs=dirs.user_log_path, config=dirs.user_config_path)
+    except RuntimeError as error:
+        raise ConfigError("This user has no home directory. Set LOOPD_HOME to a directory of yours.") from error
+
+
+def _absolute(home: str) -> Path:
+    try:
+        home.encode()
+        return Path(home).expanduser().absolute()
+    except (UnicodeEncodeError, RuntimeError) as error:
+        raise ConfigError(f"LOOPD_HOME={home!r} names no directory: {error}. Give its full path in UTF-8.") from error

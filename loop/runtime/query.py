@@ -70,8 +70,9 @@ def read_only(url: str) -> Iterator[Ask]:
         NotFound: there is no database yet.
         CannotCreate: the server cannot be reached.
     """
-    backend, rest = database_url.read(url)
-    with _reading_sqlite(Path(rest[1:])) if backend == "sqlite" else _reading_postgresql(rest) as ask:
+    _, rest = database_url.read(url)
+    file = database_url.file_of(url)
+    with _reading_sqlite(file) if file else _reading_postgresql(rest) as ask:
         yield ask
 
 

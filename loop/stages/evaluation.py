@@ -10,7 +10,7 @@ from loop import plugins
 from loop.canonical import digest
 from loop.config import Config, Student, Teaching
 from loop.errors import Sealed
-from loop.parts import Loop, student_part
+from loop.parts import Loop
 from loop.stages import collecting
 from loop.stages.checking import judge_missing
 from loop.stages.collecting import referees
@@ -158,7 +158,7 @@ def _play_id(rnd: Round, suite: Suite, mark: str, *who_and_what: str | int) -> s
 def _part(config: Config, player: Contestant, sample: int) -> Part:
     if not isinstance(player, Policy):
         return Part(use=player.use, settings=player.settings)
-    return student_part(config, config.gating.temperature if sample == 0 else config.student.temperature)
+    return config.student.part(config.gating.temperature if sample == 0 else config.student.temperature)
 
 
 def play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite], player: Contestant | None = None) -> None:

@@ -13,7 +13,7 @@ import structlog
 from pydantic import JsonValue
 
 from loop import plugins
-from loop.parts import Loop, student_part
+from loop.parts import Loop
 from loop.runtime.gpu import addressed
 from loop.traces.corrections import Lesson, has_learned, keep, lessons
 from loop.traces.importing import task_of
@@ -104,7 +104,7 @@ def measure(loop: Loop, policy: Policy) -> None:
     if not missing:
         return
     with loop.serving(policy) as served:
-        player: Player = plugins.load("loop", addressed(student_part(loop.config, 0.0), served, policy.id))
+        player: Player = plugins.load("loop", addressed(loop.config.student.part(0.0), served, policy.id))
         loop.board.step("corrections", total=len(missing))
         for lesson in missing:
             answer = _asked(player, policy, lesson)

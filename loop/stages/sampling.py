@@ -11,7 +11,7 @@ from curriculum.posterior import inherit, update
 from curriculum.sampler import More
 from loop import plugins
 from loop.canonical import digest
-from loop.parts import Loop, student_part
+from loop.parts import Loop
 from loop.store.soundness import Flaw
 from loop.types import Arm, ArmKey, Part, Play, Record, Request, Round, Tally, Task
 
@@ -138,7 +138,7 @@ def _plays(loop: Loop, rnd: Round, task: Task, request: Request) -> Iterator[Pla
 
 def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
     champion = loop.champion
-    part = student_part(loop.config, loop.config.student.temperature)
+    part = loop.config.student.part(loop.config.student.temperature)
     return _play(loop, rnd, task, part, "student", sample).model_copy(update={"policy": champion.id})
 
 

@@ -9,7 +9,7 @@ import structlog
 from pydantic import JsonValue
 
 from loop.artifacts import cards
-from loop.dataset.mix import MixRules, Skill, select
+from loop.dataset.mix import Skill, select
 from loop.dataset.shares import shared
 from loop.errors import OutOfMemory, ProviderError
 from loop.parts import Loop
@@ -30,7 +30,7 @@ PLAIN: Final = "plain"
 
 def choose(loop: Loop, rnd: Round) -> Dataset:
     """Choose this round's training rows from everything accepted so far, without what is like a gate's task."""
-    rules, audit = MixRules.model_validate(loop.config.training.mix), DatasetAudit(measured_with(loop))
+    rules, audit = loop.config.training.mix, DatasetAudit(measured_with(loop))
     rates = {arm.key: arm.rate for arm in loop.store.arms.all()}
     skill = Skill(rates=rates, asked=tuple(loop.store.trajectories.asked(loop.champion.id)))
     dataset = select(

@@ -1,6 +1,7 @@
 """Frozen data, and what names it: the ground that every other record stands on."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -51,3 +52,16 @@ def first_fault(error: ValidationError) -> Fault:
     place = ".".join(str(step) for step in first["loc"])
     says = first["msg"].removeprefix("Value error, ")
     return Fault(place, says, redacted(repr(first["input"]))[:80], first["type"] == "extra_forbidden")
+
+
+def first_endless(tree: object, place: str = "") -> str | None:
+    """Name the first number in a dumped record that is infinite or none at all; None where all are finite."""
+    if isinstance(tree, float):
+        return None if math.isfinite(tree) else place
+    inside: Iterable[tuple[object, object]] = ()
+    if isinstance(tree, Mapping):
+        inside = tree.items()
+    elif isinstance(tree, list | tuple):
+        inside = enumerate(tree)
+    found = (first_endless(value, f"{place}.{name}" if place else str(name)) for name, value in inside)
+    return next(filter(None, found), None)

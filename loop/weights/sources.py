@@ -41,6 +41,10 @@ HUB: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 REVISION: Final = re.compile(r"\w[\w-]*([./][\w-]+)*")
 COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 DOWNLOAD_SECONDS: Final = 24 * 3600
+UNKNOWN: Final = (
+    "There is no model '{}'. Give 'embedded', a directory with a config.json, a .gguf file, "
+    "or a hub id with its revision (owner/name@revision)."
+)
 CODE: Final = frozenset(
     [".py", ".pyc", ".so", ".dylib", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".npy", ".npz"]
 )
@@ -74,18 +78,31 @@ def _found(source: str, models_dir: Path) -> Path:
         return embedded(models_dir)
     if source == "tiny":
         return tiny(models_dir)
+    check_name(source)
     path = Path(source).expanduser()
-    if path.suffix == ".gguf" and path.is_file():
+    if path.is_file():
         return converted(path, models_dir)
-    if path.is_dir():
-        return verify(path)
+    return verify(path if path.is_dir() else _fetched(*source.split("@")))
+    raise ConfigError(UNKNOWN.format(source))
+
+
+def check_name(source: str) -> None:
+    """Make sure that a source names something that there is here, or that the hub can be asked for.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    path = Path(source).expanduser()
+    if source in ("embedded", "tiny") or path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
+        return
     name, _, revision = source.partition("@")
-    if HUB.fullmatch(name):
-        return verify(_fetched(name, revision))
-    raise ConfigError(
-        f"There is no model '{source}'. Give 'embedded', a directory with a config.json, a .gguf file, "
-        "or a hub id with its revision (owner/name@revision)."
-    )
+    if not HUB.fullmatch(name):
+        raise ConfigError(UNKNOWN.format(source))
+    if not REVISION.fullmatch(revision):
+        raise ConfigError(
+            f"'{name}' is no directory here; as a hub id it has no pinned revision. "
+            f"Type '{name}@' and the commit's hexadecimal name, from the model's page under Files, History."
+        )
 
 
 def converted(file: Path, models_dir: Path) -> Path:
@@ -156,11 +173,6 @@ def _check_template(path: Path, template: str) -> None:
 
 
 def _fetched(name: str, revision: str) -> Path:
-    if not REVISION.fullmatch(revision):
-        raise ConfigError(
-            f"'{name}' is no directory here; as a hub id it has no pinned revision. "
-            f"Type '{name}@' and the commit's hexadecimal name, from the model's page under Files, History."
-        )
     if not COMMIT.fullmatch(revision):
         log.warning("revision_moves", source=f"{name}@{revision}", advice="pin it: give the commit instead")
     done = _child("loop.weights.hub", name, revision, seconds=DOWNLOAD_SECONDS)

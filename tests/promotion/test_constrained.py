@@ -13,7 +13,7 @@ def marked(rehearsal, student):
     chosen = config.load(rehearsal.places, "quickstart", {"student": student}, {})
     shown = progress.Board(rehearsal.places.run, chosen.profile)
     with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
-        return evaluation.fingerprint(loop, suite("rehearsal-depth")), parts.student_part(loop.config, 0.0).settings
+        return evaluation.fingerprint(loop, suite("rehearsal-depth")), loop.config.student.part(0.0).settings
 
 
 def test_scores_with_and_without_do_not_compare_and_the_player_is_told(rehearsal):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.dataset.coverage import Coverage, Ranking, traits
-from loop.dataset.mix import MixRules, Skill, select
+from loop.dataset.mix import Skill, select
+from loop.dataset.rules import MixRules
 from loop.types import Accepted, Asked, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
 
 NAMES = ("reef", "gate", "lab", "tax.doc")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.dataset.mix import MixRules, Skill, length, own, repaired, select, spoken
+from loop.dataset.mix import Skill, length, own, repaired, select, spoken
+from loop.dataset.rules import MixRules
 from loop.types import Accepted, Call, Catalogue, End, Message, Split, Task, Tier, Trajectory, Turn
 
 TIERS = list(Tier)

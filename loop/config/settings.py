@@ -1,31 +1,18 @@
-"""One tree of settings, from profile, files, environment and flags; an unknown word is an error with the nearest one.
+"""Everything that a round can depend on: one tree of records, whose names are the words of loopd.toml.
 
-Later sources win: profile, the user's config file, ./loopd.toml, the file of `--config`, `LOOPD_*` variables (`__`
-between levels), flags. Secrets are never settings: a part names the variable or file that holds its key.
+Secrets are never settings: a part names the variable or file that holds its key.
 """
 
-import os
-import tomllib
-from collections.abc import Iterator, Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from loop.canonical import digest
-from loop.errors import ConfigError, nearest
+from loop.dataset.rules import MixRules
 from loop.proposals import Proposal
-from loop.runtime.paths import Paths
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
 from loop.types.jobs import Recipe
-from loop.types.record import first_fault
 from teachers.budget.limits import Limits
-
-RESERVED = frozenset(
-    {"LOOPD_HOME", "LOOPD_CONFIG", "LOOPD_OPENBLAS", "LOOPD_TEST_PG_BIN", "LOOPD_REQUIRE", "LOOPD_DATABASE_URL"}
-)
-"""Variables that are no settings of this tree."""
 
 
 class Student(Record):
@@ -48,6 +35,17 @@ class Student(Record):
     """Conversations that the engine decodes at once."""
     prefix_mib: int = Field(default=4096, ge=0)
     """MiB of computed prefixes (system prompt and catalogue) kept on disk for the next server; 0 keeps none."""
+
+    def part(self, temperature: float) -> Part:
+        """Say how a worker builds the player; where the model is served is added when the play is sent."""
+        settings: dict[str, JsonValue] = {
+            "temperature": temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+        }
+        # Unnamed where it is off: a player of one's own need not know it.
+        held: dict[str, JsonValue] = {"constrained": True} if self.constrained else {}
+        return Part(use=self.player, settings=settings | held)
 
 
 class Sampling(Record):
@@ -118,8 +116,7 @@ class Training(Recipe):
     """With fewer accepted rows no candidate is trained, and the round ends."""
     outside: Outside = Outside()
     refresh: Refresh = Refresh()
-    mix: Mapping[str, JsonValue] = {}
-    """Settings of `loop.dataset.mix.MixRules`."""
+    mix: MixRules = MixRules()
 
 
 class Audit(Record):
@@ -194,111 +191,3 @@ class Config(Record):
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
         outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals", "serve"), True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))
-
-
-def profiles() -> list[str]:
-    """Names of the profiles that come with loopd."""
-    folder = resources.files("loop") / "profiles"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def load(paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Config:
-    """Put the tree together. The profile is the one named, or else the one that this home was last started with.
-
-    Raises:
-        ConfigError: a file is no TOML, or a word or value is not one of ours; names the place and the nearest word.
-    """
-    sources = [*_files(paths, environ), ("the environment", _from_environment(environ)), ("the flags", dict(flags))]
-    named = (str(tree["profile"]) for _, tree in reversed(sources) if "profile" in tree)
-    name = profile or next(named, None) or _remembered(paths)
-    merged = _profile(name)
-    for place, tree in sources:
-        _check_words(tree, Config, place)
-        merged = _merge(merged, tree)
-    return _validate({**merged, "profile": name})
-
-
-def remember(paths: Paths, settings: Config) -> None:
-    """Note the profile, so that later commands mean the same one without naming it."""
-    _note(paths).write_text(f"{settings.profile}\n", encoding="utf-8")
-
-
-def _remembered(paths: Paths) -> str:
-    note = _note(paths)
-    return note.read_text(encoding="utf-8", errors="replace").strip() if note.is_file() else "quickstart"
-
-
-def _note(paths: Paths) -> Path:
-    return paths.data / "profile"
-
-
-def _profile(name: str) -> dict[str, Any]:
-    if name not in profiles():
-        raise ConfigError(f"There is no profile '{name}'.{nearest(name, profiles())}")
-    return tomllib.loads((resources.files("loop") / "profiles" / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in (paths.config / "loopd.toml", Path("loopd.toml")):
-        if path.is_file():
-            yield str(path), _read(path)
-    if named := environ.get("LOOPD_CONFIG"):
-        yield named, _read(Path(named))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, text in sorted(environ.items()):
-        if name.startswith("LOOPD_") and name not in RESERVED:
-            *above, last = name.removeprefix("LOOPD_").lower().split("__")
-            level: Any = tree
-            for word in above:
-                level = level.setdefault(word, {}) if isinstance(level, dict) else None
-            if not isinstance(level, dict):
-                raise ConfigError(f"the environment: {name} contradicts a variable that is above it")
-            level[last] = _value(text)
-    return tree
-
-
-def _value(text: str) -> Any:  # noqa: ANN401 - whatever TOML can say
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for name, value in above.items():
-        old = merged.get(name)
-        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _check_words(tree: Mapping[str, Any], record: type[Record], place: str, above: str = "") -> None:
-    for name, value in tree.items():
-        if name not in record.model_fields:
-            raise ConfigError(f"{place}: unknown key '{above}{name}'.{nearest(name, list(record.model_fields))}")
-        inner = record.model_fields[name].annotation
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Record):
-            _check_words(value, inner, place, f"{above}{name}.")
-
-
-def _validate(tree: Mapping[str, Any]) -> Config:
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        fault = first_fault(error)
-        raise ConfigError(f"setting '{fault.place}': {fault.says}, not {fault.given}.") from error
-
-
-def environment() -> dict[str, str]:
-    """Copy the process's environment, so that tests can bring their own."""
-    return dict(os.environ)

@@ -1,0 +1,38 @@
+"""The settings: what they are, where they are read from, and whether they can be used."""
+
+from loop.config.examination import examine
+from loop.config.settings import (
+    Audit,
+    Config,
+    Gating,
+    Outside,
+    Plays,
+    Refresh,
+    Sampling,
+    Student,
+    Teaching,
+    Training,
+)
+from loop.config.sources import RESERVED, Source, combine, environment, gather, load, profiles, remember
+
+__all__ = [
+    "RESERVED",
+    "Audit",
+    "Config",
+    "Gating",
+    "Outside",
+    "Plays",
+    "Refresh",
+    "Sampling",
+    "Source",
+    "Student",
+    "Teaching",
+    "Training",
+    "combine",
+    "environment",
+    "examine",
+    "gather",
+    "load",
+    "profiles",
+    "remember",
+]
