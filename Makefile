@@ -1,13 +1,14 @@
-# make start [ROUNDS=n]   set up, then run the loop on the embedded model; again to go on where it stopped
-# make test               set up, then run every check and test
+# make start [PROFILE=mac-studio] [ROUNDS=n]   set up, then learn; again to go on where it stopped
+# make test                                    set up, then run every check and test
 .PHONY: start test proof check lock
 
+PROFILE ?=
 ROUNDS ?=
 COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 
 start:
 	@sh ops/setup.sh run
-	@.venv/bin/loopd start --foreground --profile quickstart $(if $(ROUNDS),--rounds $(ROUNDS))
+	@.venv/bin/loopd start --foreground $(if $(PROFILE),--profile $(PROFILE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 test:
 	@sh ops/setup.sh dev
