@@ -37,7 +37,7 @@ class Scripted(Teacher):
     """Share of plays that make a turn's independent calls in another order."""
     say_plan: bool = False
     """Name a turn's calls, in order, in its first message: a student that learns it shows what it took a request for.
-    It wins no more plays by it (docs/experiments.md)."""
+    It wins no more plays by it (docs/lab/quickstart.md)."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The gates' promises, by simulation on the shape of the full suites; the larger run is in docs/experiments.md."""
+"""The gates' promises, by simulation on the shape of the full suites; docs/lab/gate-calibration.md has a larger run."""
 
 import json
 import subprocess
