@@ -52,6 +52,8 @@ def _open(places: paths.Paths) -> Iterator[endpoint.Address]:
         store = stack.enter_context(Store.open(settings.database or places.database))
         stack.enter_context(lease.hold(store, places.data))
         board = progress.Board(places.run, settings.profile)
+        stack.callback(board.close)
+        board.update(stage=progress.SERVING)
         base = base_model(settings, places)
         yield stack.enter_context(endpoint.opened(settings, places, store, board, base))
 

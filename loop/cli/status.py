@@ -22,8 +22,11 @@ def status(*, as_json: Json = False) -> None:
     paused = _paused()
     if as_json:
         access.show_json({"running": now is not None, "paused": list(paused), **_as_json(now)})
+    elif now is not None and now.stage == progress.SERVING:
+        terminal.say(f"loopd serve answers at {now.endpoint}. The loop is not running. {_last_round()}")
     elif now is not None:
         Terminal().print(live.picture(now))
+        terminal.say(f"Endpoint: {now.endpoint or 'closed'}")
     else:
         terminal.say(f"loopd is not running. {_last_round()}")
     if paused and not as_json:

@@ -13,6 +13,8 @@ from loop.runtime.durable import replace_text
 from loop.types import GateResult, Record, Round, RoundState
 
 FILE: Final = "status.json"
+SERVING: Final = "serve"
+"""The stage of a process that answers people and runs no loop."""
 STEADY: Final = 5.0
 """Seconds into a step before its rate is shown."""
 

@@ -24,6 +24,8 @@ PATIENCE: Final = 3600.0
 """Seconds from one piece of an answer to the next."""
 SIGN: Final = 10.0
 """Seconds of silence after which a stream's client is told that it is not forgotten."""
+AGAIN: Final = (0.1, 0.5, 0.0)
+"""Seconds from a server that went away to the next try: what was killed is seen to be gone after a moment."""
 PASSED: Final = ("content-type", "loopd-queued", "cache-control")
 """Headers of the student's server that its answer keeps."""
 GONE: Final = 499
@@ -56,20 +58,20 @@ class Chat:
         return await _unless_gone(request, self._answered(policy, body))
 
     async def _answered(self, policy: Policy, body: dict[str, Any]) -> Response:
-        """Ask the policy's server; once more where that one has just gone away."""
-        for last in (False, True):
+        """Ask the policy's server; again where that one has just gone away."""
+        for pause in AGAIN:
             stack = AsyncExitStack()
             try:
                 served = await stack.enter_async_context(self.house.residents.asking(policy))
                 return await _passed(stack, served, policy, body)
             except httpx2.TransportError as error:
                 await stack.aclose()
-                if last:
-                    raise Refusal(503, "The model's server went away. Ask again.", retry_after=1) from error
+                lost = error
+                await asyncio.sleep(pause)
             except BaseException:
                 await stack.aclose()
                 raise
-        raise AssertionError("the second try returns or raises")
+        raise Refusal(503, "The model's server went away. Ask again.", retry_after=1) from lost
 
 
 async def _unless_gone(request: Request, answered: Coroutine[Any, Any, Response]) -> Response:

@@ -57,8 +57,8 @@ def opened(  # noqa: PLR0913 - all that answers come from
     """
     residents = Residents(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
     house = House(config=config, paths=paths, store=store, board=board, base=base, residents=residents, busy=busy)
-    listener = _bound(config.serve.host, config.serve.port)
     answering = app.composed(house, key(paths.data))
+    listener = _bound(config.serve.host, config.serve.port)
     with loopback.serving(answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=residents.tend):
         address = Address(url=_url(listener), pid=os.getpid())
         replace_text(paths.run / FILE, address.model_dump_json(), durable=False)

@@ -185,11 +185,12 @@ class Answering:
     def _request(self) -> Request:
         ask = self.ask
         messages = [message.message() for message in ask.messages]
-        held = ask.held
+        held, prompt = ask.held, self.renderer.prompt(messages, ask.catalogue)
+        room = self.service.ready.result().context - len(prompt)
         return Request(
-            tokens=self.renderer.prompt(messages, ask.catalogue),
+            tokens=prompt,
             prefix=self.renderer.prefix(messages, ask.catalogue),
-            max_tokens=ask.max_tokens,
+            max_tokens=max(1, min(ask.max_tokens, room)) if ask.standard else ask.max_tokens,
             sampling=Sampling(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed, logprobs=ask.logprobs),
             ends=(self.renderer.end,),
             held=held and held.model_copy(update={"offered": self.renderer.template.held(held.offered)}),

@@ -1,9 +1,10 @@
 """A whole endpoint over a tiny model: address, key, store, and real children."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import openai
+import psutil
 import pytest
 
 from loop import config, parts
@@ -28,6 +29,15 @@ class Open:
     @property
     def headers(self):
         return {"Authorization": f"Bearer {self.key}"}
+
+
+def servers():
+    """List the living servers that this process started."""
+    found = []
+    for each in psutil.Process().children():
+        with suppress(psutil.Error):
+            found += [each] if "loop.student.server" in each.cmdline() else []
+    return found
 
 
 @contextmanager

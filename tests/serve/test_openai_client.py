@@ -161,7 +161,8 @@ def test_a_name_that_means_nothing_is_not_found_and_says_what_does(client):
 
 def test_what_the_student_refuses_reaches_the_client(client):
     with pytest.raises(openai.BadRequestError, match="fit"):
-        asked(client, max_tokens=10**6)
+        asked(client, messages=[{"role": "user", "content": "go " * 20_000}])
+    assert asked(client, max_tokens=10**6, stop=["a", "e"]).choices
     schema = {"type": "array", "uniqueItems": True}
     wanted = {"type": "json_schema", "json_schema": {"name": "odd", "schema": schema}}
     for stream in (False, True):

@@ -129,6 +129,11 @@ class Batching(Protocol):
         ...
 
     @property
+    def context(self) -> int:
+        """How many tokens a conversation may have."""
+        ...
+
+    @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
         ...
