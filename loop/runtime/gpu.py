@@ -2,7 +2,7 @@
 
 MLX never runs in the daemon. An error of Metal is a C++ exception that ends the whole process, and two processes that
 compute on one GPU have brought whole Macs down; so there is one lease for the loop's work, what holds it is a child,
-and of all children one computes at a time (`loop.runtime.turn`).
+and of all children one computes at a time (`loop.runtime.gpu_turn`).
 """
 
 import os
@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from loop.errors import FailureKind, ProviderError
 from loop.runtime.child import Child
-from loop.runtime.turn import Kind, told
+from loop.runtime.gpu_turn import Kind, turn_environment
 from loop.types import Part, Precision, Record
 from loop.types.jobs import Job, Meter, MeterLine, TrainerLine
 from loop.types.record import first_fault
@@ -149,7 +149,7 @@ class Gpu:
         kind: Kind = "loop",
     ) -> None:
         self._run, self._logs, self._scratch, self._python = run, logs, scratch, python
-        self._environment = {**preload(), **told(run, kind), **(environment or {})}
+        self._environment = {**preload(), **turn_environment(run, kind), **(environment or {})}
         self._server, self._mark = ("student", "") if kind == "loop" else ("answers", f"-{secrets.token_hex(4)}")
         self._lease = Lock()
         self._held: Child | None = None

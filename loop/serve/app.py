@@ -1,6 +1,6 @@
 """The application behind the public address: groups of routes, one guard before all of them.
 
-A group is a function from the house to its routes, in a file of its own; to add one, name it in `GROUPS`.
+A group is a function from the context to its routes, in a file of its own; to add one, name it in `GROUPS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,18 +17,18 @@ from starlette.types import ASGIApp
 from loop.errors import LoopdError
 from loop.runtime.loopback import Guard, Limits
 from loop.serve import chat, models
+from loop.serve.context import Context
 from loop.serve.errors import Refusal, refusal
-from loop.serve.house import House
 
 log = structlog.get_logger()
 LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=75)
-GROUPS: Final[tuple[Callable[[House], Sequence[BaseRoute]], ...]] = (chat.routes, models.routes)
+GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (chat.routes, models.routes)
 """All that is offered there."""
 
 
-def composed(house: House, key: str) -> ASGIApp:
+def composed(context: Context, key: str) -> ASGIApp:
     """Build the application; no route answers without the key."""
-    routes = [route for group in GROUPS for route in group(house)]
+    routes = [route for group in GROUPS for route in group(context)]
     return Guard(Starlette(routes=routes, exception_handlers=HANDLERS), key, LIMITS, refusal)
 
 

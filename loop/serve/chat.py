@@ -15,9 +15,10 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from loop.runtime.gpu import Served
-from loop.serve import asked, names
+from loop.serve import model_names
+from loop.serve.context import Context
 from loop.serve.errors import Refusal
-from loop.serve.house import House
+from loop.serve.request import parse_request, student_body
 from loop.types import Policy
 
 PATIENCE: Final = 3600.0
@@ -33,27 +34,27 @@ GONE: Final = 499
 EVENTS: Final = "text/event-stream"
 
 
-def routes(house: House) -> Sequence[BaseRoute]:
+def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
-    return [Route("/v1/chat/completions", Chat(house).complete, methods=["POST"])]
+    return [Route("/v1/chat/completions", Chat(context).complete, methods=["POST"])]
 
 
 class Chat:
     """Puts requests to the students' servers."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     async def complete(self, request: Request) -> Response:
         """Answer one request."""
-        told = asked.read(await request.body())
-        policy = await run_in_threadpool(names.named, self.house, told.model)
-        self.house.admit()
-        body = asked.put(
+        told = parse_request(await request.body())
+        policy = await run_in_threadpool(model_names.named, self.context, told.model)
+        self.context.admit()
+        body = student_body(
             told,
             system=policy.system,
-            fingerprint=names.fingerprint(policy),
-            max_tokens=self.house.config.serve.max_tokens,
+            fingerprint=model_names.fingerprint(policy),
+            max_tokens=self.context.config.serve.max_tokens,
         )
         return await _unless_gone(request, self._answered(policy, body))
 
@@ -62,7 +63,7 @@ class Chat:
         for pause in AGAIN:
             stack = AsyncExitStack()
             try:
-                served = await stack.enter_async_context(self.house.residents.asking(policy))
+                served = await stack.enter_async_context(self.context.models.use(policy))
                 return await _passed(stack, served, policy, body)
             except httpx2.TransportError as error:
                 await stack.aclose()

@@ -20,9 +20,9 @@ from loop.runtime.durable import replace_text
 from loop.runtime.gpu import Gpu, Served
 from loop.runtime.paths import Paths
 from loop.serve import app
-from loop.serve.house import House
+from loop.serve.context import Context
 from loop.serve.key import key
-from loop.serve.residents import Residents
+from loop.serve.loaded_models import LoadedModels
 from loop.store import Store
 from loop.types import Policy, Record
 
@@ -55,11 +55,13 @@ def opened(  # noqa: PLR0913 - all that answers come from
     Raises:
         CannotCreate: the port is taken.
     """
-    residents = Residents(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
-    house = House(config=config, paths=paths, store=store, board=board, base=base, residents=residents, busy=busy)
-    answering = app.composed(house, key(paths.data))
+    models = LoadedModels(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
+    context = Context(config=config, paths=paths, store=store, board=board, base=base, models=models, busy=busy)
+    answering = app.composed(context, key(paths.data))
     listener = _bound(config.serve.host, config.serve.port)
-    with loopback.serving(answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=residents.tend):
+    with loopback.serving(
+        answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=models.evict_idle
+    ):
         address = Address(url=_url(listener), pid=os.getpid())
         replace_text(paths.run / FILE, address.model_dump_json(), durable=False)
         board.update(endpoint=address.url)

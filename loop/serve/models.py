@@ -8,21 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from loop.serve import names
-from loop.serve.house import House
+from loop.serve import model_names
+from loop.serve.context import Context
 from loop.types import Policy
 
 
-def routes(house: House) -> Sequence[BaseRoute]:
+def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
 
     async def every(_: Request) -> Response:
-        found = await run_in_threadpool(lambda: [*names.listed(house)])
+        found = await run_in_threadpool(lambda: [*model_names.listed(context)])
         return JSONResponse({"object": "list", "data": [_model(*each) for each in found]})
 
     async def one(request: Request) -> Response:
         name = str(request.path_params["name"])
-        return JSONResponse(_model(name, await run_in_threadpool(names.named, house, name)))
+        return JSONResponse(_model(name, await run_in_threadpool(model_names.named, context, name)))
 
     return [Route("/v1/models", every), Route("/v1/models/{name:path}", one)]
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loop.errors import LoopdError
 from loop.runtime.loopback import Guard, Limits
-from loop.student.answering import Answering
+from loop.student.chat_completion import ChatCompletion
 from loop.student.engine.batching import Refused
 from loop.student.service import Queued, Service
 from loop.student.wire import Ask
@@ -41,7 +41,7 @@ class Endpoint:
         """Answer one conversation, whole or as a stream."""
         try:
             ask = Ask.model_validate_json(await http.body())
-            answering = Answering(ask, self.renderer, self.service)
+            answering = ChatCompletion(ask, self.renderer, self.service)
         except (ValidationError, ValueError, LoopdError) as error:
             return refusal(400, str(error))
         return await (_streamed if ask.stream else _whole)(http, answering)
@@ -99,7 +99,7 @@ class Streamed(Response):
         await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
 
 
-async def _streamed(http: HttpRequest, answering: Answering) -> Response:
+async def _streamed(http: HttpRequest, answering: ChatCompletion) -> Response:
     """Begin a stream as soon as it is known that there will be one, and whether it has to wait."""
     queued: asyncio.Future[Queued] = asyncio.get_running_loop().create_future()
     pieces = answering.pieces(_tell(queued))
@@ -116,7 +116,7 @@ async def _streamed(http: HttpRequest, answering: Answering) -> Response:
     return Streamed(first, pieces, queued.result() if queued.done() else None)
 
 
-async def _whole(http: HttpRequest, answering: Answering) -> Response:
+async def _whole(http: HttpRequest, answering: ChatCompletion) -> Response:
     queued: asyncio.Future[Queued] = asyncio.get_running_loop().create_future()
     answered = asyncio.create_task(_answered(answering, queued))
     leaving = asyncio.create_task(left(http.receive))
@@ -126,7 +126,7 @@ async def _whole(http: HttpRequest, answering: Answering) -> Response:
     return Later(queued.result(), answer) if queued.done() and not answered.done() else await answer
 
 
-async def _answered(answering: Answering, queued: "asyncio.Future[Queued]") -> Response:
+async def _answered(answering: ChatCompletion, queued: "asyncio.Future[Queued]") -> Response:
     try:
         return JSONResponse(await answering.whole(_tell(queued)))
     except Refused as error:

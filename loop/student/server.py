@@ -25,8 +25,8 @@ from loop.compute.cpu.denormals import flush_denormals
 from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.errors import LoopdError
 from loop.runtime.child import exit_with_parent
+from loop.runtime.gpu_turn import GpuTurn
 from loop.runtime.loopback import ADDRESS, Settings
-from loop.runtime.turn import Turn
 from loop.student.endpoint import LIMITS, Endpoint
 from loop.student.engine import attention
 from loop.student.engine.batching import GIB, Batching, Engine
@@ -100,7 +100,7 @@ async def _serve(options: argparse.Namespace) -> int:
         nonlocal broken
         broken = server.should_exit = True
 
-    service = Service(lambda: _engine(options, renderer), failed=failed, turn=Turn.given(os.environ))
+    service = Service(lambda: _engine(options, renderer), failed=failed, turn=GpuTurn.given(os.environ))
     app = Endpoint(service, renderer).app(token)
     server = uvicorn.Server(Settings(app, LIMITS))
     service.start()

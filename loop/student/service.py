@@ -11,7 +11,7 @@ from typing import Final, Literal
 import structlog
 
 from loop.compute.cpu.threads import Threads
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.student.engine.batching import Answer, Batching, Queue, Refused, Spoken, Stats
 from loop.student.engine.conversations import Request
 from loop.types import Record
@@ -45,7 +45,9 @@ class Listener:
 class Service:
     """Runs an engine in one thread of its own, because MLX's state belongs to a thread."""
 
-    def __init__(self, build: Callable[[], Batching], *, failed: Callable[[], None], turn: Turn | None = None) -> None:
+    def __init__(
+        self, build: Callable[[], Batching], *, failed: Callable[[], None], turn: GpuTurn | None = None
+    ) -> None:
         """Prepare the thread.
 
         Args:
@@ -53,7 +55,7 @@ class Service:
             failed: called once if the engine breaks.
             turn: when it may compute; None where the machine is this process's own.
         """
-        self._build, self._failed, self._turn = build, failed, turn or Turn(None)
+        self._build, self._failed, self._turn = build, failed, turn or GpuTurn(None)
         self._inbox: SimpleQueue[Callable[[Batching], None]] = SimpleQueue()
         self._listeners: dict[int, Listener] = {}
         self._short: str | None = None
@@ -144,7 +146,7 @@ class Service:
 
     def _run(self) -> None:
         try:
-            with self._turn.taken():
+            with self._turn.held():
                 engine = self._build()
         except Exception as error:  # noqa: BLE001 - handed on whole to whoever waits for the engine
             self.ready.set_exception(error)
@@ -156,7 +158,7 @@ class Service:
                 self._take(engine)
                 threads.settle()
                 if engine.busy:
-                    self._turn.take()
+                    self._turn.acquire()
                 answers = engine.step()
                 self._tell(engine)
                 for answer in answers:
@@ -182,7 +184,7 @@ class Service:
                 return self._inbox.get(timeout=linger)
         except Empty:
             pass
-        self._turn.leave()
+        self._turn.release()
         return self._inbox.get()
 
     def _tell(self, engine: Batching) -> None:

@@ -22,7 +22,7 @@ from loop.compute.cpu.glibc import keep_freed
 from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.templates.render import Renderer
 from loop.training.job import read_examples
 from loop.training.masks import Refused, Row, row
@@ -73,8 +73,8 @@ class Reader:
 class Pair:
     """Policy and base, reading the same plays."""
 
-    def __init__(self, policy: Any, base: Any, turn: Turn | None = None) -> None:  # noqa: ANN401 - mlx-lm models
-        self.turn = turn or Turn(None)
+    def __init__(self, policy: Any, base: Any, turn: GpuTurn | None = None) -> None:  # noqa: ANN401 - mlx-lm models
+        self.turn = turn or GpuTurn(None)
         self.policy, self.base = Reader(policy), Reader(base)
         self.tokens: tuple[int, ...] = ()
         self.known: dict[int, float] = {}
@@ -92,7 +92,7 @@ class Pair:
         self.tokens = play.tokens[:-1]  # nothing follows the last one
         at_once = min(self.policy.at_once, self.base.at_once)
         for start in range(shared, len(self.tokens), at_once):
-            self.turn.take()
+            self.turn.acquire()
             stop = min(start + at_once, len(self.tokens))
             self._read(start, stop, [place for place in places if start <= place < stop])
         return sum(self.known[place] for place in places) / len(places)
@@ -139,15 +139,15 @@ def _log_softmax(logits: mx.array) -> mx.array:
     return wide - mx.logsumexp(wide, axis=-1, keepdims=True)
 
 
-def measure(meter: Meter, turn: Turn | None = None) -> Iterator[Distance]:
+def measure(meter: Meter, turn: GpuTurn | None = None) -> Iterator[Distance]:
     """Yield each play's distance; `turn` says when it may compute.
 
     Raises:
         ConfigError: the models, the template or the rows cannot be used.
     """
     renderer = Renderer.load(meter.base, meter.template)
-    turn = turn or Turn(None)
-    turn.take()
+    turn = turn or GpuTurn(None)
+    turn.acquire()
     pair = Pair(load(meter.base, meter.adapter, meter.precision), load(meter.base), turn)
     for play in sorted(_plays(meter, renderer), key=lambda play: play.tokens):
         yield Distance(id=play.id, kl=max(0.0, pair.measure(play)), tokens=play.targets)
@@ -169,7 +169,7 @@ def main() -> int:
     bound_cache()
     try:
         meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
-        for line in measure(meter, Turn.given(os.environ)):
+        for line in measure(meter, GpuTurn.given(os.environ)):
             _print(line)
         _print(Measured())
     except (OSError, NotJson, ValidationError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 
 from loop.compute import memory
 from loop.compute.rotary import share_turns
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.training import backprop, plain, shared_prefix
 from loop.training.lanes import Lanes
 from loop.training.masks import Row, learned
@@ -27,7 +27,7 @@ Name = Literal["layers", "shared-prefix", "plain"]
 class Engine:
     """Computes losses and gradients of rows for one model."""
 
-    def __init__(self, model: Any, job: Job, turn: Turn | None = None) -> None:  # noqa: ANN401 - an mlx-lm model
+    def __init__(self, model: Any, job: Job, turn: GpuTurn | None = None) -> None:  # noqa: ANN401 - an mlx-lm model
         """Choose the way, and how many tokens go through the model at once; `turn` says when it may compute.
 
         Raises:

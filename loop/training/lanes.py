@@ -12,7 +12,7 @@ from mlx import nn
 from mlx.utils import tree_map, tree_unflatten
 
 from loop.compute.cpu.cores import cores, set_blas_threads, streams
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.training import backprop, plain, shared_prefix
 from loop.training.prefix_tree import Packed
 
@@ -20,7 +20,7 @@ from loop.training.prefix_tree import Packed
 class Lanes:
     """Computes the gradient of a step, micro-batches spread over streams."""
 
-    def __init__(self, count: int | None = None, *, recompute: bool = False, turn: Turn | None = None) -> None:
+    def __init__(self, count: int | None = None, *, recompute: bool = False, turn: GpuTurn | None = None) -> None:
         """Open the lanes; None takes one per core, at most four, and one on Metal.
 
         Args:
@@ -28,7 +28,7 @@ class Lanes:
             recompute: gradient checkpointing: keep each block's input alone, and compute the block again going back.
             turn: when it may compute; None where the machine is this process's own.
         """
-        self.turn = turn or Turn(None)
+        self.turn = turn or GpuTurn(None)
         self.recompute = recompute
         self.streams = streams(count)
         self.count = len(self.streams)
@@ -63,7 +63,7 @@ class Lanes:
 
     def between(self) -> None:
         """Stand between two pieces of the work: let somebody else compute where it is his turn."""
-        self.turn.take(self._settle)
+        self.turn.acquire(self._settle)
 
     def _settle(self) -> None:
         """Wait until what was begun is computed."""

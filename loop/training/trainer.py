@@ -24,7 +24,7 @@ from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.templates.render import Renderer
 from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
@@ -45,7 +45,7 @@ TAKEN: Final = "rows.txt"
 Tell = Callable[[TrainerLine], None]
 
 
-def train(job: Job, tell: Tell, turn: Turn | None = None) -> None:
+def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     """Run the job to its end; `turn` says when it may compute.
 
     Raises:
@@ -54,8 +54,8 @@ def train(job: Job, tell: Tell, turn: Turn | None = None) -> None:
     rows, refused = read_rows(job)
     learned, heldout = apart(rows, job.heldout, job.seed)
     course = _course(job, learned)
-    turn = turn or Turn(None)
-    turn.take()
+    turn = turn or GpuTurn(None)
+    turn.acquire()
     model = load(job.base)
     lora.attach(model, job)
     engine = Engine(model, job, turn)
@@ -261,7 +261,7 @@ def main() -> int:
     bound_cache()
     try:
         tell = _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody
-        train(read_job(Path(sys.argv[1])), tell, Turn.given(os.environ))
+        train(read_job(Path(sys.argv[1])), tell, GpuTurn.given(os.environ))
     except LoopdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

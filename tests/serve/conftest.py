@@ -54,12 +54,12 @@ def opened(home, **settings):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def server(tmp_path_factory):
     with opened(tmp_path_factory.mktemp("home")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def client(house):
-    with openai.OpenAI(base_url=house.url, api_key=house.key, max_retries=0) as found:
+def client(server):
+    with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as found:
         yield found

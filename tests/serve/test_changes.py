@@ -16,19 +16,19 @@ RATES = dict.fromkeys(("champion_rate", "candidate_rate", "difference", "low", "
 
 
 @pytest.fixture
-def house(tmp_path):
+def server(tmp_path):
     with opened(tmp_path, keep=3) as found:
         yield found
 
 
-def promoted(house, champion, policy):
-    rnd = house.store.rounds.open("c", 0)
-    house.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
+def promoted(server, champion, policy):
+    rnd = server.store.rounds.open("c", 0)
+    server.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
     held = GateResult(
         gate="depth", verdict=GateVerdict.HOLDS, reason="", tasks=1, samples=1, champion=champion.id, **RATES
     )
-    house.store.gates.save(rnd, held)
-    house.store.promotions.promote(policy.id, "a test")
+    server.store.gates.save(rnd, held)
+    server.store.promotions.promote(policy.id, "a test")
 
 
 def fingerprint(policy):
@@ -38,12 +38,12 @@ def fingerprint(policy):
 class People(threading.Thread):
     """Somebody who asks again and again."""
 
-    def __init__(self, house, ended):
+    def __init__(self, server, ended):
         super().__init__()
-        self.house, self.ended, self.heard, self.failures = house, ended, [], []
+        self.server, self.ended, self.heard, self.failures = server, ended, [], []
 
     def run(self):
-        with openai.OpenAI(base_url=self.house.url, api_key=self.house.key, max_retries=0) as client:
+        with openai.OpenAI(base_url=self.server.url, api_key=self.server.key, max_retries=0) as client:
             while not self.ended.is_set():
                 try:
                     chunks = list(
@@ -65,18 +65,18 @@ def until(true, seconds=60):
         time.sleep(0.05)
 
 
-def test_a_promotion_and_a_rollback_fail_no_request_and_the_old_one_leaves(house):
-    stock = Policy(base=house.base.digest, system="You act with tools.", template="compact")
+def test_a_promotion_and_a_rollback_fail_no_request_and_the_old_one_leaves(server):
+    stock = Policy(base=server.base.digest, system="You act with tools.", template="compact")
     tuned = stock.model_copy(update={"system": "You act.", "parent": stock.id})
-    house.store.policies.add(stock, Standing.CHAMPION)
+    server.store.policies.add(stock, Standing.CHAMPION)
     ended = threading.Event()
-    people = [People(house, ended) for _ in range(4)]
+    people = [People(server, ended) for _ in range(4)]
     for each in people:
         each.start()
     until(lambda: all(len(each.heard) > 2 for each in people))
-    promoted(house, stock, tuned)
+    promoted(server, stock, tuned)
     until(lambda: all(each.heard[-1][0] == fingerprint(tuned) for each in people))
-    house.store.promotions.roll_back(stock.id, "a test")
+    server.store.promotions.roll_back(stock.id, "a test")
     until(lambda: all(each.heard[-1][0] == fingerprint(stock) for each in people))
     ended.set()
     for each in people:
@@ -87,11 +87,11 @@ def test_a_promotion_and_a_rollback_fail_no_request_and_the_old_one_leaves(house
         changes = sum(one != other for one, other in itertools.pairwise(order))
         assert changes == 2
     until(lambda: not servers(), 20)
-    until(lambda: not list(house.paths.run.glob("answers-*")), 20)
+    until(lambda: not list(server.paths.run.glob("answers-*")), 20)
 
 
-def test_a_server_that_was_killed_is_started_again(house):
-    with openai.OpenAI(base_url=house.url, api_key=house.key, max_retries=0) as client:
+def test_a_server_that_was_killed_is_started_again(server):
+    with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
         ask = {"model": "loopd", "messages": ASK, "max_tokens": 4}
         client.chat.completions.create(**ask)
         for _ in range(2):
@@ -99,13 +99,13 @@ def test_a_server_that_was_killed_is_started_again(house):
             assert client.chat.completions.create(**ask).choices
 
 
-def test_the_one_that_was_asked_the_longest_ago_makes_room(house):
-    stock = Policy(base=house.base.digest, system="You act with tools.", template="compact")
-    house.store.policies.add(stock, Standing.CHAMPION)
+def test_the_one_that_was_asked_the_longest_ago_makes_room(server):
+    stock = Policy(base=server.base.digest, system="You act with tools.", template="compact")
+    server.store.policies.add(stock, Standing.CHAMPION)
     others = [stock.model_copy(update={"system": f"You act {way}."}) for way in ("fast", "well")]
     for each in others:
-        house.store.policies.add(each, Standing.SPECIALIST)
-    with openai.OpenAI(base_url=house.url, api_key=house.key, max_retries=0) as client:
+        server.store.policies.add(each, Standing.SPECIALIST)
+    with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
         for policy in (stock, *others):
             answer = client.chat.completions.create(model=f"loopd/{policy.id[:12]}", messages=ASK, max_tokens=2)
             assert answer.system_fingerprint == fingerprint(policy)

@@ -20,9 +20,9 @@ def asked(client, **more):
     return client.chat.completions.create(**{"model": "loopd", "messages": ASK, "max_tokens": 60, **more})
 
 
-def test_an_answer_names_its_policy_and_what_it_cost(client, house):
+def test_an_answer_names_its_policy_and_what_it_cost(client, server):
     answer = asked(client, max_tokens=5)
-    champion = house.store.policies.champion()
+    champion = server.store.policies.champion()
     assert champion is None
     assert answer.object == "chat.completion"
     assert answer.model == "loopd"
@@ -170,8 +170,8 @@ def test_what_the_student_refuses_reaches_the_client(client):
             asked(client, response_format=wanted, stream=stream)
 
 
-def test_without_the_key_nothing_is_answered(house):
-    with openai.OpenAI(base_url=house.url, api_key="wrong", max_retries=0) as stranger:
+def test_without_the_key_nothing_is_answered(server):
+    with openai.OpenAI(base_url=server.url, api_key="wrong", max_retries=0) as stranger:
         with pytest.raises(openai.AuthenticationError):
             stranger.models.list()
         with pytest.raises(openai.AuthenticationError):

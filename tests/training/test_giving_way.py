@@ -4,13 +4,14 @@ import json
 import random
 import threading
 import time
+from contextlib import suppress
 
 import mlx.core as mx
 import psutil
 import pytest
 
 from loop.runtime.gpu import Gpu
-from loop.runtime.turn import Turn
+from loop.runtime.gpu_turn import GpuTurn
 from loop.types.jobs import Job
 from loop.weights.adapters import WEIGHTS
 from loop.weights.tiny import tiny
@@ -40,11 +41,11 @@ class People(threading.Thread):
 
     def __init__(self, run):
         super().__init__()
-        self.turn, self.ended, self.steps, self.computed = Turn(run, "people"), threading.Event(), 0, []
+        self.turn, self.ended, self.steps, self.computed = GpuTurn(run, "people"), threading.Event(), 0, []
 
     def run(self):
         while not self.ended.is_set():
-            with self.turn.taken():
+            with self.turn.held():
                 steps, before = self.steps, seconds()
                 time.sleep(HALT)
                 if steps:
@@ -53,8 +54,11 @@ class People(threading.Thread):
 
 
 def seconds():
-    trainers = [each for each in psutil.Process().children() if "loop.training.trainer" in " ".join(each.cmdline())]
-    return sum(sum(each.cpu_times()[:2]) for each in trainers)
+    found = 0.0
+    for each in psutil.Process().children():
+        with suppress(psutil.Error):
+            found += sum(each.cpu_times()[:2]) if "loop.training.trainer" in each.cmdline() else 0
+    return found
 
 
 def fitted(job, run, told=lambda _: None):

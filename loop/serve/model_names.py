@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from loop.errors import NotFound
+from loop.serve.context import Context
 from loop.serve.errors import Refusal
-from loop.serve.house import House
 from loop.types import Policy
 
 BEST: Final = "loopd"
@@ -16,48 +16,48 @@ SHOWN: Final = 12
 """Characters of a policy's id that a name holds."""
 
 
-def named(house: House, model: str) -> Policy:
+def named(context: Context, model: str) -> Policy:
     """Find the policy that a model's name means at this moment.
 
     Raises:
         Refusal: there is none, or its files are not here.
     """
     if model in {BEST, CHAMPION}:
-        return usable(house, house.champion(), model)
+        return usable(context, context.champion(), model)
     if model == STOCK:
-        return house.stock
+        return context.stock
     if not model.startswith(f"{BEST}/"):
         raise unknown(model)
     try:
-        return usable(house, house.store.policies.find(model.removeprefix(f"{BEST}/")), model)
+        return usable(context, context.store.policies.find(model.removeprefix(f"{BEST}/")), model)
     except NotFound as error:
         raise unknown(model) from error
 
 
-def usable(house: House, policy: Policy, model: str) -> Policy:
+def usable(context: Context, policy: Policy, model: str) -> Policy:
     """Make sure that a policy can be served here.
 
     Raises:
         Refusal: it was made for another base model, or its adapter is not there.
     """
-    adapter = house.paths.adapter(policy)
-    if policy.base != house.base.digest:
+    adapter = context.paths.adapter(policy)
+    if policy.base != context.base.digest:
         raise Refusal(404, f"{model} was made for another base model than student.source.", code="model_not_found")
     if adapter is not None and not adapter.is_dir():
-        raise Refusal(404, f"The adapter of {model} is not in {house.paths.models}.", code="model_not_found")
+        raise Refusal(404, f"The adapter of {model} is not in {context.paths.models}.", code="model_not_found")
     return policy
 
 
-def listed(house: House) -> Iterator[tuple[str, Policy]]:
+def listed(context: Context) -> Iterator[tuple[str, Policy]]:
     """Give every name that can be asked for, with what it means now."""
-    champion = house.champion()
+    champion = context.champion()
     yield BEST, champion
     yield CHAMPION, champion
-    yield STOCK, house.stock
-    for policy, _ in house.store.policies.all():
+    yield STOCK, context.stock
+    for policy, _ in context.store.policies.all():
         name = f"{BEST}/{policy.id[:SHOWN]}"
         try:
-            yield name, usable(house, policy, name)
+            yield name, usable(context, policy, name)
         except Refusal:
             continue
 

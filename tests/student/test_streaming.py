@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.student.telling import Telling, stopped, unstopped
+from loop.student.streaming import StreamedText, stopped, unstopped
 from loop.templates.parse import parse
 from loop.types import Catalogue, Tool
 
@@ -23,7 +23,7 @@ def told(text, telling, step=3):
 @given(st.lists(PIECES, max_size=12), st.integers(1, 9))
 def test_what_was_told_stays_and_the_whole_is_the_message(pieces, step):
     text = "".join(pieces)
-    telling, parsed = Telling(text_alone=False), parse(text, CATALOGUE)
+    telling, parsed = StreamedText(text_alone=False), parse(text, CATALOGUE)
     said = "".join(told(text, telling, step))
     whole = said + telling.rest(parsed.content, text)
     if parsed.fault is None and parsed.content.startswith(said):
@@ -35,27 +35,27 @@ def test_what_was_told_stays_and_the_whole_is_the_message(pieces, step):
 @given(st.lists(PIECES, max_size=12))
 def test_text_alone_is_told_as_it_is(pieces):
     text = "".join(pieces)
-    telling = Telling(text_alone=True)
+    telling = StreamedText(text_alone=True)
     assert "".join(told(text, telling, 1)) + telling.rest(text, text) == text
 
 
 def test_nothing_of_a_call_is_told_and_what_stands_before_it_is():
-    telling = Telling(text_alone=False)
+    telling = StreamedText(text_alone=False)
     assert "".join(told(f"I look.\n{CALL}", telling)) == "I look."
-    telling = Telling(text_alone=False)
+    telling = StreamedText(text_alone=False)
     assert "".join(told('{"name": "mv", "arguments": {}}', telling)) == ""
-    telling = Telling(text_alone=False, data=True)
+    telling = StreamedText(text_alone=False, data=True)
     assert "".join(told('{"answer": 1}', telling)) == '{"answer": 1}'
 
 
 def test_a_bracket_that_begins_no_mark_holds_nothing_back_for_long():
     text = "if a < b and b < c then a < c, as everybody has always known"
-    telling = Telling(text_alone=False)
+    telling = StreamedText(text_alone=False)
     assert "".join(told(text, telling)) == text
 
 
 def test_thinking_that_the_prompt_began_is_not_told_as_text():
-    telling = Telling(text_alone=False, thinking=True)
+    telling = StreamedText(text_alone=False, thinking=True)
     text = "I wonder.</think>Yes."
     assert "".join(told(text, telling)) == ""
     assert telling.rest(parse(text).content, text) == "Yes."

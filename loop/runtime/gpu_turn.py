@@ -1,10 +1,10 @@
-"""Whose turn it is to compute: of all the processes that use the GPU, one at a time, and people's first.
+"""Mutual exclusion on the GPU between processes: one computes at a time, and those that answer people come first.
 
 Two locked files do it, and the kernel unlocks them when a process ends, however it ends. Who computes holds
-`compute.lock`; the way there leads through `door.lock`. A child of the loop lets go of the door as soon as it has the
-lock, and looks between two pieces of its work whether somebody stands in the door by now. A server for people keeps the
-door for as long as it has something to answer, so that the loop's child halts after its present piece, and goes on with
-the next one afterwards: nothing that it computes is different.
+`gpu.lock`, and takes `gpu-queue.lock` before it. A child of the loop lets go of the queue as soon as it has the GPU,
+and looks between two pieces of its work whether somebody waits. A server for people keeps the queue for as long as it
+has something to answer, so that the loop's child halts after its present piece and goes on with the next one later.
+Nothing that it computes is different.
 """
 
 import fcntl
@@ -18,18 +18,18 @@ from typing import Final, Literal
 Kind = Literal["loop", "people"]
 VARIABLE: Final = "LOOPD_TURN"
 """Tells a child its kind and where the locks are: `people:/path/run`."""
-COMPUTE: Final = "compute.lock"
-DOOR: Final = "door.lock"
+GPU: Final = "gpu.lock"
+QUEUE: Final = "gpu-queue.lock"
 QUANTUM: Final = 5.0
-"""Seconds after which whoever keeps the door lets one piece of somebody else's work through."""
-BREATH: Final = 0.005
-"""Seconds for which the door is open then."""
+"""Seconds after which a server for people lets one piece of somebody else's work through."""
+GAP: Final = 0.005
+"""Seconds for which both locks are free then."""
 LINGER: Final = 0.5
-"""Seconds for which a server for people keeps its turn after an answer: the next request often follows at once."""
+"""Seconds for which a server for people keeps the GPU after an answer: the next request often follows at once."""
 
 
-class Turn:
-    """One process's side. Use it from the thread that computes; between `take` and `leave` nobody else computes."""
+class GpuTurn:
+    """One process's side. Use it from the thread that computes: between `acquire` and `release` nobody else does."""
 
     def __init__(self, directory: Path | None, kind: Kind = "loop") -> None:
         """Open the locks.
@@ -39,41 +39,41 @@ class Turn:
             kind: whether it works for the loop or answers people.
         """
         self.people = kind == "people"
-        self._locks = None if directory is None else (_open(directory / DOOR), _open(directory / COMPUTE))
+        self._locks = None if directory is None else (_open(directory / QUEUE), _open(directory / GPU))
         self._since: float | None = None
 
     @classmethod
-    def given(cls, environ: Mapping[str, str]) -> "Turn":
+    def given(cls, environ: Mapping[str, str]) -> "GpuTurn":
         """Read what the parent said; without a word of it, the machine is this process's own."""
         kind, _, directory = environ.get(VARIABLE, "").partition(":")
         return cls(Path(directory) if directory else None, "people" if kind == "people" else "loop")
 
     @property
     def linger(self) -> float | None:
-        """Seconds for which an idle process keeps its turn; None for no time."""
+        """Seconds for which an idle process keeps the GPU; None for no time."""
         return LINGER if self.people and self._since is not None else None
 
-    def take(self, settle: Callable[[], object] = lambda: None) -> None:
-        """Be the one that computes; waits for the others where it is their turn.
+    def acquire(self, settle: Callable[[], object] = lambda: None) -> None:
+        """Be the one that computes; waits for the others where it is their turn. Call it before each piece of work.
 
         Args:
-            settle: called where the turn is given away first: it waits until what was begun is computed.
+            settle: called where the GPU is given away first: it waits until what was begun is computed.
         """
         if self._locks is None or (self._since is not None and not self._due()):
             return
         if self._since is not None:
             settle()
-            self.leave()
+            self.release()
             if self.people:
-                time.sleep(BREATH)
-        door, compute = self._locks
-        fcntl.flock(door, fcntl.LOCK_EX)
-        fcntl.flock(compute, fcntl.LOCK_EX)
+                time.sleep(GAP)
+        queue, gpu = self._locks
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(gpu, fcntl.LOCK_EX)
         if not self.people:
-            fcntl.flock(door, fcntl.LOCK_UN)
+            fcntl.flock(queue, fcntl.LOCK_UN)
         self._since = time.monotonic()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let somebody else compute. Nothing that was begun may still be computed."""
         if self._locks is not None and self._since is not None:
             self._since = None
@@ -81,13 +81,13 @@ class Turn:
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Have the turn for the block."""
-        self.take()
+    def held(self) -> Iterator[None]:
+        """Have the GPU for the block."""
+        self.acquire()
         try:
             yield
         finally:
-            self.leave()
+            self.release()
 
     def _due(self) -> bool:
         """Whether it is time to let somebody else through."""
@@ -103,8 +103,8 @@ class Turn:
         return False
 
 
-def told(directory: Path, kind: Kind) -> dict[str, str]:
-    """Say to a child what `Turn.given` reads."""
+def turn_environment(directory: Path, kind: Kind) -> dict[str, str]:
+    """Give the environment of a child that `GpuTurn.given` reads."""
     return {VARIABLE: f"{kind}:{directory}"}
 
 

@@ -27,7 +27,7 @@ Serving = Callable[[Policy], AbstractContextManager[Served]]
 
 
 @dataclass(eq=False)
-class Resident:
+class LoadedModel:
     """One policy's server."""
 
     policy: Policy
@@ -63,7 +63,7 @@ class Resident:
         return self.started.done() and (self.served is None or not self.served.alive)
 
 
-class Residents:
+class LoadedModels:
     """Who is in memory. Use it from one event loop."""
 
     def __init__(self, serving: Serving, *, most: int, keep: float) -> None:
@@ -75,74 +75,74 @@ class Residents:
             keep: seconds for which one stays that nobody asks.
         """
         self._serving, self._most, self._keep = serving, most, keep
-        self._there: dict[str, Resident] = {}
+        self._loaded: dict[str, LoadedModel] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def now(self) -> tuple[tuple[Policy, int], ...]:
         """Who is there, and how many requests of each are under way."""
-        return tuple((each.policy, each.asked) for each in self._there.values())
+        return tuple((each.policy, each.asked) for each in self._loaded.values())
 
     @asynccontextmanager
-    async def asking(self, policy: Policy) -> AsyncIterator[Served]:
+    async def use(self, policy: Policy) -> AsyncIterator[Served]:
         """Have a policy's server for one request; waits until it is there.
 
         Raises:
             Refusal: it does not come up.
         """
-        resident = self._there.get(policy.id)
-        if resident is None or resident.broken:
-            resident = self._enter(policy)
-        with resident.asking():
+        model = self._loaded.get(policy.id)
+        if model is None or model.broken:
+            model = self._load(policy)
+        with model.asking():
             try:
-                served, _ = await asyncio.shield(resident.started)
+                served, _ = await asyncio.shield(model.started)
             except ProviderError as error:
                 why = f"The model did not load: {error}"
                 raise Refusal(503, why, code="model_not_loaded", retry_after=5) from error
             yield served
 
-    async def tend(self) -> None:
+    async def evict_idle(self) -> None:
         """Let go of who has been idle for too long, and of who went away, until cancelled; then of everybody."""
         try:
             while True:
                 await asyncio.sleep(LOOK)
                 late = time.monotonic() - self._keep
-                for each in [*self._there.values()]:
+                for each in [*self._loaded.values()]:
                     if each.broken or (not each.asked and each.last < late):
-                        self._let_go(each)
+                        self._unload(each)
         finally:
-            for each in [*self._there.values()]:
-                self._let_go(each)
+            for each in [*self._loaded.values()]:
+                self._unload(each)
             await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    def _enter(self, policy: Policy) -> Resident:
+    def _load(self, policy: Policy) -> LoadedModel:
         """Start a policy's server; the one that was asked the longest ago makes room."""
-        if (gone := self._there.get(policy.id)) is not None:
-            self._let_go(gone)
-        while len(self._there) >= self._most:
-            idle = [each for each in self._there.values() if not each.asked]
-            self._let_go(min(idle or self._there.values(), key=lambda each: each.last))
-        log.info("policy_enters", policy=policy.id[:12])
-        resident = Resident(policy, asyncio.create_task(asyncio.to_thread(self._start, policy)))
-        self._there[policy.id] = resident
-        return resident
+        if (gone := self._loaded.get(policy.id)) is not None:
+            self._unload(gone)
+        while len(self._loaded) >= self._most:
+            idle = [each for each in self._loaded.values() if not each.asked]
+            self._unload(min(idle or self._loaded.values(), key=lambda each: each.last))
+        log.info("model_loading", policy=policy.id[:12])
+        model = LoadedModel(policy, asyncio.create_task(asyncio.to_thread(self._start, policy)))
+        self._loaded[policy.id] = model
+        return model
 
     def _start(self, policy: Policy) -> tuple[Served, ExitStack]:
         stack = ExitStack()
         return stack.enter_context(self._serving(policy)), stack
 
-    def _let_go(self, resident: Resident) -> None:
+    def _unload(self, model: LoadedModel) -> None:
         """Ask nothing more of a server, and end it when its last request is answered."""
-        if self._there.get(resident.policy.id) is resident:
-            del self._there[resident.policy.id]
-        task = asyncio.create_task(self._end(resident))
+        if self._loaded.get(model.policy.id) is model:
+            del self._loaded[model.policy.id]
+        task = asyncio.create_task(self._end(model))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def _end(self, resident: Resident) -> None:
+    async def _end(self, model: LoadedModel) -> None:
         with contextlib.suppress(ProviderError):
-            _, stack = await resident.started
-            if resident.asked:
-                await resident.answered.wait()
+            _, stack = await model.started
+            if model.asked:
+                await model.answered.wait()
             await asyncio.to_thread(stack.close)
-        log.info("policy_leaves", policy=resident.policy.id[:12])
+        log.info("model_unloaded", policy=model.policy.id[:12])

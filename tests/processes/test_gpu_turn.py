@@ -9,25 +9,25 @@ import time
 
 import pytest
 
-from loop.runtime import turn
-from loop.runtime.turn import Turn, told
+from loop.runtime import gpu_turn
+from loop.runtime.gpu_turn import GpuTurn, turn_environment
 
 WORKER = """
 import os, sys, time, json
-from loop.runtime.turn import Turn
-turn, piece, pieces = Turn.given(os.environ), float(sys.argv[1]), int(sys.argv[2])
+from loop.runtime.gpu_turn import GpuTurn
+turn, piece, pieces = GpuTurn.given(os.environ), float(sys.argv[1]), int(sys.argv[2])
 for number in range(pieces):
-    turn.take()
+    turn.acquire()
     begun = time.monotonic()
     time.sleep(piece)
     print(json.dumps([begun, time.monotonic()]), flush=True)
-turn.leave()
+turn.release()
 """
 
 
 def work(directory, kind, piece, pieces):
     arguments = [sys.executable, "-c", WORKER, str(piece), str(pieces)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=told(directory, kind))
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=turn_environment(directory, kind))
 
 
 def intervals(child):
@@ -52,43 +52,43 @@ def test_two_never_compute_at_once_and_people_wait_for_one_piece_alone(tmp_path)
 
 
 def test_who_keeps_the_door_lets_one_piece_through_now_and_then(tmp_path, monkeypatch):
-    monkeypatch.setattr(turn, "QUANTUM", 0.3)
+    monkeypatch.setattr(gpu_turn, "QUANTUM", 0.3)
     loops = work(tmp_path, "loop", 0.02, 30)
     loops.stdout.readline()
-    mine, until = Turn(tmp_path, "people"), time.monotonic() + 2
+    mine, until = GpuTurn(tmp_path, "people"), time.monotonic() + 2
     while time.monotonic() < until:
-        mine.take()
+        mine.acquire()
         time.sleep(0.01)
-    mine.leave()
+    mine.release()
     through = [piece for piece in intervals(loops) if piece[1] < until]
     assert 2 <= len(through) <= 16
 
 
 @pytest.mark.parametrize("kind", ["loop", "people"])
 def test_a_process_that_is_killed_lets_go(tmp_path, kind):
-    mine = Turn(tmp_path)
+    mine = GpuTurn(tmp_path)
     with work(tmp_path, kind, 60, 1) as child:
         time.sleep(0.5)
         child.send_signal(signal.SIGKILL)
     begun = time.monotonic()
-    with mine.taken():
+    with mine.held():
         assert time.monotonic() - begun < 5
 
 
 def test_without_a_word_of_the_parent_the_machine_is_its_own():
-    mine = Turn.given({})
-    with mine.taken():
+    mine = GpuTurn.given({})
+    with mine.held():
         assert mine.linger is None
 
 
 def test_what_was_begun_is_finished_before_somebody_else_computes(tmp_path):
-    mine, settled = Turn(tmp_path), []
-    mine.take(lambda: settled.append("first"))
-    mine.take(lambda: settled.append("nobody waits"))
+    mine, settled = GpuTurn(tmp_path), []
+    mine.acquire(lambda: settled.append("first"))
+    mine.acquire(lambda: settled.append("nobody waits"))
     other = work(tmp_path, "people", 0.01, 1)
     while not settled:
-        mine.take(lambda: settled.append("other"))
+        mine.acquire(lambda: settled.append("other"))
         time.sleep(0.01)
-    mine.leave()
+    mine.release()
     assert settled == ["other"]
     assert len(intervals(other)) == 1

@@ -17,7 +17,7 @@ DATA: Final = ("{", "[", "`")
 """What a message begins with that may be a call without a tag as a whole."""
 
 
-class Telling:
+class StreamedText:
     """The text of one answer, told piece by piece."""
 
     def __init__(self, *, text_alone: bool, data: bool = False, thinking: bool = False) -> None:

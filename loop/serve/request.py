@@ -1,4 +1,4 @@
-"""What a client of OpenAI's chat completions may ask for, and how it is put to the student's server.
+"""What a client of OpenAI's chat completions may ask for, and how it is given to the student's server.
 
 What would change the answer and cannot be had is refused by name. What changes nothing here is taken: see `HARMLESS`.
 """
@@ -42,38 +42,38 @@ MOST_STOPS: Final = 16
 LONGEST_STOP: Final = 256
 
 
-class _Asked(BaseModel):
+class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Words(_Asked):
+class TextPart(_Wire):
     """A piece of a message."""
 
     type: Literal["text"]
     text: str
 
 
-class AskedFunction(_Asked):
+class ChatFunction(_Wire):
     """A call's function, its arguments as JSON text."""
 
     name: str = Field(min_length=1)
     arguments: str = "{}"
 
 
-class AskedCall(_Asked):
+class ChatCall(_Wire):
     """A call of an earlier answer."""
 
     id: str = Field(min_length=1)
     type: Literal["function"] = "function"
-    function: AskedFunction
+    function: ChatFunction
 
 
-class AskedMessage(_Asked):
+class ChatMessage(_Wire):
     """A message. What an answer of ours or of others holds besides may be sent back; it is not read."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | tuple[Words, ...] | None = None
-    tool_calls: tuple[AskedCall, ...] | None = None
+    content: str | tuple[TextPart, ...] | None = None
+    tool_calls: tuple[ChatCall, ...] | None = None
     tool_call_id: str | None = None
     function_call: None = None
     audio: None = None
@@ -86,7 +86,7 @@ class AskedMessage(_Asked):
         return "".join(each.text for each in self.content)
 
 
-class AskedSchema(_Asked):
+class FunctionSchema(_Wire):
     """A function on offer."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
@@ -95,41 +95,41 @@ class AskedSchema(_Asked):
     strict: bool | None = None
 
 
-class AskedTool(_Asked):
+class ChatTool(_Wire):
     """A tool on offer."""
 
     type: Literal["function"]
-    function: AskedSchema
+    function: FunctionSchema
 
 
-class AskedName(_Asked):
+class FunctionName(_Wire):
     """A function by its name."""
 
     name: str
 
 
-class AskedChoice(_Asked):
+class ToolChoice(_Wire):
     """The one function that has to be called."""
 
     type: Literal["function"]
-    function: AskedName
+    function: FunctionName
 
 
-class NamedSchema(_Asked):
+class NamedSchema(_Wire):
     """A schema by its name."""
 
     name: str = ""
     schema_: dict[str, JsonValue] = Field(alias="schema")
 
 
-class AskedFormat(_Asked):
+class ResponseFormat(_Wire):
     """Any text, any JSON object, or JSON that fits a schema."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
 
 
-class Streaming(_Asked):
+class StreamOptions(_Wire):
     """What a stream holds besides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -137,14 +137,14 @@ class Streaming(_Asked):
     include_obfuscation: Literal[False] | None = None
 
 
-class Asked(_Asked):
+class ChatRequest(_Wire):
     """A request for a chat completion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str = "loopd"
-    messages: tuple[AskedMessage, ...] = Field(min_length=1)
-    tools: tuple[AskedTool, ...] | None = None
-    tool_choice: Literal["auto", "none", "required"] | AskedChoice | None = None
+    messages: tuple[ChatMessage, ...] = Field(min_length=1)
+    tools: tuple[ChatTool, ...] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -154,12 +154,12 @@ class Asked(_Asked):
     )
     stop: str | tuple[str, ...] | None = None
     logprobs: bool | None = None
-    response_format: AskedFormat | None = None
+    response_format: ResponseFormat | None = None
     stream: bool | None = None
-    stream_options: Streaming | None = None
+    stream_options: StreamOptions | None = None
 
 
-def read(body: bytes) -> Asked:
+def parse_request(body: bytes) -> ChatRequest:
     """Read a request.
 
     Raises:
@@ -171,12 +171,12 @@ def read(body: bytes) -> Asked:
         raise Refusal(400, f"The body is no JSON: {error}") from error
     if not isinstance(told, dict):
         raise Refusal(400, "The body is no JSON object.")
-    asked = _validated(_offered(told))
-    _check(asked)
-    return asked
+    request = _validated(_supported(told))
+    _check(request)
+    return request
 
 
-def _offered(told: Json) -> Json:
+def _supported(told: Json) -> Json:
     """Leave out what changes nothing; refuse what would and is not offered."""
     left: Json = {}
     for name, value in told.items():
@@ -192,45 +192,45 @@ def _offered(told: Json) -> Json:
     return left
 
 
-KNOWN: Final = frozenset({*Asked.model_fields, "max_completion_tokens"})
+KNOWN: Final = frozenset({*ChatRequest.model_fields, "max_completion_tokens"})
 
 
-def _validated(told: Json) -> Asked:
+def _validated(told: Json) -> ChatRequest:
     try:
-        return Asked.model_validate(told)
+        return ChatRequest.model_validate(told)
     except ValidationError as error:
         fault = first_fault(error)
         raise Refusal(400, f"{fault.place}: {fault.says}, not {fault.given}.", param=fault.place) from error
 
 
-def _check(asked: Asked) -> None:
+def _check(request: ChatRequest) -> None:
     """Refuse what no schema says.
 
     Raises:
         Refusal: the parts contradict each other.
     """
-    names = [tool.function.name for tool in asked.tools or ()]
+    names = [tool.function.name for tool in request.tools or ()]
     if len(set(names)) < len(names):
         raise Refusal(400, "tools: two functions have one name.", param="tools")
-    if isinstance(asked.tool_choice, AskedChoice) and asked.tool_choice.function.name not in names:
-        name = asked.tool_choice.function.name
+    if isinstance(request.tool_choice, ToolChoice) and request.tool_choice.function.name not in names:
+        name = request.tool_choice.function.name
         raise Refusal(400, f"tool_choice: there is no function '{name}' in tools.", param="tool_choice")
-    if asked.tool_choice == "required" and not names:
+    if request.tool_choice == "required" and not names:
         raise Refusal(400, "tool_choice: a call is required, and there are no tools.", param="tool_choice")
-    if (wanted := asked.response_format) and wanted.type == "json_schema" and not wanted.json_schema:
+    if (wanted := request.response_format) and wanted.type == "json_schema" and not wanted.json_schema:
         raise Refusal(400, "response_format: a json_schema is missing.", param="response_format")
-    stops = (asked.stop,) if isinstance(asked.stop, str) else asked.stop or ()
+    stops = (request.stop,) if isinstance(request.stop, str) else request.stop or ()
     if len(stops) > MOST_STOPS or any(not 0 < len(each) <= LONGEST_STOP for each in stops):
         raise Refusal(400, f"stop: {MOST_STOPS} texts of 1 to {LONGEST_STOP} characters at most.", param="stop")
-    if asked.stream_options and not asked.stream:
+    if request.stream_options and not request.stream:
         raise Refusal(400, "stream_options: only a streamed answer has them.", param="stream_options")
 
 
-def put(asked: Asked, *, system: str, fingerprint: str, max_tokens: int) -> Json:
+def student_body(request: ChatRequest, *, system: str, fingerprint: str, max_tokens: int) -> Json:
     """Spell a request for the student's server.
 
     Args:
-        asked: what the client asked for.
+        request: what the client asks for.
         system: the policy's own system prompt; the client's comes behind it.
         fingerprint: what names the policy in the answer.
         max_tokens: tokens of the answer at most, where the client does not say.
@@ -238,17 +238,17 @@ def put(asked: Asked, *, system: str, fingerprint: str, max_tokens: int) -> Json
     Raises:
         Refusal: results do not belong to the calls before them.
     """
-    tools = asked.tools or ()
+    tools = request.tools or ()
     strict = any(tool.function.strict for tool in tools)
-    told = asked.model_dump(mode="json", exclude_none=True, by_alias=True, include=SAME)
-    seed = asked.seed if asked.seed is not None else secrets.randbits(62)
+    told = request.model_dump(mode="json", exclude_none=True, by_alias=True, include=SAME)
+    seed = request.seed if request.seed is not None else secrets.randbits(62)
     return {
         **told,
-        "messages": list(_messages(asked.messages, system)),
+        "messages": list(_messages(request.messages, system)),
         "tools": [{"type": "function", "function": _function(tool.function)} for tool in tools],
         "seed": seed,
-        "max_tokens": asked.max_tokens or max_tokens,
-        "stream": bool(asked.stream),
+        "max_tokens": request.max_tokens or max_tokens,
+        "stream": bool(request.stream),
         "standard": True,
         "fingerprint": fingerprint,
         **({"constrained": True} if strict else {}),
@@ -261,12 +261,12 @@ SAME: Final = {
 }
 
 
-def _function(told: AskedSchema) -> Json:
+def _function(told: FunctionSchema) -> Json:
     parameters = told.parameters or {"type": "object", "properties": {}}
     return {"name": told.name, "description": told.description or "", "parameters": parameters}
 
 
-def _messages(messages: Sequence[AskedMessage], system: str) -> list[Json]:
+def _messages(messages: Sequence[ChatMessage], system: str) -> list[Json]:
     """Give the conversation as the student reads it: one system prompt first, results in the order of their calls."""
     count = next((index for index, each in enumerate(messages) if each.role not in SYSTEM), len(messages))
     prompt = "\n\n".join(filter(None, [system, *(each.text for each in messages[:count])]))
@@ -297,7 +297,7 @@ def _messages(messages: Sequence[AskedMessage], system: str) -> list[Json]:
 SYSTEM: Final = frozenset({"system", "developer"})
 
 
-def _message(message: AskedMessage) -> Json:
+def _message(message: ChatMessage) -> Json:
     role = "system" if message.role in SYSTEM else message.role
     calls = [call.model_dump(mode="json") for call in message.tool_calls or ()]
     return {"role": role, "content": message.text, **({"tool_calls": calls} if calls else {})}

@@ -13,7 +13,7 @@ from loop.student.engine.batching import Answer, Spoken
 from loop.student.engine.conversations import Request
 from loop.student.sampling import Sampling
 from loop.student.service import Queued, Service
-from loop.student.telling import Telling, stopped, unstopped
+from loop.student.streaming import StreamedText, stopped, unstopped
 from loop.student.wire import Ask, standard_answer, wire_answer, wire_calls
 from loop.templates import thinking
 from loop.templates.parse import Parsed
@@ -39,7 +39,7 @@ class Heard:
     cached: int = 0
 
 
-class Answering:
+class ChatCompletion:
     """One ask on its way to an answer."""
 
     def __init__(self, ask: Ask, renderer: Renderer, service: Service) -> None:
@@ -112,10 +112,12 @@ class Answering:
         text = self.renderer.text(answer.tokens)
         return Heard(answer.tokens, answer.logprobs or (), text, answer.finish, cached=answer.cached)
 
-    def _telling(self) -> Telling:
+    def _telling(self) -> StreamedText:
         alone = bool(self.request.held and self.request.held.text_alone)
         tags = thinking.TAGS.findall(self.renderer.text(self.request.tokens[-LAST:]))
-        return Telling(text_alone=alone, data=not self.ask.tools, thinking=bool(tags) and not thinking.closes(tags[-1]))
+        return StreamedText(
+            text_alone=alone, data=not self.ask.tools, thinking=bool(tags) and not thinking.closes(tags[-1])
+        )
 
     def _parsed(self, heard: Heard) -> Parsed:
         catalogue, alone = self.ask.catalogue, bool(self.request.held and self.request.held.text_alone)
@@ -129,7 +131,7 @@ class Answering:
             return Parsed(content=heard.text, fault=parsed.fault)
         return parsed
 
-    def _deltas(self, telling: Telling, heard: Heard, parsed: Parsed) -> Iterator[Json]:
+    def _deltas(self, telling: StreamedText, heard: Heard, parsed: Parsed) -> Iterator[Json]:
         """Spell what is still to be told when the message is done: thinking, text, and each call in two pieces."""
         if parsed.reasoning:
             yield {"reasoning_content": parsed.reasoning}

@@ -8,21 +8,21 @@ from loop.control.progress import Board
 from loop.parts import Base
 from loop.runtime.paths import Paths
 from loop.serve.errors import Refusal
-from loop.serve.residents import Residents
+from loop.serve.loaded_models import LoadedModels
 from loop.store import Store
 from loop.types import Policy
 
 
 @dataclass(frozen=True)
-class House:
-    """One daemon's, or one `loopd serve`'s, seen from its address."""
+class Context:
+    """What one daemon, or one `loopd serve`, answers with."""
 
     config: Config
     paths: Paths
     store: Store
     board: Board
     base: Base
-    residents: Residents
+    models: LoadedModels
     """The policies that are in memory to answer people."""
     busy: Callable[[], bool] = lambda: False
     """Whether the loop plays, trains or measures at this moment."""
