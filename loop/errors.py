@@ -41,6 +41,16 @@ class CheckNegative(LoopdError):
     exit_code = 3
 
 
+class Damaged(LoopdError):
+    """The store holds what loopd never wrote: a row that was changed by hand, or that a disk spoiled."""
+
+    exit_code = 65
+
+    def __init__(self, message: str) -> None:
+        """Say what is damaged, in one line."""
+        super().__init__(f"{' '.join(message.split())}. See whatever else is wrong: loopd fsck")
+
+
 class NotRunning(LoopdError):
     """No daemon is running on this data. Type `loopd start` to start one."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from loop.cli import main
+from loop.store import Store
+from loop.types import Policy, Standing
 
 LOOPD = str(Path(sys.executable).parent / "loopd")
 
@@ -104,6 +107,23 @@ def test_a_daemon_in_the_background_is_watched_asked_and_stopped(loopd, tmp_path
     assert stopped.returncode == 0
     assert loopd("status").stdout.startswith("loopd is not running. Round")
     assert "Still paused: none" in loopd("gate", "resume", "all").stdout.replace("[]", "none")
+
+
+def test_fsck_names_what_is_damaged_and_so_do_the_verbs_that_read_it(loopd, tmp_path):
+    home = tmp_path / "home" / "data"
+    home.mkdir(parents=True)
+    with Store.open(f"sqlite:///{home}/loopd.db") as store:
+        store.policies.add(Policy(base="b", system="s", template="t"), Standing.CANDIDATE)
+    whole = loopd("fsck")
+    assert (whole.returncode, whole.stdout) == (0, "Everything is as it should be.\n"), whole.stderr
+    with sqlite3.connect(home / "loopd.db") as connection:
+        connection.execute("update policy set base = 'other'")
+    found = loopd("fsck", "--json")
+    trouble(found, 65, "1 finding")
+    assert [row["where"] for row in json.loads(found.stdout)["rows"]] == ["policy"]
+    trouble(loopd("model", "export", "champion", str(tmp_path / "out")), 65, "table policy is damaged", "loopd fsck")
+    (home / "loopd.db").write_bytes(b"spoiled" * 5000)
+    trouble(loopd("sql", "select * from policy"), 65, "not a database")
 
 
 def ask_until(loopd, query, right, seconds=60):

@@ -100,6 +100,23 @@ def test_the_next_round_keeps_a_champion_that_nothing_beats(places):
     assert after["arms"] != []
 
 
+def test_what_was_changed_since_it_was_stored_is_not_trained_on_and_told(places):
+    live(places)
+    with sqlite3.connect(places.data / "loopd.db") as connection:
+        (one,) = connection.execute("select trajectory from dataset_row limit 1").fetchone()
+        assert connection.execute(
+            "update message set content = 'Other.' where place = 1 and trajectory = ?", [one]
+        ).rowcount
+    live(places)
+    with Store.open(places.database) as store:
+        second = store.datasets.of(store.rounds.all()[-1])
+        assert second is not None
+        assert one not in second.rows
+        assert second.counts["damaged"] == 1
+        told = [event for event in store.events.read() if event.kind == "trajectory.damaged"]
+    assert told[0].fields["first"] == [one]
+
+
 def test_a_daemon_that_is_started_again_names_its_champion_from_the_first_stage_on(places, monkeypatch):
     live(places)
     with Store.open(places.database) as store:

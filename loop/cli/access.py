@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Annotated, Any, Final
 
 import typer
@@ -53,7 +54,7 @@ def reading() -> Iterator[query.Ask]:
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON under a version."""
     if as_json:
-        show_json({"rows": list(rows)})
+        show_json({"rows": [{name: _plain(value) for name, value in row.items()} for row in rows]})
         return
     console, words = Terminal(), [{name: _word(value) for name, value in row.items()} for row in rows]
     wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
@@ -66,6 +67,11 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 def show_json(told: dict[str, Any]) -> None:
     """Print one thing as JSON under a version."""
     terminal.say(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
+
+
+def _plain(value: object) -> object:
+    """JSON has no word for what is no number."""
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _word(value: object) -> str:

@@ -65,7 +65,11 @@ def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling
     """Write a dataset for other trainers: the same file, bit for bit, every time."""
     with store() as opened:
         found = _find(opened, dataset)
-        rows = write(to, opened.datasets.rows(found.id), out, arguments)
+        spoiled: list[str] = []
+        chosen = opened.datasets.rows(found.id, lambda _, why: spoiled.append(str(why)))
+        rows = write(to, chosen, out, arguments)
+    if spoiled:
+        terminal.say(f"{len(spoiled)} damaged rows were left out. {spoiled[0]}", err=True)
     terminal.say(f"{rows} rows in {out}")
 
 

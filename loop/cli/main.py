@@ -26,6 +26,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "curriculum": "What the student practises: list, freeze and weigh its arms.",
         "dataset": "What candidates are trained on: list, show, export.",
         "doctor": "Check this machine and its settings, and say what to fix.",
+        "fsck": "Check that everything kept is still what was stored.",
         "gate": "The promotion gates: list, pause, resume, explain, power.",
         "model": "Policies: list, show, chat, export, roll back.",
         "serve": "Offer the champion to any client of OpenAI's API, at an address of this machine.",

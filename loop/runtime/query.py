@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from loop.errors import CannotCreate, CheckNegative, NotFound
+from loop.errors import CannotCreate, CheckNegative, Damaged, LoopdError, NotFound
 from loop.redaction import redacted
 from loop.runtime import database_url
 
@@ -47,6 +47,7 @@ class Ask(Protocol):
 
         Raises:
             CheckNegative: the database refuses the statement, or it took too long.
+            Damaged: the file is.
         """
         ...
 
@@ -86,6 +87,8 @@ UNSAFE: Final = frozenset(
 """Functions that reach outside the database, or make so much out of nothing that no deadline stops them."""
 STEPS: Final = 10_000
 """Steps of SQLite's machine between two looks at the clock: a millisecond or so."""
+SPOILED: Final = ("malformed", "not a database", "disk I/O error", "invalid page", "could not read block")
+"""What SQLite and PostgreSQL say of a file that is damaged."""
 VALUE_BYTES: Final = 4_000_000
 """No value grows beyond this, whatever a statement multiplies."""
 
@@ -98,6 +101,7 @@ def _reading_sqlite(file: Path) -> Iterator[Ask]:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
         for pragma in ("query_only=ON", "trusted_schema=OFF", "busy_timeout=5000"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.text_factory = lambda stored: stored.decode(errors="replace")  # a disk may have spoiled it
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_authorizer(_authorize)
@@ -164,10 +168,12 @@ def _bounded(cursor: Any, rows: int) -> Answer:  # noqa: ANN401 - a cursor of ei
     return Answer(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
 
 
-def _refused(why: str, seconds: float) -> CheckNegative:
+def _refused(why: str, seconds: float) -> LoopdError:
     first = why.strip().splitlines()[0] if why.strip() else "refused"
     if "interrupted" in first or "canceling" in first:
         return CheckNegative(f"The statement took longer than {seconds:g} s and was stopped. Narrow it, or add a limit")
     if "not authorized" in first or "prohibited" in first:
         return CheckNegative(f"Only reading is allowed: {first}. The views are listed by: loopd sql")
+    if any(word in first for word in SPOILED):
+        return Damaged(f"The database is damaged: {first}")
     return CheckNegative(f"The database refuses the statement: {first}")

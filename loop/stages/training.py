@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from loop.artifacts import cards
 from loop.dataset.mix import Skill, select
 from loop.dataset.shares import shared
-from loop.errors import OutOfMemory, ProviderError
+from loop.errors import Damaged, OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
 from loop.store.traces import CORRECTION
@@ -24,6 +24,8 @@ from task_generators.suites.leaks import DatasetAudit
 log = structlog.get_logger()
 LEAST: Final = 256
 """Tokens at once below which a smaller micro-batch saves nothing worth the name."""
+TOLD: Final = 20
+"""Damaged trajectories that an event names; the log names every one."""
 PLAIN: Final = "plain"
 """What a trainer calls its engine where it could not share prefixes."""
 
@@ -33,22 +35,43 @@ def choose(loop: Loop, rnd: Round) -> Dataset:
     rules, audit = loop.config.training.mix, DatasetAudit(measured_with(loop))
     rates = {arm.key: arm.rate for arm in loop.store.arms.all()}
     skill = Skill(rates=rates, asked=tuple(loop.store.trajectories.asked(loop.champion.id)))
-    dataset = select(
-        loop.store.trajectories.accepted(loop.required), rules, seed=rnd.seed, leak=audit.leak, skill=skill
-    )
-    dataset = _with_outside(loop, dataset, rules.max_rows, rnd.seed, audit)
-    counts = {**dataset.counts, "audited_against": audit.tasks}
+    spoiled = _Spoiled()
+    accepted = loop.store.trajectories.accepted(loop.required, left_out=spoiled.add)
+    dataset = select(accepted, rules, seed=rnd.seed, leak=audit.leak, skill=skill)
+    dataset = _with_outside(loop, dataset, rules.max_rows, rnd.seed, audit, spoiled)
+    counts = {**dataset.counts, "audited_against": audit.tasks} | ({"damaged": len(spoiled.ids)} if spoiled.ids else {})
+    spoiled.tell(loop, rnd)
     dataset = dataset.model_copy(update={"counts": dict(sorted(counts.items()))})
     log.info("dataset_chosen", dataset=dataset.id, size=len(dataset.rows), counts=dict(dataset.counts))
     return dataset
 
 
-def _with_outside(loop: Loop, dataset: Dataset, most: int, seed: int, audit: DatasetAudit) -> Dataset:
+class _Spoiled:
+    """Trajectories that are damaged, and left out of what is trained on."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def add(self, trajectory_id: str, why: Damaged) -> None:
+        """Leave one out."""
+        self.ids.append(trajectory_id)
+        log.warning("trajectory_damaged", trajectory=trajectory_id, why=str(why))
+
+    def tell(self, loop: Loop, rnd: Round) -> None:
+        """Write down how many they are, and which come first."""
+        if self.ids:
+            first: list[JsonValue] = [*self.ids[:TOLD]]
+            loop.store.events.record("trajectory.damaged", round=rnd.id, count=len(self.ids), first=first)
+
+
+def _with_outside(  # noqa: PLR0913 - what a mix is made of
+    loop: Loop, dataset: Dataset, most: int, seed: int, audit: DatasetAudit, spoiled: _Spoiled
+) -> Dataset:
     """Add traces, and what people corrected, in their shares."""
     outside = loop.config.training.outside
     shares = {"traces": (outside.traces, outside.arm), "corrections": (outside.corrections, CORRECTION)}
     for name, (share, arm) in shares.items():
-        found = list(loop.store.traces.lessons(arm)) if share else []
+        found = list(loop.store.traces.lessons(arm, spoiled.add)) if share else []
         if found:
             dataset = shared(dataset, found, (name, share, most), seed, audit.leak)
     return dataset
@@ -93,10 +116,11 @@ def _has_room(loop: Loop, scratch: Path) -> None:
 
 def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> Job:
     dataset, scratch = from_to
-    rows = scratch / "rows.jsonl"
+    rows, spoiled = scratch / "rows.jsonl", _Spoiled()
     with rows.open("w", encoding="utf-8") as file:
-        for row in rows_of(champion, loop.store.datasets.rows(dataset.id)):
+        for row in rows_of(champion, loop.store.datasets.rows(dataset.id, spoiled.add)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    spoiled.tell(loop, rnd)
     recipe = loop.config.training.model_dump(include=set(Recipe.model_fields))
     return Job(
         **recipe,

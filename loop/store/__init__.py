@@ -16,6 +16,7 @@ from loop.store.datasets import Datasets
 from loop.store.events import Events
 from loop.store.evidence import Evidence
 from loop.store.gates import Gates
+from loop.store.inspection import Inspection
 from loop.store.leases import Leases
 from loop.store.openings import Openings
 from loop.store.plays import Plays
@@ -63,6 +64,7 @@ class Store:
         self.plays = Plays(database, self.tasks, self.trajectories, max_attempts)
         self.traces = Traces(database, self.tasks, self.trajectories)
         self.verdicts = Verdicts(database)
+        self.inspection = Inspection(database, self.trajectories)
 
     @classmethod
     def open(cls, url: str, *, max_attempts: int = MAX_ATTEMPTS, clock: Callable[[], int] = now) -> Self:

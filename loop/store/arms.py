@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from curriculum.posterior import interval
-from loop.store.database import Database
+from loop.store.damage import reads, record
+from loop.store.database import AnyRow, Database
 from loop.store.rows import Values, body
 from loop.store.tables import Arm as ArmRow
 from loop.types import Arm, ArmKey
@@ -20,8 +21,7 @@ class Arms:
     def all(self) -> tuple[Arm, ...]:
         """Every arm that was ever saved, by name."""
         with self._db.read() as connection:
-            bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
-        return tuple(Arm.model_validate_json(each) for each in bodies)
+            return tuple(_known(connection))
 
     def save(self, arms: Iterable[Arm]) -> None:
         """Save arms, each in place of what was known of it."""
@@ -39,8 +39,7 @@ class Arms:
         with self._db.write() as connection:
             if connection.dialect.name == "postgresql":  # SQLite's one writer needs no lock
                 connection.execute(text("lock table arm in share row exclusive mode"))
-            bodies = connection.scalars(select(ArmRow.body).order_by(ArmRow.name)).all()
-            known = {arm.key: arm for arm in map(Arm.model_validate_json, bodies)}
+            known = {arm.key: arm for arm in _known(connection)}
             self._db.upsert(connection, ArmRow, [self._arm(arm) for arm in change(known)])
 
     def _arm(self, arm: Arm) -> Values:
@@ -50,3 +49,13 @@ class Arms:
         low, high = interval(arm)
         shown = {"low": low, "high": high, "frozen": int(arm.frozen)}
         return where | known | shown | {"body": body(arm), "changed": self._db.clock()}
+
+
+def _known(connection: Connection) -> list[Arm]:
+    rows = connection.execute(select(ArmRow.name, ArmRow.body).order_by(ArmRow.name))
+    return [_arm(row) for row in rows]
+
+
+@reads(ArmRow)
+def _arm(row: AnyRow) -> Arm:
+    return record(Arm, row.body)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from loop.canonical import canonical, clean, digest
+from loop.store.damage import json_object, reads
 from loop.store.database import AnyRow, Database
 from loop.store.tables import Correction as CorrectionRow
 from loop.store.tables import CorrectionKind, CorrectionScore
@@ -96,17 +96,19 @@ class Corrections:
 
 
 def _told(_connection: Connection, rows: Sequence[AnyRow]) -> list[Told]:
-    return [Told(row.id, _correction(row)) for row in rows]
+    return [Told(row.id, correction_of(row)) for row in rows]
 
 
-def _correction(row: AnyRow) -> Correction:
+@reads(CorrectionRow)
+def correction_of(row: AnyRow) -> Correction:
+    """One row of `correction`, as a record."""
     return Correction(
         kind=row.kind,
         trajectory=row.trajectory,
         place=row.place,
         author=row.author,
         note=row.note,
-        request=from_json(row.request) if row.request else {},
-        message=Message.model_validate(from_json(row.body)) if row.body else None,
+        request=json_object(row.request) if row.request else {},
+        message=Message.model_validate(json_object(row.body)) if row.body else None,
         said=row.said,
     )

@@ -7,16 +7,21 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute
 
-from loop.errors import AlreadyRunning, CannotCreate
+from loop.errors import AlreadyRunning, CannotCreate, Damaged
 from loop.store.tables import Lease, Table
 
 PAGE: Final = 200
 """Rows a page. An iterator holds no transaction while its caller works on a row."""
 CHUNK: Final = 5000
 """Values in one list of an `in (…)`; SQLite's own bound is 32,766."""
+SQLITE: Final = ("malformed", "not a database", "no such table", "no such column", "no such view", "disk I/O error")
+"""What SQLite says of a file that is damaged, or whose schema was changed by hand."""
+POSTGRESQL: Final = ("42P01", "42703", "XX001", "XX002")
+"""PostgreSQL's states for that: undefined table, undefined column, data corrupted, index corrupted."""
+
 
 Insert = sqlite.Insert | postgresql.Insert
 AnyRow = Row[*tuple[Any, ...]]
@@ -62,16 +67,19 @@ class Database:
             with self._writer.begin() as connection:
                 self._check_fence(connection)
                 yield connection
-        except OperationalError as error:
+        except DBAPIError as error:
             if "disk is full" in str(error.orig):
                 raise CannotCreate("The disk is full. Free some space, then type: loopd start") from error
-            raise
+            raise _spoiled(error) or error from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent look, beside the writer."""
-        with self._reader.begin() as connection:
-            yield connection
+        try:
+            with self._reader.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _spoiled(error) or error from error
 
     def _check_fence(self, connection: Connection) -> None:
         if self.fence is None:
@@ -123,3 +131,12 @@ def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut a list to what one `in (…)` may hold."""
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
+
+
+def _spoiled(error: DBAPIError) -> Damaged | None:
+    """Read what the database itself says of damage; None where it says something else."""
+    state = getattr(error.orig, "sqlstate", None)
+    said = " ".join(str(error.orig).split())
+    if state not in POSTGRESQL and not (state is None and any(word in said for word in SQLITE)):
+        return None
+    return Damaged(f"The database is damaged: {said:.300}")

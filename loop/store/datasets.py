@@ -1,18 +1,19 @@
 """Datasets: what each candidate was trained on."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, select, update
 
 from loop.errors import NotFound
+from loop.store.damage import json_object, reads
 from loop.store.database import AnyRow, Database
 from loop.store.rows import part
 from loop.store.tables import Dataset as DatasetTable
 from loop.store.tables import DatasetRow
 from loop.store.tables import Round as RoundRow
 from loop.store.tables import Trajectory as TrajectoryRow
-from loop.store.trajectories import Trajectories
+from loop.store.trajectories import LeftOut, Trajectories
 from loop.types import Accepted, Dataset, Round
 
 
@@ -63,14 +64,19 @@ class Datasets:
         with self._db.read() as connection:
             return self._dataset(connection, dataset_id)
 
-    def rows(self, dataset_id: str) -> Iterator[Accepted]:
-        """Yield a dataset's trajectories, in its order."""
+    def rows(self, dataset_id: str, left_out: LeftOut | None = None) -> Iterator[Accepted]:
+        """Yield a dataset's trajectories, in its order.
+
+        Args:
+            dataset_id: whose.
+            left_out: told of every one that is damaged, and goes on without it; None raises `Damaged` there.
+        """
         query = (
             select(DatasetRow.place, TrajectoryRow)
             .join(TrajectoryRow, TrajectoryRow.id == DatasetRow.trajectory)
             .where(DatasetRow.dataset == dataset_id)
         )
-        return self._db.paged(query, DatasetRow.place, self._trajectories.accepted_of)
+        return self._db.paged(query, DatasetRow.place, partial(self._trajectories.accepted_of, left_out=left_out))
 
     def _dataset(self, connection: Connection, dataset_id: str) -> Dataset:
         head = connection.execute(select(DatasetTable).where(DatasetTable.id == dataset_id)).first()
@@ -80,5 +86,6 @@ class Datasets:
         return _dataset_of(head, connection.scalars(query).all())
 
 
+@reads(DatasetTable)
 def _dataset_of(head: AnyRow, rows: Sequence[str]) -> Dataset:
-    return Dataset(id=head.id, rows=tuple(rows), counts=from_json(head.counts), rules=from_json(head.rules))
+    return Dataset(id=head.id, rows=tuple(rows), counts=json_object(head.counts), rules=json_object(head.rules))

@@ -83,10 +83,24 @@ def _one_writer() -> dict[str, Any]:
 def _prepare(pragmas: tuple[str, ...]) -> Any:  # noqa: ANN401 - an event listener of SQLAlchemy
     def listener(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver never begins a transaction by itself
+        connection.text_factory = _text
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     return listener
+
+
+class Spoiled(str):
+    """Text that was no UTF-8: a disk spoiled it, or somebody wrote it by hand. `loop.store.damage` refuses it."""
+
+    __slots__ = ()
+
+
+def _text(stored: bytes) -> str:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return Spoiled(stored.decode(errors="replace"))
 
 
 def _begin(statement: str) -> Any:  # noqa: ANN401 - an event listener of SQLAlchemy

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from loop.canonical import clean
+from loop.store.damage import json_object, reads
 from loop.store.database import AnyRow, Database
 from loop.store.doors import facts
 from loop.store.rows import part
@@ -37,4 +37,9 @@ class Events:
 
 
 def _events(_connection: Connection, rows: Sequence[AnyRow]) -> list[Event]:
-    return [Event(id=row.id, at=row.at, kind=row.kind, fields=from_json(row.fields)) for row in rows]
+    return [_event(row) for row in rows]
+
+
+@reads(EventRow)
+def _event(row: AnyRow) -> Event:
+    return Event(id=row.id, at=row.at, kind=row.kind, fields=json_object(row.fields))

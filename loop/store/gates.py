@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, select
 
 from loop.errors import LoopdError, NotFound
+from loop.store.damage import reads, record
 from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.rounds import Rounds
@@ -94,9 +95,10 @@ class Gates:
         return candidate, champion
 
 
+@reads(GateRow)
 def _told(row: AnyRow) -> GateResult:
     """Read a judgement back; who was judged is in the row, for older versions did not write it into the body."""
-    found = GateResult.model_validate_json(row.body)
+    found = record(GateResult, row.body)
     return found.model_copy(update={"candidate": row.candidate, "champion": row.champion})
 
 

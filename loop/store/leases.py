@@ -3,6 +3,7 @@
 from sqlalchemy import select, update
 
 from loop.errors import AlreadyRunning
+from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.tables import Lease
 
@@ -68,6 +69,7 @@ class Leases:
             connection.execute(update(Lease).where(Lease.name == self._db.fence[0]).values(expires=when))
 
 
+@reads(Lease)
 def _left(held: AnyRow, owner: str, now: int) -> int:
     """Microseconds for which a lease keeps an owner out."""
     mine = held.owner.partition(" ")[0] == owner.partition(" ")[0]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from loop.store.database import Database
+from loop.store.damage import reads
+from loop.store.database import AnyRow, Database
 from loop.store.gates import gate_row
 from loop.store.tables import Decision, Opening
 from loop.store.tables import GateResult as GateRow
@@ -44,7 +45,7 @@ class Openings:
             latest_round = connection.scalar(select(func.max(GateRow.round)).where(*pair))
         if not set(gates) - set(judged):
             return None
-        return Succession(round=row.round or latest_round or 0, champion=row.candidate, before=row.champion)
+        return _succession(row, latest_round or 0)
 
     def save(self, rnd: Round, results: Sequence[GateResult]) -> None:
         """Keep what the twins said of a promotion, all of it at once."""
@@ -63,3 +64,8 @@ class Openings:
         """How often a sealed suite was opened."""
         with self._db.read() as connection:
             return connection.scalar(select(func.count()).where(Opening.suite == suite_id)) or 0
+
+
+@reads(PromotionRow)
+def _succession(row: AnyRow, latest_round: int) -> Succession:
+    return Succession(round=row.round or latest_round, champion=row.candidate, before=row.champion)

@@ -57,14 +57,14 @@ class Plays:
         """Plays still to be played, in the order in which they were owed."""
         query = (
             select(PlayRow, Prompt.content)
-            .join(Prompt, Prompt.id == PlayRow.system)
+            .outerjoin(Prompt, Prompt.id == PlayRow.system)
             .where(PlayRow.round == rnd.id, PlayRow.purpose == purpose, PlayRow.state == PlayState.OWED)
             .order_by(PlayRow.position)
         )
         with self._db.read() as connection:
             rows = connection.execute(query).all()
             tasks = self._tasks.load(connection, [row.task for row in rows])
-        return [play_of(row, tasks[row.task]) for row in rows]
+        return [play_of(row, tasks) for row in rows]
 
     def progress(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> tuple[int, int]:
         """Plays that need nothing more, and all plays."""

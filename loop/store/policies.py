@@ -6,6 +6,7 @@ from sqlalchemy import ColumnClause, ColumnElement, Connection, column, select, 
 
 from loop.canonical import clean, digest
 from loop.errors import CheckNegative, NotFound
+from loop.store.damage import reads, same
 from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.rounds import Rounds
 from loop.store.rows import Values, prompt_row
@@ -117,16 +118,16 @@ class Policies:
             NotFound: there is no such policy.
         """
         with self._db.read() as connection:
-            found = connection.scalar(select(PolicyRow.standing).where(PolicyRow.id == policy_id))
+            found = connection.execute(select(PolicyRow).where(PolicyRow.id == policy_id)).first()
         if found is None:
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
-        return Standing(found)
+        return _standing(found)
 
     def all(self) -> tuple[tuple[Policy, Standing], ...]:
         """Every policy with its place, the oldest first."""
-        query = _with_prompt().order_by(PolicyRow.added, PolicyRow.id)
+        query = with_prompt().order_by(PolicyRow.added, PolicyRow.id)
         with self._db.read() as connection:
-            return tuple((_policy(row), Standing(row.standing)) for row in connection.execute(query))
+            return tuple((policy_of(row), _standing(row)) for row in connection.execute(query))
 
     def transfer(self, policy_id: str) -> tuple[Transfer, ...]:
         """Say what a policy's training did to every backend that was measured, the greatest loss first."""
@@ -141,8 +142,8 @@ class Policies:
 
     def _policy(self, condition: ColumnElement[bool]) -> Policy | None:
         with self._db.read() as connection:
-            row = connection.execute(_with_prompt().where(condition)).first()
-        return None if row is None else _policy(row)
+            row = connection.execute(with_prompt().where(condition)).first()
+        return None if row is None else policy_of(row)
 
     def _policy_row(self, policy: Policy, standing: Standing, rnd: Round | None) -> Values:
         now = self._db.clock()
@@ -177,12 +178,20 @@ class Policies:
         )
 
 
-def _with_prompt() -> AnySelect:
-    return select(PolicyRow, Prompt.content).join(Prompt, Prompt.id == PolicyRow.system)
+def with_prompt() -> AnySelect:
+    """Select policies, each with its prompt."""
+    return select(PolicyRow, Prompt.content).outerjoin(Prompt, Prompt.id == PolicyRow.system)
 
 
-def _policy(row: AnyRow) -> Policy:
-    return Policy(
+@reads(PolicyRow)
+def _standing(row: AnyRow) -> Standing:
+    return Standing(row.standing)
+
+
+@reads(PolicyRow)
+def policy_of(row: AnyRow) -> Policy:
+    """One row of `with_prompt`, as a record."""
+    found = Policy(
         base=row.base,
         adapter=row.adapter,
         system=row.content,
@@ -190,3 +199,5 @@ def _policy(row: AnyRow) -> Policy:
         precision=row.precision or Precision.BASE,
         parent=row.parent,
     )
+    same(found.id, row.id)
+    return found

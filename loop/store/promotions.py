@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from loop.errors import CheckNegative
+from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.gates import paused
@@ -34,11 +35,11 @@ class Promotions:
 
     def last(self, policy_id: str) -> Promotion | None:
         """Return what was decided on a policy last, by its gates or by hand; None where nothing was."""
-        query = select(PromotionRow.decision, PromotionRow.reason).where(PromotionRow.candidate == policy_id)
+        query = select(PromotionRow).where(PromotionRow.candidate == policy_id)
         judged = PromotionRow.decision.in_((Decision.PROMOTED, Decision.REJECTED))
         with self._db.read() as connection:
             row = connection.execute(query.where(judged).order_by(PromotionRow.id.desc()).limit(1)).first()
-        return None if row is None else _decision(policy_id, row)
+        return None if row is None else _decision(row)
 
     def attempts(self) -> int:
         """Number the candidate that is judged next: one more than were rejected since the present champion came."""
@@ -131,11 +132,11 @@ class Promotions:
         return Promotion(candidate=policy_id, promoted=True, reason=reason)
 
     def _decided(self, connection: Connection, rnd: int, candidate: str) -> Promotion | None:
-        query = select(PromotionRow.decision, PromotionRow.reason)
+        query = select(PromotionRow)
         row = connection.execute(query.where(PromotionRow.round == rnd, PromotionRow.candidate == candidate)).first()
         if row is None:
             return None
-        return _decision(candidate, row)
+        return _decision(row)
 
     def _crown(
         self, connection: Connection, rnd: int | None, promotion: Promotion, gates: Sequence[str] | None
@@ -179,5 +180,7 @@ class Promotions:
         connection.execute(new.values(standing=Standing.CHAMPION, changed=now))
 
 
-def _decision(candidate: str, row: AnyRow) -> Promotion:
-    return Promotion(candidate=candidate, promoted=row.decision == Decision.PROMOTED, reason=row.reason)
+@reads(PromotionRow)
+def _decision(row: AnyRow) -> Promotion:
+    promoted = Decision(row.decision) is Decision.PROMOTED
+    return Promotion(candidate=row.candidate, promoted=promoted, reason=row.reason)

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, func, select, update
 
 from loop.errors import LoopdError, NotFound
+from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.tables import Round as RoundRow
@@ -105,5 +106,6 @@ class Rounds:
         return wanted
 
 
+@reads(RoundRow)
 def _round(row: AnyRow) -> Round:
     return Round(id=row.id, state=row.state, seed=row.seed, config=row.config, attempts=row.attempts, reason=row.reason)

@@ -1,15 +1,19 @@
 """Records to rows and back. A record that comes back equals the one that went in, in its canonical spelling."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
+from loop.errors import Damaged
 from loop.redaction import blanked
+from loop.store.damage import json_object, reads, there
 from loop.store.database import AnyRow
 from loop.store.doors import said
+from loop.store.tables import Message as MessageRow
+from loop.store.tables import Play as PlayRow
+from loop.store.tables import Trajectory as TrajectoryRow
 from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage, Verdict
 
 Values = dict[str, Any]
@@ -89,14 +93,15 @@ def prompt_row(system: str) -> Values:
     return {"id": digest(clean(system)), "content": clean(system)}
 
 
-def play_of(row: AnyRow, task: Task) -> Play:
+@reads(PlayRow)
+def play_of(row: AnyRow, tasks: Mapping[str, Task | Damaged]) -> Play:
     """One row of `play` joined with its prompt, as a record."""
     return Play(
         id=row.id,
         round=row.round,
         purpose=row.purpose,
-        task=task,
-        player=from_json(row.part),
+        task=there(tasks, row.task, "task"),
+        player=json_object(row.part),
         player_name=row.player,
         policy=row.policy,
         suite=row.suite,
@@ -150,7 +155,7 @@ def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] =
         messages.append({"trajectory": play.id, "place": place, "turn": max(turn, 0), **_message(message, prompts)})
     calls = _calls(play.id, [said(message) for message in trajectory.messages], messages)
     return Spelled(
-        trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": _fingerprint(messages)},
+        trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": fingerprint(messages)},
         catalogues=[] if trajectory.catalogue.id in stored else [_catalogue(trajectory.catalogue)],
         prompts=[{"id": key, "content": content} for key, content in prompts.items() if key not in stored],
         messages=messages,
@@ -227,17 +232,22 @@ def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values])
     return found
 
 
-def _fingerprint(messages: Sequence[Values]) -> str:
+def fingerprint(messages: Sequence[Values]) -> str:
+    """Name what was said: `trajectory.digest`."""
     return digest([[row["role"], row["prompt"], row["content"], row["body"]] for row in messages])
 
 
+@reads(MessageRow)
 def message_of(row: AnyRow) -> Message:
     """One row of `message` joined with its prompt, as a record."""
-    content = row.content if row.system is None else row.system
-    return Message.model_validate({"role": row.role, "content": content} | from_json(row.body))
+    content = row.content if row.prompt is None else row.system
+    return Message.model_validate({"role": row.role, "content": content} | json_object(row.body))
 
 
-def trajectory_of(row: AnyRow, catalogue: Catalogue, messages: Sequence[Message]) -> Trajectory:
+@reads(TrajectoryRow)
+def trajectory_of(
+    row: AnyRow, catalogues: Mapping[str, Catalogue | Damaged], messages: Sequence[Message]
+) -> Trajectory:
     """One row of `trajectory` with what belongs to it, as a record."""
     return Trajectory(
         task=row.task,
@@ -246,7 +256,7 @@ def trajectory_of(row: AnyRow, catalogue: Catalogue, messages: Sequence[Message]
         sample=row.sample,
         seed=row.seed,
         rule=Rule(name=row.rule, steps_per_turn=row.steps_per_turn),
-        catalogue=catalogue,
+        catalogue=there(catalogues, row.catalogue, "catalogue"),
         messages=tuple(messages),
         end=row.ending,
         usage=Usage(**{name: getattr(row, name) for name in Usage.model_fields}),

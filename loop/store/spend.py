@@ -3,7 +3,8 @@
 from sqlalchemy import func, select, update
 
 from loop.errors import LoopdError
-from loop.store.database import Database
+from loop.store.damage import reads
+from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.tables import CallState, Quota, TeacherCall
 from loop.types import Record, Usage
@@ -85,6 +86,9 @@ class Spend:
         """Return a credential's last wait, whether or not it is over; None where it never had one."""
         with self._db.read() as connection:
             row = connection.execute(select(Quota).where(Quota.credential == credential)).first()
-        if row is None:
-            return None
-        return Parked(credential=row.credential, until=row.until, failures=row.failures, reason=row.reason)
+        return None if row is None else _parked(row)
+
+
+@reads(Quota)
+def _parked(row: AnyRow) -> Parked:
+    return Parked(credential=row.credential, until=row.until, failures=row.failures, reason=row.reason)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 from sqlalchemy import Label, and_, case, func, select, update
 
 from loop.canonical import canonical
+from loop.store.damage import json_object, reads, there
 from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.rows import part
 from loop.store.tables import Message as MessageRow
@@ -18,7 +18,7 @@ from loop.store.tables import Task as TaskRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
 from loop.store.tasks import Tasks
-from loop.store.trajectories import Required, passed, verdicts_of
+from loop.store.trajectories import Required, evidence_of, passed, verdicts_of
 from loop.types import Purpose, Record, Round, Score, Suite
 
 
@@ -71,7 +71,7 @@ class Suites:
             query = select(SuiteTask.task).where(SuiteTask.suite == found).order_by(SuiteTask.place)
             ids = connection.scalars(query).all()
             tasks = self._tasks.load(connection, ids)
-        return Suite(name=name, tasks=tuple(tasks[each] for each in ids))
+        return Suite(name=name, tasks=tuple(there(tasks, each, "task") for each in ids))
 
     def save_scores(
         self,
@@ -143,7 +143,7 @@ class Suites:
         return [
             Unmeasured(suite_id=suite_id, task=row.task, sample=row.sample, trajectory=row.trajectory)
             for row in rows
-            if measure not in from_json(row.measures)
+            if measure not in _measures_of(row)
         ]
 
     def add_measures(self, subject: str, fingerprint: str, measures: Mapping[Unmeasured, Mapping[str, float]]) -> None:
@@ -157,31 +157,20 @@ class Suites:
                     ScoreRow.task == score.task,
                     ScoreRow.sample == score.sample,
                 )
-                old = from_json(connection.scalar(select(ScoreRow.measures).where(here)) or "{}")
-                connection.execute(update(ScoreRow).where(here).values(measures=canonical({**old, **added})))
+                row = connection.execute(select(ScoreRow).where(here)).one()
+                both = canonical({**_measures_of(row), **added})
+                connection.execute(update(ScoreRow).where(here).values(measures=both))
 
     def scores(self, subject: str, suite_id: str, fingerprint: str) -> list[Score]:
         """Scores of a policy (by id) or a teacher (by name), by task and sample."""
         query = (
             select(ScoreRow, TaskRow.backends, TaskRow.family, TaskRow.tier, TaskRow.novelty)
-            .join(TaskRow, TaskRow.id == ScoreRow.task)
+            .outerjoin(TaskRow, TaskRow.id == ScoreRow.task)
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
             .order_by(ScoreRow.task, ScoreRow.sample)
         )
         with self._db.read() as connection:
-            return [
-                Score(
-                    task=row.task,
-                    backends=tuple(row.backends.split("+")),
-                    family=row.family,
-                    tier=row.tier,
-                    novelty=row.novelty,
-                    sample=row.sample,
-                    passed=bool(row.passed),
-                    measures=from_json(row.measures),
-                )
-                for row in connection.execute(query)
-            ]
+            return [_score(row) for row in connection.execute(query)]
 
     def measured(self, subject: str) -> tuple[Measured, ...]:
         """List the suites and fingerprints that a policy (by id) or a teacher (by name) has scores under."""
@@ -196,7 +185,7 @@ class Suites:
     ) -> list[tuple[str, bool, dict[str, JsonValue]]]:
         """What a checker at one version found on the first play of each task: task, whether it passed, evidence."""
         query = (
-            select(ScoreRow.task, VerdictRow.passed, VerdictRow.evidence)
+            select(ScoreRow.task, VerdictRow)
             .join(VerdictRow, VerdictRow.trajectory == ScoreRow.trajectory)
             .where(ScoreRow.subject == subject, ScoreRow.suite == suite_id, ScoreRow.fingerprint == fingerprint)
             .where(ScoreRow.sample == 0, VerdictRow.checker == checker[0], VerdictRow.version == checker[1])
@@ -204,7 +193,7 @@ class Suites:
         )
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        return [(row.task, bool(row.passed), from_json(row.evidence)) for row in rows]
+        return [(row.task, bool(row.passed), evidence_of(row)) for row in rows]
 
 
 def _played(rnd: Round, suite_id: str, required: Required) -> AnySelect:
@@ -229,3 +218,24 @@ def _longest_turn() -> Label[int]:
 
 def _measures(row: AnyRow) -> dict[str, JsonValue]:
     return {"tokens": row.completion_tokens, "steps": row.steps}
+
+
+@reads(ScoreRow)
+def _measures_of(row: AnyRow) -> dict[str, JsonValue]:
+    return json_object(row.measures)
+
+
+@reads(ScoreRow)
+def _score(row: AnyRow) -> Score:
+    if row.backends is None:
+        raise LookupError(f"its task {row.task} is not in the store")
+    return Score(
+        task=row.task,
+        backends=tuple(row.backends.split("+")),
+        family=row.family,
+        tier=row.tier,
+        novelty=row.novelty,
+        sample=row.sample,
+        passed=bool(row.passed),
+        measures=json_object(row.measures),
+    )

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, select
 
 from loop.canonical import clean
-from loop.errors import CheckNegative, NotFound
-from loop.store.database import Database, chunks
+from loop.errors import CheckNegative, Damaged, NotFound
+from loop.store.damage import or_damage, reads, same, there
+from loop.store.database import AnyRow, Database, chunks
 from loop.store.rows import task_row
 from loop.store.tables import LeakGroup, TaskBackend
 from loop.store.tables import Task as TaskRow
@@ -29,19 +30,19 @@ class Tasks:
             found = self.load(connection, [task_id])
         if not found:
             raise NotFound(f"There is no task {task_id}")
-        return found[task_id]
+        return there(found, task_id, "task")
 
     def splits(self, groups: Iterable[str]) -> dict[str, Split]:
         """Say in which split leak groups lie, where they are known."""
         with self._db.read() as connection:
             return _splits(connection, groups)
 
-    def load(self, connection: Connection, ids: Iterable[str]) -> Mapping[str, Task]:
+    def load(self, connection: Connection, ids: Iterable[str]) -> Mapping[str, Task | Damaged]:
         """Read tasks, inside a transaction; what is not there is left out."""
-        found: dict[str, Task] = {}
+        found: dict[str, Task | Damaged] = {}
         for some in chunks(sorted(set(ids))):
             rows = connection.execute(select(TaskRow.id, TaskRow.body).where(TaskRow.id.in_(some)))
-            found.update({row.id: Task.model_validate_json(row.body) for row in rows})
+            found.update({row.id: or_damage(task_of, row) for row in rows})
         return found
 
     def add(self, connection: Connection, tasks: Sequence[Task]) -> None:
@@ -73,5 +74,18 @@ def _splits(connection: Connection, groups: Iterable[str]) -> dict[str, Split]:
     found: dict[str, Split] = {}
     for names in chunks(sorted({clean(group) for group in groups})):
         query = select(LeakGroup.name, LeakGroup.split).where(LeakGroup.name.in_(names))
-        found.update({row.name: Split(row.split) for row in connection.execute(query)})
+        found.update({row.name: _split(row) for row in connection.execute(query)})
     return found
+
+
+@reads(LeakGroup)
+def _split(row: AnyRow) -> Split:
+    return Split(row.split)
+
+
+@reads(TaskRow)
+def task_of(row: AnyRow) -> Task:
+    """One row of `task`, as a record."""
+    task = Task.model_validate_json(row.body)
+    same(task.id, row.id)
+    return task

@@ -1,13 +1,14 @@
 """Traces: conversations that happened elsewhere, kept as trajectories of player `trace`, and what was made of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 from sqlalchemy import Connection, func, select
 
 from loop.canonical import canonical, clean, digest
+from loop.store.damage import json_list, json_object, reads
 from loop.store.database import AnyRow, Database, chunks
 from loop.store.rows import Values, play_row, prompt_row
 from loop.store.tables import Play as PlayRow
@@ -16,7 +17,7 @@ from loop.store.tables import Trace as TraceRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
 from loop.store.tasks import Tasks
-from loop.store.trajectories import Trajectories
+from loop.store.trajectories import LeftOut, Trajectories
 from loop.types import Accepted, Part, Play, Record, Split, Task, Trajectory
 
 PLAYER: Final = "trace"
@@ -133,7 +134,7 @@ class Traces:
             condition |= each
         return self._db.paged(query.where(condition), TrajectoryRow.id, self._kept)
 
-    def lessons(self, arm: str) -> Iterator[Accepted]:
+    def lessons(self, arm: str, left_out: LeftOut | None = None) -> Iterator[Accepted]:
         """Give what is trained on of an arm: of `direct` everything, else what was made for it and all that passed.
 
         Held-out users' traces never are. What people corrected is an arm of its own.
@@ -143,7 +144,7 @@ class Traces:
         chosen = TraceRow.arm == arm if arm in (DIRECT, CORRECTION) else (TraceRow.arm == arm) | passed
         made = select(TraceRow.origin).where(TraceRow.arm == arm, TraceRow.origin.is_not(None))
         query = query.where(TrajectoryRow.split == Split.TRAIN, chosen, TrajectoryRow.id.not_in(made))
-        return self._db.paged(query, TrajectoryRow.id, self._trajectories.accepted_of)
+        return self._db.paged(query, TrajectoryRow.id, partial(self._trajectories.accepted_of, left_out=left_out))
 
     def counts(self) -> dict[str, int]:
         """Count the traces of every arm."""
@@ -154,7 +155,7 @@ class Traces:
     def _kept(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Kept]:
         loaded = self._trajectories.load(connection, rows)
         return [
-            Kept(id=row.id, task=task, trajectory=trajectory, provenance=_provenance(row))
+            Kept(id=row.id, task=task, trajectory=trajectory, provenance=provenance_of(row))
             for row, (task, trajectory) in zip(rows, loaded, strict=True)
         ]
 
@@ -177,8 +178,10 @@ def _row(kept: Kept, now: int) -> Values:
     return texts | bodies | {"trajectory": kept.id, "imported": now}
 
 
-def _provenance(row: AnyRow) -> Provenance:
+@reads(TraceRow)
+def provenance_of(row: AnyRow) -> Provenance:
+    """One row of `trace`, as a record."""
     told = {name: getattr(row, name) for name in Provenance.model_fields}
     return Provenance.model_validate(
-        told | {"replaced": from_json(told["replaced"]), "changes": from_json(told["changes"])}
+        told | {"replaced": json_object(told["replaced"]), "changes": json_list(told["changes"])}
     )

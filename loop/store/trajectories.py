@@ -1,15 +1,18 @@
 """Trajectories as they are read back: for checkers, for training, for people."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final
 
-from pydantic_core import from_json
+from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, Exists, ScalarSelect, and_, func, or_, select
 
-from loop.errors import NotFound
+from loop.canonical import digest
+from loop.errors import Damaged, NotFound
+from loop.store.damage import DamagedRow, json_object, or_damage, reads, same, there
 from loop.store.database import AnyRow, Database
-from loop.store.rows import Spelled, Values, message_of, spell, trajectory_of
+from loop.store.rows import Spelled, Values, fingerprint, message_of, spell, trajectory_of
 from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Catalogue as CatalogueRow
 from loop.store.tables import Message as MessageRow
@@ -21,7 +24,6 @@ from loop.types import (
     Accepted,
     Asked,
     Catalogue,
-    Message,
     Play,
     Purpose,
     Record,
@@ -29,11 +31,14 @@ from loop.types import (
     Split,
     Task,
     Trajectory,
+    Turn,
     Verdict,
 )
 
 Required = Sequence[tuple[str, int]]
 """Checkers by name and version."""
+LeftOut = Callable[[str, Damaged], None]
+"""Told of a trajectory, by its id, that is damaged and was left out."""
 REMEMBERED: Final = 10_000
 """Ids of catalogues and prompts that are remembered at most."""
 
@@ -79,6 +84,7 @@ class Trajectories:
         players: Iterable[str] | None = None,
         since: int | None = None,
         limit: int | None = None,
+        left_out: LeftOut | None = None,
     ) -> Iterator[Accepted]:
         """Training plays that every required checker accepted at its current version, in the order of their ids.
 
@@ -87,6 +93,7 @@ class Trajectories:
             players: only plays of these.
             since: only plays of this round and later ones.
             limit: at most so many.
+            left_out: told of every one that is damaged, and goes on without it; None raises `Damaged` there.
         """
         query = select(TrajectoryRow).where(
             TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.split == Split.TRAIN, *passed(required)
@@ -95,7 +102,7 @@ class Trajectories:
             query = query.where(TrajectoryRow.player.in_(list(players)))
         if since is not None:
             query = query.where(TrajectoryRow.round >= since)
-        found = self._db.paged(query, TrajectoryRow.id, self.accepted_of)
+        found = self._db.paged(query, TrajectoryRow.id, partial(self.accepted_of, left_out=left_out))
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
 
     def these(self, ids: Sequence[str]) -> list[Accepted]:
@@ -173,18 +180,33 @@ class Trajectories:
         wrong = _first_wrong_turns(connection, [row.id for row in rows])
         found: list[Asked] = []
         for row in rows:
-            turns = tasks[row.task].turns
+            turns = _turns(row, tasks)
             end = len(turns) + 1 if row.passed else wrong.get(row.id, 0)
             found += [Asked(turn=turn, right=number < end) for number, turn in enumerate(turns[:end], 1)]
         return found
 
-    def accepted_of(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Accepted]:
-        """Read what training needs of trajectories, inside a transaction."""
-        loaded = self.load(connection, rows)
-        return [
-            Accepted(id=row.id, task=task, trajectory=trajectory)
-            for row, (task, trajectory) in zip(rows, loaded, strict=True)
-        ]
+    def accepted_of(
+        self, connection: Connection, rows: Sequence[AnyRow], left_out: LeftOut | None = None
+    ) -> list[Accepted]:
+        """Read what training needs of trajectories, inside a transaction; every digest is looked at.
+
+        Args:
+            connection: the transaction.
+            rows: rows of `trajectory`.
+            left_out: told of every one that is damaged, and goes on without it.
+
+        Raises:
+            Damaged: one is, and nobody asked to be told.
+        """
+        whole: list[Accepted] = []
+        for row, found in zip(rows, self._read(connection, rows, trained_on=True), strict=True):
+            if not isinstance(found, Damaged):
+                whole.append(Accepted(id=row.id, task=found[0], trajectory=found[1]))
+            elif left_out is None:
+                raise found
+            else:
+                left_out(row.id, found)
+        return whole
 
     def load(self, connection: Connection, rows: Sequence[AnyRow]) -> list[tuple[Task, Trajectory]]:
         """Read trajectories with their tasks, inside a transaction.
@@ -192,13 +214,34 @@ class Trajectories:
         Args:
             connection: the transaction.
             rows: rows of `trajectory`.
+
+        Raises:
+            Damaged: one of them is.
         """
+        found = self._read(connection, rows)
+        for each in found:
+            if isinstance(each, Damaged):
+                raise each
+        return [each for each in found if not isinstance(each, Damaged)]
+
+    def _read(
+        self, connection: Connection, rows: Sequence[AnyRow], *, trained_on: bool = False
+    ) -> list[tuple[Task, Trajectory] | Damaged]:
         tasks = self._tasks.load(connection, [row.task for row in rows])
         catalogues = _catalogues(connection, {row.catalogue for row in rows})
         messages = _messages(connection, [row.id for row in rows])
-        return [
-            (tasks[row.task], trajectory_of(row, catalogues[row.catalogue], messages.get(row.id, ()))) for row in rows
-        ]
+
+        def build(row: AnyRow) -> tuple[Task, Trajectory]:
+            said = messages.get(row.id, [])
+            if trained_on:
+                _check_digest(row, said)
+            return _task_of(row, tasks), trajectory_of(row, catalogues, [message_of(each) for each in said])
+
+        return [or_damage(build, row) for row in rows]
+
+    def damages(self, connection: Connection, rows: Sequence[AnyRow]) -> list[DamagedRow]:
+        """Say which trajectories are damaged, inside a transaction."""
+        return [each for each in self._read(connection, rows, trained_on=True) if isinstance(each, DamagedRow)]
 
     def _lacking(self, connection: Connection, ids: Sequence[str], checkers: Required) -> dict[str, tuple[str, ...]]:
         query = select(VerdictRow.trajectory, VerdictRow.checker).where(VerdictRow.trajectory.in_(ids), _any(checkers))
@@ -208,17 +251,7 @@ class Trajectories:
     def _verdicts(self, connection: Connection, trajectory_id: str) -> tuple[Verdict, ...]:
         query = select(VerdictRow).where(VerdictRow.trajectory == trajectory_id)
         rows = connection.execute(query.order_by(VerdictRow.checker, VerdictRow.version))
-        return tuple(
-            Verdict(
-                checker=row.checker,
-                version=row.version,
-                passed=bool(row.passed),
-                score=row.score,
-                reason=row.reason,
-                evidence=from_json(row.evidence),
-            )
-            for row in rows
-        )
+        return tuple(_verdict(row) for row in rows)
 
 
 def _distinct(rows: Iterable[Values]) -> list[Values]:
@@ -227,10 +260,10 @@ def _distinct(rows: Iterable[Values]) -> list[Values]:
 
 def _first_wrong_turns(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Say which turn of each play the verdicts found wrong first, counted from one, where they name one."""
-    query = select(VerdictRow.trajectory, VerdictRow.evidence)
+    query = select(VerdictRow)
     first: dict[str, int] = {}
     for row in connection.execute(query.where(VerdictRow.trajectory.in_(ids), VerdictRow.passed == 0)):
-        turn = from_json(row.evidence).get("turn")
+        turn = evidence_of(row).get("turn")
         if isinstance(turn, int):
             first[row.trajectory] = min(turn, first.get(row.trajectory, turn))
     return first
@@ -260,19 +293,70 @@ def _any(checkers: Required) -> ColumnElement[bool]:
     return or_(False, *(_one(each) for each in checkers))
 
 
-def _catalogues(connection: Connection, ids: set[str]) -> dict[str, Catalogue]:
+def _catalogues(connection: Connection, ids: set[str]) -> dict[str, Catalogue | Damaged]:
     rows = connection.execute(select(CatalogueRow.id, CatalogueRow.body).where(CatalogueRow.id.in_(sorted(ids))))
-    return {row.id: Catalogue.model_validate_json(row.body) for row in rows}
+    return {row.id: or_damage(catalogue_of, row) for row in rows}
 
 
-def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, list[Message]]:
+def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, list[AnyRow]]:
+    """Select messages with their system prompts, by trajectory."""
     query = (
         select(MessageRow, Prompt.content.label("system"))
         .outerjoin(Prompt, Prompt.id == MessageRow.prompt)
         .where(MessageRow.trajectory.in_(ids))
         .order_by(MessageRow.trajectory, MessageRow.place)
     )
-    found: dict[str, list[Message]] = {}
+    found: dict[str, list[AnyRow]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.trajectory, []).append(message_of(row))
+        found.setdefault(row.trajectory, []).append(row)
     return found
+
+
+@reads(CatalogueRow)
+def catalogue_of(row: AnyRow) -> Catalogue:
+    """One row of `catalogue`, as a record."""
+    catalogue = Catalogue.model_validate_json(row.body)
+    same(catalogue.id, row.id)
+    return catalogue
+
+
+@reads(TrajectoryRow)
+def _task_of(row: AnyRow, tasks: Mapping[str, Task | Damaged]) -> Task:
+    return there(tasks, row.task, "task")
+
+
+@reads(TrajectoryRow)
+def _turns(row: AnyRow, tasks: Mapping[str, Task | Damaged]) -> tuple[Turn, ...]:
+    return there(tasks, row.task, "task").turns
+
+
+@reads(TrajectoryRow)
+def _check_digest(row: AnyRow, messages: Sequence[AnyRow]) -> None:
+    """Hold what would be trained on to what was stored: messages, and the system prompts that they name.
+
+    Raises:
+        Damaged: they differ.
+    """
+    if fingerprint([each._asdict() for each in messages]) != row.digest:
+        raise ValueError("its messages are not those that were stored: their digest differs")
+    for each in messages:
+        if each.prompt is not None and (each.system is None or digest(each.system) != each.prompt):
+            raise ValueError(f"its system prompt {each.prompt:.64} is not the one that was stored")
+
+
+@reads(VerdictRow)
+def evidence_of(row: AnyRow) -> dict[str, JsonValue]:
+    """Read the evidence of a row of `verdict`."""
+    return json_object(row.evidence)
+
+
+@reads(VerdictRow)
+def _verdict(row: AnyRow) -> Verdict:
+    return Verdict(
+        checker=row.checker,
+        version=row.version,
+        passed=bool(row.passed),
+        score=row.score,
+        reason=row.reason,
+        evidence=evidence_of(row),
+    )

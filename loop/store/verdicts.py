@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
-from loop.store.database import Database
+from loop.store.damage import reads
+from loop.store.database import AnyRow, Database
 from loop.store.rows import verdict_row
 from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Play as PlayRow
@@ -65,9 +66,13 @@ class Verdicts:
         """How each task of a round went so far, in the order of their ids."""
         student = TrajectoryRow.policy.is_not(None)
         won = TrajectoryRow.passed == 1
-        counts = [
-            func.sum(case((condition, 1), else_=0)) for condition in (student, student & won, ~student, ~student & won)
-        ]
+        conditions = {
+            "student_plays": student,
+            "student_wins": student & won,
+            "teacher_plays": ~student,
+            "teacher_wins": ~student & won,
+        }
+        counts = [func.sum(case((each, 1), else_=0)).label(name) for name, each in conditions.items()]
         query = (
             select(TaskRow.id, TaskRow.backends, TaskRow.family, TaskRow.tier, *counts)
             .join(TaskRow, TaskRow.id == TrajectoryRow.task)
@@ -76,23 +81,13 @@ class Verdicts:
             .order_by(TaskRow.id)
         )
         with self._db.read() as connection:
-            return [
-                Tally(
-                    task=task,
-                    arm=ArmKey(backends=tuple(backends.split("+")), family=family, tier=tier),
-                    student_plays=plays,
-                    student_wins=wins,
-                    teacher_plays=shown,
-                    teacher_wins=good,
-                )
-                for task, backends, family, tier, plays, wins, shown, good in connection.execute(query)
-            ]
+            return [_tally(row) for row in connection.execute(query)]
 
     def barren(self, rnd: Round) -> list[ArmKey]:
         """Arms that the student was to play in a round, and of which no play came back: all were lost or given up."""
         done = func.sum(case((PlayRow.state == PlayState.DONE, 1), else_=0))
         query = (
-            select(TaskRow.backends, TaskRow.family, TaskRow.tier)
+            select(func.min(TaskRow.id).label("id"), TaskRow.backends, TaskRow.family, TaskRow.tier)
             .join(PlayRow, PlayRow.task == TaskRow.id)
             .where(PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN, PlayRow.policy.is_not(None))
             .group_by(TaskRow.backends, TaskRow.family, TaskRow.tier)
@@ -101,7 +96,7 @@ class Verdicts:
         )
         with self._db.read() as connection:
             found = connection.execute(query).all()
-        return [ArmKey(backends=tuple(row.backends.split("+")), family=row.family, tier=row.tier) for row in found]
+        return [_arm(row) for row in found]
 
     def rates(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Rate]:
         """Plays and wins of a round per backend and player; a task of two backends counts for both."""
@@ -140,3 +135,20 @@ def _accepted(required: Required) -> ColumnElement[int | None]:
     """Say, in SQL, what `trajectory.passed` must be."""
     judged = verdicts_of(required) == len(required)
     return case((and_(judged, *passed(required)), 1), (judged, 0), else_=None)
+
+
+@reads(TaskRow)
+def _arm(row: AnyRow) -> ArmKey:
+    return ArmKey(backends=tuple(row.backends.split("+")), family=row.family, tier=row.tier)
+
+
+@reads(TaskRow)
+def _tally(row: AnyRow) -> Tally:
+    return Tally(
+        task=row.id,
+        arm=_arm(row),
+        student_plays=row.student_plays,
+        student_wins=row.student_wins,
+        teacher_plays=row.teacher_plays,
+        teacher_wins=row.teacher_wins,
+    )

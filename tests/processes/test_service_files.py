@@ -35,7 +35,7 @@ def test_systemd_gets_a_unit_that_it_understands(tmp_path):
     unit = printed("linux", tmp_path / "50% $HOME", "--set", "DS_KEY_FILE=/a b").stdout
     assert f'Environment="LOOPD_HOME={tmp_path}/50%% $HOME"' in unit
     assert 'Environment="DS_KEY_FILE=/a b"' in unit
-    assert "RestartPreventExitStatus=73 75 78" in unit
+    assert "RestartPreventExitStatus=65 73 75 78" in unit
     assert systemd_says(unit, tmp_path) == ""
 
 

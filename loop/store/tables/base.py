@@ -1,7 +1,8 @@
 """What tables are made of: column types, names of constraints, and checks."""
 
+import re
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from sqlalchemy import (
     REAL,
@@ -28,6 +29,9 @@ NAMES: Final = {
 }
 
 
+WHOLE: Final = re.compile(r"-?[0-9]{1,100}")
+
+
 class Whole(TypeDecorator[int]):
     """An integer of any size, kept as text: a seed may be a digest."""
 
@@ -38,9 +42,9 @@ class Whole(TypeDecorator[int]):
         """Spell it."""
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - fixed by the base
-        """Read it."""
-        return None if value is None else int(value)
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - fixed by the base
+        """Read it; what is no number is left to the record, which refuses it and names the row."""
+        return int(value) if value is not None and WHOLE.fullmatch(value) else value
 
 
 BIG: Final = BigInteger().with_variant(Integer, "sqlite")
