@@ -123,7 +123,7 @@ class ProviderError(LoopdError):
 
 
 class OutOfMemory(ProviderError):
-    """A child ended because memory ran out: it may work with less at once."""
+    """A child ended because memory ran out, or a step kept the GPU too long: it may work with less at once."""
 
 
 @contextmanager

@@ -149,6 +149,8 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
     """
     examine(config)
     with ExitStack() as stack:
+        with stop.waiting():  # a model may have to be fetched first
+            base = base_model(config, paths)
         store = stack.enter_context(store or Store.open(config.database or paths.database))
         stack.enter_context(lease.hold(store, paths.data))
         loop = Loop(
@@ -157,7 +159,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             store=store,
             pool=stack.enter_context(_pool(config, paths)),
             gpu=stack.enter_context(gpu or Gpu(paths.run, paths.logs, paths.scratch)),
-            base=base_model(config, paths),
+            base=base,
             generators=_load("task_generators", config.sampling.generators),
             curriculum=plugins.load("curriculum", config.sampling.curriculum),
             checkers=_load("checkers", config.checkers),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -185,3 +186,84 @@ def test_what_nobody_foresaw_is_one_line_and_its_traceback_is_kept(monkeypatch, 
     (line,) = capsys.readouterr().err.splitlines()
     assert "ZeroDivisionError" in line
     assert "Traceback" in (tmp_path / "logs/cli.log").read_text()
+
+
+def test_a_command_line_that_is_misread_is_one_line_and_2(loopd):
+    trouble(loopd("frobnicate"), 2, "frobnicate", "loopd --help")
+    trouble(loopd("start", "--bogus"), 2, "--bogus", "loopd start --help")
+    trouble(loopd("start", "--rounds", "9" * 5000), 2, "--rounds")
+    trouble(loopd(b"\xff"), 2, "no text in UTF-8")
+    trouble(loopd("config", "check", LOOPD_STUDENT__SYSTEM=b"\xff"), 78, "LOOPD_STUDENT__SYSTEM", "no text in UTF-8")
+
+
+def shell(tmp_path, words):
+    """Run a line of the shell, with `loopd` on its path."""
+    environment = {
+        **os.environ,
+        "LOOPD_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(LOOPD).parent}:{os.environ['PATH']}",
+    }
+    return subprocess.run(
+        ["bash", "-c", words], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=environment
+    )
+
+
+def test_a_full_disk_behind_stdout_is_one_line_and_73(tmp_path):
+    trouble(shell(tmp_path, "loopd --help > /dev/full"), 73, "No space left")
+    trouble(shell(tmp_path, "loopd config show > /dev/full"), 73, "No space left")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("status >&-", 0), ("status 2>&-", 0), ("frob <&- >&- 2>&-", 2), ("config schema | head -1", 0)]
+)
+def test_a_stream_that_is_closed_changes_nothing(tmp_path, words, code):
+    done = shell(tmp_path, f"loopd {words}")
+    assert done.returncode == code
+    assert done.stderr == ""
+
+
+def test_a_terminal_that_knows_ascii_only_is_told_in_ascii(loopd):
+    assert loopd("--help", PYTHONIOENCODING="ascii").returncode == 0
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6, 1.0])
+def test_ctrl_c_before_anything_is_set_up_is_one_line_and_130(tmp_path, after):
+    environment = {**os.environ, "LOOPD_HOME": str(tmp_path)}
+    command = [sys.executable, "-X", "importtime", LOOPD, "doctor"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        for line in child.stderr:  # its own file is there: from here on it is ours
+            if "__main__" in line or "loop.cli" in line:
+                break
+        time.sleep(after)
+        child.send_signal(signal.SIGINT)
+        said = [line for line in child.communicate(timeout=60)[1].splitlines() if not line.startswith("import time:")]
+    assert child.returncode == 130
+    assert said == ["loopd: interrupted"]
+
+
+HOLDER = """
+import signal, sys, time
+from pathlib import Path
+from loop.runtime import lock
+signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+with lock.hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.fault
+def test_stop_says_what_it_waits_for_and_ends_at_once_when_told_to(loopd, tmp_path):
+    data = tmp_path / "home/data"
+    (data / "run").mkdir(parents=True)
+    command = [sys.executable, "-c", HOLDER, str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stdout.readline() == "held\n"
+        trouble(loopd("stop", "--wait", "0.5"), 1, str(daemon.pid), "loopd stop --now")
+        trouble(loopd("stop", "--wait", "0.5"), 1, "loopd stop --now")
+        daemon.send_signal(signal.SIGKILL)
+        assert daemon.stdout.read() == "asked\n"  # the second one asked nobody a second time
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stdout.readline() == "held\n"
+        assert loopd("stop", "--now").returncode == 0
+        assert daemon.wait() == -signal.SIGKILL

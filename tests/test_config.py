@@ -3,8 +3,12 @@
 import os
 
 import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from loop import config, plugins
+from loop.cli.main import app
+from loop.config import schema
 from loop.errors import ConfigError
 from loop.runtime import paths
 from loop.weights.sources import COMMIT
@@ -193,3 +197,35 @@ def test_what_should_be_a_file_and_is_none_is_said_and_not_waited_for(places):
         config.load(places, "quickstart", {}, {})
     with pytest.raises(ConfigError, match="is no file"):
         config.load(places, "quickstart", {}, {"LOOPD_CONFIG": str(places.config)})
+
+
+def test_where_each_setting_comes_from_is_known(places):
+    (places.config / "loopd.toml").write_text("seed = 1\n[student]\ntemperature = 0.1\n")
+    found = config.gather(places, "quickstart", {"plays": {"pool": "local"}}, {"LOOPD_SEED": "3"})
+    assert config.origin(found, ("seed",)) == "the environment"
+    assert config.origin(found, ("student", "temperature")) == str(places.config / "loopd.toml")
+    assert config.origin(found, ("student", "template")) == "profile quickstart"
+    assert config.origin(found, ("plays", "pool")) == "the flags"
+    assert config.origin(found, ("plays", "workers")) == "default"
+
+
+@pytest.mark.parametrize("name", config.profiles())
+def test_what_is_shown_can_be_read_again(places, monkeypatch, name):
+    monkeypatch.setenv("LOOPD_HOME", str(places.data))
+    shown = CliRunner().invoke(app, ["config", "show", "--origin", "--profile", name]).stdout
+    (places.config.parent / "loopd.toml").write_text(shown)
+    assert config.load(places, None, {}, {}) == config.load(paths.find(), name, {}, {})
+
+
+def test_the_schema_takes_every_profile_and_refuses_what_start_refuses(places):
+    judge = Draft202012Validator(schema.schema())
+    for name in config.profiles():
+        assert [error.message for error in judge.iter_errors(config.gather(places, name, {}, {})[0].tree)] == []
+    for wrong in (
+        {"studnet": {}},
+        {"training": {"mix": {"max_row": 3}}},
+        {"teachers": [{"use": "scriptd"}]},
+        {"gating": {"gates": [{"use": "depth", "settings": {"margn": 0.1}}]}},
+    ):
+        assert list(judge.iter_errors(wrong))
+    assert schema.described(config.Student)["source"].startswith("`embedded`")

@@ -23,6 +23,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "start": "Start the loop, or go on where it stopped.",
         "status": "Show what the daemon is doing, or where it stopped.",
         "stop": "Stop the daemon between two writes.",
+        "config": "The settings: show, check, and what there is to set.",
         "curriculum": "What the student practises: list, freeze and weigh its arms.",
         "dataset": "What candidates are trained on: list, show, export.",
         "doctor": "Check this machine and its settings, and say what to fix.",
@@ -32,6 +33,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "serve": "Offer the champion to any client of OpenAI's API, at an address of this machine.",
         "release": "A directory about a policy that a stranger understands; measure its speed; an index of all.",
         "run": "What a round did, from its target to its report.",
+        "service": "Start loopd at login: install, uninstall, status.",
         "sql": "Query the store.",
         "suite": "Held-out suites: list, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",
@@ -42,6 +44,12 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Every verb, in the order of `loopd --help`, with its line there. Its module has an `app`."""
+
+
+class Interrupted(LoopdError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 128 + signal.SIGINT
 
 
 class Verbs(TyperGroup):
@@ -65,6 +73,13 @@ class Verbs(TyperGroup):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer brings a click of its own
+        """Run a verb; who interrupts it is told so."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
+
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer brings a click of its own
         """Print the help without importing a verb."""
         self.listing = True
@@ -86,6 +101,8 @@ app = typer.Typer(
 
 BUG: Final = 70
 """The exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
+LONGEST: Final = 500
+"""Characters of a message about a command line: it may repeat a word that somebody pasted."""
 CONFIG: Final = "LOOPD_CONFIG"
 """The variable by which the daemon and its children know the file of `--config`."""
 
@@ -113,18 +130,44 @@ def loopd(
 def main() -> None:
     """Run the command line; whatever goes wrong is one line and an exit code."""
     try:
-        app(_without_config(sys.argv[1:]))
+        code = app(_without_config(_text(sys.argv[1:])), prog_name="loopd", standalone_mode=False)
         sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
     except LoopdError as error:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", 128 + signal.SIGINT)
+    except typer.Abort:
+        _end("stopped: there was no answer", UsageError.exit_code)
+    except typer.TyperException as error:
+        if said := error.format_message():  # none where its help was printed instead
+            _end(_misread(said, error), error.exit_code)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         _silence(sys.stdout)
     except OSError as error:
         _end(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", CannotCreate.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: nobody who types a command is shown a traceback
         _end(f"This is a bug: {type(error).__name__}: {error!s:.500}. {_kept(traceback.format_exc())}", BUG)
+
+
+def _text(words: list[str]) -> list[str]:
+    """Refuse words that are no text: no file, store or provider could take them.
+
+    Raises:
+        UsageError: a word is no UTF-8.
+    """
+    for number, word in enumerate(words, 1):
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"Word {number} of the command line is no text in UTF-8: {word!r}")
+    return words
+
+
+def _misread(said: str, error: typer.TyperException) -> str:
+    """Say what is wrong with a command line, and where its help is."""
+    context = getattr(error, "ctx", None)
+    verb = context.command_path if context is not None else "loopd"
+    return f"{said[:LONGEST].rstrip('.')}. Its help: {verb} --help"
 
 
 def _end(line: str, code: int) -> NoReturn:
@@ -146,12 +189,12 @@ def _kept(story: str) -> str:
     """Keep a traceback where the logs are, and say where."""
     from loop.runtime import paths  # noqa: PLC0415 - only who meets a bug needs it
 
-    file = paths.find().logs / "cli.log"
     try:
+        file = paths.find().logs / "cli.log"
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with file.open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now(UTC).isoformat()} {story}\n")
-    except OSError as error:
+    except (OSError, LoopdError) as error:
         return f"The traceback could not be kept: {error}"
     return f"The traceback is in {file}; please report it"
 

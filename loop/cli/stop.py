@@ -1,34 +1,92 @@
 """`loopd stop`: end the daemon between two writes."""
 
 import signal
-from typing import Final
+import time
+from pathlib import Path
+from typing import Annotated, Final
 
 import psutil
 import typer
 
 from loop.cli import terminal
-from loop.errors import LoopdError, NotRunning
+from loop.control import progress
+from loop.errors import CannotCreate, LoopdError, NotRunning
 from loop.runtime import lock, paths
 
 app = typer.Typer(add_completion=False)
 
-GONE: Final = 30.0
-"""Seconds that `loopd stop` waits."""
+WAIT: Final = 600.0
+"""Seconds that `loopd stop` waits; a loaded machine needs long to write a checkpoint."""
+TELL: Final = 5.0
+"""Seconds between two lines about what the daemon still does."""
+AT_ONCE: Final = 10.0
+"""Seconds that a daemon has to end at once before it is killed."""
+ASKED: Final = "stop-asked"
+"""Says which daemon was asked to stop: asked a second time, it ends at once."""
+
+Now = Annotated[bool, typer.Option("--now", help="End it at once. Nothing stored is lost; the step under way is.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for it.")]
 
 
 @app.command()
-def stop() -> None:
+def stop(*, now: Now = False, wait: Wait = WAIT) -> None:
     """End the daemon between two writes; `loopd start` goes on from there."""
     places = paths.find()
     pid = lock.holder(places.data)
     if pid is None:
         raise NotRunning
-    process = psutil.Process(pid)
-    process.send_signal(signal.SIGTERM)
     try:
-        process.wait(GONE)
-    except psutil.TimeoutExpired as error:
-        raise LoopdError(
-            f"pid {pid} has not ended within {GONE:.0f} s. Type `loopd stop` again to end it at once."
-        ) from error
+        _end(psutil.Process(pid), places, wait=wait, now=now)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied as error:
+        raise CannotCreate(f"pid {pid} is another user's. Ask its owner to stop it.") from error
     terminal.say("loopd has stopped. Nothing is lost; go on with `loopd start`.")
+
+
+def _end(process: psutil.Process, places: paths.Paths, *, wait: float, now: bool) -> None:
+    _ask(process, places.run)
+    if now:
+        _end_at_once(process)
+        return
+    deadline = time.monotonic() + wait
+    while not _gone(process, min(TELL, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            raise LoopdError(f"pid {process.pid} still {_does(places)}. Wait for it, or end it: loopd stop --now")
+        terminal.say(f"pid {process.pid} still {_does(places)}. Waiting; to end it at once: loopd stop --now", err=True)
+
+
+def _end_at_once(process: psutil.Process) -> None:
+    """A second signal ends the daemon without waiting for its step; a third cannot be ignored."""
+    process.send_signal(signal.SIGTERM)
+    if not _gone(process, AT_ONCE):
+        process.kill()
+        _gone(process, AT_ONCE)
+
+
+def _ask(process: psutil.Process, run: Path) -> None:
+    """Ask it to stop, unless somebody has."""
+    note, name = run / ASKED, f"{process.pid} {process.create_time()}"
+    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") == name:
+        return
+    note.write_text(name, encoding="utf-8")
+    process.send_signal(signal.SIGTERM)
+
+
+def _gone(process: psutil.Process, seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def _does(places: paths.Paths) -> str:
+    try:
+        now = progress.read(places.run)
+    except NotRunning:
+        return "ends its children"
+    step = (
+        f": {now.doing}, {now.done} of {now.total} {now.unit}" if now.total else f": {now.doing}" if now.doing else ""
+    )
+    return f"is in round {now.round}, stage {now.stage}{step}"

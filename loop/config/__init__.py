@@ -13,7 +13,7 @@ from loop.config.settings import (
     Teaching,
     Training,
 )
-from loop.config.sources import RESERVED, Source, combine, environment, gather, load, profiles, remember
+from loop.config.sources import RESERVED, Source, combine, environment, gather, load, origin, profiles, remember
 
 __all__ = [
     "RESERVED",
@@ -33,6 +33,7 @@ __all__ = [
     "examine",
     "gather",
     "load",
+    "origin",
     "profiles",
     "remember",
 ]

@@ -76,6 +76,11 @@ def combine(sources: Sequence[Source]) -> Config:
     return _validate({**merged, "profile": first.tree["profile"]})
 
 
+def origin(sources: Sequence[Source], words: Sequence[str]) -> str:
+    """Say where the setting at a place comes from: the last source that sets it, or what is above it."""
+    return next((source.place for source in reversed(sources) if _sets(source.tree, words)), "default")
+
+
 def remember(paths: Paths, settings: Config) -> None:
     """Note the profile, so that later commands mean the same one without naming it."""
     _note(paths).write_text(f"{settings.profile}\n", encoding="utf-8")
@@ -121,6 +126,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, text in sorted(environ.items()):
         if name.startswith("LOOPD_") and name not in RESERVED:
+            _check_text(name, text)
             *above, last = name.removeprefix("LOOPD_").lower().split("__")
             level: Any = tree
             for word in above:
@@ -129,6 +135,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 raise ConfigError(f"the environment: {name} contradicts a variable that is above it")
             level[last] = _value(name, text)
     return tree
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        f"{name}{text}".encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the environment: {name!r} is no text in UTF-8: {text!r:.80}") from error
 
 
 def _value(name: str, text: str) -> Any:  # noqa: ANN401 - whatever TOML can say
@@ -152,18 +165,28 @@ def _check_words(tree: Mapping[str, Any], record: type[Record], place: str, abov
     for name, value in tree.items():
         if name not in record.model_fields:
             raise ConfigError(f"{place}: unknown key '{above}{name}'.{nearest(name, list(record.model_fields))}")
-        inner = _record(record.model_fields[name].annotation)
+        inner = record_of(record.model_fields[name].annotation)
         tables = value if isinstance(value, list) else [value]
         for table in tables if inner else ():
             if isinstance(table, Mapping):
                 _check_words(table, inner, place, f"{above}{name}.")
 
 
-def _record(annotation: Any) -> Any:  # noqa: ANN401 - what a field is declared as
+def _sets(tree: object, words: Sequence[str]) -> bool:
+    for word in words:
+        if not isinstance(tree, Mapping):
+            return True
+        if word not in tree:
+            return False
+        tree = tree[word]
+    return True
+
+
+def record_of(annotation: Any) -> Any:  # noqa: ANN401 - what a field is declared as
     """Give the record that a field holds, alone or several of; None where it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, Record):
         return annotation
-    return next(filter(None, map(_record, get_args(annotation))), None)
+    return next(filter(None, map(record_of, get_args(annotation))), None)
 
 
 def _validate(tree: Mapping[str, Any]) -> Config:

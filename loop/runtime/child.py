@@ -40,10 +40,12 @@ MAX_LINE: Final = 32 * 1024 * 1024
 MAX_LOG: Final = 20 * 1024 * 1024
 NO_MEMORY: Final = re.compile(
     r"insufficient memory|outofmemory|out of memory|attempting to allocate|unable to allocate"
-    r"|bad_alloc|memoryerror|cannot allocate memory",
+    r"|bad_alloc|memoryerror|cannot allocate memory"
+    r"|impacting ?interactivity|gpu timeout|callbackerrortimeout|gpu hang|callbackerrorhang|resource limit",
     re.IGNORECASE,
 )
-"""What Metal, MLX's allocators, C++, Python and the kernel say when there is no more."""
+"""What Metal, MLX's allocators, C++, Python and the kernel say when there is no more, and what Metal's watchdog says of
+a step that kept the GPU too long: the same step would meet the same watchdog, a smaller one does not."""
 KERNEL: Final = Path("/proc/vmstat")
 """Where Linux counts what it killed for want of memory; elsewhere there is none."""
 CHUNK: Final = 64 * 1024
@@ -172,7 +174,7 @@ class Child:
         threading.Thread(target=self._discard, name=f"drain-{self.name}", daemon=True).start()
 
     def lost(self) -> ProviderError:
-        """Say that it went away, how, and what it said last on stderr; `OutOfMemory` where that was why."""
+        """Say that it went away, how, and what it said last on stderr; `OutOfMemory` where it did too much at once."""
         code = self._wait(1.0)
         how = "still runs" if code is None else _ending(code)
         message = f"{self.name} (pid {self.pid}) {how}. {self.tail()}".rstrip()
@@ -180,7 +182,7 @@ class Child:
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether it ended for want of memory: killed by the kernel, or with an allocator's last words.
+        """Whether it did too much at once: killed by the kernel, or with an allocator's or a watchdog's last words.
 
         Where the kernel keeps no count of those it killed, whoever was killed counts as one of them.
         """

@@ -98,9 +98,7 @@ def _reading_sqlite(file: Path) -> Iterator[Ask]:
     path = file.resolve()
     if not path.exists():
         raise NotFound(f"There is no database at {path}. Type: loopd start")
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
-        for pragma in ("query_only=ON", "trusted_schema=OFF", "busy_timeout=5000"):
-            connection.execute(f"PRAGMA {pragma}")
+    with closing(_opened(path)) as connection:
         connection.text_factory = lambda stored: stored.decode(errors="replace")  # a disk may have spoiled it
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -114,6 +112,16 @@ def _reading_sqlite(file: Path) -> Iterator[Ask]:
                 raise _refused(str(error), seconds) from error
 
         yield ask
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        for pragma in ("query_only=ON", "trusted_schema=OFF", "busy_timeout=5000"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        raise CannotCreate(f"The database {path} cannot be opened: {error}. Is it a file that you may read?") from error
+    return connection
 
 
 def _authorize(action: int, _first: str | None, second: str | None, *_where: str | None) -> int:

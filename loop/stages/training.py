@@ -189,7 +189,7 @@ def _tell_smaller(loop: Loop, rnd: Round, job: Job, error: OutOfMemory) -> None:
 
 def _attempt(loop: Loop, rnd: Round, job: Job) -> Fitted:
     spared = job.batch_tokens != loop.config.training.batch_tokens
-    doing = f"training, {job.batch_tokens} tokens at once for want of memory" if spared else "training"
+    doing = f"training, only {job.batch_tokens} tokens at once" if spared else "training"
     loop.board.step(doing, total=0, unit="steps")
     try:
         for line in loop.stop.each(loop.gpu.training(job)):

@@ -133,6 +133,10 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
         {"words": "libc++abi: terminating: [malloc] Unable to allocate 12884901888 bytes."},
         {"words": "[metal::malloc] Attempting to allocate 30000000000 bytes which is greater than the maximum"},
         {"words": "what():  std::bad_alloc"},
+        {"words": "[METAL] Command buffer execution failed: Impacting Interactivity (0000000e:kIOGPUCommandBuffer...)"},
+        {"words": "[METAL] Command buffer execution failed: Caused GPU Timeout Error (00000002:kIOGPU...)"},
+        {"words": "[METAL] Command buffer execution failed: Caused GPU Hang Error (00000003:kIOGPUCommandBuffer...)"},
+        {"words": "RuntimeError: [metal::malloc] Resource limit (499000) exceeded."},
     ],
 )
 def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path):
