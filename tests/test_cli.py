@@ -180,7 +180,7 @@ def test_toml_that_no_parser_can_follow_is_one_line(loopd, tmp_path):
 def test_what_nobody_foresaw_is_one_line_and_its_traceback_is_kept(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["loopd", "status"])
-    monkeypatch.setattr("loop.cli.main.app", lambda _: 1 / 0)
+    monkeypatch.setattr("loop.cli.main.app", lambda *_, **__: 1 / 0)
     with pytest.raises(SystemExit, match="70"):
         main.main()
     (line,) = capsys.readouterr().err.splitlines()

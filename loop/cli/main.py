@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module, metadata
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import Annotated, Any, Final, NoReturn, TextIO
 
 import typer
@@ -46,12 +46,6 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
 """Every verb, in the order of `loopd --help`, with its line there. Its module has an `app`."""
 
 
-class Interrupted(LoopdError):
-    """Somebody pressed Ctrl-C."""
-
-    exit_code = 128 + signal.SIGINT
-
-
 class Verbs(TyperGroup):
     """The verbs, imported one at a time: listing them needs none of their modules."""
 
@@ -73,13 +67,6 @@ class Verbs(TyperGroup):
         command.name = cmd_name
         return command
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer brings a click of its own
-        """Run a verb; who interrupts it is told so."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Interrupted("interrupted") from error
-
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer brings a click of its own
         """Print the help without importing a verb."""
         self.listing = True
@@ -99,6 +86,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""The exit code of what Ctrl-C ended."""
 BUG: Final = 70
 """The exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
 LONGEST: Final = 500
@@ -129,14 +118,17 @@ def loopd(
 
 def main() -> None:
     """Run the command line; whatever goes wrong is one line and an exit code."""
+    interrupts = _listen()
     try:
         code = app(_without_config(_text(sys.argv[1:])), prog_name="loopd", standalone_mode=False)
+        if interrupts and code == INTERRUPTED:
+            _end("interrupted", INTERRUPTED)  # typer makes a mere number of it
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except LoopdError as error:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _end("interrupted", 128 + signal.SIGINT)
+        _end("interrupted", INTERRUPTED)
     except typer.Abort:
         _end("stopped: there was no answer", UsageError.exit_code)
     except typer.TyperException as error:
@@ -149,6 +141,19 @@ def main() -> None:
         _end(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", CannotCreate.exit_code)
     except Exception as error:  # noqa: BLE001 - the last resort: nobody who types a command is shown a traceback
         _end(f"This is a bug: {type(error).__name__}: {error!s:.500}. {_kept(traceback.format_exc())}", BUG)
+
+
+def _listen() -> list[int]:
+    """Count the interrupts from here on, where they are not ignored."""
+    seen: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    return seen
 
 
 def _text(words: list[str]) -> list[str]:
