@@ -3,7 +3,8 @@
 Secrets are never settings: a part names the variable or file that holds its key.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -159,6 +160,8 @@ class Serve(Record):
     """Requests answered at once; more wait, in order, and are told so."""
     max_tokens: int = Field(default=1024, ge=1)
     """Tokens of an answer, where a request does not say."""
+    capture: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """By model name, the share of its answers that is kept as traces, with personal data replaced. Empty keeps none."""
 
 
 class Config(Record):

@@ -16,13 +16,13 @@ from starlette.types import ASGIApp
 
 from loop.errors import LoopdError
 from loop.runtime.loopback import Guard, Limits
-from loop.serve import chat, models
+from loop.serve import chat, feedback, models
 from loop.serve.context import Context
 from loop.serve.errors import Refusal, refusal
 
 log = structlog.get_logger()
 LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=75)
-GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (chat.routes, models.routes)
+GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (chat.routes, models.routes, feedback.routes)
 """All that is offered there."""
 
 

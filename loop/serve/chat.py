@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from loop.runtime.gpu import Served
 from loop.serve import model_names
+from loop.serve.capture import LARGEST
 from loop.serve.context import Context
 from loop.serve.errors import Refusal
 from loop.serve.request import parse_request, student_body
@@ -31,6 +32,8 @@ PASSED: Final = ("content-type", "loopd-queued", "cache-control")
 """Headers of the student's server that its answer keeps."""
 GONE: Final = 499
 """Nobody reads this status: the client went away."""
+Keep = Callable[[bytes], None]
+"""Takes an answer's body, when it is whole."""
 EVENTS: Final = "text/event-stream"
 
 
@@ -56,15 +59,21 @@ class Chat:
             fingerprint=model_names.fingerprint(policy),
             max_tokens=self.context.config.serve.max_tokens,
         )
-        return await _unless_gone(request, self._answered(policy, body))
+        keep = self._keeping(told.model, policy, body)
+        return await _unless_gone(request, self._answered(policy, body, keep))
 
-    async def _answered(self, policy: Policy, body: dict[str, Any]) -> Response:
+    def _keeping(self, model: str, policy: Policy, body: dict[str, Any]) -> Keep | None:
+        """Draw whether this answer is kept as a trace."""
+        capture = self.context.capture
+        return (lambda answer: capture.add(body, answer, policy.id)) if capture.wants(model) else None
+
+    async def _answered(self, policy: Policy, body: dict[str, Any], keep: Keep | None) -> Response:
         """Ask the policy's server; again where that one has just gone away."""
         for pause in AGAIN:
             stack = AsyncExitStack()
             try:
                 served = await stack.enter_async_context(self.context.models.use(policy))
-                return await _passed(stack, served, policy, body)
+                return await _passed(stack, served, (policy, body), keep)
             except httpx2.TransportError as error:
                 await stack.aclose()
                 lost = error
@@ -91,24 +100,29 @@ async def _unless_gone(request: Request, answered: Coroutine[Any, Any, Response]
         await asyncio.gather(leaving, return_exceptions=True)
 
 
-async def _passed(stack: AsyncExitStack, served: Served, policy: Policy, body: dict[str, Any]) -> Response:
+async def _passed(
+    stack: AsyncExitStack, served: Served, asked: tuple[Policy, dict[str, Any]], keep: Keep | None
+) -> Response:
     """Put a request to a server, and give its answer as it comes; the stack is closed with it."""
+    policy, body = asked
     headers = {"Authorization": f"Bearer {served.token}"}
     plain = httpx2.AsyncHTTPTransport(verify=False)  # no certificates to load: it is this machine
     http = await stack.enter_async_context(httpx2.AsyncClient(transport=plain, headers=headers, timeout=PATIENCE))
     asking = http.stream("POST", f"{served.url}/v1/chat/completions", json=body)
     answer = await stack.enter_async_context(asking)
     kept = {name: answer.headers[name] for name in PASSED if name in answer.headers}
-    return Relayed(answer, stack, {**kept, "loopd-policy": policy.id})
+    return Relayed(answer, stack, {**kept, "loopd-policy": policy.id}, keep)
 
 
 class Relayed(Response):
     """An answer of the student's server, piece by piece, until it is whole or nobody listens."""
 
-    def __init__(self, answer: httpx2.Response, stack: AsyncExitStack, headers: dict[str, str]) -> None:
+    def __init__(
+        self, answer: httpx2.Response, stack: AsyncExitStack, headers: dict[str, str], keep: Keep | None
+    ) -> None:
         super().__init__(status_code=answer.status_code, headers=headers)
         del self.headers["content-length"]
-        self.answer, self.stack = answer, stack
+        self.answer, self.stack, self.keep = answer, stack, keep
         self.events = headers.get("content-type", "").startswith(EVENTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
@@ -125,9 +139,14 @@ class Relayed(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        whole = bytearray()
         async for piece in self._pieces():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self.keep and len(whole) <= LARGEST:
+                whole += piece
         await send({"type": "http.response.body", "body": b""})
+        if self.keep and self.status_code == httpx2.codes.OK and len(whole) <= LARGEST:
+            self.keep(bytes(whole))
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         """Give what comes; in a stream a comment where nothing does, and an error where it breaks off."""

@@ -7,6 +7,7 @@ from loop.config import Config
 from loop.control.progress import Board
 from loop.parts import Base
 from loop.runtime.paths import Paths
+from loop.serve.capture import Capture
 from loop.serve.errors import Refusal
 from loop.serve.loaded_models import LoadedModels
 from loop.store import Store
@@ -24,6 +25,8 @@ class Context:
     base: Base
     models: LoadedModels
     """The policies that are in memory to answer people."""
+    capture: Capture
+    """Keeps a sample of the answers, where the settings say so."""
     busy: Callable[[], bool] = lambda: False
     """Whether the loop plays, trains or measures at this moment."""
 

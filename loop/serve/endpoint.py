@@ -20,6 +20,7 @@ from loop.runtime.durable import replace_text
 from loop.runtime.gpu import Gpu, Served
 from loop.runtime.paths import Paths
 from loop.serve import app
+from loop.serve.capture import Capture
 from loop.serve.context import Context
 from loop.serve.key import key
 from loop.serve.loaded_models import LoadedModels
@@ -56,15 +57,19 @@ def opened(  # noqa: PLR0913 - all that answers come from
         CannotCreate: the port is taken.
     """
     models = LoadedModels(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
-    context = Context(config=config, paths=paths, store=store, board=board, base=base, models=models, busy=busy)
+    capture = Capture(store, paths.data, config.serve.capture)
+    context = Context(
+        config=config, paths=paths, store=store, board=board, base=base, models=models, capture=capture, busy=busy
+    )
     answering = app.composed(context, key(paths.data))
     listener = _bound(config.serve.host, config.serve.port)
-    with loopback.serving(
+    how = loopback.serving(
         answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=models.evict_idle
-    ):
+    )
+    with capture.running(), how:
         address = Address(url=_url(listener), pid=os.getpid())
         replace_text(paths.run / FILE, address.model_dump_json(), durable=False)
-        board.update(endpoint=address.url)
+        board.update(endpoint=f"{address.url}{capture.words}")
         log.info("endpoint_open", url=address.url)
         try:
             yield address

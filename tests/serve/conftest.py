@@ -25,6 +25,7 @@ class Open:
     paths: paths.Paths
     config: config.Config
     base: parts.Base
+    board: Board
 
     @property
     def headers(self):
@@ -50,7 +51,7 @@ def opened(home, **settings):
     with Store.open(places.database) as store:
         base = parts.base_model(chosen, places)
         with endpoint.opened(chosen, places, store, board, base) as address:
-            yield Open(address.url, key(places.data), store, places, chosen, base)
+            yield Open(address.url, key(places.data), store, places, chosen, base, board)
 
 
 @pytest.fixture(scope="module")
