@@ -195,6 +195,7 @@ class ChatCompletion:
             max_tokens=max(1, min(ask.max_tokens, room)) if ask.standard else ask.max_tokens,
             sampling=Sampling(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed, logprobs=ask.logprobs),
             ends=(self.renderer.end,),
+            adapter=ask.adapter,
             held=held and held.model_copy(update={"offered": self.renderer.template.held(held.offered)}),
         )
 

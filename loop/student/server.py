@@ -23,12 +23,13 @@ import uvicorn
 from loop.compute import memory
 from loop.compute.cpu.denormals import flush_denormals
 from loop.compute.cpu.glibc import keep_freed, one_arena
-from loop.errors import LoopdError
+from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
 from loop.runtime.gpu_turn import GpuTurn
 from loop.runtime.loopback import ADDRESS, Settings
 from loop.student.endpoint import LIMITS, Endpoint
 from loop.student.engine import attention
+from loop.student.engine.adapters import Adapters
 from loop.student.engine.batching import GIB, Batching, Engine
 from loop.student.engine.plain import PlainEngine
 from loop.student.engine.stored import Place
@@ -49,6 +50,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="loop.student.server", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base", type=Path, required=True, help="directory of the base model")
     parser.add_argument("--adapter", type=Path, help="directory of the adapter; none for the stock model")
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="NAME=DIR", type=_named, help="an adapter that requests name"
+    )
     parser.add_argument("--precision", choices=list(Precision), default=Precision.BASE, help="of the served weights")
     parser.add_argument("--template", required=True, help="name of the template that renders messages to tokens")
     parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
@@ -57,7 +61,17 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--prefixes", type=Path, help="directory that keeps prefixes for the next server")
     parser.add_argument("--prefix-mib", type=int, default=4096, help="MiB of prefixes there, at most")
     parser.add_argument("--policy", help="what names the weights: prefixes are kept under it")
-    return parser.parse_args(argv)
+    told = parser.parse_args(argv)
+    if told.beside and (told.adapter or told.precision != Precision.BASE):
+        raise ConfigError("Adapters lie beside the base as it is: leave out --adapter and --precision.")
+    return told
+
+
+def _named(told: str) -> tuple[str, Path]:
+    name, _, directory = told.partition("=")
+    if not name or not directory:
+        raise ConfigError(f"{told} is not NAME=DIR: --beside names an adapter and its directory.")
+    return name, Path(directory)
 
 
 def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
@@ -68,10 +82,20 @@ def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
     model = loading.load(options.base, options.adapter, Precision(options.precision))
     constraint = Constraint(renderer.tokenizer, renderer.end)
     if attention.known(model):
+        beside = Adapters(model)
+        for name, directory in options.beside:
+            beside.add(name, directory, options.base)
         kv_bytes = room(memory.available()) if mx.metal.is_available() else LEAST_ROOM
         return Engine(
-            model, max_rows=options.max_rows, kv_bytes=kv_bytes, stored=_place(options), constraint=constraint
+            model,
+            max_rows=options.max_rows,
+            kv_bytes=kv_bytes,
+            stored=_place(options),
+            constraint=constraint,
+            beside=beside,
         )
+    if options.beside:
+        raise ConfigError(f"Adapters cannot lie beside the family '{model.model_type}'. Serve each alone.")
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
     return PlainEngine(model, max_rows=options.max_rows, constraint=constraint)
 

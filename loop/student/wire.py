@@ -153,6 +153,8 @@ class Ask(_Wire):
     tool_choice: Literal["auto", "none", "required"] | WireChoice | None = None
     parallel_tool_calls: bool = True
     response_format: WireFormat | None = None
+    adapter: str = ""
+    """Which of the adapters beside the model answers; empty for the model as it is."""
 
     @property
     def catalogue(self) -> Catalogue:

@@ -321,7 +321,7 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
     engine = Engine(model, max_rows=2, kv_bytes=4 * 256 * token_bytes)
     for _ in range(6):
         answers(engine, [Request(tokens=drawn(rng, 210, 210), prefix=200, max_tokens=2)])
-    behind = {rest.prefix for rest in engine.talks.rests}
+    behind = {rest.behind[0] for rest in engine.talks.rests}
     dropped = behind - set(engine.prefixes._kept.values())
     assert dropped
     assert all(prefix.layers is None for prefix in dropped)

@@ -8,6 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from loop.student.engine.batching import Engine
 from loop.student.engine.conversations import Request
+from loop.student.engine.prefixes import Beginning
 from loop.student.engine.stored import NAME, Place, StoredPrefixes
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
@@ -116,7 +117,7 @@ def test_what_waits_to_be_written_is_bounded(model, tmp_path, monkeypatch):
     monkeypatch.setattr("loop.student.engine.stored.WAITING", 1)
     engine = Engine(model, stored=place(tmp_path))
     for seed in range(3):
-        engine.prefixes.get(prompt(seed))
+        engine.prefixes.get(Beginning("", prompt(seed)))
     begin.set()
     engine.prefixes.stored.flush()
     assert len(files(tmp_path)) == 1

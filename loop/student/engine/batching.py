@@ -22,7 +22,8 @@ from loop.compute.cpu.cores import streams
 from loop.compute.layout import Pass, Shape, lay_out
 from loop.compute.rotary import Turns, offset, share_turns
 from loop.errors import ConfigError, LoopdError
-from loop.student.engine import attention
+from loop.student.engine import adapters, attention
+from loop.student.engine.adapters import Adapters
 from loop.student.engine.attention import Layer
 from loop.student.engine.conversations import Conversations, Request, Row
 from loop.student.engine.drafts import Drafts
@@ -92,6 +93,9 @@ class Stats(Record):
     waiting: int = 0
     waiting_for: Literal["rows", "memory"] | None = None
     kv_bytes: int = 0
+    adapters: tuple[str, ...] = ()
+    """Those beside the model."""
+    adapter_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Engine:
 
     kind = "shared-prefix"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of an engine
         self,
         model: Any,  # noqa: ANN401 - mlx-lm's
         *,
@@ -165,6 +169,7 @@ class Engine:
         kv_bytes: int = 4 * GIB,
         stored: Place | None = None,
         constraint: Constraint | None = None,
+        beside: Adapters | None = None,
     ) -> None:
         """Take over a loaded model.
 
@@ -175,6 +180,7 @@ class Engine:
                 quarter for tails that wait outside.
             stored: where prefixes are kept from one server to the next; None keeps none.
             constraint: holds answers to tools and schemas, for requests that want it; None refuses those.
+            beside: adapters that lie beside the model's weights already, for requests that name them.
 
         Raises:
             ConfigError: the model's family is not one that the shared attention knows.
@@ -195,6 +201,7 @@ class Engine:
         self.waiting: OrderedDict[int, Request] = OrderedDict()
         self.queue = Queue()
         self.constraint = constraint
+        self.beside = beside or Adapters(model)
         self.drafts = Drafts()
         self.guesses = GUESSES
         """At most so many a step; with 0 each row says one token a step."""
@@ -205,10 +212,11 @@ class Engine:
         """Queue a request and give its id.
 
         Raises:
-            Refused: it is empty, longer than the model reads, larger than the memory for keys and values, or wants
-                calls held to the tools on offer where that cannot be.
+            Refused: it is empty, longer than the model reads, larger than the memory for keys and values, names an
+                adapter that is not there, or wants calls held to the tools on offer where that cannot be.
         """
         matching(self.constraint, request)
+        answers(request, self.beside.names)
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
             raise Refused(
@@ -252,6 +260,8 @@ class Engine:
             waiting=len(self.waiting),
             waiting_for=self.queue.reason,
             kv_bytes=self.talks.rack.nbytes + self.prefixes.nbytes,
+            adapters=self.beside.names[1:],
+            adapter_bytes=self.beside.nbytes,
         )
 
     def step(self) -> list[Answer]:
@@ -279,7 +289,8 @@ class Engine:
             if reason := self._short(request):
                 self.queue = Queue(ids=tuple(each for each in self.waiting if each >= identity), reason=reason)
                 return  # in order: nobody overtakes because he is smaller
-            prefix = self.prefixes.get(request.tokens[: request.shared]) if request.shared else None
+            with self.beside.taken([adapters.Span(request.adapter, 0, request.shared)]):
+                prefix = self.prefixes.get(request.beginning) if request.shared else None
             if row := self.talks.seat(identity, request, prefix):
                 row.matcher = matching(self.constraint, request)
                 self.drafts.heard(row.text, len(row.text) - len(row.pending))
@@ -295,7 +306,7 @@ class Engine:
 
     def _fits(self, request: Request) -> bool:
         """Whether there is room for the request at its longest. The prefixes keep what the tails will not need."""
-        rack, prefix = self.talks.rack, request.tokens[: request.shared]
+        rack, prefix = self.talks.rack, request.beginning
         budget = self.live - self.prefixes.needed(prefix)
         reach = rack.nbytes_of([request.reach, *self.talks.reach()])
         if reach > budget:
@@ -322,7 +333,7 @@ class Engine:
         order: dict[Prefix | None, int] = {None: 0}
         for part in work:
             order.setdefault(part.row.prefix, len(order))
-        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.id))
+        return sorted(work, key=lambda part: (order[part.row.prefix], part.row.request.adapter, part.row.id))
 
     def _part(self, row: Row, count: int) -> Part:
         if count < len(row.pending):
@@ -353,7 +364,8 @@ class Engine:
         for layer in self.layers:
             layer.enter(now, turns)
         tokens = [token for part in work for token in part.tokens]
-        with self.cores.taken():
+        owners = [(part.row.request.adapter, len(part.tokens)) for part in work]
+        with self.cores.taken(), self.beside.taken(adapters.spans(owners)):
             hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden
 
@@ -413,6 +425,17 @@ class Engine:
 def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
     """Tell how many tokens a conversation may have."""
     return int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
+
+
+def answers(request: Request, names: Sequence[str]) -> None:
+    """Make sure that the adapter which a request names is there.
+
+    Raises:
+        Refused: it is not.
+    """
+    if request.adapter not in names:
+        known = ", ".join(names[1:]) or "none"
+        raise Refused(f"There is no adapter '{request.adapter[:80]}' here. Those beside the model: {known}.")
 
 
 def matching(constraint: Constraint | None, request: Request) -> Matcher | None:

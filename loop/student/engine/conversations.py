@@ -9,7 +9,7 @@ import numpy as np
 
 from loop.compute.layout import Work, pages_of
 from loop.student.engine.drafts import LENGTHS
-from loop.student.engine.prefixes import Prefix, common
+from loop.student.engine.prefixes import Beginning, Prefix, common
 from loop.student.engine.rack import Rack
 from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Matcher
@@ -32,11 +32,18 @@ class Request(Record):
     """Tokens that end the answer; the one that did is part of it."""
     held: Held | None = None
     """What the answer is held to, token by token; None leaves it free."""
+    adapter: str = ""
+    """Which of the adapters beside the model answers; empty for the model as it is."""
 
     @property
     def shared(self) -> int:
         """The length of the prefix: never all of the tokens, the last one's logits are wanted."""
         return min(self.prefix, len(self.tokens) - 1)
+
+    @property
+    def beginning(self) -> Beginning:
+        """Name its prefix."""
+        return Beginning(self.adapter, self.tokens[: self.shared])
 
     @property
     def reach(self) -> int:
@@ -75,6 +82,11 @@ class Row:
         self.cached = len(self.held) + self.request.shared
         self.text = self.held[-max(LENGTHS) :] + self.pending
 
+    @property
+    def behind(self) -> "Behind":
+        """Say what its tail stands behind."""
+        return self.prefix, self.request.adapter
+
     def work(self, count: int) -> Work:
         """Say where its next tokens go."""
         layers, length = (self.prefix.layers, len(self.prefix.tokens)) if self.prefix else (None, 0)
@@ -102,11 +114,15 @@ class Row:
         return self._numbers[len(self.spoken) : upto]
 
 
+Behind = tuple[Prefix | None, str]
+"""What a tail's keys and values hold for: a prefix, and an adapter."""
+
+
 @dataclass(eq=False)
 class Rest:
     """A tail that no request is using."""
 
-    prefix: Prefix | None
+    behind: Behind
     held: list[int]
     pages: list[int]
 
@@ -134,12 +150,12 @@ class Conversations:
 
         None where a row in front is reading the same tokens: wait, and take them from it.
         """
-        tail = list(request.tokens[request.shared :])
-        source, shared = self._source(prefix, tail)
-        if self._follows(prefix, tail, shared):
+        tail, behind = list(request.tokens[request.shared :]), (prefix, request.adapter)
+        source, shared = self._source(behind, tail)
+        if self._follows(behind, tail, shared):
             return None
         pages, held = self._pages(source, shared)
-        self._forget(prefix, tail[:held])
+        self._forget(behind, tail[:held])
         row = Row(identity, request, prefix, pages, tail[:held], tail[held:])
         self.rows[identity] = row
         return row
@@ -149,7 +165,7 @@ class Conversations:
         del self.rows[row.id]
         used = pages_of(len(row.held))
         self.rack.release(row.pages[used:])
-        self.rests.append(Rest(row.prefix, row.held, row.pages[:used]))
+        self.rests.append(Rest(row.behind, row.held, row.pages[:used]))
         while self.rack.nbytes_of(len(rest.held) for rest in self.rests) > self.budget:
             self._drop(self.rests[0])
 
@@ -161,18 +177,18 @@ class Conversations:
         yield from self.rests  # first: at equal length, going on costs less than copying
         yield from self.rows.values()
 
-    def _source(self, prefix: Prefix | None, tail: list[int]) -> tuple[Rest | Row | None, int]:
+    def _source(self, behind: Behind, tail: list[int]) -> tuple[Rest | Row | None, int]:
         """Find the tail that begins most like this one. The last token is always computed: its logits are wanted."""
         best, most, whole = None, 0, False
         for each in self._tails():
-            shared = common(each.held, tail[:-1]) if each.prefix is prefix else 0
+            shared = common(each.held, tail[:-1]) if each.behind == behind else 0
             ends = shared == len(each.held)
             if shared > most or (shared == most > 0 and ends and not whole):
                 best, most, whole = each, shared, ends
         return best, most
 
-    def _follows(self, prefix: Prefix | None, tail: list[int], shared: int) -> bool:
-        reading = [row for row in self.rows.values() if row.prefix is prefix and len(row.pending) > 1]
+    def _follows(self, behind: Behind, tail: list[int], shared: int) -> bool:
+        reading = [row for row in self.rows.values() if row.behind == behind and len(row.pending) > 1]
         return any(common(row.held + row.pending, tail) >= shared + WORTH for row in reading)
 
     def _pages(self, source: Rest | Row | None, shared: int) -> tuple[list[int], int]:
@@ -182,9 +198,9 @@ class Conversations:
             return source.pages, shared
         return (self.rack.share(source.pages, shared), shared) if source and shared >= WORTH else ([], 0)
 
-    def _forget(self, prefix: Prefix | None, held: list[int]) -> None:
+    def _forget(self, behind: Behind, held: list[int]) -> None:
         """Drop the rests that begin a tail and hold nothing else: who comes back to one finds the same there."""
-        for rest in [rest for rest in self.rests if rest.prefix is prefix and rest.held == held[: len(rest.held)]]:
+        for rest in [rest for rest in self.rests if rest.behind == behind and rest.held == held[: len(rest.held)]]:
             self._drop(rest)
 
     def _drop(self, rest: Rest) -> None:

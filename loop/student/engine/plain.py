@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
-from loop.student.engine.batching import Answer, Queue, Refused, Spoken, Stats, context, matching
+from loop.student.engine.batching import Answer, Queue, Refused, Spoken, Stats, answers, context, matching
 from loop.student.engine.conversations import Request
 from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
 from loop.student.sampling import Sampling, generator, sampled
@@ -54,6 +54,7 @@ class PlainEngine:
             Refused: it is empty, longer than the model reads, or cannot be constrained as it wants.
         """
         matcher = matching(self.constraint, request)
+        answers(request, ("",))
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
             raise Refused(

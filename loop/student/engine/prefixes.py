@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import mlx.core as mx
 
@@ -22,19 +22,31 @@ WORTH: Final = 16
 """A beginning shared with another prefix is taken from it from so many tokens on."""
 
 
+class Beginning(NamedTuple):
+    """What names a prefix: its tokens, and the adapter that they are read with."""
+
+    adapter: str
+    tokens: tuple[int, ...]
+
+
 @dataclass(eq=False)
 class Prefix:
     """A prefix and its keys and values."""
 
-    tokens: tuple[int, ...]
+    name: Beginning
     layers: Saved | None
     """None when it was dropped; tails that stood behind it still remember it."""
     users: int = 0
     """Rows that stand behind it now."""
 
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """What it holds."""
+        return self.name.tokens
+
 
 class Prefixes:
-    """Prefixes by their tokens.
+    """Prefixes by their tokens and adapters.
 
     Args:
         model: an mlx-lm model.
@@ -56,7 +68,7 @@ class Prefixes:
         self.computed = 0
         """Tokens that went through the model."""
         self.hits = 0
-        self._kept: OrderedDict[tuple[int, ...], Prefix] = OrderedDict()
+        self._kept: OrderedDict[Beginning, Prefix] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
@@ -67,45 +79,47 @@ class Prefixes:
         """Bytes of a prefix of so many tokens."""
         return blocks.nbytes_of(length, self.shape) if self.in_blocks else length * self.shape.token_bytes
 
-    def needed(self, tokens: tuple[int, ...]) -> int:
+    def needed(self, name: Beginning) -> int:
         """Bytes of the prefix and of those that rows stand behind."""
-        return self._bytes({prefix.tokens for prefix in self._kept.values() if prefix.users} | {tokens})
+        return self._bytes({prefix.name for prefix in self._kept.values() if prefix.users} | {name})
 
-    def keep(self, budget: int, tokens: tuple[int, ...]) -> None:
+    def keep(self, budget: int, name: Beginning) -> None:
         """Keep so many bytes from now on: those that rows stand behind in any case, and this one before others."""
         self.budget = budget
-        if tokens in self._kept:
-            self._kept.move_to_end(tokens)
+        if name in self._kept:
+            self._kept.move_to_end(name)
         self._drop(room=0)
 
-    def get(self, tokens: tuple[int, ...]) -> Prefix:
-        """Give the prefix, computing what no other prefix begins with."""
-        if tokens in self._kept:
+    def get(self, name: Beginning) -> Prefix:
+        """Give the prefix, computing what no other prefix of its adapter begins with, as the model is now."""
+        if name in self._kept:
             self.hits += 1
-            self._kept.move_to_end(tokens)
+            self._kept.move_to_end(name)
         else:
-            self._drop(room=self._bytes([tokens]))
-            self._kept[tokens] = self._stored(tokens) or self._compute(tokens)
-        return self._kept[tokens]
+            self._drop(room=self._bytes([name]))
+            self._kept[name] = self._stored(name) or self._compute(name)
+        return self._kept[name]
 
-    def _stored(self, tokens: tuple[int, ...]) -> Prefix | None:
-        saved = self.stored.load(tokens) if self.stored else None
-        return None if saved is None else Prefix(tokens, self._laid_out(saved))
+    def _stored(self, name: Beginning) -> Prefix | None:
+        saved = self.stored.load(name.tokens, name.adapter) if self.stored else None
+        return None if saved is None else Prefix(name, self._laid_out(saved))
 
-    def _compute(self, tokens: tuple[int, ...]) -> Prefix:
-        began = time.perf_counter()
-        caches, start = self._begin(tokens)
+    def _compute(self, name: Beginning) -> Prefix:
+        began, tokens = time.perf_counter(), name.tokens
+        caches, start = self._begin(name)
         self.reader.read(tokens[start:], caches)
         self.computed += len(tokens) - start
         saved = tuple(_own(cache, len(tokens)) for cache in caches)
         mx.eval(saved)
         if self.stored:
-            self.stored.store(tokens, saved, (time.perf_counter() - began) * len(tokens) / (len(tokens) - start))
-        return Prefix(tokens, self._laid_out(saved))
+            seconds = (time.perf_counter() - began) * len(tokens) / (len(tokens) - start)
+            self.stored.store(tokens, saved, seconds, name.adapter)
+        return Prefix(name, self._laid_out(saved))
 
-    def _begin(self, tokens: tuple[int, ...]) -> tuple[list[Reading], int]:
-        caches = [Reading() for _ in self.reader.model.layers]
-        nearest = max(self._kept.values(), key=lambda prefix: common(prefix.tokens, tokens), default=None)
+    def _begin(self, name: Beginning) -> tuple[list[Reading], int]:
+        caches, tokens = [Reading() for _ in self.reader.model.layers], name.tokens
+        near = (prefix for prefix in self._kept.values() if prefix.name.adapter == name.adapter)
+        nearest = max(near, key=lambda prefix: common(prefix.tokens, tokens), default=None)
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
         if nearest is None or shared < WORTH:
             return caches, 0
@@ -121,16 +135,16 @@ class Prefixes:
         mx.eval(laid)
         return laid
 
-    def _bytes(self, prefixes: Iterable[tuple[int, ...]]) -> int:
-        return sum(self.nbytes_of(len(tokens)) for tokens in prefixes)
+    def _bytes(self, prefixes: Iterable[Beginning]) -> int:
+        return sum(self.nbytes_of(len(name.tokens)) for name in prefixes)
 
     def _drop(self, room: int) -> None:
-        for tokens, prefix in list(self._kept.items()):
+        for name, prefix in list(self._kept.items()):
             if self.nbytes + room <= self.budget:
                 return
             if not prefix.users:
                 prefix.layers = None
-                del self._kept[tokens]
+                del self._kept[name]
 
 
 def _own(cache: Reading, length: int) -> tuple[mx.array, mx.array]:

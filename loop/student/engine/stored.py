@@ -62,7 +62,7 @@ class Place(Record):
 
 
 class StoredPrefixes:
-    """The prefixes of one policy on disk. Use it from one thread.
+    """The prefixes of one policy on disk, and of the adapters beside it. Use it from one thread.
 
     Args:
         place: where they lie.
@@ -81,9 +81,9 @@ class StoredPrefixes:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="prefixes")
         self._tidy()
 
-    def load(self, tokens: Sequence[int]) -> Saved | None:
+    def load(self, tokens: Sequence[int], adapter: str = "") -> Saved | None:
         """Read a prefix's keys and values; None where there is no sound file, or computing them would be faster."""
-        for file in self._files(f"{self._key(tokens)}-*"):
+        for file in self._files(f"{self._key(tokens, adapter)}-*"):
             began = time.perf_counter()
             try:
                 seconds = self._verified(file, len(tokens))
@@ -98,7 +98,7 @@ class StoredPrefixes:
             return saved
         return None
 
-    def store(self, tokens: Sequence[int], saved: Saved, seconds: float) -> None:
+    def store(self, tokens: Sequence[int], saved: Saved, seconds: float, adapter: str = "") -> None:
         """Keep a prefix that took so many seconds to compute, if reading it will be faster. Returns at once."""
         size = self._bytes(len(tokens))
         if len(tokens) < LEAST or size > self.budget or seconds < SPAN * size / self._rate:
@@ -108,7 +108,7 @@ class StoredPrefixes:
             return
         arrays = {f"k.{layer}": _raw(keys) for layer, (keys, _) in enumerate(saved)}
         arrays |= {f"v.{layer}": _raw(values) for layer, (_, values) in enumerate(saved)}
-        writing = self._writer.submit(self._write, self._key(tokens), arrays, size, seconds)
+        writing = self._writer.submit(self._write, self._key(tokens, adapter), arrays, size, seconds)
         self._waiting.append((writing, size))
 
     def flush(self) -> None:
@@ -119,8 +119,8 @@ class StoredPrefixes:
         layers, heads, size = self.shape
         return 2 * layers * heads * length * size * self.dtype.size
 
-    def _key(self, tokens: Sequence[int]) -> str:
-        return digest([*self._about, list(tokens)])[:40]
+    def _key(self, tokens: Sequence[int], adapter: str) -> str:
+        return digest([*self._about, *([adapter] if adapter else []), list(tokens)])[:40]
 
     def _files(self, pattern: str = "*") -> list[Path]:
         found = [file for file in self.directory.glob(f"{pattern}.safetensors") if NAME.fullmatch(file.name)]
