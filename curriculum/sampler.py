@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
+from curriculum.opening import Start
 from curriculum.spread import NO_ARMS, Floats, Ints, spread
 from curriculum.table import Table, tabulate
 from loop.errors import ConfigError
@@ -38,6 +39,9 @@ class Sampler(Record):
     """Share of a round's tasks that every backend gets, whatever the weights say."""
     free: frozenset[Tier] = frozenset({Tier.EASY, Tier.MODERATE})
     """Tiers that are open from the start."""
+    families: frozenset[str] = frozenset()
+    """Families that are open from the start; the others of a backend open one after the other as those before them are
+    mastered. Empty for all."""
     mastered: float = Field(default=0.7, ge=0, le=1)
     """The pass rate, of the plays that the posterior remembers, from which an arm opens what builds on it."""
     seeds: int = Field(default=1_000_000_000, ge=1_000_000)
@@ -157,4 +161,4 @@ class Sampler(Record):
     ) -> Table:
         if not keys:
             raise ConfigError("No arm is left to sample: allow more backends, tiers or generators under [sampling].")
-        return tabulate(arms, keys, self.free, self.mastered, round)
+        return tabulate(arms, keys, Start(self.free, self.families), self.mastered, round)

@@ -1,15 +1,15 @@
 """The arms of one round as columns, so that ten thousand of them are weighed at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from curriculum.opening import name, opened
+from curriculum.opening import Start, name, opened
 from curriculum.parking import rests
 from curriculum.posterior import PRIOR, fallen
 from curriculum.spread import Bools, Floats
-from loop.types import Arm, ArmKey, Tier
+from loop.types import Arm, ArmKey
 
 NEVER = -1
 """`last` of an arm that was never played."""
@@ -50,7 +50,7 @@ class Table:
 def tabulate(
     arms: Sequence[Arm],
     keys: Sequence[ArmKey],
-    free: Collection[Tier],
+    start: Start,
     mastered: float,
     round: int | None = None,  # noqa: A002 - the field's name
 ) -> Table:
@@ -63,6 +63,8 @@ def tabulate(
     rows = [known.get(each) or Arm(key=key) for each, key in zip(names, keys, strict=True)]
     parked: Bools = np.array([round is not None and rests(row, round) for row in rows], dtype=np.bool_)
     alpha, beta = np.array([row.alpha for row in rows]), np.array([row.beta for row in rows])
+    weight = np.where(parked, 0.0, [0.0 if row.frozen else row.weight for row in rows])
+    has = _observed(alpha, beta) >= mastered
     return Table(
         keys=tuple(keys),
         alpha=alpha,
@@ -70,9 +72,9 @@ def tabulate(
         last=np.array([NEVER if row.last_round is None else row.last_round for row in rows], dtype=np.float64),
         inherited=np.array([row.inherited for row in rows], dtype=np.bool_),
         fallen=np.array([fallen(row) for row in rows]),
-        weight=np.where(parked, 0.0, [0.0 if row.frozen else row.weight for row in rows]),
+        weight=weight,
         parked=parked,
-        open=np.array(opened(names, list(_observed(alpha, beta) >= mastered), free)),
+        open=np.array(opened(names, has.tolist(), (weight > 0).tolist(), start)),
         members=_members(keys),
     )
 

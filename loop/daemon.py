@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from loop.gates.outlook import Step
 from loop.parts import Loop
 from loop.runtime import disk
-from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, sampling, training
+from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, resting, sampling, training
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
@@ -19,15 +20,20 @@ log = structlog.get_logger()
 def sample(loop: Loop, rnd: Round) -> Move:
     """Choose tasks at the edge of the student's skill, over all backends, and owe their plays.
 
-    A round that is due to learn from corrections plays nothing before it trains.
+    A round that is due to learn from corrections plays nothing before it trains. Where not even a flawless candidate
+    could be promoted, larger suites are drawn; where that is no help either, the round ends here and says so.
     """
-    if not loop.store.plays.planned(rnd) and refreshing.due(loop):
+    if loop.store.plays.planned(rnd):
+        return Move(state=RoundState.COLLECT)
+    if refreshing.due(loop):
         refreshing.begin(loop, rnd)
         return Move(state=RoundState.TRAIN, reason="learns from corrections")
-    if not loop.store.plays.planned(rnd):
-        chosen = sampling.plan(loop, rnd)
-        loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
-    return Move(state=RoundState.COLLECT)
+    course = resting.course(loop, rnd)
+    if course.step is Step.REST:
+        return Move(state=RoundState.DONE, reason=course.reason)
+    chosen = sampling.plan(loop, rnd)
+    loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
+    return Move(state=RoundState.COLLECT, reason=course.reason if course.step is Step.GROW else None)
 
 
 def collect(loop: Loop, rnd: Round) -> Move:
@@ -74,7 +80,7 @@ def promote(loop: Loop, rnd: Round) -> Move:
     promotion = gating.settle(loop, rnd)
     if promotion.promoted:
         sampling.bequeath(loop)
-    gating.open_twins(loop)
+    gating.look_elsewhere(loop)
     gating.report(loop, rnd)
     return Move(state=RoundState.DONE, reason=promotion.reason)
 
@@ -99,11 +105,13 @@ def run(loop: Loop) -> None:
             rnd = step(loop, rnd)
         loop.ended(rnd)
         reconsider(loop)
+        if not loop.enough():
+            resting.until_changed(loop, rnd)
 
 
 def reconsider(loop: Loop) -> None:
     """Judge the candidates that were left waiting while a gate was paused, beside whoever is champion now."""
-    gating.open_twins(loop)
+    gating.look_elsewhere(loop)
     for rnd in () if loop.store.gates.paused() else loop.store.promotions.queued():
         log.info("candidate_reconsidered", round=rnd.id)
         gate(loop, rnd)

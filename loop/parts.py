@@ -25,8 +25,10 @@ from loop.runtime.gpu import Gpu, KeptPrefixes, Served
 from loop.runtime.paths import Paths
 from loop.runtime.signals import Stop
 from loop.store import Store
-from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, TaskGenerator
+from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, Suite, TaskGenerator
 from loop.weights import sources
+from task_generators.suites import grown
+from task_generators.suites import suite as suite_named
 from teachers.base.teacher import Teacher
 
 
@@ -97,6 +99,10 @@ class Loop:
         """The base model as it came, under this configuration's prompt and template."""
         student = self.config.student
         return Policy(base=self.base.digest, system=student.system, template=student.template)
+
+    def suite_of(self, gate: Gate) -> Suite:
+        """Give the suite that a gate measures on: its own, or that as it has grown."""
+        return suite_named(grown(gate.suite, self.store.suites.grown(gate.suite)))
 
     @property
     def required(self) -> list[tuple[str, int]]:

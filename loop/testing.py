@@ -21,6 +21,7 @@ from loop.runtime.gpu import Ready
 from loop.store import Database, Store, db
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
 from loop.types.jobs import Distance, Fitted, Job, Measured, Meter, MeterLine, Stepped, TrainerLine
+from loop.weights.adapters import ROWS
 from teachers.scripted import Scripted
 
 __all__ = ["Apprentice"]
@@ -126,6 +127,8 @@ class FakeGpu:
         save_file({"model.layers.0.self_attn.q_proj.lora_a": weights}, out / "adapters.safetensors")
         settings = {"fine_tune_type": "lora", "num_layers": 1, "lora_parameters": {"rank": 4, "scale": 2.0}}
         (out / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+        names = [json.loads(line)["id"] for line in rows.splitlines()]
+        (out / ROWS).write_text("".join(f"{name}\n" for name in names[: job.take]), encoding="utf-8")
         for step in range(1, 4):
             yield Stepped(step=step, steps=3, loss=1.0 / step, tokens_per_second=1e6, seconds_left=0.0)
         yield Fitted(adapter=out, tensors=1, step=3)

@@ -58,23 +58,22 @@ def files(report: Report) -> dict[str, str]:
     }
 
 
-def of_training(dataset: Dataset, job: Job, parent: Policy) -> dict[str, str]:
+def of_training(dataset: Dataset, job: Job, parent: Policy, trained: int) -> dict[str, str]:
     """Spell what is known when an adapter is published: data card and training configuration, by file name."""
     told = job.model_dump(mode="json", exclude=set(PLACES))
     told |= {"base": parent.base, "system": parent.system, "parent": parent.id, "dataset": dataset.id}
-    return {TRAINING: _json(told), DATA: data_card(dataset, job.take)}
+    return {TRAINING: _json(told), DATA: data_card(dataset, trained)}
 
 
-def data_card(dataset: Dataset, take: int | None = None) -> str:
+def data_card(dataset: Dataset, trained: int) -> str:
     """Tell what a candidate was trained on: how many rows each rule chose or left out, and the rules."""
     counts = [row(name, count) for name, count in dataset.counts.items()]
     rules = [row(name, f"`{json.dumps(value)}`") for name, value in dataset.rules.items()]
-    some = f"At most {take} were trained on, chosen step by step; `rows.txt` names them in order."
-    chosen = ["", some] if take else []
     return "\n".join([
         "# Data card", "",
-        f"Dataset `{dataset.id}`: {len(dataset.rows)} trajectories, each accepted by every required checker, of tasks",
-        "in the train split only (the database refuses others).", *chosen, "",
+        f"Trained on {trained} trajectories of {len(dataset.rows)} in dataset `{dataset.id}`; `rows.txt` beside the",
+        "adapter names them in order. Each was accepted by every required checker, and is of a task in the train split",
+        "(the database refuses others).", "",
         "| what | how many |", "|---|---|", *counts, "",
         "| rule | setting |", "|---|---|", *rules, "",
         f"Rows: `loopd dataset export {dataset.id[:12]} FILE`.",

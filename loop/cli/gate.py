@@ -1,8 +1,7 @@
 """`loopd gate`: what the gates said and why, what they can show; pause and resume them."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
 
@@ -10,25 +9,33 @@ from loop import plugins
 from loop.cli import terminal
 from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.records import change, store
-from loop.errors import ConfigError, nearest
+from loop.errors import ConfigError, NotFound, nearest
 from loop.gates.explanation import explain as in_words
 from loop.gates.judging import Judging
-from loop.gates.looks import ladder
-from loop.gates.power import Conditions, planned, power
+from loop.gates.power import CHURN, chances, measured_churn, parts
+from loop.gates.simulation import Bench
+from loop.stages.soundness import known_flaws
 from loop.store.gates import ALL
+from loop.store.soundness import UNSOUND
 from loop.types import Gate as GatePlugin
-from loop.types import GateResult, Id, Record, Round
-from task_generators.suites import suite
+from loop.types import GateResult, Id, Round, Suite
+from task_generators.suites import grown, suite
 
 app = typer.Typer(
     add_completion=False, help="Promotion gates: results, reasons, power, pause, resume.", no_args_is_help=True
 )
 Gate = Annotated[str, typer.Argument(help="depth, breadth, another configured gate, or all.")]
 Which = Annotated[str, typer.Argument(help="A round, or the beginning of a candidate's id; the latest if left out.")]
-Sizes = Annotated[list[int] | None, typer.Option("--tasks", min=2, help="Sizes instead of the configured suites.")]
-Samples = Annotated[int | None, typer.Option(min=1, help="Plays a task at most; the configured number if left out.")]
-Noise = Annotated[float, typer.Option(min=0, max=0.25, help="Mean of p(1-p): 0.25 where every play is a toss-up.")]
+Churn = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Share of the tasks that a refit changes either way; as measured here, or 0.2."),
+]
+Runs = Annotated[int, typer.Option(min=10, max=100_000, help="Candidates of every kind.")]
 Attempt = Annotated[int, typer.Option(min=1, help="Candidates judged since the last promotion, this one counted.")]
+
+
+JUDGEMENTS: Final = 40
+"""The latest ones that tell how much candidates change."""
 
 
 @app.command("list")
@@ -63,22 +70,34 @@ def explain(which: Which = "", *, as_json: Json = False) -> None:
 
 
 @app.command("power")
-def power_(
-    *,
-    tasks: Sizes = None,
-    samples: Samples = None,
-    noise: Noise = 0.15,
-    attempt: Attempt = 1,
-    as_json: Json = False,
-) -> None:
-    """What suites can show, by size and k plays a task.
+def power_(*, churn: Churn = None, runs: Runs = 1000, attempt: Attempt = 1, as_json: Json = False) -> None:
+    """What the gates in force can show: candidates of known worth, judged by simulation.
 
-    +5 and +10: the chance to prove a gain of so many points. holds 3 and holds 10: the chance to show that an equal
-    candidate is not worse by so many.
+    The first table has what becomes of candidates, and the plays that it takes; the second how likely each comparison
+    holds by itself, where a candidate is equal, or 5 or 10 points better: the least likely are what stands in the way.
     """
-    most = samples or settings().gating.max_samples
-    sizes = [Sized(suite=f"{size} tasks", part="", tasks=size) for size in tasks] if tasks else list(_configured())
-    show([_cell(each, k, noise, attempt) for each in sizes for k in ladder(1, most)], as_json=as_json)
+    measured = _measured_churn()
+    churn = churn if churn is not None else CHURN if measured is None else measured
+    benches = [_bench(gate, attempt) for gate in _gates() if isinstance(gate, Judging)]
+    candidates = [each.model_dump() for each in chances(benches, churn=churn, runs=runs)]
+    comparisons = [each.model_dump() for each in parts(benches, churn=churn, runs=runs)]
+    if as_json:
+        show_json(
+            {
+                "churn": churn,
+                "churn_measured": measured,
+                "attempt": attempt,
+                "candidates": candidates,
+                "comparisons": comparisons,
+            }
+        )
+        return
+    show(candidates, as_json=False)
+    show(comparisons, as_json=False)
+    origin = (
+        "as asked" if churn not in (measured, CHURN) else "assumed" if measured is None else "as the last rounds did"
+    )
+    terminal.say(f"A candidate changes {churn:.0%} of the tasks besides what it gains: {origin}.")
 
 
 @app.command()
@@ -97,16 +116,6 @@ def resume(gate: Gate = ALL) -> None:
     answer = change("gate.resume", gate=gate)
     waiting = _names(answer["queued"])
     terminal.say(f"Still paused: {_names(answer['paused'])}. Rounds whose candidates wait: {waiting}")
-
-
-class Sized(Record):
-    """A suite, or one backend of it, by its number of tasks."""
-
-    suite: str
-    part: str
-    tasks: int
-    level: float = 0.05
-    share: float = 0.5
 
 
 def _judged(which: str) -> tuple[Round, tuple[GateResult, ...], str]:
@@ -130,32 +139,37 @@ def _gates() -> list[GatePlugin]:
     return [plugins.load("loop.gates", part) for part in settings().gating.gates]
 
 
-def _configured() -> Iterator[Sized]:
-    """List the configured gates' suites, whole and by what each gate judges alone: backends or families."""
-    for gate in _gates():
-        tasks = suite(gate.suite).tasks
-        errors = {"level": gate.level, "share": gate.share} if isinstance(gate, Judging) else {}
-        yield Sized(suite=gate.suite, part="overall", tasks=len(tasks), **errors)
-        by_family = getattr(gate, "categories", "backends") == "family"
-        parts = Counter(name for task in tasks for name in ((task.family,) if by_family else task.backends))
-        for name, count in sorted(parts.items()) if len(parts) > 1 else ():
-            yield Sized(suite=gate.suite, part=name, tasks=count, **errors)
+def _bench(gate: Judging, attempt: int) -> Bench:
+    """Set a gate beside the sound tasks of its suite, as it has grown."""
+    frozen = suite(grown(gate.suite, _times(gate.suite)))
+    unsound = _unsound(frozen)
+    return Bench(gate.attempted(attempt), tuple(task.entry for task in frozen.tasks if task.id not in unsound))
 
 
-def _cell(sized: Sized, samples: int, noise: float, attempt: int) -> dict[str, Any]:
-    error, guard = planned(samples, level=sized.level, share_of_gate=sized.share, attempt=attempt)
-    found = power([sized.tasks], [samples], (0.03, 0.05, 0.10), Conditions(noise=noise, error=error, guard=guard))
-    three, five, ten = found
-    return {
-        "suite": sized.suite,
-        "part": sized.part,
-        "tasks": sized.tasks,
-        "k": samples,
-        "+5": round(five.improves, 3),
-        "+10": round(ten.improves, 3),
-        "holds 3": round(three.holds, 3),
-        "holds 10": round(ten.holds, 3),
-    }
+def _measured_churn() -> float | None:
+    try:
+        with store() as opened:
+            return measured_churn(opened.gates.latest(JUDGEMENTS))
+    except NotFound:
+        return None
+
+
+def _times(name: str) -> int:
+    try:
+        with store() as opened:
+            return opened.suites.grown(name)
+    except NotFound:
+        return 1
+
+
+def _unsound(frozen: Suite) -> set[str]:
+    """Name a suite's unsound tasks: those that are known anyway, and those that were noted here."""
+    known = {flaw.task for flaw in known_flaws(frozen) if flaw.kind == UNSOUND}
+    try:
+        with store() as opened:
+            return known | opened.soundness.unsound(frozen.id)
+    except NotFound:
+        return known
 
 
 def _check(gate: Id, paused: Sequence[str]) -> None:

@@ -14,10 +14,9 @@ from loop.cli.access import Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store
 from loop.cli.terminal import Terminal
-from loop.gates.comparison import INTERVAL
+from loop.gates.comparison import Question, described
 from loop.gates.judging import OVERALL
-from loop.gates.pairing import Paired, by_backend, pair
-from loop.gates.statistics import bounds
+from loop.gates.pairing import Paired, by_backend, by_novelty, pair
 from loop.proposals import PROMPTS, read_system
 from loop.rollout.conversation import conversation
 from loop.runtime import gpu, lock, paths
@@ -175,24 +174,24 @@ def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> li
         for each in (first, second)
     )
     paired = pair(old, new)
-    groups = {OVERALL: list(range(len(paired.tasks))), **by_backend(paired)} if paired.tasks else {}
-    return [_difference(met.suite, paired.only(rows), name, (first, second)) for name, rows in groups.items()]
+    if not paired.entries:
+        return []
+    groups = {OVERALL: paired.played, **by_novelty(paired.entries), **by_backend(paired.entries)}
+    questions = [Question(name, rows, 0.0, decides=False) for name, rows in groups.items()]
+    return [_difference(met.suite, paired, question, (first, second)) for question in questions]
 
 
-def _difference(suite: str, paired: Paired, name: str, both: tuple[Policy, Policy]) -> dict[str, Any]:
-    old, new = paired.rates()
-    low, high = bounds(new - old, int(paired.plays.min()), INTERVAL)
-    mine, theirs = (each.id[:12] for each in both)
+def _difference(suite: str, paired: Paired, question: Question, policies: tuple[Policy, Policy]) -> dict[str, Any]:
+    found = described(question, paired)
+    mine, theirs = (each.id[:12] for each in policies)
     return {
         "suite": suite,
-        "what": name,
-        "tasks": len(paired.tasks),
-        "k": int(paired.plays.min()),
-        mine: round(float(new.mean()), 4),
-        theirs: round(float(old.mean()), 4),
-        "difference": round(float((new - old).mean()), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
+        "what": question.name,
+        "tasks": found["tasks"],
+        "k": found["samples"],
+        mine: round(found["candidate_rate"], 4),
+        theirs: round(found["champion_rate"], 4),
+        **{name: round(found[name], 4) for name in ("difference", "low", "high")},
     }
 
 

@@ -66,6 +66,7 @@ def run(places: paths.Paths, settings: config.Config) -> int:
         try:
             with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
+                soundness.require_external(settings.gating.external)
                 config.remember(places, settings)
                 with channel.serving(places.run, shown, loop.store), _endpoint(loop):
                     daemon.run(loop)

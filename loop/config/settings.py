@@ -83,6 +83,13 @@ class Gating(Record):
     """Zero for the first sample; later samples of a task are drawn at the student's own temperature."""
     min_ceiling: float = Field(default=0.95, ge=0, le=1)
     """The share of a suite's sound tasks that must be passable, or it is refused as a gate; 0 allows any."""
+    external: tuple[Id, ...] = ()
+    """Suites that the new champion and the one before play at a promotion, one play a task: reported, no gate measures
+    with them, and nothing trains on what is like their tasks."""
+    rest: bool = True
+    """Do not train where not even a flawless candidate could be promoted; false trains all the same."""
+    most_times: int = Field(default=4, ge=1, le=99)
+    """How many times as large a gate's suite may be drawn where that gives a candidate something to gain."""
     sealed: int = Field(default=0, ge=0)
     """Plays a task, of the new champion and of the one before, on the gates' sealed twins at a promotion; 0 leaves them
     closed."""

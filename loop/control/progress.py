@@ -15,6 +15,8 @@ from loop.types import GateResult, Record, Round, RoundState
 FILE: Final = "status.json"
 SERVING: Final = "serve"
 """The stage of a process that answers people and runs no loop."""
+AT_ONCE: Final = frozenset({"stage", "doing", "decision"})
+"""What is written down the moment it changes."""
 STEADY: Final = 5.0
 """Seconds into a step before its rate is shown."""
 
@@ -98,7 +100,7 @@ class Board:
         """Change some fields."""
         with self._lock:
             self._now = Progress.model_validate({**dict(self._now), **changes, "updated": time.time()})
-            due = time.monotonic() - self._written > 1 or "stage" in changes
+            due = time.monotonic() - self._written > 1 or not AT_ONCE.isdisjoint(changes)
         if due:
             self._write()
 

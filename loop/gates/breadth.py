@@ -1,12 +1,12 @@
 """The breadth gate: not worse over all backends, and on no single one much worse."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from loop.gates.judging import Judging
-from loop.gates.pairing import Paired, by_backend
-from loop.types import Id
+from loop.gates.pairing import Ints, by_backend
+from loop.types import Entry, Id
 
 __all__ = ["Breadth"]
 
@@ -23,8 +23,8 @@ class Breadth(Judging):
     backend_margin: float = Field(default=0.10, gt=0, le=1)
     """The candidate may be worse by less than this on any single backend."""
 
-    def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
-        return by_backend(paired)
+    def _groups(self, entries: Sequence[Entry]) -> Mapping[str, Ints]:
+        return by_backend(entries)
 
     def _margin(self, group: str) -> float:
         del group

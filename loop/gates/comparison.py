@@ -1,18 +1,42 @@
-"""One question to paired scores, asked again with every doubling of the plays: is the candidate worse by a margin?"""
+"""One question to paired scores, asked again with every look: is the candidate worse by a margin? Is it better?"""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
-from loop.gates.looks import ladder, share
-from loop.gates.pairing import Floats, Paired
-from loop.gates.statistics import bounds, chance, resamples
+from loop.gates.looks import ladder, shares
+from loop.gates.pairing import Bools, Floats, Ints, Paired
+from loop.gates.statistics import FEWEST, Counts, bounds, chance
 from loop.types import GatePart, GateVerdict
 
 Values = dict[str, Any]
-INTERVAL = 0.025
+INTERVAL: Final = 0.025
 """Error of each side of the interval that is shown."""
+
+
+NOTHING: Final = np.zeros(0, dtype=np.int64)
+
+
+class Step(NamedTuple):
+    """One look at a part of the suite."""
+
+    number: int
+    """Of the look, counted over the whole suite."""
+    rows: Ints
+    samples: int
+    error: float
+    """What it may spend, one-sided."""
+
+    @property
+    def plays(self) -> int:
+        """Plays of each policy behind it."""
+        return len(self.rows) * self.samples
+
+    def open_rows(self, paired: Paired) -> Ints:
+        """List its rows that have not been played often enough."""
+        return self.rows[paired.plays[self.rows] < self.samples]
 
 
 @dataclass(frozen=True)
@@ -20,58 +44,132 @@ class Looks:
     """When to look and what may be spent."""
 
     first: int
+    """Tasks of the suite at the first look."""
     most: int
+    """Plays a task at the last one."""
     error: float
     """One-sided, of all looks together."""
 
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Plays a task at which to look."""
-        return ladder(self.first, self.most)
-
-    def up_to(self, plays: int) -> list[tuple[int, float]]:
-        """List the looks that `plays` a task allow, each with its error."""
-        return [(rung, self.error * share(rung, self.rungs)) for rung in self.rungs if rung <= plays]
-
-    def after(self, seen: int) -> float:
-        """Sum the error that is kept for the looks after `seen` plays a task."""
-        return self.error * sum(share(rung, self.rungs) for rung in self.rungs if rung > seen)
+    def steps(self, rows: Ints, tasks: int) -> tuple[Step, ...]:
+        """List the looks at some rows of a suite of so many tasks; one that would show nothing new is left out."""
+        found: list[tuple[int, Ints, int]] = []
+        for number, look in enumerate(ladder(self.first, tasks, self.most)):
+            inside = rows[rows < look.tasks]
+            before = len(found[-1][1]) * found[-1][2] if found else 0
+            if len(inside) >= FEWEST and len(inside) * look.samples > before:
+                found.append((number, inside, look.samples))
+        errors = shares([len(inside) * samples for _, inside, samples in found])
+        return tuple(Step(*step, self.error * share) for step, share in zip(found, errors, strict=True))
 
 
-def compare(name: str, paired: Paired, margin: float, looks: Looks, weights: Floats | None = None) -> GatePart:
-    """Say whether the candidate is not worse by `margin`, is, or whether that is open; the first clear look counts.
+@dataclass(frozen=True)
+class Question:
+    """Is the candidate worse by a margin on some of the tasks?"""
 
-    Only the samples that every task has enter a look, so that a look once made stays as it was. `weights` are
-    `resamples(tasks + 2)`, for who compares often.
+    name: str
+    rows: Ints
+    margin: float
+    decides: bool = True
+    beside: str = ""
+    """The former champion that the candidate is compared with; empty for the present one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and the look that would tell more."""
+
+    part: GatePart
+    next: Step | None
+    """None where it is decided, or where there is no further look."""
+    open: Ints = field(default_factory=lambda: NOTHING)
+    """Rows that the next look lacks."""
+
+
+def compare(question: Question, paired: Paired, looks: Looks) -> Answer:
+    """Say whether the candidate is not worse by the margin, is, or whether that is open; the first clear look counts.
+
+    A look counts once all of its tasks have been played, so that it stays as it was once made.
     """
-    weights = resamples(len(paired.tasks) + 2) if weights is None else weights
-    verdict, bound, seen, error = GateVerdict.INCONCLUSIVE, -1.0, 0, 0.0
-    for seen, error in looks.up_to(_common(paired)):
-        low, high = bounds(_differences(paired, seen), seen, error, weights)
-        verdict, bound = verdict_of(low, high, margin)
+    verdict, bound, last, error = GateVerdict.INCONCLUSIVE, -1.0, 0, 0.0
+    after, lacking = None, NOTHING
+    steps = looks.steps(question.rows, len(paired.entries))
+    for step in steps:
+        lacking = step.open_rows(paired)
+        if len(lacking):
+            after = step
+            break
+        differences = _differences(paired, step.rows, step.samples)
+        verdict, bound = verdict_of(*bounds(differences, step.samples, step.error), question.margin)
+        if len(step.rows) == len(question.rows) and not differences.any():
+            verdict = GateVerdict.HOLDS  # there is no task on which the two differ
+        last, error = step.plays, step.error
         if verdict is not GateVerdict.INCONCLUSIVE:
             break
-    found: Values = {"verdict": verdict, "bound": bound, "look": seen, "spent": error, "left": looks.after(seen)}
-    return GatePart(**found, **_described(name, paired, margin, weights))
+    left = sum(step.error for step in steps if step.plays > last)
+    found: Values = {"verdict": verdict, "bound": bound, "look": last, "spent": error, "left": left}
+    return Answer(GatePart(**found, **described(question, paired)), after, lacking)
 
 
-def gain(paired: Paired, looks: Looks) -> tuple[float, float, bool]:
-    """Test "no better" at every look: the p value, the error it is held against, and whether one look was beyond it."""
-    p, error = 1.0, 0.0
-    for seen, error in looks.up_to(_common(paired)):
-        champion, candidate = paired.at(seen)
-        p = chance(candidate - champion)
-        if p <= error:
-            return p, error, True
-    return p, error, False
+@dataclass(frozen=True)
+class Gain:
+    """Whether the candidate is better beyond doubt."""
+
+    chance: float = 1.0
+    """The one-sided p value of "no better" at the last look."""
+    spent: float = 0.0
+    """The error that it was held against."""
+    left: float = 0.0
+    """The error of later looks."""
+    shown: bool = False
+    next: Step | None = None
+    """The look that could still show it; None where it is shown, hopeless, or the last look is done."""
+    open: Ints = field(default_factory=lambda: NOTHING)
+    """Rows that the next look lacks."""
 
 
-def _common(paired: Paired) -> int:
-    return int(paired.plays.min()) if paired.tasks else 0
+HOPE: Final = 1.645
+"""Standard errors by which the true gain may lie above the seen one before a gain counts as hopeless."""
 
 
-def _differences(paired: Paired, samples: int) -> Floats:
-    champion, candidate = paired.at(samples)
+def gain(paired: Paired, rows: Ints, looks: Looks) -> Gain:
+    """Test "no better" at every look; the first that is beyond its error counts."""
+    steps = looks.steps(rows, len(paired.entries))
+    found, hope = Gain(left=looks.error), True
+    for place, step in enumerate(steps):
+        left = sum(each.error for each in steps[place + 1 :])
+        lacking = step.open_rows(paired)
+        if len(lacking):
+            return replace(found, next=step, open=lacking) if hope else found
+        champion, candidate = paired.at(step.rows, step.samples)
+        gains = candidate - champion
+        p = chance(gains)
+        found = Gain(p, step.error, left, shown=p <= step.error)
+        hope = bool(hopeful(gains[gains > 0].sum(), -gains[gains < 0].sum(), step, steps[-1]))
+        if found.shown:
+            break
+    return found
+
+
+def hopeful(won: Counts, lost: Counts, seen: Step, last: Step) -> Bools:
+    """Whether the last look would rather show the gain, were it as great as what was seen lets one hope.
+
+    Args:
+        won: plays that the candidate won more than the champion, at the tasks where it won more; any shape.
+        lost: the same of the champion.
+        seen: the look that they are from.
+        last: the last look.
+    """
+    mean = (won - lost) / seen.plays
+    spread = (won + lost) / seen.plays - mean**2 + 2 / seen.plays  # as with one task won besides, and one lost
+    part = seen.plays / last.plays
+    score = mean * np.sqrt(seen.plays / spread)
+    awaited = score * np.sqrt(part) + (score + HOPE) * (1 - part) / np.sqrt(part)
+    found: Bools = awaited >= -ndtri(last.error)
+    return found
+
+
+def _differences(paired: Paired, rows: Ints, samples: int) -> Floats:
+    champion, candidate = paired.at(rows, samples)
     return (candidate - champion) / samples
 
 
@@ -84,19 +182,28 @@ def verdict_of(low: float, high: float, margin: float) -> tuple[GateVerdict, flo
     return GateVerdict.INCONCLUSIVE, low
 
 
-def _described(name: str, paired: Paired, margin: float, weights: Floats) -> Values:
-    old, new = paired.rates()
-    low, high = bounds(new - old, max(1, _common(paired)), INTERVAL, weights)
+def described(question: Question, paired: Paired) -> Values:
+    """Give the rates and their interval over the tasks that both have played, with the plays that each of them has."""
+    rows = question.rows[paired.plays[question.rows] > 0]
+    samples = int(paired.plays[rows].min()) if len(rows) else 0
+    champion, candidate = paired.at(rows, samples) if samples else (np.zeros(0), np.zeros(0))
+    old, new = champion / max(1, samples), candidate / max(1, samples)
+    low, high = bounds(new - old, max(1, samples), INTERVAL)
     return {
-        "name": name,
+        "name": question.name,
         "champion_rate": _mean(old),
         "candidate_rate": _mean(new),
         "difference": _mean(new - old),
         "low": low,
         "high": high,
-        "margin": margin,
-        "tasks": len(paired.tasks),
-        "samples": _common(paired),
+        "margin": question.margin,
+        "tasks": len(rows),
+        "samples": samples,
+        "total": len(question.rows),
+        "won": int((new > old).sum()),
+        "lost": int((new < old).sum()),
+        "decides": question.decides,
+        "beside": question.beside,
     }
 
 

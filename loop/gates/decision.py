@@ -41,17 +41,21 @@ def _figures(result: GateResult) -> str:
 
 
 def owed(results: Sequence[GateResult]) -> Mapping[str, tuple[str, ...]]:
-    """Say which tasks, by gate, both policies should play again; empty when further plays would decide nothing.
+    """Say which tasks, by gate, both policies should play, or play again; empty when that would decide nothing.
 
-    Undecided gates come first; once all hold, the gates that may still find an improvement. A gate that fails, or is
-    undecided and asks for nothing, ends it.
+    A gate that only asks for plays beside a former champion (`GateResult.beside`) is listed without tasks. A gate that
+    fails, or is undecided and asks for nothing, ends it; so does a candidate that no gate has found better
+    or may still find better. Undecided gates come first; once all hold, the gates that may find an improvement.
     """
-    if any(result.verdict is not GateVerdict.HOLDS and not result.wants for result in results):
+    open_still = [result for result in results if result.wants or result.beside]
+    if sum(result.verdict is not GateVerdict.HOLDS for result in results) > len(open_still):
         return {}
-    undecided = {result.gate: result.wants for result in results if result.wants}
-    if undecided or any(result.improved for result in results):
-        return undecided
-    return {result.gate: result.may_improve for result in results if result.may_improve}
+    improved = any(result.improved for result in results)
+    hopeful = {result.gate: result.may_improve for result in results if result.may_improve}
+    if not improved and not hopeful:
+        return {}
+    undecided = {result.gate: result.wants for result in open_still}
+    return undecided or ({} if improved else hopeful)
 
 
 def standing(results: Sequence[GateResult], *, promoted: bool) -> Standing:

@@ -27,6 +27,9 @@ def explain(results: Sequence[GateResult], decision: str) -> str:
 def _gate(result: GateResult) -> Iterator[str]:
     yield f"{result.gate} {MEANS[result.verdict]} ({result.plays} plays)."
     for part in result.parts:
+        if not part.decides:
+            yield f"  {part.name}, reported only: {_compared(part)}"
+            continue
         yield f"  {part.name} {MEANS[part.verdict]}: {_compared(part)}"
         yield f"    {_bounded(part)} {_spent(part)}"
     yield f"  {_better(result)}"
@@ -35,9 +38,12 @@ def _gate(result: GateResult) -> Iterator[str]:
 def _compared(part: GatePart) -> str:
     if not part.tasks:
         return "no task has been played by both policies."
-    rates = f"champion {_value(part, part.champion_rate)}, candidate {_value(part, part.candidate_rate)}"
+    who = f"former champion {part.beside[:12]}" if part.beside else "champion"
+    rates = f"{who} {_value(part, part.champion_rate)}, candidate {_value(part, part.candidate_rate)}"
     change = f"{_change(part, part.difference)} [{_change(part, part.low)}, {_change(part, part.high)}]"
-    return f"{rates}: {change} over {part.tasks} tasks x {part.samples}."
+    there_are = f" of {part.total}" if part.total > part.tasks else ""
+    turned = f"; {part.won} won, {part.lost} lost" if part.unit == RATE else ""
+    return f"{rates}: {change} over {part.tasks}{there_are} tasks x {part.samples}{turned}."
 
 
 def _bounded(part: GatePart) -> str:
@@ -55,7 +61,7 @@ def _bounded(part: GatePart) -> str:
 
 
 def _spent(part: GatePart) -> str:
-    look = f"Looked at {part.look} plays a task" if part.look else "Not looked at yet"
+    look = f"Looked at {part.look} plays of each" if part.look else "Not looked at yet"
     return f"{look}, error {part.spent:.2%} at this look, {part.left:.2%} kept for later ones."
 
 
@@ -64,7 +70,7 @@ def _better(result: GateResult) -> str:
         return "It only guards: being better here promotes nobody."
     found = "better beyond doubt" if result.improved else "not better beyond doubt"
     needed = f"p = {result.chance:.2g}, at most {result.spent:.2g} was needed"
-    return f"{found}: {needed} (attempt {result.attempt}; {result.left:.2%} of error is kept for later candidates)."
+    return f"{found}: {needed} (attempt {result.attempt}; {result.left:.3%} of error is kept for later looks)."
 
 
 def _value(part: GatePart, value: float) -> str:

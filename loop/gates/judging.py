@@ -1,20 +1,22 @@
-"""What depth and breadth share: settings, and how parts become one result."""
+"""What the gates over passes share: settings, the questions they ask, and how the answers become one result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri
 
-from loop.gates.comparison import Looks, compare, gain
-from loop.gates.looks import attempt_share, attempts_left
-from loop.gates.pairing import Paired, pair
-from loop.types import GatePart, GateResult, GateVerdict, Id, Record, Score
+from loop.gates.comparison import Answer, Gain, Looks, Question, compare, gain
+from loop.gates.pairing import Ints, Paired, by_backend, by_novelty, pair
+from loop.gates.reference import best_on
+from loop.gates.statistics import FEWEST
+from loop.types import Entry, GatePart, GateResult, GateVerdict, Id, Novelty, Record, Score, Trial
 
 RATE = "rate"
 OVERALL = "overall"
-"""The name of the part over all tasks."""
+"""The name of the part over all tasks of trained families."""
+BEST = "best ever"
+"""Ends the name of a part that sets a backend beside the best champion that was ever measured on it."""
 
 
 class Judging(Record):
@@ -24,12 +26,19 @@ class Judging(Record):
     suite: Id
     margin: float = Field(default=0.03, gt=0, le=1)
     """The candidate may be worse by less than this, over all tasks."""
+    words_margin: float = Field(default=0.05, gt=0, le=1)
+    """The candidate may be worse by less than this over the tasks in known words, and over those in new words."""
+    cumulative_margin: float = Field(default=0.10, gt=0, le=1)
+    """The candidate may be worse by less than this, on any backend, than the best champion that was ever measured."""
     level: float = Field(default=0.05, gt=0, lt=0.5)
-    """The chance to hold a candidate that is worse by the margin; and, over all attempts, of a false improvement."""
-    first: int = Field(default=1, ge=1)
-    """Plays a task of each policy at the first look; every further look doubles them."""
+    """The chance to hold a candidate that is worse by a margin; and, over `window` candidates in a row, the chance of
+    a false improvement by any of them."""
+    window: int = Field(default=20, ge=1)
+    """Candidates in a row that share the error of a false improvement, each alike."""
+    first: int = Field(default=54, ge=2)
+    """Tasks of the suite at the first look, one play of each policy; every further look doubles them."""
     most: int = Field(default=32, ge=1)
-    """Plays a task of each policy at the last look."""
+    """Plays a task of each policy at the last look; one play of every task comes first."""
     attempt: int = Field(default=1, ge=1)
     """Candidates judged since the last promotion, this one counted."""
     share: float = Field(default=0.5, gt=0, le=1)
@@ -43,20 +52,53 @@ class Judging(Record):
 
     def within(self, most: int) -> Self:
         """Return this gate for a budget of `most` plays a task, so that no error is kept for looks that never come."""
-        return self.model_copy(update={"most": min(self.most, most), "first": min(self.first, most)})
+        return self.model_copy(update={"most": min(self.most, most)})
 
-    def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
+    def judge(self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial | None = None) -> GateResult:
         """Judge paired scores: the same tasks, samples and rule for both. What only one has played is left out."""
-        paired = pair(champion, candidate)
-        groups = self._groups(paired)
-        parts = [compare(OVERALL, paired, self.margin, self._looks)]
-        parts += [compare(name, paired.only(rows), self._margin(name), self._looks) for name, rows in groups.items()]
-        parts += self._measured(champion, candidate)
-        return self._result(paired, parts, groups)
+        trial = trial or Trial()
+        paired = pair(champion, candidate, trial.entries)
+        answers = [compare(question, paired, self.looks) for question in self.questions(paired.entries)]
+        answers += self._beside(champion, candidate, trial)
+        answers += self._measured(paired, champion, candidate)
+        better = gain(paired, trained(paired.entries), self.gains) if self.improves else Gain()
+        return self._result(paired, answers, better)
 
-    def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
+    def questions(self, entries: Sequence[Entry]) -> tuple[Question, ...]:
+        """List what is asked of a suite: overall, known and new words, each part of this gate; unseen families last.
+
+        A part too small for any bound decides nothing, since it could never hold; it is reported.
+        """
+        novel, rows = by_novelty(entries), trained(entries)
+        words = [part for part in (Novelty.KNOWN, Novelty.WORDS) if part in novel]
+        return (
+            Question(OVERALL, rows, self.margin),
+            *(Question(each, novel[each], self.words_margin, decides=len(novel[each]) >= FEWEST) for each in words),
+            *self._parts(entries, rows),
+            *(Question(part, novel[part], self.margin, decides=False) for part in novel if part not in words),
+        )
+
+    @property
+    def looks(self) -> Looks:
+        """When to look, and the error of "not worse" that the looks share."""
+        return Looks(first=self.first, most=self.most, error=self.level)
+
+    @property
+    def gains(self) -> Looks:
+        """When to look, and the error of a false improvement that the looks share."""
+        return Looks(first=self.first, most=self.most, error=self.level * self.share / self.window)
+
+    def _parts(self, entries: Sequence[Entry], rows: Ints) -> Iterator[Question]:
+        names = self._groups(entries)
+        if len(names) > 1:
+            for name, members in names.items():
+                inside = np.intersect1d(members, rows)
+                if len(inside):
+                    yield Question(name, inside, self._margin(name), decides=len(inside) >= FEWEST)
+
+    def _groups(self, entries: Sequence[Entry]) -> Mapping[str, Ints]:
         """Name the parts that are judged alone, each with its rows; none here."""
-        del paired
+        del entries
         return {}
 
     def _margin(self, group: str) -> float:
@@ -64,96 +106,92 @@ class Judging(Record):
         del group
         return self.margin
 
-    def _measured(self, champion: Sequence[Score], candidate: Sequence[Score]) -> list[GatePart]:
+    def _beside(self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial) -> Iterator[Answer]:
+        """Compare with the best champion that there ever was on each backend, where the present one does worse."""
+        families, groups = trained(trial.entries), self._groups(trial.entries) or by_backend(trial.entries)
+        for name, members in groups.items() if trial.earlier else ():
+            rows = np.intersect1d(members, families)
+            best = best_on(name, rows, champion, trial)
+            if best is not None:
+                margin = max(self.cumulative_margin, self._margin(name))
+                question = Question(f"{name}, {BEST}", rows, margin, beside=best)
+                yield compare(question, pair(trial.earlier[best], candidate, trial.entries), self.looks)
+
+    def _measured(self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]) -> list[Answer]:
         """Compare what is no pass rate; nothing here."""
-        del champion, candidate
+        del paired, champion, candidate
         return []
 
-    @property
-    def _looks(self) -> Looks:
-        return Looks(first=self.first, most=self.most, error=self.level)
-
-    @property
-    def _gains(self) -> Looks:
-        error = self.level * self.share * attempt_share(self.attempt)
-        return Looks(first=self.first, most=self.most, error=error)
-
-    def _result(self, paired: Paired, parts: Sequence[GatePart], groups: Mapping[str, list[int]]) -> GateResult:
+    def _result(self, paired: Paired, answers: Sequence[Answer], better: Gain) -> GateResult:
+        parts = [answer.part for answer in answers]
         overall, verdict = parts[0], _together(parts)
-        p, spent, better = gain(paired, self._gains)
-        improved = better and self.improves
-        wants = _wanted(paired, parts, groups, self.most) if verdict is GateVerdict.INCONCLUSIVE else ()
-        hopeful = verdict is GateVerdict.HOLDS and self.improves and not improved and self._hopeful(overall)
-        may_improve = _least_played(paired, range(len(paired.tasks)), self.most) if hopeful else ()
+        undecided = _undecided(answers) if verdict is GateVerdict.INCONCLUSIVE else ()
+        pursued = [better] if better.next and verdict is not GateVerdict.FAILS else []
+        reported = [each for each in answers if not each.part.decides]
+        whole = reported if any(each is answers[0] for each in undecided) else ()
+        asking: tuple[Answer | Gain, ...] = undecided or tuple(pursued)
         return GateResult(
             gate=self.name,
             verdict=verdict,
-            reason=_reason(self.name, verdict, parts, improved=improved, p=p),
+            reason=_reason(self.name, verdict, parts, better),
             **overall.model_dump(include={"champion_rate", "candidate_rate", "difference", "low", "high", "margin"}),
             tasks=overall.tasks,
             samples=int(paired.plays.max(initial=0)),
-            improved=improved,
-            wants=wants,
-            may_improve=may_improve,
-            next_samples=self._next(paired, wants or may_improve),
+            improved=better.shown,
+            wants=_wanted(paired, [each for each in undecided if not each.part.beside], whole),
+            may_improve=_wanted(paired, pursued, reported),
+            beside={each.part.beside: _wanted(paired, [each]) for each in undecided if each.part.beside},
+            next_samples=max((each.next.samples for each in asking if each.next), default=0),
             plays=2 * int(paired.plays.sum()),
             parts=tuple(parts),
-            chance=p,
-            spent=spent,
+            chance=better.chance,
+            spent=better.spent,
             attempt=self.attempt,
-            left=self.level * self.share * attempts_left(self.attempt) if self.improves else 0.0,
+            left=better.left,
         )
 
-    def _hopeful(self, overall: GatePart) -> bool:
-        """Whether the gain seen so far, if it is real, would be proven by the last look with a chance of one in six."""
-        if overall.difference <= 0 or not overall.samples:
-            return False
-        deviation = max((overall.high - overall.low) / (2 * ndtri(0.975)), 1e-9)
-        last = self._gains.up_to(self.most)[-1][1]
-        return bool(overall.difference / deviation * np.sqrt(self.most / overall.samples) >= -ndtri(last) - 1)
 
-    def _next(self, paired: Paired, asked: Sequence[str]) -> int:
-        if not asked:
-            return 0
-        place = {task: row for row, task in enumerate(paired.tasks)}
-        fewest = min(int(paired.plays[place[task]]) for task in asked)
-        return next((rung for rung in self._looks.rungs if rung > fewest), self.most)
+def trained(entries: Sequence[Entry]) -> Ints:
+    """List the rows whose families are trained: those that a gate's verdict rests on."""
+    return np.array([row for row, each in enumerate(entries) if each.novelty is not Novelty.FAMILY], dtype=np.int64)
 
 
 def _together(parts: Sequence[GatePart]) -> GateVerdict:
     """Hold only where every part holds: an intersection-union test (Berger 1982), each part at the full level."""
-    verdicts = {part.verdict for part in parts}
+    verdicts = {part.verdict for part in parts if part.decides}
     for verdict in (GateVerdict.FAILS, GateVerdict.INCONCLUSIVE):
         if verdict in verdicts:
             return verdict
     return GateVerdict.HOLDS
 
 
-def _wanted(paired: Paired, parts: Sequence[GatePart], groups: Mapping[str, list[int]], most: int) -> tuple[str, ...]:
-    """Ask for the least played tasks of the undecided groups, or of the whole where only that is undecided.
+def _undecided(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """List the undecided parts whose next look is the earliest.
 
-    Where one part is undecided at the last look, the gate cannot hold any more, and nothing is asked.
+    Where one part is undecided after its last look, the gate cannot hold any more, and nothing is asked.
     """
-    undecided = [part for part in parts if part.verdict is GateVerdict.INCONCLUSIVE]
-    if any(part.look >= most for part in undecided):
+    undecided = [each for each in answers if each.part.decides and each.part.verdict is GateVerdict.INCONCLUSIVE]
+    looks = [each.next.number for each in undecided if each.next is not None]
+    if len(looks) < len(undecided):
         return ()
-    names = [part.name for part in undecided if part.name != OVERALL] or [OVERALL]
-    everything = range(len(paired.tasks))
-    return _least_played(paired, sorted({row for name in names for row in groups.get(name, everything)}), most)
+    return tuple(each for each, look in zip(undecided, looks, strict=True) if look == min(looks))
 
 
-def _least_played(paired: Paired, rows: Sequence[int], most: int) -> tuple[str, ...]:
-    left = [row for row in rows if paired.plays[row] < most]
-    fewest = min((int(paired.plays[row]) for row in left), default=0)
-    return tuple(paired.tasks[row] for row in left if paired.plays[row] == fewest)
+def _wanted(paired: Paired, asking: Sequence[Answer | Gain], reported: Sequence[Answer] = ()) -> tuple[str, ...]:
+    """Name the tasks that the next looks lack, and with them those that are only reported."""
+    last = max((each.next.number for each in asking if each.next), default=-1)
+    along = [each for each in reported if each.next is not None and each.next.number <= last]
+    rows = [each.open for each in (*asking, *along)]
+    return tuple(paired.entries[row].task for row in np.unique(np.concatenate(rows))) if rows else ()
 
 
-def _reason(name: str, verdict: GateVerdict, parts: Sequence[GatePart], *, improved: bool, p: float) -> str:
+def _reason(name: str, verdict: GateVerdict, parts: Sequence[GatePart], better: Gain) -> str:
     if not parts[0].tasks:
         return f"{name}: no task has been played by both policies"
     if verdict is GateVerdict.HOLDS:
-        return f"{name} holds{' and improved' if improved else ''}: {figures(parts[0])}, p = {p:.2g}"
-    blamed = [part for part in parts if part.verdict is verdict]
+        improved = " and improved" if better.shown else ""
+        return f"{name} holds{improved}: {figures(parts[0])}, p = {better.chance:.2g}"
+    blamed = [part for part in parts if part.verdict is verdict and part.decides]
     worst = min(blamed, key=lambda part: (part.unit != RATE, part.bound + part.margin))
     word = "fails" if verdict is GateVerdict.FAILS else "is inconclusive"
     return f"{name} {word}: {figures(worst)}; {_allowed(worst)}"

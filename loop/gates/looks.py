@@ -1,40 +1,48 @@
-"""How much error a look may spend, so that looking often, and trying often, proves nothing by luck.
+"""When a gate looks, and how much error a look may spend, so that looking often proves nothing by luck.
 
-A gate looks at k = first, 2*first, 4*first … most plays a task, and each look spends its part of the error: the sum
-over all looks stays within the whole (union bound; spending as in Lan and DeMets 1983, in proportion to
-the square of k, so that little is spent before the plays can tell much).
+A gate looks at the first tasks of its suite, then at twice as many, and so on to all of them, one play each; only a
+suite that is too small to tell is then played twice, four times … Every look spends its part of the error: the sum
+over all looks stays within the whole (union bound; spending as in Lan and DeMets 1983, in proportion to a power of the
+plays, so that little is spent before they can tell much).
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-SPENDING: Final = 2
-"""Power of k in what a look may spend: the greater, the more is kept for the last one."""
-
-
-def ladder(first: int, most: int) -> tuple[int, ...]:
-    """List the numbers of plays a task at which a gate looks: doubling, and `most` at the end."""
-    rungs = []
-    while first < most:
-        rungs.append(first)
-        first *= 2
-    return (*rungs, most)
+SPENDING: Final = 3
+"""Power of the plays in what a look may spend: the greater, the more is kept for the last one."""
 
 
-def share(rung: int, rungs: Sequence[int]) -> float:
-    """Say which part of the error the look at `rung` plays a task may spend: by the square of its plays."""
-    return rung**SPENDING / sum(each**SPENDING for each in rungs)
+class Look(NamedTuple):
+    """One look: at so many tasks, in the suite's order, with so many plays each."""
+
+    tasks: int
+    samples: int
 
 
-def attempt_share(attempt: int) -> float:
-    """Say which part of the error the n-th candidate since the last promotion may spend: 1 / (n * (n + 1)).
+def ladder(first: int, tasks: int, most: int) -> tuple[Look, ...]:
+    """List the looks at a suite.
 
-    The parts sum to one over endlessly many attempts, so a hundred candidates no better than the champion promote one
-    no oftener than a single one may.
+    Args:
+        first: tasks of the first look; the next ones double them until all are in.
+        tasks: all of them.
+        most: plays a task at most; they double once every task is in.
     """
-    return 1 / (attempt * (attempt + 1))
+    sizes = _doubling(min(first, tasks), tasks)
+    more = _doubling(2, most) if most > 1 else ()
+    return (*(Look(size, 1) for size in sizes), *(Look(tasks, samples) for samples in more))
 
 
-def attempts_left(attempt: int) -> float:
-    """Say which part of the error is kept for all candidates after the n-th: 1 / (n + 1)."""
-    return 1 / (attempt + 1)
+def _doubling(first: int, most: int) -> tuple[int, ...]:
+    steps = []
+    while first < most:
+        steps.append(first)
+        first *= 2
+    return (*steps, most)
+
+
+def shares(plays: Sequence[int]) -> tuple[float, ...]:
+    """Say which part of the error each look may spend, given the plays behind each; they sum to one."""
+    powers = [float(each) ** SPENDING for each in plays]
+    whole = sum(powers)
+    return tuple(power / whole for power in powers)

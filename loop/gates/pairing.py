@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loop.types import Score
+from loop.types import Entry, Novelty, Score
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Passes of both policies on the tasks and samples that both have played. Rows are tasks, in order of their ids."""
+    """Passes of both policies on the samples that both have played. Rows are tasks, in the suite's order."""
 
-    tasks: tuple[str, ...]
-    backends: tuple[frozenset[str], ...]
+    entries: tuple[Entry, ...]
     plays: Ints
     """[tasks]: samples that both policies have."""
     champion: Ints
@@ -25,46 +25,69 @@ class Paired:
     candidate: Ints
     """Likewise."""
 
-    def at(self, samples: int) -> tuple[Ints, Ints]:
-        """Count each task's passes among its first `samples` samples: champion's, candidate's."""
-        return self.champion[:, samples - 1], self.candidate[:, samples - 1]
+    @property
+    def played(self) -> Ints:
+        """Rows that both policies have played."""
+        return np.flatnonzero(self.plays)
 
-    def rates(self) -> tuple[Floats, Floats]:
-        """Give each task's avg@k over all that both have played: champion's, candidate's."""
-        last, rows = self.plays - 1, np.arange(len(self.tasks))
-        return self.champion[rows, last] / self.plays, self.candidate[rows, last] / self.plays
+    def at(self, rows: Ints, samples: int) -> tuple[Ints, Ints]:
+        """Count some tasks' passes among their first `samples` samples: champion's, candidate's."""
+        return self.champion[rows, samples - 1], self.candidate[rows, samples - 1]
 
-    def only(self, rows: Iterable[int]) -> "Paired":
-        """Keep some tasks."""
-        kept = list(rows)
-        return Paired(
-            tasks=tuple(self.tasks[row] for row in kept),
-            backends=tuple(self.backends[row] for row in kept),
-            plays=self.plays[kept],
-            champion=self.champion[kept],
-            candidate=self.candidate[kept],
-        )
+    def rates(self, rows: Ints) -> tuple[Floats, Floats]:
+        """Give some tasks' avg@k over all that both have played: champion's, candidate's. Each needs a play."""
+        last, plays = self.plays[rows] - 1, self.plays[rows]
+        return self.champion[rows, last] / plays, self.candidate[rows, last] / plays
 
 
-def pair(champion: Sequence[Score], candidate: Sequence[Score]) -> Paired:
-    """Lay the scores side by side. What only one policy has played is left out."""
+def pair(champion: Sequence[Score], candidate: Sequence[Score], entries: Sequence[Entry] = ()) -> Paired:
+    """Lay the scores side by side. What only one policy has played is left out.
+
+    Args:
+        champion: its scores.
+        candidate: its scores.
+        entries: the suite's tasks in order; empty for those that both have played, by id.
+    """
     old, new = _passes(champion), _passes(candidate)
-    backends = {score.task: frozenset(score.backends) for score in candidate}
-    common = {task: sorted(old[task].keys() & new[task].keys()) for task in sorted(old.keys() & new.keys())}
-    common = {task: samples for task, samples in common.items() if samples}
+    rows = tuple(entries) or _met(old, candidate)
+    common = [sorted(old.get(each.task, {}).keys() & new.get(each.task, {}).keys()) for each in rows]
     return Paired(
-        tasks=tuple(common),
-        backends=tuple(backends[task] for task in common),
-        plays=np.array([len(samples) for samples in common.values()], dtype=np.int64),
-        champion=_cumulated(old, common),
-        candidate=_cumulated(new, common),
+        entries=rows,
+        plays=np.array([len(samples) for samples in common], dtype=np.int64),
+        champion=_cumulated(old, rows, common),
+        candidate=_cumulated(new, rows, common),
     )
 
 
-def by_backend(paired: Paired) -> dict[str, list[int]]:
+def _met(old: dict[str, dict[int, bool]], candidate: Sequence[Score]) -> tuple[Entry, ...]:
+    """List the tasks that both have scores of, by id."""
+    both = {score.task: score for score in candidate if score.task in old}
+    return tuple(both[task] for task in sorted(both))
+
+
+def by_backend(entries: Sequence[Entry]) -> dict[str, Ints]:
     """List the rows that play each backend; a task of two backends counts for both."""
-    names = sorted(frozenset[str]().union(*paired.backends))
-    return {name: [row for row, backends in enumerate(paired.backends) if name in backends] for name in names}
+    return grouped(entries, [each.backends for each in entries])
+
+
+def by_family(entries: Sequence[Entry]) -> dict[str, Ints]:
+    """List the rows of each family; a task without one counts by its backends."""
+    return grouped(entries, [(each.family,) if each.family else each.backends for each in entries])
+
+
+def by_novelty(entries: Sequence[Entry]) -> dict[Novelty, Ints]:
+    """List the rows of each part: known words, new words, unseen families; of those that the suite has."""
+    found = grouped(entries, [(each.novelty,) if each.novelty else () for each in entries])
+    return {part: found[part] for part in Novelty if part in found}
+
+
+def grouped(entries: Sequence[Entry], names: Iterable[Sequence[str]]) -> dict[str, Ints]:
+    """List the rows of each name; a row may have several."""
+    rows: dict[str, list[int]] = {}
+    for row, (_, of_row) in enumerate(zip(entries, names, strict=True)):
+        for name in dict.fromkeys(of_row):
+            rows.setdefault(name, []).append(row)
+    return {name: np.array(rows[name], dtype=np.int64) for name in sorted(rows)}
 
 
 def _passes(scores: Sequence[Score]) -> dict[str, dict[int, bool]]:
@@ -74,9 +97,9 @@ def _passes(scores: Sequence[Score]) -> dict[str, dict[int, bool]]:
     return passes
 
 
-def _cumulated(passes: dict[str, dict[int, bool]], common: dict[str, list[int]]) -> Ints:
+def _cumulated(passes: dict[str, dict[int, bool]], rows: Sequence[Entry], common: Sequence[list[int]]) -> Ints:
     """Sum along the samples; a row with fewer samples than the longest stays at its last sum."""
-    table = np.zeros((len(common), max(map(len, common.values()), default=0)), dtype=np.int64)
-    for row, (task, samples) in enumerate(common.items()):
-        table[row, : len(samples)] = [passes[task][sample] for sample in samples]
+    table = np.zeros((len(rows), max(map(len, common), default=0)), dtype=np.int64)
+    for row, (entry, samples) in enumerate(zip(rows, common, strict=True)):
+        table[row, : len(samples)] = [passes[entry.task][sample] for sample in samples]
     return np.cumsum(table, axis=1)

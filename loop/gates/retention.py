@@ -1,16 +1,16 @@
 """The retention gate: what the candidate could do before, it still does, at no greater length, near its base."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from loop.gates.comparison import INTERVAL, verdict_of
-from loop.gates.judging import Judging
-from loop.gates.pairing import Floats, Paired, by_backend
+from loop.gates.comparison import INTERVAL, NOTHING, Answer, verdict_of
+from loop.gates.judging import Judging, trained
+from loop.gates.pairing import Floats, Ints, Paired, by_backend, by_family
 from loop.gates.statistics import FEWEST, mean_bounds
-from loop.types import GatePart, GateResult, Id, Score
+from loop.types import Entry, GatePart, Id, Score
 
 __all__ = ["Retention"]
 
@@ -39,35 +39,30 @@ class Retention(Judging):
         """Names of the measures that the scores should bring."""
         return (*self.rises, *self.limits)
 
-    def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
-        """Judge paired scores, category by category."""
-        return super().judge([self._filed(score) for score in champion], [self._filed(score) for score in candidate])
-
-    def _filed(self, score: Score) -> Score:
-        by_family = self.categories == "family" and score.family
-        return score.model_copy(update={"backends": (score.family,)}) if by_family else score
-
-    def _groups(self, paired: Paired) -> Mapping[str, list[int]]:
-        return by_backend(paired)
+    def _groups(self, entries: Sequence[Entry]) -> Mapping[str, Ints]:
+        return by_family(entries) if self.categories == "family" else by_backend(entries)
 
     def _margin(self, group: str) -> float:
         del group
         return self.category_margin
 
-    def _measured(self, champion: Sequence[Score], candidate: Sequence[Score]) -> list[GatePart]:
+    def _measured(self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]) -> list[Answer]:
         bounds = [(name, 1 + rise, 0.0) for name, rise in self.rises.items()]
         bounds += [(name, 0.0, limit) for name, limit in self.limits.items()]
-        rows = [(name, times, limit, *_table(name, champion, candidate)) for name, times, limit in bounds]
+        steps = self.looks.steps(trained(paired.entries), len(paired.entries))
+        more = next((step for step in steps if len(step.open_rows(paired))), None)
+        lacking = NOTHING if more is None else more.open_rows(paired)
+        tasks = {paired.entries[row].task for row in trained(paired.entries)}
+        rows = [(name, times, limit, *_table(name, tasks, champion, candidate)) for name, times, limit in bounds]
         return [
-            self._part(name, old, new, times * old + limit)
+            Answer(self._part(name, old, new, times * old + limit, self.level / max(1, len(steps))), more, lacking)
             for name, times, limit, old, new in rows
             if len(new) >= FEWEST
         ]
 
-    def _part(self, name: str, old: Floats, new: Floats, allowed: Floats) -> GatePart:
+    def _part(self, name: str, old: Floats, new: Floats, allowed: Floats, error: float) -> GatePart:
         """Compare a measure, task by task, with what is allowed; the signs are turned, since less is better."""
         low, high = mean_bounds(new - old, INTERVAL)
-        error = self._looks.error / len(self._looks.rungs)
         verdict, bound = verdict_of(*mean_bounds(allowed - new, error), 0.0)
         return GatePart(
             name=name,
@@ -81,18 +76,20 @@ class Retention(Judging):
             margin=float((allowed - old).mean()),
             tasks=len(new),
             samples=1,
-            look=1,
+            look=len(new),
             spent=error,
-            left=self._looks.error - error,
+            left=self.level - error,
             unit=name,
         )
 
 
-def _table(name: str, champion: Sequence[Score], candidate: Sequence[Score]) -> tuple[Floats, Floats]:
-    """Average a measure per task, over the tasks that both have: champion's, candidate's."""
+def _table(
+    name: str, tasks: Collection[str], champion: Sequence[Score], candidate: Sequence[Score]
+) -> tuple[Floats, Floats]:
+    """Average a measure per task, over those of the tasks that both have: champion's, candidate's."""
     old, new = _means(name, champion), _means(name, candidate)
-    tasks = sorted(old.keys() & new.keys())
-    return np.array([old[task] for task in tasks]), np.array([new[task] for task in tasks])
+    both = sorted(old.keys() & new.keys() & set(tasks))
+    return np.array([old[task] for task in both]), np.array([new[task] for task in both])
 
 
 def _means(name: str, scores: Sequence[Score]) -> dict[str, float]:

@@ -7,15 +7,17 @@ have seen; one with a longer turn would have failed. So one set of plays tells b
 from collections.abc import Sequence
 from typing import Final
 
-from loop.gates.comparison import Looks, compare
-from loop.gates.judging import OVERALL
-from loop.gates.pairing import by_backend, pair
+import numpy as np
+
+from loop.gates.comparison import Looks, Question, compare
+from loop.gates.judging import OVERALL, trained
+from loop.gates.pairing import by_backend, by_family, by_novelty, pair
 from loop.types import OFFICIAL, SEED_RULE, GatePart, Rule, Score
 
 STEPS: Final = "steps"
 """The measure that counts the answers of a play's longest turn."""
 MARGIN: Final = 0.03
-LOOKS: Final = Looks(first=1, most=32, error=0.05)
+LOOKS: Final = Looks(first=54, most=1, error=0.05)
 
 
 def under_rules(scores: tuple[Sequence[Score], Sequence[Score]], played: Rule) -> tuple[GatePart, ...]:
@@ -30,8 +32,9 @@ def under_rules(scores: tuple[Sequence[Score], Sequence[Score]], played: Rule) -
 
 
 def _compared(rule: Rule, scores: tuple[Sequence[Score], Sequence[Score]]) -> GatePart:
-    old, new = ([under(rule, score) for score in side] for side in scores)
-    return compare(f"{rule.name} rule, {rule.steps_per_turn} steps", pair(old, new), MARGIN, LOOKS)
+    paired = pair(*([under(rule, score) for score in side] for side in scores))
+    name = f"{rule.name} rule, {rule.steps_per_turn} steps"
+    return compare(Question(name, np.arange(len(paired.entries)), MARGIN, decides=False), paired, LOOKS).part
 
 
 def under(rule: Rule, score: Score) -> Score:
@@ -40,14 +43,12 @@ def under(rule: Rule, score: Score) -> Score:
 
 
 def rates(scores: Sequence[Score]) -> dict[str, float]:
-    """Give the mean over tasks of the pass rate, overall, for every backend and every family; empty without scores."""
-    by_family = [score.model_copy(update={"backends": (score.family,)}) for score in scores if score.family]
-    return {**_rates(by_family), **_rates(scores)}
-
-
-def _rates(scores: Sequence[Score]) -> dict[str, float]:
+    """Give the mean over tasks of the pass rate, for every part that a gate may have; empty without scores."""
     paired = pair(scores, scores)
-    if not paired.tasks:
+    if not paired.entries:
         return {}
-    means, parts = paired.rates()[0], {OVERALL: list(range(len(paired.tasks))), **by_backend(paired)}
-    return {name: float(means[rows].mean()) for name, rows in parts.items()}
+    means = paired.rates(np.arange(len(paired.entries)))[0]
+    families = {name: rows for name, rows in by_family(paired.entries).items() if name}
+    words = {str(part): rows for part, rows in by_novelty(paired.entries).items()}
+    parts = {**families, **by_backend(paired.entries), **words, OVERALL: trained(paired.entries)}
+    return {name: float(means[rows].mean()) for name, rows in parts.items() if len(rows)}

@@ -1,4 +1,4 @@
-"""What paired differences prove: one-sided bounds by bootstrap, and an exact test of "no better".
+"""What paired differences prove: one-sided bounds of their mean, and an exact test of "no better".
 
 One observation is one task: the candidate's avg@k minus the champion's. Tasks are the sample, so a bound speaks about
 tasks of this kind, and the noise of the plays is inside the differences. Calibration: docs/gates.md.
@@ -7,9 +7,12 @@ tasks of this kind, and the noise of the plays is inside the differences. Calibr
 from typing import Final
 
 import numpy as np
-from scipy.special import gammaln, stdtrit
+from scipy.special import gammaln, ndtri, stdtrit
 
 from loop.gates.pairing import Floats, Ints
+
+Counts = Ints
+"""Numbers of tasks."""
 
 SEED: Final = 20_240_229
 """The same scores get the same bound, today and on any machine."""
@@ -18,6 +21,8 @@ FEWEST: Final = 2
 """One task has no spread."""
 TINY: Final = 1e-300
 """Instead of no variance at all."""
+HALVINGS: Final = 40
+"""Of the interval in which a score bound is looked for: to 2e-12."""
 
 
 def resamples(tasks: int, count: int = RESAMPLES) -> Floats:
@@ -29,10 +34,10 @@ def resamples(tasks: int, count: int = RESAMPLES) -> Floats:
 def bounds(differences: Floats, samples: int, error: float, weights: Floats | None = None) -> tuple[float, float]:
     """Bound the mean difference of pass rates from below and from above, each side wrong with at most `error`.
 
-    The bootstrap-t over tasks (Efron and Tibshirani 1993, chapter 12), never narrower than Student's t: the bootstrap
-    sees the skewness of rates near 0 or 1, Student's t what a few tasks cannot show a bootstrap. Both use a standard
-    error with one pseudo-task won and one lost by k^-3/4, which keeps it from vanishing where all tasks agree
-    (Agresti and Min 2005, for k = 1; the power of k by calibration).
+    With one play a task these are `score_bounds`. With more it is the bootstrap-t over tasks (Efron and Tibshirani
+    1993, chapter 12), never narrower than Student's t: the bootstrap sees the skewness of rates near 0 or 1, Student's
+    t what a few tasks cannot show a bootstrap. Both use a standard error with one pseudo-task won and one lost by
+    k^-3/4, which keeps it from vanishing where all tasks agree (after Agresti and Min 2005; the power by calibration).
 
     Args:
         differences: [tasks], candidate minus champion, in -1..1.
@@ -43,8 +48,58 @@ def bounds(differences: Floats, samples: int, error: float, weights: Floats | No
     Returns:
         The lower and the upper bound; -1 and 1 where there are fewer than two tasks.
     """
+    if len(differences) < FEWEST:
+        return -1.0, 1.0
+    if samples == 1:
+        won, lost = np.array((differences > 0).sum()), np.array((differences < 0).sum())
+        lower, upper = score_bounds(won, lost, len(differences), error)
+        return float(lower), float(upper)
     low, high = mean_bounds(differences, error, pseudo=float(samples) ** -0.75, weights=weights)
     return max(-1.0, low), min(1.0, high)
+
+
+def score_bounds(won: Counts, lost: Counts, tasks: int, error: float) -> tuple[Floats, Floats]:
+    """Bound the difference of two paired proportions by inverting the score test (Tango 1998).
+
+    Its standard error is what it would be if the bound were the truth, so it neither vanishes where no task changed,
+    nor shrinks where a few were only lost.
+
+    Args:
+        won: tasks that only the candidate passes; any shape.
+        lost: tasks that only the champion passes; the same shape.
+        tasks: all tasks, with those that both or neither pass.
+        error: of one side, in 0..0.5.
+
+    Returns:
+        The lower and the upper bounds, in -1..1.
+    """
+    critical = float(ndtri(1 - error))
+    return _lower(won, lost, tasks, critical), -_lower(lost, won, tasks, critical)
+
+
+def _lower(won: Counts, lost: Counts, tasks: int, critical: float) -> Floats:
+    """Find the least difference that the score test does not reject, by halving."""
+    below = np.full(np.shape(won), -1.0)
+    above = np.asarray((won - lost) / tasks, dtype=np.float64)
+    for _ in range(HALVINGS):
+        middle = (below + above) / 2
+        rejected = _score(won, lost, tasks, middle) > critical
+        below, above = np.where(rejected, middle, below), np.where(rejected, above, middle)
+    return below
+
+
+def _score(won: Counts, lost: Counts, tasks: int, difference: Floats) -> Floats:
+    """Say how many standard errors the observed difference lies above a supposed one, were that the truth.
+
+    The chance that only the champion passes is its maximum-likelihood estimate under the supposed difference.
+    """
+    linear = -(won + lost) + (2 * tasks - won + lost) * difference
+    constant = -lost * difference * (1 - difference)
+    root = np.sqrt(np.maximum(linear**2 - 8 * tasks * constant, 0.0))
+    only_champion = (root - linear) / (4 * tasks)
+    variance = np.maximum(tasks * (2 * only_champion + difference * (1 - difference)), TINY)
+    score: Floats = (won - lost - tasks * difference) / np.sqrt(variance)
+    return score
 
 
 def mean_bounds(

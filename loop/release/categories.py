@@ -1,13 +1,11 @@
 """What training did to each category: base beside tuned, task by task, regressions first."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
-
-from loop.gates.comparison import INTERVAL
+from loop.gates.comparison import INTERVAL, NOTHING
 from loop.gates.judging import OVERALL
-from loop.gates.pairing import Floats, Paired, by_backend, pair
+from loop.gates.pairing import Ints, Paired, by_backend, pair
 from loop.gates.statistics import bounds
 from loop.types import Record, Score
 
@@ -74,12 +72,10 @@ def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> Gai
     base = _once([side[0] for side in measured.values()])
     tuned = _once([side[1] for side in measured.values()])
     paired = pair(base, tuned)
-    if not paired.tasks:
+    rows = paired.played
+    if not len(rows):
         return None
-    delta, low, high = _difference(paired)
-    old, new = (float(side.mean()) for side in paired.rates())
-    shown = {"base": old, "tuned": new, "delta": delta, "low": low, "high": high}
-    return Gain(tasks=len(paired.tasks), samples=int(paired.plays.min()), suites=tuple(sorted(measured)), **shown)
+    return Gain(suites=tuple(sorted(measured)), **_sizes(paired, rows), **_figures(paired, rows))
 
 
 def sentence(found: Gain | None) -> str:
@@ -102,10 +98,11 @@ def _once(sides: Sequence[Sequence[Score]]) -> list[Score]:
 def _of_kind(suite: str, kind: str, base: Sequence[Score], tuned: Sequence[Score]) -> Iterator[Category]:
     old, new = _named(kind, base), _named(kind, tuned)
     both, alone = pair(old, new), pair(new, new)
-    rows = by_backend(both)
-    for name, mine in by_backend(alone).items():
-        shared = rows.get(name, [])
-        yield _category(suite, kind, name, both.only(shared)) if shared else _alone(suite, kind, name, alone.only(mine))
+    shared = {name: _played(both, rows) for name, rows in by_backend(both.entries).items()}
+    for name, mine in by_backend(alone.entries).items():
+        rows = shared.get(name, NOTHING)
+        found = _compared(both, rows) if len(rows) else _alone(alone, mine)
+        yield Category(suite=suite, kind=kind, name=name, **found)
 
 
 def _named(kind: str, scores: Sequence[Score]) -> list[Score]:
@@ -120,21 +117,24 @@ def _name(kind: str, score: Score) -> str:
     return str(words[kind])
 
 
-def _category(suite: str, kind: str, name: str, paired: Paired) -> Category:
-    delta, low, high = _difference(paired)
-    old, new = (float(side.mean()) for side in paired.rates())
-    sizes = {"tasks": len(paired.tasks), "samples": int(paired.plays.min())}
-    figures = {"base": old, "tuned": new, "delta": delta, "low": low, "high": high}
-    return Category(suite=suite, kind=kind, name=name, **sizes, **figures)
+def _played(paired: Paired, rows: Ints) -> Ints:
+    return rows[paired.plays[rows] > 0]
 
 
-def _alone(suite: str, kind: str, name: str, tuned: Paired) -> Category:
-    rate, plays = float(np.mean(tuned.rates()[1])), int(tuned.plays.min())
-    return Category(suite=suite, kind=kind, name=name, tasks=len(tuned.tasks), samples=plays, tuned=rate)
+def _compared(paired: Paired, rows: Ints) -> dict[str, Any]:
+    return {**_sizes(paired, rows), **_figures(paired, rows)}
 
 
-def _difference(paired: Paired) -> tuple[float, float, float]:
-    old, new = paired.rates()
-    moved: Floats = new - old
-    low, high = bounds(moved, int(paired.plays.min()), INTERVAL)
-    return float(moved.mean()), low, high
+def _alone(tuned: Paired, rows: Ints) -> dict[str, Any]:
+    return {**_sizes(tuned, rows), "tuned": float(tuned.rates(rows)[1].mean())}
+
+
+def _sizes(paired: Paired, rows: Ints) -> dict[str, int]:
+    return {"tasks": len(rows), "samples": int(paired.plays[rows].min())}
+
+
+def _figures(paired: Paired, rows: Ints) -> dict[str, float]:
+    old, new = paired.rates(rows)
+    low, high = bounds(new - old, int(paired.plays[rows].min()), INTERVAL)
+    rates = {"base": float(old.mean()), "tuned": float(new.mean())}
+    return {**rates, "delta": float((new - old).mean()), "low": low, "high": high}

@@ -93,4 +93,5 @@ def referees(loop: Loop, suite: Suite | None = None) -> tuple[Part, ...]:
 
 
 def _needed_whole(loop: Loop, suite: Suite) -> bool:
-    return any(getattr(gate, "measures", ()) for gate in loop.gates if suite.name in {gate.suite, twin(gate.suite)})
+    names = [loop.suite_of(gate).name for gate in loop.gates if getattr(gate, "measures", ())]
+    return any(suite.name in {name, twin(name)} for name in names)

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from functools import partial
 
+import structlog
 from pydantic import JsonValue
 
 from loop import plugins
 from loop.canonical import digest
 from loop.config import Config, Student, Teaching
-from loop.errors import Sealed
+from loop.errors import ConfigError, Sealed
 from loop.parts import Loop
 from loop.stages import collecting
 from loop.stages.checking import judge_missing
@@ -26,6 +27,9 @@ from loop.types import (
     Suite,
     Task,
 )
+from task_generators.suites import suite as suite_named
+
+log = structlog.get_logger()
 
 Contestant = Policy | Teaching
 """Who plays a suite: a student at one policy, or a teacher."""
@@ -176,6 +180,17 @@ def kept(loop: Loop, suite: Suite) -> Suite:
     loop.store.suites.save(suite)
     loop.store.soundness.note_all(known_flaws(suite))
     return suite
+
+
+def external(loop: Loop) -> list[Suite]:
+    """Give the suites that are played at promotions alone; one whose data are not installed is left out, and told."""
+    found = []
+    for name in loop.config.gating.external:
+        try:
+            found.append(suite_named(name))
+        except ConfigError as error:
+            log.warning("external_suite_missing", suite=name, why=str(error))
+    return found
 
 
 def counted(loop: Loop, suite: Suite) -> list[str]:

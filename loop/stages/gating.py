@@ -3,40 +3,56 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from loop.artifacts import policy_files
+from loop.gates.breadth import Breadth
 from loop.gates.decision import decide, owed, standing
+from loop.gates.judging import BEST
 from loop.gates.rules import under_rules
 from loop.parts import Loop
 from loop.stages import kl, refreshing
-from loop.stages.evaluation import counted, fingerprint, kept, owe, play_and_score
+from loop.stages.evaluation import counted, external, fingerprint, kept, owe, play_and_score
+from loop.store.openings import Succession
 from loop.types import (
+    EXTERNAL,
     TWIN,
+    Entry,
     Gate,
     GateResult,
     Policy,
     Promotion,
     Round,
+    Score,
+    Standing,
     Suite,
+    Trial,
 )
 from task_generators.suites import suite as suite_named
 from task_generators.suites import twin
 
+Asked = dict[str, dict[str, dict[str, int]]]
+"""Plays that the gates asked for: how many of each task, by gate and `Policy.id`."""
+
 
 def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
-    """Measure candidate and champion on every gate's suite, on more samples while a gate is undecided, and judge.
+    """Judge with what has been measured, and measure what the gates ask for, until they ask for nothing.
 
     Asks the store what has been measured under the same fingerprint, so that a champion's scores serve many rounds.
     """
-    candidate, champion = _contestants(loop, rnd)
+    policies = _contestants(loop, rnd)
     suites = {gate.name: _frozen(loop, gate) for gate in loop.gates}
-    wanted = {name: dict.fromkeys(counted(loop, suite), 1) for name, suite in suites.items()}
-    results: list[GateResult] = []
-    while not results or _grown(wanted, results, loop.config.gating.max_samples):
+    asked: Asked = {gate.name: {} for gate in loop.gates}
+    results = _judgements(loop, suites, policies, asked)
+    while _grown(asked, results, loop.config.gating.max_samples):
         for name, suite in suites.items():
-            owe(loop, rnd, suite, wanted[name], (champion, candidate))
+            for policy, wanted in asked[name].items():
+                owe(loop, rnd, suite, wanted, [loop.store.policies.get(policy)])
         play_and_score(loop, rnd, suites)
-        _measure_distances(loop, suites, (champion, candidate))
-        results = [_judge(loop, gate, suites[gate.name], (champion, candidate)) for gate in loop.gates]
+        results = _judgements(loop, suites, policies, asked)
     yield from results
+
+
+def _judgements(loop: Loop, suites: Mapping[str, Suite], policies: Sequence[Policy], asked: Asked) -> list[GateResult]:
+    _measure_distances(loop, suites, policies)
+    return [_judge(loop, gate, suites[gate.name], policies, asked[gate.name]) for gate in loop.gates]
 
 
 def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequence[Policy]) -> None:
@@ -53,13 +69,13 @@ def outdated(loop: Loop, rnd: Round) -> bool:
     if loop.store.promotions.decided(rnd) is not None:
         return False
     met = {(result.gate, result.champion, result.fingerprint) for result in loop.store.gates.results(rnd)}
-    marks = {gate.name: fingerprint(loop, suite_named(gate.suite)) for gate in loop.gates}
+    marks = {gate.name: fingerprint(loop, loop.suite_of(gate)) for gate in loop.gates}
     return not {(name, loop.champion.id, mark) for name, mark in marks.items()} <= met
 
 
 def settle(loop: Loop, rnd: Round) -> Promotion:
     """Decide on the round's candidate from the gates' results in the store, in one transaction."""
-    candidate, champion = _contestants(loop, rnd)
+    champion, candidate = _contestants(loop, rnd)
     results = loop.store.gates.results(rnd)
     found = decide(candidate.id, results, paused=loop.store.gates.paused())
     found = refreshing.held(loop, found, candidate, champion)
@@ -69,69 +85,148 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
 
 def report(loop: Loop, rnd: Round) -> None:
     """Write the candidate's directory: cards, gate report, training configuration."""
-    candidate, _ = _contestants(loop, rnd)
+    _, candidate = _contestants(loop, rnd)
     adapter = loop.paths.adapter(candidate)
     told = policy_files.report(loop.store, candidate, loop.config.student.source, adapter)
     policy_files.write(told, loop.paths.policies)
 
 
 def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
+    """Give the present champion and the round's candidate."""
     candidate = loop.store.policies.candidate(rnd)
     assert candidate is not None, "the train stage proposed one"
-    return candidate, loop.champion
+    return loop.champion, candidate
 
 
 def _frozen(loop: Loop, gate: Gate) -> Suite:
-    return kept(loop, suite_named(gate.suite))
+    return kept(loop, loop.suite_of(gate))
 
 
-def open_twins(loop: Loop) -> None:
-    """Play the gates' sealed twins for the latest promotion: the new champion and the one before. Once, and only here.
+def look_elsewhere(loop: Loop) -> None:
+    """Measure the new champion and the one before where no gate looks: on sealed twins and on external suites."""
+    _open_twins(loop)
+    _play_external(loop)
+
+
+def _open_twins(loop: Loop) -> None:
+    """Play the gates' sealed twins for the latest promotion. Once, and only here.
 
     They decide nothing: they tell whether what the gates saw is there on tasks that no gate has ever measured. Every
     play is owed like any other, so that a kill leaves the rest to be played.
     """
-    twins = {gate.name + TWIN: (gate, suite_named(name)) for gate in loop.gates if (name := twin(gate.suite))}
+    twins = {
+        gate.name + TWIN: (gate, suite_named(name)) for gate in loop.gates if (name := twin(loop.suite_of(gate).name))
+    }
     found = loop.store.openings.owed(list(twins))
     if not loop.config.gating.sealed or found is None:
         return
+    for _, suite in twins.values():
+        loop.store.openings.note(loop.store.rounds.get(found.round), kept(loop, suite).id, found.champion)
+    _tell_of(loop, found, twins, loop.config.gating.sealed, "sealed twin")
+
+
+def _play_external(loop: Loop) -> None:
+    """Play the suites that no gate measures with and nothing trains on, for the latest promotion; one play a task."""
+    asked = {suite.name + EXTERNAL: (Breadth(suite=suite.name), suite) for suite in external(loop)}
+    found = loop.store.openings.owed(list(asked)) if asked else None
+    if found is not None:
+        _tell_of(loop, found, asked, 1, "external")
+
+
+def _tell_of(loop: Loop, found: Succession, asked: Mapping[str, tuple[Gate, Suite]], plays: int, what: str) -> None:
+    """Play suites for a promotion that stands, and keep what gates would have said of them."""
     rnd, policies = (
         loop.store.rounds.get(found.round),
         [loop.store.policies.get(each) for each in (found.before, found.champion)],
     )
-    for _, suite in twins.values():
-        wanted = dict.fromkeys(counted(loop, kept(loop, suite)), loop.config.gating.sealed)
-        loop.store.openings.note(rnd, suite.id, found.champion)
-        owe(loop, rnd, suite, wanted, policies)
-    play_and_score(loop, rnd, {suite.name: suite for _, suite in twins.values()})
-    judged = [(name, _judge(loop, gate, suite, policies)) for name, (gate, suite) in twins.items()]
-    told = [each.model_copy(update={"gate": name, "reason": f"sealed twin: {each.reason}"}) for name, each in judged]
+    for _, suite in asked.values():
+        owe(loop, rnd, suite, dict.fromkeys(counted(loop, kept(loop, suite)), plays), policies)
+    play_and_score(loop, rnd, {suite.name: suite for _, suite in asked.values()})
+    judged = [(name, _judge(loop, gate, suite, policies)) for name, (gate, suite) in asked.items()]
+    told = [each.model_copy(update={"gate": name, "reason": f"{what}: {each.reason}"}) for name, each in judged]
     loop.store.openings.save(rnd, told)
 
 
-def _judge(loop: Loop, gate: Gate, suite: Suite, policies: Sequence[Policy]) -> GateResult:
-    mark = fingerprint(loop, suite)
-    old, new = ({(s.task, s.sample): s for s in loop.store.suites.scores(each.id, suite.id, mark)} for each in policies)
-    sound = set(counted(loop, suite))
-    both = sorted(key for key in old.keys() & new.keys() if key[0] in sound)
+def _judge(
+    loop: Loop,
+    gate: Gate,
+    suite: Suite,
+    policies: Sequence[Policy],
+    asked: Mapping[str, Mapping[str, int]] | None = None,
+) -> GateResult:
+    """Judge what both have played. A task that was asked and has no score, its play having died, counts for nobody."""
+    mark, champion, candidate = fingerprint(loop, suite), *(each.id for each in policies)
+    former = _former(loop) if asked is not None else []
+    scores = {each: loop.store.suites.scores(each, suite.id, mark) for each in (champion, candidate, *former)}
+    lost = _lost(scores, asked or {})
+    entries = tuple(entry for entry in entries_of(loop, suite) if entry.task not in lost)
+    place = {entry.task: number for number, entry in enumerate(entries)}
+    found = {who: _in_order(each, place) for who, each in scores.items()}
+    earlier = {who: found[who] for who in former if who not in (champion, candidate)}
     judging = gate.attempted(loop.store.promotions.attempts()).within(loop.config.gating.max_samples)
-    scores = [old[key] for key in both], [new[key] for key in both]
-    champion, candidate = (each.id for each in policies)
-    where = {
-        "suite": suite.name,
-        "suite_id": suite.id,
-        "fingerprint": mark,
-        "rules": under_rules(scores, loop.config.rule),
-    }
-    return judging.judge(*scores).model_copy(update={"champion": champion, "candidate": candidate, **where})
+    trial = Trial(entries=entries, earlier=earlier, best=_best_before(loop, gate))
+    result = judging.judge(found[champion], found[candidate], trial)
+    return result.model_copy(
+        update={
+            "champion": champion,
+            "candidate": candidate,
+            "suite": suite.name,
+            "suite_id": suite.id,
+            "fingerprint": mark,
+            "rules": under_rules((found[champion], found[candidate]), loop.config.rule),
+        }
+    )
 
 
-def _grown(wanted: dict[str, dict[str, int]], results: Sequence[GateResult], most: int) -> bool:
-    """Ask for more plays of the tasks that may still decide; False where nothing is asked or the budget is spent."""
-    target = {result.gate: min(result.next_samples, most) for result in results}
-    grown = False
-    for gate, tasks in owed(results).items():
-        for task in tasks:
-            grown |= target[gate] > wanted[gate][task]
-            wanted[gate][task] = max(target[gate], wanted[gate][task])
-    return grown
+def _former(loop: Loop) -> list[str]:
+    """Name the former champions that can still play."""
+    retired = [policy for policy, standing in loop.store.policies.all() if standing is Standing.RETIRED]
+    places = {policy.id: loop.paths.adapter(policy) for policy in retired if policy.base == loop.base.digest}
+    return [policy for policy, place in places.items() if place is None or place.is_dir()]
+
+
+def _best_before(loop: Loop, gate: Gate) -> dict[str, str]:
+    """Name the former champions that the present one fell short of when it was promoted, by backend."""
+    rnd = loop.store.gates.last_round(loop.champion.id)
+    parts = (
+        [part for each in loop.store.gates.results(rnd) if each.gate == gate.name for part in each.parts] if rnd else []
+    )
+    return {part.name.removesuffix(f", {BEST}"): part.beside for part in parts if part.beside and part.difference < 0}
+
+
+def _lost(scores: Mapping[str, Sequence[Score]], asked: Mapping[str, Mapping[str, int]]) -> set[str]:
+    """Name the tasks that somebody was asked to play and has no score of."""
+    lost = set[str]()
+    for policy, wanted in asked.items():
+        there = {(score.task, score.sample) for score in scores.get(policy, ())}
+        lost |= {task for task, plays in wanted.items() if any((task, k) not in there for k in range(plays))}
+    return lost
+
+
+def _in_order(scores: Sequence[Score], place: Mapping[str, int]) -> tuple[Score, ...]:
+    counted = [score for score in scores if score.task in place]
+    return tuple(sorted(counted, key=lambda score: (place[score.task], score.sample)))
+
+
+def entries_of(loop: Loop, suite: Suite) -> list[Entry]:
+    """List a suite's sound tasks as a gate sees them, in its order."""
+    sound = set(counted(loop, suite))
+    return [task.entry for task in suite.tasks if task.id in sound]
+
+
+def _grown(asked: Asked, results: Sequence[GateResult], most: int) -> bool:
+    """Note the plays that may still decide; False where nothing more is asked or the budget is spent."""
+    found = {result.gate: result for result in results}
+    before = sum(_asked_of(gate) for gate in asked.values())
+    for name, tasks in owed(results).items():
+        result, plays = found[name], min(found[name].next_samples, most)
+        wants = [(policy, tasks) for policy in (result.champion, result.candidate)]
+        wants += [(who, each) for policy, each in result.beside.items() for who in (policy, result.candidate)]
+        for policy, each in wants:
+            mine = asked[name].setdefault(policy, {})
+            mine |= {task: max(plays, mine.get(task, 0)) for task in each}
+    return sum(_asked_of(gate) for gate in asked.values()) > before
+
+
+def _asked_of(gate: Mapping[str, Mapping[str, int]]) -> int:
+    return sum(sum(wanted.values()) for wanted in gate.values())

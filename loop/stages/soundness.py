@@ -8,12 +8,14 @@ the share that can be passed is the suite's ceiling, and a suite with a low ceil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from loop.errors import ConfigError, LoopdError
+from loop.errors import ConfigError, LoopdError, nearest
 from loop.plugins import judges_of
 from loop.rollout.play import play
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Attempts, Flaw, Replay
 from loop.types import Checker, Gate, Part, Play, Record, Rule, Split, Suite, Task
+from task_generators.suites import SEALED, grown
+from task_generators.suites import names as known_names
 from task_generators.suites import suite as suite_named
 from task_generators.suites.defects import defects
 
@@ -135,13 +137,26 @@ def require(store: Store, gates: Sequence[Gate], checkers: Sequence[Checker], ru
     Raises:
         ConfigError: a gate's suite is sealed, or its ceiling is below `least`; says which, and what to type.
     """
-    for name in dict.fromkeys(gate.suite for gate in gates):
+    for name in dict.fromkeys(grown(gate.suite, store.suites.grown(gate.suite)) for gate in gates):
         suite = suite_named(name)
         if any(task.split is Split.SEALED for task in suite.tasks):
             raise ConfigError(f"Suite '{name}' is sealed: only a promotion opens it, and no gate may measure with it.")
         ledger = take_stock(store, suite, checkers, rule)
         if ledger.ceiling < least:
             raise ConfigError(_too_low(ledger, least))
+
+
+def require_external(names: Sequence[str]) -> None:
+    """Refuse suites from outside that there are not, or that only a promotion may count as opened.
+
+    Raises:
+        ConfigError: which, and the likeliest name.
+    """
+    for name in names:
+        if name not in known_names():
+            raise ConfigError(f"gating.external: there is no suite '{name}'.{nearest(name, known_names())}")
+        if name.endswith(SEALED):
+            raise ConfigError(f"gating.external: '{name}' is sealed; gating.sealed says how often twins are played.")
 
 
 def _too_low(ledger: Ledger, least: float) -> str:

@@ -14,6 +14,7 @@ from loop.dataset.shares import shared
 from loop.errors import Damaged, OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
+from loop.stages.evaluation import external
 from loop.store.traces import CORRECTION
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped
@@ -78,9 +79,10 @@ def _with_outside(  # noqa: PLR0913 - what a mix is made of
 
 
 def measured_with(loop: Loop) -> list[Suite]:
-    """Give the gates' suites and their sealed twins."""
-    names = dict.fromkeys(name for gate in loop.gates for name in (gate.suite, twin(gate.suite)) if name)
-    return [suite(name) for name in names]
+    """Give the gates' suites, their sealed twins, and the external ones."""
+    own = dict.fromkeys(loop.suite_of(gate).name for gate in loop.gates)
+    names = dict.fromkeys(name for each in own for name in (each, twin(each)) if name)
+    return [*(suite(name) for name in names), *external(loop)]
 
 
 def too_few(dataset: Dataset, needed: int) -> str:
@@ -100,10 +102,18 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     champion = loop.champion  # a rollback may come while this one is trained
     job = _job(loop, rnd, champion, (dataset, scratch))
     done = _train(loop, rnd, job)
-    evidence = cards.of_training(dataset, job, champion)
+    trained = _trained_on(done.adapter, dataset)
+    loop.store.datasets.note_trained(dataset, trained)
+    evidence = cards.of_training(dataset, job, champion, len(trained))
     published = adapters.publish(done.adapter, loop.paths.models, base=loop.base.digest, evidence=evidence)
     policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
     loop.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
+
+
+def _trained_on(adapter: Path, dataset: Dataset) -> list[str]:
+    """Name the rows that the training took; a trainer that names none took all."""
+    path = adapter / adapters.ROWS
+    return path.read_text(encoding="utf-8").split() if path.is_file() else list(dataset.rows)
 
 
 def _has_room(loop: Loop, scratch: Path) -> None:

@@ -1,6 +1,6 @@
 """Datasets: what each candidate was trained on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 from sqlalchemy import Connection, select, update
@@ -43,6 +43,15 @@ class Datasets:
             self._db.insert_once(connection, DatasetRow, rows)
             connection.execute(update(RoundRow).where(RoundRow.id == rnd.id).values(dataset=dataset.id))
         return dataset
+
+    def note_trained(self, dataset: Dataset, trained: Collection[str]) -> None:
+        """Note which rows of a dataset its training took; the others count for no policy."""
+        taken, mine = set(trained), DatasetRow.dataset == dataset.id
+        with self._db.write() as connection:
+            connection.execute(update(DatasetRow).where(mine).values(left_out=None))
+            for place, row in enumerate(dataset.rows):
+                if row not in taken:
+                    connection.execute(update(DatasetRow).where(mine, DatasetRow.place == place).values(left_out=1))
 
     def of(self, rnd: Round) -> Dataset | None:
         """Return the round's dataset, if it has one."""

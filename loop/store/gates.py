@@ -10,11 +10,12 @@ from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
 from loop.store.rounds import Rounds
 from loop.store.rows import Values, body
+from loop.store.tables import GatePart as PartRow
 from loop.store.tables import GatePause
 from loop.store.tables import GateResult as GateRow
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Round as RoundRow
-from loop.types import GateResult, Round, Standing
+from loop.types import GatePart, GateResult, Round, Standing
 
 ALL: Final = "all"
 """The name under which every gate is paused at once."""
@@ -36,8 +37,9 @@ class Gates:
         """
         with self._db.write() as connection:
             candidate, champion = self._contestants(connection, rnd)
-            row = gate_row(self._db.clock(), rnd, candidate, result.champion or champion, result)
-            self._db.upsert(connection, GateRow, [row])
+            beside = result.champion or champion
+            judged = result.model_copy(update={"candidate": candidate, "champion": beside})
+            keep(self._db, connection, rnd, judged)
 
     def results(self, rnd: Round) -> tuple[GateResult, ...]:
         """Return the judgements of the round's candidate beside the champion that it met last, by gate."""
@@ -46,6 +48,12 @@ class Gates:
             rows = connection.execute(met).all()
         latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
         return tuple(_told(row) for row in latest)
+
+    def latest(self, most: int) -> tuple[GateResult, ...]:
+        """Return what gates said last, of any candidates, the newest first."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(GateRow).order_by(GateRow.judged.desc(), GateRow.gate).limit(most)).all()
+        return tuple(_told(row) for row in rows)
 
     def judged(self, begins: str = "") -> Round:
         """Look up a round whose candidate was judged: its number, the beginning of the candidate's id, or the latest.
@@ -107,8 +115,17 @@ def paused(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.scalars(select(GatePause.gate).order_by(GatePause.gate)))
 
 
-def gate_row(now: int, rnd: Round, candidate: str, champion: str, result: GateResult) -> Values:
-    """One row of `gate_result`."""
-    told = result.model_dump(include=set(GateRow.__table__.columns.keys()))
-    who = {"round": rnd.id, "candidate": candidate, "champion": champion, "judged": now}
-    return told | who | {"improved": int(result.improved), "body": body(result)}
+def keep(database: Database, connection: Connection, rnd: Round, result: GateResult) -> None:
+    """Replace what a gate said of a candidate beside a champion, with every comparison, inside a transaction."""
+    whose = {"candidate": result.candidate, "champion": result.champion, "gate": result.gate}
+    told = result.model_dump(include=set(GateRow.__table__.columns.keys())) | whose
+    more = {"round": rnd.id, "judged": database.clock(), "improved": int(result.improved), "body": body(result)}
+    database.upsert(connection, GateRow, [told | more])
+    connection.execute(delete(PartRow).where(*(getattr(PartRow, name) == each for name, each in whose.items())))
+    parts = [whose | {"place": place, **_part(each)} for place, each in enumerate(result.parts)]
+    database.insert_once(connection, PartRow, parts)
+
+
+def _part(part: GatePart) -> Values:
+    told = part.model_dump(include=set(PartRow.__table__.columns.keys()))
+    return told | {"part": part.name, "decides": int(part.decides), "beside": part.beside or None}

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
-from loop.store.gates import gate_row
+from loop.store.gates import keep
 from loop.store.tables import Decision, Opening
 from loop.store.tables import GateResult as GateRow
 from loop.store.tables import Promotion as PromotionRow
@@ -49,10 +49,9 @@ class Openings:
 
     def save(self, rnd: Round, results: Sequence[GateResult]) -> None:
         """Keep what the twins said of a promotion, all of it at once."""
-        now = self._db.clock()
-        rows = [gate_row(now, rnd, result.candidate, result.champion, result) for result in results]
         with self._db.write() as connection:
-            self._db.upsert(connection, GateRow, rows)
+            for result in results:
+                keep(self._db, connection, rnd, result)
 
     def note(self, rnd: Round, suite_id: str, policy_id: str) -> None:
         """Count one opening of a sealed suite; the same opening is counted once."""

@@ -17,7 +17,7 @@ from loop.store.tables import GateResult as GateRow
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Promotion as PromotionRow
 from loop.store.tables import Round as RoundRow
-from loop.types import TWIN, GateVerdict, Promotion, Round, Standing
+from loop.types import EXTERNAL, TWIN, GateVerdict, Promotion, Round, Standing
 
 
 class Promotions:
@@ -42,9 +42,13 @@ class Promotions:
         return None if row is None else _decision(row)
 
     def attempts(self) -> int:
-        """Number the candidate that is judged next: one more than were rejected since the present champion came."""
-        crowned = select(func.max(PromotionRow.id)).where(PromotionRow.decision != Decision.REJECTED).scalar_subquery()
-        rejected = select(func.count()).where(PromotionRow.id > crowned)
+        """Number the candidate that is judged next: one more than were rejected since the last promotion.
+
+        A rollback begins no new count.
+        """
+        earned = PromotionRow.decision.in_((Decision.FIRST, Decision.PROMOTED))
+        crowned = select(func.max(PromotionRow.id)).where(earned).scalar_subquery()
+        rejected = select(func.count()).where(PromotionRow.id > crowned, PromotionRow.decision == Decision.REJECTED)
         with self._db.read() as connection:
             return (connection.scalar(rejected) or 0) + 1
 
@@ -145,7 +149,7 @@ class Promotions:
         if champion == promotion.candidate:
             raise CheckNegative(f"{promotion.candidate[:12]} is champion already. List the policies: loopd model list")
         beside = GateRow.candidate == promotion.candidate, GateRow.champion == champion
-        judged = *beside, GateRow.gate.not_like(f"%{TWIN}")
+        judged = *beside, GateRow.gate.not_like(f"%{TWIN}"), GateRow.gate.not_like(f"%{EXTERNAL}")
         rows = connection.execute(select(GateRow.gate, GateRow.verdict).where(*judged)).all()
         held = {row.gate for row in rows if row.verdict == GateVerdict.HOLDS}
         missing = sorted({*(gates or ()), *(row.gate for row in rows)} - held)

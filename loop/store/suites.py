@@ -8,12 +8,13 @@ from sqlalchemy import Label, and_, case, func, select, update
 from loop.canonical import canonical
 from loop.store.damage import json_object, reads, there
 from loop.store.database import AnyRow, AnySelect, Database
+from loop.store.doors import kept
 from loop.store.rows import part
+from loop.store.tables import Growth, SuiteTask
 from loop.store.tables import Message as MessageRow
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Score as ScoreRow
 from loop.store.tables import Suite as SuiteRow
-from loop.store.tables import SuiteTask
 from loop.store.tables import Task as TaskRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
@@ -72,6 +73,17 @@ class Suites:
             ids = connection.scalars(query).all()
             tasks = self._tasks.load(connection, ids)
         return Suite(name=name, tasks=tuple(there(tasks, each, "task") for each in ids))
+
+    def grown(self, name: str) -> int:
+        """How many times as large a gate's suite is drawn: once, until it was grown."""
+        with self._db.read() as connection:
+            return connection.scalar(select(Growth.times).where(Growth.suite == name)) or 1
+
+    def grow(self, name: str, times: int, rnd: Round, reason: str) -> None:
+        """Have a gate's suite drawn so many times as large from now on."""
+        row = {"suite": name, "times": times, "round": rnd.id, "reason": kept(reason), "grown": self._db.clock()}
+        with self._db.write() as connection:
+            self._db.upsert(connection, Growth, [row])
 
     def save_scores(
         self,

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -36,12 +36,10 @@ from loop.training.needs import Sought, turns_of
 from loop.training.schedule import Course, Dealt, apart, steps
 from loop.training.watch import Watch
 from loop.types.jobs import Began, Fitted, Job, Stepped, TrainerLine
-from loop.weights.adapters import inspect
+from loop.weights.adapters import ROWS, inspect
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
 
-TAKEN: Final = "rows.txt"
-"""Beside an adapter: the ids of the rows that it was trained on, in order, where they were chosen on the way."""
 Tell = Callable[[TrainerLine], None]
 
 
@@ -80,7 +78,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     step = fitting.choose()
     if ranks.rank == 0:
         lora.save(model, job)
-        _save_taken(course, job)
+        _save_taken(course.taken or [each.id for each in learned], job)
         manifest = inspect(job.out, directory_digest(job.base))
         count = len(next(iter(manifest.tensors.values())))
         tell(Fitted(adapter=job.out, tensors=count, step=step))
@@ -113,10 +111,9 @@ def _course(job: Job, rows: Sequence[Row]) -> Course:
     return Sought(rows, job.take, job.batch_rows, job.climb, job.seed)
 
 
-def _save_taken(course: Course, job: Job) -> None:
-    """Say which rows the adapter saw, where that is not plain from the dataset."""
-    if course.taken:
-        (job.out / TAKEN).write_text("".join(f"{name}\n" for name in course.taken), encoding="utf-8")
+def _save_taken(names: Sequence[str], job: Job) -> None:
+    """Say which rows the adapter saw, in order: some are too long, kept apart, or not chosen."""
+    (job.out / ROWS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def _ranks(job: Job) -> Ranks:

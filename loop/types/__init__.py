@@ -5,7 +5,20 @@ Identity is content: `Task.id`, `Catalogue.id` and `Policy.id` are digests, so r
 leaks are one comparison. One file a noun; `from loop.types import Task` works for all of them.
 """
 
-from loop.types.gates import TWIN, Gate, GatePart, GateResult, GateVerdict, Promotion, Score, Suite, Transfer
+from loop.types.gates import (
+    EXTERNAL,
+    RESTS,
+    TWIN,
+    Gate,
+    GatePart,
+    GateResult,
+    GateVerdict,
+    Promotion,
+    Score,
+    Suite,
+    Transfer,
+    Trial,
+)
 from loop.types.plays import (
     OFFICIAL,
     SEED_RULE,
@@ -32,6 +45,7 @@ from loop.types.tasks import (
     ArmKey,
     Call,
     Catalogue,
+    Entry,
     From,
     Intent,
     Novelty,
@@ -48,9 +62,11 @@ from loop.types.tasks import (
 from loop.types.verdicts import Checker, Referee, Verdict
 
 __all__ = [
+    "EXTERNAL",
     "LATER",
     "MOVES",
     "OFFICIAL",
+    "RESTS",
     "SEED_RULE",
     "TWIN",
     "Accepted",
@@ -64,6 +80,7 @@ __all__ = [
     "Checker",
     "Dataset",
     "End",
+    "Entry",
     "Event",
     "Failure",
     "From",
@@ -105,6 +122,7 @@ __all__ = [
     "TrainingStep",
     "Trajectory",
     "Transfer",
+    "Trial",
     "Turn",
     "Usage",
     "Verdict",

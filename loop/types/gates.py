@@ -7,7 +7,7 @@ from typing import Protocol
 
 from loop.canonical import digest
 from loop.types.record import Id, Part, Record
-from loop.types.tasks import Novelty, Task, Tier
+from loop.types.tasks import Entry, Task
 
 
 class Suite(Record):
@@ -25,14 +25,9 @@ class Suite(Record):
         return digest([self.name, *(task.id for task in self.tasks)])
 
 
-class Score(Record):
+class Score(Entry):
     """One sample of one task of a suite by one policy."""
 
-    task: str
-    backends: tuple[str, ...]
-    family: str = ""
-    tier: Tier
-    novelty: Novelty | None = None
     sample: int
     passed: bool
     measures: Mapping[str, float] = {}
@@ -65,17 +60,42 @@ class GatePart(Record):
     samples: int
     """Plays a task, of each policy, behind the rates and the interval."""
     look: int
-    """Plays a task, of each policy, at the look that decided, or at the last one; 0 before any."""
+    """Plays of each policy at the look that decided, or at the last one; 0 before any."""
     spent: float = 0.0
     """One-sided error that this look may spend."""
     left: float = 0.0
     """One-sided error that is kept for the looks after it."""
     unit: str = "rate"
     """What the figures count, where they are no pass rates."""
+    total: int = 0
+    """Tasks that could be played; 0 where nobody counted."""
+    won: int = 0
+    """Tasks that the candidate passes more often."""
+    lost: int = 0
+    """Tasks that the champion passes more often."""
+    decides: bool = True
+    """Whether the gate rests on it; false for what is only reported."""
+    beside: str = ""
+    """`Policy.id` of the former champion that it is compared with; empty for the present one."""
 
 
 TWIN = "-sealed"
 """Ends the name under which a gate's sealed twin is judged."""
+EXTERNAL = "-external"
+"""Ends the name under which a suite is judged that no gate measures with and nothing trains on."""
+RESTS = "rests: "
+"""Begins the reason of a round that was not trained, since not even a flawless candidate could be promoted."""
+
+
+class Trial(Record):
+    """What a gate is told besides the scores of champion and candidate."""
+
+    entries: tuple[Entry, ...] = ()
+    """The suite's sound tasks in its order, played or not; empty for just the tasks that both have scores of."""
+    earlier: Mapping[str, tuple[Score, ...]] = {}
+    """Scores of former champions under the same fingerprint, by `Policy.id`; empty for one that has none yet."""
+    best: Mapping[str, str] = {}
+    """The former champion that each backend was last set beside, perhaps under another fingerprint."""
 
 
 class GateResult(Record):
@@ -98,11 +118,13 @@ class GateResult(Record):
     improved: bool = False
     """Whether the candidate is better beyond doubt."""
     wants: tuple[str, ...] = ()
-    """Task ids that should be played more often before deciding; empty unless inconclusive."""
+    """Task ids that should be played, or played more often, before deciding; empty unless inconclusive."""
     may_improve: tuple[str, ...] = ()
-    """Holds, and more plays of these task ids could still show that the candidate is better."""
+    """Plays of these task ids could still show that the candidate is better; empty where that is shown or hopeless."""
+    beside: Mapping[str, tuple[str, ...]] = {}
+    """Task ids that the candidate and a former champion should have played, by the latter's `Policy.id`."""
     next_samples: int = 0
-    """Plays a task, of each policy, that `wants` or `may_improve` should reach; 0 where neither asks."""
+    """Plays a task, of each policy, that `wants`, `beside` or `may_improve` should reach; 0 where none asks."""
     plays: int = 0
     """Plays that the judgement rests on, both policies together."""
     parts: tuple[GatePart, ...] = ()
@@ -114,7 +136,7 @@ class GateResult(Record):
     attempt: int = 1
     """Candidates judged since the last promotion, this one counted."""
     left: float = 0.0
-    """The error of a false improvement that is kept for all later candidates together."""
+    """The error of a false improvement that is kept for this candidate's later looks."""
     candidate: str = ""
     """`Policy.id` of the candidate."""
     champion: str = ""
@@ -130,8 +152,8 @@ class GateResult(Record):
 
     @property
     def decides(self) -> bool:
-        """Whether a promotion rests on it: a sealed twin is opened afterwards, and decides nothing."""
-        return not self.gate.endswith(TWIN)
+        """Whether a promotion rests on it: twins and external suites are played afterwards, and decide nothing."""
+        return not self.gate.endswith((TWIN, EXTERNAL))
 
 
 class Gate(Protocol):
@@ -148,15 +170,15 @@ class Gate(Protocol):
         ...
 
     def attempted(self, number: int) -> "Gate":
-        """Return this gate for the `number`-th candidate since the last promotion: error is spent over attempts."""
+        """Return this gate for the `number`-th candidate since the last promotion."""
         ...
 
     def within(self, most: int) -> "Gate":
         """Return this gate for `most` plays a task of each policy: error is spent over the looks there will be."""
         ...
 
-    def judge(self, champion: Sequence[Score], candidate: Sequence[Score]) -> GateResult:
-        """Judge paired scores: the same tasks, samples and rule for both."""
+    def judge(self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial | None = None) -> GateResult:
+        """Judge paired scores: the same tasks, samples and rule for both; without scores, say what to play first."""
         ...
 
 

@@ -24,7 +24,7 @@ class RoundState(StrEnum):
 
 
 MOVES: Mapping[RoundState, frozenset[RoundState]] = {
-    RoundState.SAMPLE: frozenset({RoundState.COLLECT, RoundState.TRAIN, RoundState.FAILED}),
+    RoundState.SAMPLE: frozenset({RoundState.COLLECT, RoundState.TRAIN, RoundState.DONE, RoundState.FAILED}),
     RoundState.COLLECT: frozenset({RoundState.CHECK, RoundState.FAILED}),
     RoundState.CHECK: frozenset({RoundState.COLLECT, RoundState.TRAIN, RoundState.FAILED}),
     RoundState.TRAIN: frozenset({RoundState.GATE, RoundState.DONE, RoundState.FAILED}),

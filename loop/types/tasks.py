@@ -166,6 +166,22 @@ class Task(Record):
         """The unit that the curriculum learns about."""
         return ArmKey(backends=self.backends, family=self.family, tier=self.tier)
 
+    @property
+    def entry(self) -> "Entry":
+        """What a gate sees of it."""
+        return Entry(task=self.id, backends=self.backends, family=self.family, tier=self.tier, novelty=self.novelty)
+
+
+class Entry(Record):
+    """One task of a suite, as a gate sees it."""
+
+    task: str
+    """`Task.id`."""
+    backends: tuple[str, ...]
+    family: str = ""
+    tier: Tier
+    novelty: Novelty | None = None
+
 
 def _without_later(spelled: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in spelled.items() if name not in LATER or value != LATER[name]}

@@ -31,6 +31,8 @@ from loop.types import Record
 MANIFEST: Final = "MANIFEST.json"
 WEIGHTS: Final = "adapters.safetensors"
 SETTINGS: Final = "adapter_config.json"
+ROWS: Final = "rows.txt"
+"""Beside an adapter: the ids of the rows that it was trained on, in order."""
 ALLOWED: Final = frozenset({".safetensors", ".json", ".md", ".txt"})
 """What a published directory may hold. Nothing that anybody could run or unpickle."""
 UNFINISHED: Final = ".publishing-"

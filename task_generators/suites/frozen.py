@@ -7,7 +7,7 @@ and tiers do: whatever is taken from its beginning has a fair share of each.
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -23,6 +23,12 @@ from task_generators.writing.generator import Generator
 
 FIRST_SEED: Final[Mapping[Split, int]] = MappingProxyType({Split.HELDOUT: 1_000_000_000, Split.SEALED: 2_000_000_000})
 """Seeds below belong to training."""
+
+
+TRIES: Final = 200
+"""Seeds, or arms, in a row that bring nothing new, after which there is no more to draw."""
+LONGEST: Final = 3
+"""Digits of how many times a suite was drawn, at most."""
 
 
 class Draw(Record):
@@ -153,7 +159,7 @@ def names() -> tuple[str, ...]:
 
 def twin(name: str) -> str | None:
     """Name a suite's sealed twin, which is all drawn; None where it has none, or is one itself."""
-    return name + SEALED if name in GENERATED else None
+    return name + SEALED if may_grow(name) else None
 
 
 @cache
@@ -165,8 +171,9 @@ def suite(name: str) -> Suite:
         ConfigError: it is one of BFCL's, and the data set is not installed; or a hand-written task cannot be read.
         BadEntry: it is one of BFCL's, and a file was edited so that it cannot be read; names file and line, or entry.
     """
-    if name not in names():
-        raise NotFound(f"There is no suite '{name}'.{nearest(name, names())}")
+    base, times = _grown(name)
+    if base not in names():
+        raise NotFound(f"There is no suite '{name}'.{nearest(base, names())}")
     if name in MEMORY:
         return Suite(name=name, tasks=tuple(memory_tasks(MEMORY[name])), checkers=RECALLED)
     if name == RENDERED:
@@ -175,8 +182,29 @@ def suite(name: str) -> Suite:
         return Suite(name=name, tasks=tuple(single_turn_tasks(SINGLE[name])), checkers=WRITTEN)
     if name in BFCL:
         return Suite(name=name, tasks=tuple(_entries(*BFCL[name])), checkers=OFFICIAL)
-    written = canonical_tasks() if name in HAND_WRITTEN else ()
-    return Suite(name=name, tasks=(*written, *_generated(name)))
+    written = canonical_tasks() if base in HAND_WRITTEN else ()
+    return Suite(name=name, tasks=(*written, *_generated(base, times)))
+
+
+def grown(name: str, times: int) -> str:
+    """Name a suite that was drawn so many times as large: `depth.2`, `depth.2-sealed`; for once the suite itself."""
+    base, before = _grown(name)
+    stem = base.removesuffix(SEALED)
+    return name if times == 1 else f"{stem}.{before * times}{base[len(stem) :]}"
+
+
+def may_grow(name: str) -> bool:
+    """Whether more of a suite's tasks can be drawn: not of what was written by hand, or comes from elsewhere."""
+    return _grown(name)[0] in GENERATED
+
+
+def _grown(name: str) -> tuple[str, int]:
+    """Read the name of a grown suite: the suite, and how many times it was drawn; once where the name says nothing."""
+    stem = name.removesuffix(SEALED)
+    base, _, times = stem.rpartition(".")
+    if not (base in GENERATED and times.isdecimal() and int(times) > 1 and len(times) <= LONGEST):
+        return name, 1
+    return base + name[len(stem) :], int(times)
 
 
 def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT001 - as `BFCL` has it
@@ -187,12 +215,13 @@ def _entries(category: str, single: bool | None) -> Iterator[Task]:  # noqa: FBT
             yield task
 
 
-def _generated(name: str) -> tuple[Task, ...]:
-    """Draw a generated suite's tasks, no leak group twice, its parts taking turns."""
+def _generated(name: str, times: int) -> Iterator[Task]:
+    """Draw a generated suite's tasks so many times, no leak group twice, the parts of each drawing taking turns."""
     split = Split.SEALED if name.endswith(SEALED) else Split.HELDOUT
     groups: set[str] = set()
-    draws = GENERATED.get(name.removesuffix(SEALED), ())
-    return tuple(_by_turns([part for draw in draws for part in _parts(draw, split, groups)]))
+    parts = [part for draw in GENERATED.get(name.removesuffix(SEALED), ()) for part in _parts(draw, split, groups)]
+    for _ in range(times):
+        yield from _by_turns([list(islice(tasks, number)) for tasks, number in parts])
 
 
 def _by_turns(parts: Iterable[list[Task]]) -> Iterator[Task]:
@@ -205,29 +234,42 @@ def _by_turns(parts: Iterable[list[Task]]) -> Iterator[Task]:
     yield from (task for _, _, task in sorted(places, key=lambda each: each[:2]))
 
 
-def _parts(draw: Draw, split: Split, groups: set[str]) -> Iterator[list[Task]]:
-    """Draw the parts of one generator. All words of a sealed suite are its own."""
+def _parts(draw: Draw, split: Split, groups: set[str]) -> Iterator[tuple[Iterator[Task], int]]:
+    """Name the parts of one generator, and how many tasks a drawing takes. All words of a sealed suite are its own."""
     own = draw.new + (draw.known if split is Split.SEALED else 0)
     counts = {Novelty.KNOWN: draw.known + draw.new - own, Novelty.WORDS: own, Novelty.FAMILY: draw.unseen}
-    for novelty, count in counts.items():
-        if count:
-            yield list(islice(_drawn(draw, novelty, split, groups), count))
+    yield from ((_drawn(draw, novelty, split, groups), count) for novelty, count in counts.items() if count)
 
 
 def _drawn(draw: Draw, novelty: Novelty, split: Split, groups: set[str]) -> Iterator[Task]:
-    """Draw tasks whose leak groups are new, for ever."""
+    """Draw tasks whose leak groups are new, until no arm has any more."""
     frames = "training" if novelty is Novelty.KNOWN else "own"
     settings = {"offer": draw.offer, "frames": frames}
     generator: Generator = load("task_generators", Part(use=draw.generator, settings=settings))
     trained = [arm for arm in generator.arms if arm.family in (draw.families or (arm.family,))]
-    seeds: dict[ArmKey, int] = {}
-    for arm in _arms(generator.unseen if novelty is Novelty.FAMILY else trained, draw.tiers):
-        seed = seeds.get(arm, FIRST_SEED[split])
-        while (task := generator.make(arm, seed, split)).leak_group in groups:
-            seed += 1
-        seeds[arm] = seed + 1
-        groups.add(task.leak_group)
-        yield task
+    arms = generator.unseen if novelty is Novelty.FAMILY else trained
+    turns = {arm: _fresh(generator, arm, split, groups) for arm in arms}
+    missed = 0
+    for arm in _arms(arms, draw.tiers):
+        task = next(turns[arm], None)
+        missed = 0 if task else missed + 1
+        if task:
+            yield task
+        elif missed == TRIES:
+            return
+
+
+def _fresh(generator: Generator, arm: ArmKey, split: Split, groups: set[str]) -> Iterator[Task]:
+    """Make an arm's tasks in the order of their seeds, until too many in a row bring no new leak group."""
+    missed = 0
+    for seed in count(FIRST_SEED[split]):
+        task = generator.make(arm, seed, split)
+        missed = missed + 1 if task.leak_group in groups else 0
+        if not missed:
+            groups.add(task.leak_group)
+            yield task
+        elif missed == TRIES:
+            return
 
 
 def _arms(arms: Iterable[ArmKey], tiers: Mapping[Tier, int]) -> Iterator[ArmKey]:

@@ -151,6 +151,35 @@ def test_a_pair_opens_when_both_its_backends_are_mastered_alone():
     assert pair in picked(Thompson(), [], [pair])
 
 
+def frozen(arm):
+    return Arm(key=arm, frozen=True)
+
+
+def test_what_was_frozen_before_it_was_ever_played_keeps_nothing_closed():
+    tiers = {tier: key("Math", tier=tier) for tier in Tier}
+    sampler, keys = Thompson(free=frozenset()), list(tiers.values())
+    assert set(picked(sampler, [], keys)) == {tiers[Tier.EASY]}
+    assert set(picked(sampler, [frozen(tiers[Tier.EASY])], keys)) == {tiers[Tier.MODERATE]}
+    behind = [frozen(tiers[Tier.EASY]), known(tiers[Tier.MODERATE], 19, 20)]
+    assert set(picked(sampler, behind, keys)) == {tiers[Tier.MODERATE], tiers[Tier.HARD]}
+    one, other, pair = key("Math"), key("SQL"), key("Math", "SQL")
+    assert pair in picked(Thompson(), [frozen(one), known(other, 19, 20)], [one, other, pair])
+
+
+def test_families_open_one_after_the_other_as_those_before_them_are_mastered():
+    first, second, third = (key("Math", family=family) for family in ("chain", "area", "rest"))
+    other, harder = key("SQL", family="same"), key("Math", family="area", tier=Tier.HARD)
+    keys = [second, harder, first, third, other]
+    sampler = Thompson(families=frozenset({"chain"}))
+    assert set(picked(sampler, [], keys)) == {first, other}, "a backend without one of them begins with its first"
+    assert set(picked(sampler, [known(first, 10, 20)], keys)) == {first, other}
+    assert set(picked(sampler, [known(first, 19, 20)], keys)) == {first, second, other}
+    both = [known(first, 19, 20), known(second, 19, 20)]
+    assert set(picked(sampler, both, keys)) == {*keys}
+    assert set(picked(sampler, [frozen(first)], keys)) == {second, other}
+    assert set(picked(Thompson(), [], keys)) == {*keys} - {harder}
+
+
 def test_a_backend_without_an_open_arm_keeps_its_floor():
     pair = key("Math", "SQL")
     chosen = picked(Thompson(), [], [key("Math"), pair], tasks=100)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
-from loop.gates.looks import attempt_share, ladder, share
-from loop.gates.power import Conditions, power
-from loop.gates.statistics import bounds, chance, mean_bounds, resamples
+from loop.gates.looks import Look, ladder, shares
+from loop.gates.statistics import bounds, chance, mean_bounds, resamples, score_bounds
 
 gains = st.lists(st.integers(-4, 4), min_size=1, max_size=12).map(np.array)
 
@@ -103,19 +102,54 @@ def test_resamples_are_shares_that_sum_to_one(tasks):
     assert np.allclose(weights.sum(axis=1), 1)
 
 
-@given(st.integers(1, 8), st.integers(1, 64))
+@given(st.integers(1, 60), st.integers(1, 900), st.integers(1, 64))
 @settings(max_examples=40, deadline=None)
-def test_looks_double_and_spend_exactly_the_whole_error(first, most):
-    rungs = ladder(first, max(first, most))
-    assert rungs[-1] == max(first, most)
-    assert all(later <= 2 * earlier for earlier, later in pairwise(rungs))
-    assert sum(share(rung, rungs) for rung in rungs) == pytest.approx(1.0)
+def test_looks_double_the_tasks_then_the_plays_and_spend_exactly_the_whole_error(first, tasks, most):
+    looks = ladder(first, tasks, most)
+    assert (looks[0], looks[-1]) == (Look(min(first, tasks), 1), Look(tasks, most))
+    for earlier, later in pairwise(looks):
+        assert earlier.tasks < later.tasks <= 2 * earlier.tasks or earlier.samples < later.samples
+        assert earlier.tasks * earlier.samples < later.tasks * later.samples <= 2 * earlier.tasks * earlier.samples
+        assert later.samples == 1 or later.tasks == tasks, "more plays of the same come last"
+    parts = shares([look.tasks * look.samples for look in looks])
+    assert sum(parts) == pytest.approx(1.0)
+    assert list(parts) == sorted(parts), "most is kept for the last look"
 
 
-@given(st.integers(1, 10_000))
-@settings(max_examples=40, deadline=None)
-def test_endless_attempts_never_spend_more_than_the_whole_error(attempts):
-    assert sum(attempt_share(n) for n in range(1, attempts + 1)) == pytest.approx(1 - 1 / (attempts + 1))
+def tangos(won, lost, tasks, difference):
+    """The score test as published, by numbers: what is likeliest under the difference is looked for, not solved for."""
+
+    def unlikely(only_champion):
+        p = np.array([only_champion + difference, only_champion, 1 - 2 * only_champion - difference])
+        return -stats.multinomial.logpmf([won, lost, tasks - won - lost], tasks, np.clip(p, 1e-300, None) / p.sum())
+
+    found = optimize.minimize_scalar(
+        unlikely, bounds=(max(0, -difference), (1 - difference) / 2), method="bounded", options={"xatol": 1e-12}
+    )
+    return (won - lost - tasks * difference) / np.sqrt(tasks * (2 * found.x + difference * (1 - difference)))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 60), st.sampled_from([0.001, 0.025, 0.05, 0.2]))
+@settings(max_examples=30, deadline=None)
+def test_score_bounds_are_where_the_score_test_turns(won, lost, alike, error):
+    tasks = won + lost + alike
+    low, high = (float(bound) for bound in score_bounds(np.array(won), np.array(lost), tasks, error))
+    assert tangos(won, lost, tasks, low) == pytest.approx(stats.norm.isf(error), abs=0.01)
+    assert tangos(won, lost, tasks, high) == pytest.approx(-stats.norm.isf(error), abs=0.01)
+
+
+@pytest.mark.parametrize(("tasks", "margin"), [(20, 0.1), (30, 0.1), (60, 0.05), (60, 0.1), (90, 0.1), (90, 0.03)])
+@pytest.mark.parametrize("changed", [0.0, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize("error", [0.05, 0.01])
+def test_of_candidates_worse_by_the_margin_no_more_than_stated_are_held_counted_exactly(tasks, margin, changed, error):
+    changed = max(changed, margin)
+    won, lost = np.meshgrid(np.arange(tasks + 1), np.arange(tasks + 1), indexing="ij")
+    there = won + lost <= tasks
+    won, lost = won[there], lost[there]
+    outcomes = np.stack([won, lost, tasks - won - lost], axis=1)
+    weight = stats.multinomial.pmf(outcomes, tasks, [(changed - margin) / 2, (changed + margin) / 2, 1 - changed])
+    held = score_bounds(won, lost, tasks, error)[0] > -margin
+    assert weight[held].sum() <= 1.3 * error, "where nothing is ever won, one lost task more or less is a step"
 
 
 @pytest.mark.parametrize("shape", ["spread", "bimodal", "top"])
@@ -129,25 +163,3 @@ def test_a_candidate_worse_by_the_margin_is_held_no_oftener_than_stated(shape, s
         differences = (rng.binomial(samples, old - 0.1) - rng.binomial(samples, old)) / samples
         held += bounds(differences, samples, 0.05, weights)[0] > -0.1
     assert held / 400 <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 400)
-
-
-@pytest.mark.parametrize(("tasks", "samples", "delta"), [(52, 8, 0.05), (72, 4, 0.10), (150, 4, 0.05)])
-def test_the_power_formula_agrees_with_simulation(tasks, samples, delta):
-    rng, rates = np.random.default_rng(5), np.full(tasks, 0.55)
-    proven = [chance(rng.binomial(samples, rates + delta) - rng.binomial(samples, rates)) <= 0.05 for _ in range(600)]
-    cell = power([tasks], [samples], [delta], Conditions(noise=0.245))[0]
-    assert cell.improves == pytest.approx(np.mean(proven), abs=0.07)
-
-
-def test_power_grows_with_tasks_plays_and_gain():
-    small, large = (power([n], [4], [0.05])[0].improves for n in (50, 200))
-    few, many = (power([50], [k], [0.05])[0].improves for k in (1, 32))
-    little, much = (power([50], [4], [delta])[0].improves for delta in (0.02, 0.2))
-    assert small < large
-    assert few < many
-    assert little < much
-
-
-def test_power_repeats_the_figures_of_the_reference():
-    cells = power([52, 150], [1, 4, 8], [0.05], Conditions(noise=0.18))
-    assert [round(cell.improves, 2) for cell in cells] == pytest.approx([0.15, 0.33, 0.52, 0.27, 0.67, 0.89], abs=0.03)

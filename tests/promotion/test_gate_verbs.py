@@ -1,5 +1,7 @@
 """What a person learns of a judgement from the command line, and how promotions are paused."""
 
+from collections import Counter
+
 import pytest
 
 from loop.gates.breadth import Breadth
@@ -7,6 +9,7 @@ from loop.gates.decision import standing
 from loop.gates.depth import Depth
 from loop.gates.explanation import explain
 from loop.types import Score, Standing, Tier
+from task_generators.suites import suite
 
 
 def scores(rates, samples=4):
@@ -32,14 +35,11 @@ def test_an_explanation_has_every_backends_figures_verdict_cost_and_why():
     assert "Decision: not promoted: TravelAPI fell" in text
 
 
-def test_error_spent_and_left_add_up_over_looks_and_attempts():
-    old, new = scores({"A": (0.5, 30)}, 2), scores({"A": (0.5, 30)}, 2)
+def test_error_spent_and_left_add_up_over_looks():
+    old, new = scores({"A": (0.5, 30)}, 2), scores({"A": (0.6, 30)}, 2)
     part = Depth(most=8).judge(old, new).parts[0]
-    assert part.look == 2
-    assert part.spent + part.left == pytest.approx(0.05 * (4 + 16 + 64) / 85)
-    first, second = (Depth(attempt=number).judge(old, new) for number in (1, 2))
-    assert first.left == pytest.approx(0.05 / 2 / 2)
-    assert second.left == pytest.approx(0.05 / 2 / 3)
+    assert part.look == 60
+    assert part.spent + part.left == pytest.approx(0.05 * (8 + 64 + 512) / 585)
 
 
 def test_one_whose_depth_holds_and_whose_breadth_fails_is_a_specialist():
@@ -64,19 +64,20 @@ def test_a_judgement_is_shown_and_explained_by_round_and_by_candidate(rehearsal)
     assert "loopd gate list" in rehearsal.loopd("gate", "show", "77", code=1)
 
 
-def test_power_is_given_for_the_configured_suites_and_for_any_size(rehearsal):
-    rows = rehearsal.json("gate", "power")["rows"]
-    assert {row["part"] for row in rows if row["suite"] == "rehearsal-breadth"} == {
+def test_power_is_given_for_the_gates_in_force(rehearsal):
+    found = rehearsal.json("gate", "power", "--runs", "50")
+    assert {row["part"] for row in found["comparisons"] if row["gate"] == "breadth"} == {
         "overall",
+        "known words",
+        "new words",
         "TradingBot",
         "TravelAPI",
     }
-    assert {row["k"] for row in rows} == {1, 2}
-    rows = rehearsal.json("gate", "power", "--tasks", "52", "--tasks", "150", "--samples", "8")["rows"]
-    small, large = ({row["k"]: row["+5"] for row in rows if row["tasks"] == tasks} for tasks in (52, 150))
-    assert all(small[k] < large[k] for k in (1, 2, 4, 8))
-    later = rehearsal.json("gate", "power", "--tasks", "150", "--samples", "8", "--attempt", "20")["rows"]
-    assert later[-1]["+5"] < large[8]
+    assert {row["worth"]: row["promoted"] for row in found["candidates"]}["equal"] == 0
+    assert max(row["plays_90"] for row in found["candidates"]) <= 26, "tasks of both suites"
+    changed = rehearsal.json("gate", "power", "--runs", "50", "--churn", "0.01")
+    assert changed["candidates"] != found["candidates"]
+    assert "+10 everywhere" in rehearsal.loopd("gate", "power", "--runs", "10", "--attempt", "50")
 
 
 def test_gates_are_paused_and_resumed_by_names_that_exist(rehearsal):
@@ -93,5 +94,7 @@ def test_gates_are_paused_and_resumed_by_names_that_exist(rehearsal):
 def test_power_counts_the_categories_that_a_retention_gate_judges(rehearsal):
     own = 'gating.gates = [{ use = "retention", settings = { suite = "abstention" } }]\n'
     (rehearsal.home / "loopd.toml").write_text('profile = "quickstart"\n' + own)
-    rows = rehearsal.json("gate", "power", "--samples", "1")["rows"]
-    assert {row["part"]: row["tasks"] for row in rows} == {"overall": 270, "ask": 100, "no-tool": 112, "wait": 58}
+    rows = rehearsal.json("gate", "power", "--runs", "10")["comparisons"]
+    tasks = suite("abstention").tasks
+    families, words = (Counter(map(str, each)) for each in zip(*((t.family, t.novelty) for t in tasks), strict=True))
+    assert {row["part"]: row["tasks"] for row in rows} == {"overall": len(tasks), **families, **words}

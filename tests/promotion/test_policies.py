@@ -12,7 +12,7 @@ from loop.artifacts import cards
 from loop.proposals import PLAN_THEN_ACT, Proposal
 from loop.stages import training
 from loop.testing import FakeGpu
-from loop.types import Dataset, GateVerdict, Policy, Precision, Purpose, RoundState, Standing
+from loop.types import GateVerdict, Policy, Precision, Purpose, RoundState, Standing
 from loop.weights import adapters
 
 FILES = {"README.md", "gate_report.json", "data_card.md", "train_config.json"}
@@ -27,10 +27,18 @@ def table(card):
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-def test_a_data_card_tells_that_a_training_chose_among_the_rows():
-    dataset = Dataset(id="d" * 64, rows=("a", "b", "c"), counts={}, rules={})
-    assert "At most 2 were trained on" in cards.data_card(dataset, 2)
-    assert "rows.txt" not in cards.data_card(dataset)
+def test_what_a_training_left_out_counts_nowhere_as_trained_on(rehearsal):
+    rehearsal.live(training={"take": 9, "min_rows": 8})
+    with rehearsal.store() as store:
+        policy, dataset = store.policies.champion(), store.datasets.of(store.rounds.get(1))
+    assert len(dataset.rows) > 9
+    card = (rehearsal.places.policies / policy.id / "data_card.md").read_text()
+    assert f"Trained on 9 trajectories of {len(dataset.rows)} in dataset" in card
+    assert len((rehearsal.places.adapter(policy) / "rows.txt").read_text().split()) == 9
+    counted = rehearsal.json("sql", "select dataset_rows from v_policies where adapter is not null")["rows"]
+    assert counted == [{"dataset_rows": 9}]
+    moved = rehearsal.json("sql", "select trained_backend, max(trained_rows) as n from v_transfer group by 1")["rows"]
+    assert sum(row["n"] for row in moved) == 9
 
 
 def test_a_candidates_directory_tells_what_it_is_what_it_scores_and_what_it_learned_from(rehearsal):

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from loop.testing import killing
+from loop.types import Novelty
 from task_generators.suites import suite
 
 SEALED = {"gating": {"sealed": 1}}
@@ -17,6 +18,10 @@ OUTCOME = (
     "select round, candidate, decision from promotion order by id",
     "select backends, family, tier, alpha, beta from arm order by backends, family, tier",
 )
+
+
+def trained(name):
+    return sum(task.novelty is not Novelty.FAMILY for task in suite(name).tasks)
 
 
 def outcome(rehearsal):
@@ -33,7 +38,7 @@ def test_a_promotion_opens_the_twins_once_and_shows_what_they_said(rehearsal):
     gates = rehearsal.json("sql", "select gate, tasks, reason from v_gates order by gate")["rows"]
     assert [row["gate"] for row in gates] == ["breadth", "breadth-sealed", "depth", "depth-sealed"]
     assert gates[3]["reason"].startswith("sealed twin: depth")
-    assert gates[3]["tasks"] == len(suite("rehearsal-depth-sealed").tasks)
+    assert gates[3]["tasks"] == trained("rehearsal-depth-sealed")
     assert {result.gate for result in now.gates} >= {"depth-sealed"}
     assert "depth-sealed" in rehearsal.loopd("gate", "show")
     opened = openings(rehearsal)
@@ -73,7 +78,7 @@ def test_a_task_noted_as_unsound_leaves_the_score_and_can_be_brought_back(rehear
     assert rehearsal.json("sql", ledger)["rows"] == [{"unsound": 1, "tasks": 10}]
     rehearsal.live()
     judged = rehearsal.json("sql", "select tasks from v_gates where round = 2 and gate = 'depth'")["rows"]
-    assert [row["tasks"] for row in judged] in ([9], [])
+    assert [row["tasks"] for row in judged] in ([trained("rehearsal-depth") - 1], [])
     rehearsal.loopd("suite", "flaw", *note, "--withdraw")
     assert rehearsal.json("suite", "show", "rehearsal-depth")["sound"] == 10
 
@@ -103,3 +108,26 @@ def test_a_start_with_a_gate_that_cannot_be_passed_ends_with_78_and_what_to_type
     said = rehearsal.loopd("start", "--foreground", code=1)
     assert "cannot be a gate: only 4 of its 10 sound tasks can be passed (40.0%)" in said
     assert "LOOPD_GATING__MIN_CEILING=0.4" in said
+
+
+def test_an_external_suite_is_played_at_a_promotion_reported_and_decides_nothing(rehearsal):
+    external = {"gating": {"external": ["bfcl-multiple"]}}
+    rehearsal.live(**external)
+    rows = rehearsal.json("sql", "select gate, decides, tasks, samples, reason from v_gates order by gate")["rows"]
+    assert [row["gate"] for row in rows] == ["bfcl-multiple-external", "breadth", "depth"]
+    assert (rows[0]["decides"], rows[0]["samples"]) == (0, 1)
+    assert rows[0]["tasks"] == len(suite("bfcl-multiple").tasks)
+    assert rows[0]["reason"].startswith("external: ")
+    card = (rehearsal.places.policies / rehearsal.json("model", "list")["rows"][-1]["policy"] / "README.md").read_text()
+    assert "bfcl-multiple-external" in card
+    plays = "select count(*) as n from v_trajectories where suite = 'bfcl-multiple'"
+    before = rehearsal.json("sql", plays)["rows"]
+    rehearsal.live(**external)
+    assert rehearsal.json("sql", plays)["rows"] == before == [{"n": 2 * rows[0]["tasks"]}], "nobody was promoted"
+
+
+def test_an_external_suite_that_there_is_not_is_refused_at_the_start(rehearsal, monkeypatch):
+    monkeypatch.setenv("LOOPD_GATING__EXTERNAL", '["breadth-25"]')
+    said = rehearsal.loopd("start", "--foreground", code=1)
+    assert "gating.external: there is no suite 'breadth-25'" in said
+    assert "breadth-52" in said

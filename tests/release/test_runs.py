@@ -12,7 +12,7 @@ from loop.release.runs import render as rendering
 from loop.release.runs.contract import SECTIONS, WITH_VALUE, Decision, Known, Run
 from loop.release.runs.decision import decide
 from loop.release.runs.facts import Answer, Facts, gather
-from loop.types import Standing
+from loop.types import RESTS, Standing
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "run"
 
@@ -54,10 +54,10 @@ def test_every_figure_has_a_value_or_a_reason_and_a_query_that_can_be_asked(loop
                 assert ask(each.sql).rows is not None
 
 
-def test_a_round_whose_gates_could_not_tell_is_measured_again(loop):
+def test_a_round_whose_candidate_is_no_better_asks_for_other_data(loop):
     run = rendered(2)
-    assert run.verdict.decision is Decision.RETRY_EVAL
-    assert "gating.max_samples" in run.verdict.next_action
+    assert run.verdict.decision is Decision.RETRY_DATA
+    assert run.verdict.next_action == "loopd curriculum show"
     assert found(run)["eval", "sealed suites"].known is Known.NOT_APPLICABLE
 
 
@@ -110,6 +110,7 @@ UNDECIDED = {"decision": None, "decision_reason": None}
         ({"row": {"state": "collect"}}, Decision.PARK, "loopd start"),
         ({"row": {"decision": "promoted"}}, Decision.SHIP, "loopd release"),
         ({"row": NOBODY}, Decision.RETRY_DATA, "loopd curriculum show"),
+        ({"row": NOBODY | {"reason": f"{RESTS}nothing to gain"}}, Decision.PARK, "gating.most_times"),
         ({"row": NOBODY | {"state": "failed"}}, Decision.RETRY_TRAINING, "loopd doctor"),
         ({"row": UNDECIDED | {"state": "failed"}}, Decision.RETRY_EVAL, "loopd model propose"),
         ({"row": UNDECIDED, "paused": ["depth"]}, Decision.PARK, "loopd gate resume depth"),

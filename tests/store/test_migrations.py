@@ -16,7 +16,7 @@ from loop.store import Store, db
 from loop.store.tables import Table
 from loop.types import Purpose, RoundState
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+REVISIONS = tuple(f"{number:04}" for number in range(1, 16))
 
 
 def test_the_migrated_schema_is_the_models(url):

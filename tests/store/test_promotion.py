@@ -151,6 +151,22 @@ def test_a_rollback_is_instant_and_only_to_an_earlier_champion(store, make, rnd)
     assert store.policies.champion() == policy
 
 
+def test_attempts_are_counted_since_the_last_promotion_and_a_rollback_begins_no_new_count(store, make, rnd):
+    first = propose(store, make, rnd)
+    hold(store, make, rnd)
+    store.promotions.decide(rnd, yes(first), GATES)
+    assert store.promotions.attempts() == 1
+    rnd = finish(store, rnd)
+    for number in range(3):
+        rnd = store.rounds.open("config", 0)
+        other = propose(store, make, rnd, f"b{number}")
+        store.promotions.decide(rnd, yes(other).model_copy(update={"promoted": False}))
+        rnd = finish(store, rnd)
+        assert store.promotions.attempts() == number + 2
+    store.promotions.roll_back(make.policy.id, "a test")
+    assert store.promotions.attempts() == 4
+
+
 def test_while_a_gate_is_paused_nothing_is_decided(store, make, rnd):
     policy = propose(store, make, rnd)
     hold(store, make, rnd)

@@ -149,7 +149,8 @@ def test_the_database_itself_keeps_other_plays_out_of_a_dataset(store, make, rnd
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         store.datasets.save(rnd, dataset)
     assert store.datasets.of(rnd) is None
-    lie = f"insert into dataset_row values ('d', 0, '{play.id}', '{split}', '{purpose}')"
+    columns, values = "dataset, place, trajectory, split, purpose", f"'d', 0, '{play.id}', '{split}', '{purpose}'"
+    lie = f"insert into dataset_row ({columns}) values ({values})"
     with pytest.raises(Exception, match=r"(?i)check constraint"), store.database.write() as connection:
         connection.exec_driver_sql("insert into dataset values ('d', 1, '{}', '{}', 0)")
         connection.exec_driver_sql(lie)

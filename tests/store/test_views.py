@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from loop.runtime import query
 from loop.store import db
-from loop.types import Purpose, Split, Standing, Suite
+from loop.types import GatePart, Purpose, Split, Standing, Suite
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
 
@@ -104,6 +104,34 @@ def test_v_policies_v_gates_and_v_suites_tell_the_decision(ask, lived, make):
     ]
     rows = ask("select standing, tasks, tasks_scored, samples, pass_rate from v_suites order by standing").rows
     assert rows == [("champion", 2, 2, 2, 0.5), ("rejected", 2, 2, 2, 1.0)]
+
+
+def part(name, rate, **more):
+    figures = dict.fromkeys(("low", "high", "bound", "margin"), 0.0)
+    told = {"champion_rate": 0.5, "candidate_rate": rate, "difference": rate - 0.5, "tasks": 9, "samples": 1, "look": 9}
+    return GatePart(name=name, verdict="holds", **figures, **told, **more)
+
+
+def test_v_gates_and_v_gate_parts_have_the_comparisons_of_the_latest_judgement(ask, lived, store, make):
+    parts = (part("overall", 0.75), part("known words", 1.0), part("unseen families", 0.25, decides=False))
+    store.gates.save(lived, make.gate("depth").model_copy(update={"parts": (*parts, part("TravelAPI", 0.5))}))
+    store.gates.save(lived, make.gate("depth").model_copy(update={"parts": parts}))
+    columns = "known_words_rate, known_words_difference, new_words_rate, unseen_families_difference, decides"
+    assert ask(f"select {columns} from v_gates where gate = 'depth'").rows == [(1.0, 0.5, None, -0.25, 1)]
+    rows = ask("select part, candidate_rate, tasks, decides, beside from v_gate_parts order by part").rows
+    assert rows == [
+        ("known words", 1.0, 9, 1, None),
+        ("overall", 0.75, 9, 1, None),
+        ("unseen families", 0.25, 9, 0, None),
+    ]
+
+
+def test_rows_that_a_training_left_out_are_counted_for_no_policy(ask, lived, store):
+    dataset = store.datasets.of(lived)
+    store.datasets.note_trained(dataset, dataset.rows[:1])
+    assert ask("select dataset_rows from v_policies where adapter is not null").rows == [(1,)]
+    assert ask("select distinct trained_rows from v_transfer").rows == [(1,)]
+    assert ask("select dataset_rows from v_rounds").rows == [(4,)], "the round's dataset has them all"
 
 
 def test_v_transfer_sets_trained_beside_evaluated(ask, lived):

@@ -18,11 +18,11 @@ from loop.student.engine.batching import Engine
 from loop.student.engine.conversations import Request
 from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import identity, read_examples, read_job
-from loop.training.trainer import TAKEN, learning_rate, read_rows, train
+from loop.training.trainer import learning_rate, read_rows, train
 from loop.types import Call, Catalogue, Message, Precision, Tool
 from loop.types.jobs import Job
 from loop.weights import adapters
-from loop.weights.adapters import WEIGHTS
+from loop.weights.adapters import ROWS, WEIGHTS
 from loop.weights.export import fuse
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
@@ -175,7 +175,7 @@ def test_rows_that_are_chosen_on_the_way_are_named_beside_the_adapter(job, tmp_p
     job = job.model_copy(update={"take": 10, "batch_rows": 2})
     lines = run(job)
     assert [lines[0]["rows"], lines[0]["steps"]] == [24, 5]
-    names = (job.out / TAKEN).read_text().split()
+    names = (job.out / ROWS).read_text().split()
     assert len(names) == len(set(names)) == 10
     assert {*names} < {f"t{number}" for number in range(24)}
     adapters.publish(job.out, tmp_path / "published", base=directory_digest(job.base))

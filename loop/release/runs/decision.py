@@ -6,6 +6,7 @@ from typing import Final
 
 from loop.release.runs.contract import Decision, Verdict
 from loop.release.runs.facts import Facts
+from loop.types import RESTS
 
 
 def decide(facts: Facts) -> Verdict:
@@ -26,6 +27,13 @@ def _promoted(facts: Facts) -> Verdict | None:
         return None
     action = f"loopd release {facts.candidate[:12]} --out DIR"
     return Verdict(decision=Decision.SHIP, reason=_why(facts), next_action=action)
+
+
+def _rested(facts: Facts) -> Verdict | None:
+    if not str(facts.round.first["reason"] or "").startswith(RESTS):
+        return None
+    action = "Raise gating.most_times, or open tiers, families and backends under sampling; then: loopd start"
+    return Verdict(decision=Decision.PARK, reason=_why(facts), next_action=action)
 
 
 def _without_candidate(facts: Facts) -> Verdict | None:
@@ -101,6 +109,7 @@ def _why(facts: Facts) -> str:
 CASES: Final[tuple[Callable[[Facts], Verdict | None], ...]] = (
     _going_on,
     _promoted,
+    _rested,
     _without_candidate,
     _failed,
     _queued,

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from loop.errors import NotFound
 from loop.runtime.query import Ask
-from loop.types import TWIN, Record
+from loop.types import EXTERNAL, TWIN, Record
 
 Row = dict[str, Any]
 ROUND: Final = "select * from v_rounds where round = {0}"
@@ -78,7 +78,7 @@ class Facts(Record):
     @property
     def deciding(self) -> list[Row]:
         """The gates that a decision rests on."""
-        return [row for row in self.gates.rows if not row["gate"].endswith(TWIN)]
+        return [row for row in self.gates.rows if not row["gate"].endswith((TWIN, EXTERNAL))]
 
 
 def gather(ask: Ask, number: int) -> Facts:

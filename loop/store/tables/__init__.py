@@ -8,7 +8,18 @@ What needs more than a key is a trigger: `migrations/versions/0002_refusals.py`.
 
 from loop.store.tables.base import Table
 from loop.store.tables.learned import Arm, Dataset, DatasetRow, Policy, TrainingStep
-from loop.store.tables.measured import Decision, GatePause, GateResult, Opening, Promotion, Score, Suite, SuiteTask
+from loop.store.tables.measured import (
+    Decision,
+    GatePart,
+    GatePause,
+    GateResult,
+    Growth,
+    Opening,
+    Promotion,
+    Score,
+    Suite,
+    SuiteTask,
+)
 from loop.store.tables.played import Audit, Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.store.tables.running import CallState, Event, Lease, Quota, TeacherCall
 from loop.store.tables.traced import Correction, CorrectionKind, CorrectionScore, Trace
@@ -27,8 +38,10 @@ __all__ = [
     "Decision",
     "Defect",
     "Event",
+    "GatePart",
     "GatePause",
     "GateResult",
+    "Growth",
     "LeakGroup",
     "Lease",
     "Message",

@@ -61,6 +61,8 @@ class DatasetRow(Table):
     trajectory: Mapped[str]
     split: Mapped[str] = mapped_column(default=Split.TRAIN)
     purpose: Mapped[str] = mapped_column(default=Purpose.TRAIN)
+    left_out: Mapped[int | None]
+    """1 where the training did not take it: too long, kept apart, or not chosen."""
 
 
 class Policy(Table):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loop.store.tables.base import Key, Moment, Place, Serial, Table, one_of, strict, truth
@@ -38,6 +38,18 @@ class SuiteTask(Table):
     suite: Mapped[str] = mapped_column(ForeignKey("suite.id"), primary_key=True)
     place: Mapped[Place]
     task: Mapped[str] = mapped_column(ForeignKey("task.id"))
+
+
+class Growth(Table):
+    """How many times as large as its name says a suite is drawn, because the champion failed too little of it."""
+
+    __tablename__ = "growth"
+    __table_args__ = strict()
+    suite: Mapped[Key]
+    times: Mapped[int]
+    round: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    reason: Mapped[str]
+    grown: Mapped[Moment]
 
 
 class Opening(Table):
@@ -92,6 +104,38 @@ class GateResult(Table):
     body: Mapped[str]
     judged: Mapped[Moment]
     plays: Mapped[int | None]
+
+
+class GatePart(Table):
+    """One comparison inside a judgement; `beside` names the policy it is with, where that is not the champion."""
+
+    __tablename__ = "gate_part"
+    __table_args__ = strict(
+        ForeignKeyConstraint(
+            ["candidate", "champion", "gate"],
+            ["gate_result.candidate", "gate_result.champion", "gate_result.gate"],
+        ),
+        one_of("verdict", GateVerdict),
+        truth("decides"),
+    )
+    candidate: Mapped[Key]
+    champion: Mapped[Key]
+    gate: Mapped[Key]
+    place: Mapped[Place]
+    part: Mapped[str]
+    verdict: Mapped[str]
+    decides: Mapped[int]
+    champion_rate: Mapped[float]
+    candidate_rate: Mapped[float]
+    difference: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    bound: Mapped[float]
+    margin: Mapped[float]
+    tasks: Mapped[int]
+    samples: Mapped[int]
+    unit: Mapped[str]
+    beside: Mapped[str | None]
 
 
 class Promotion(Table):
