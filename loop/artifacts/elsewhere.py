@@ -17,7 +17,7 @@ from loop.dataset import chat_format
 from loop.errors import FailureKind, ProviderError
 from loop.templates.parse import Parsed
 from loop.templates.render import Renderer, Template
-from loop.types import Call, Catalogue, Message, Record, Reply, Task
+from loop.types import Call, Catalogue, Message, Record, Reply, Task, Usage
 
 __all__ = ["Elsewhere"]
 
@@ -51,10 +51,18 @@ class Choice(Record, extra="ignore"):
     message: WireMessage
 
 
+class WireUsage(Record, extra="ignore"):
+    """What it counted."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class Completion(Record, extra="ignore"):
     """An answer of `POST /chat/completions`."""
 
     choices: tuple[Choice, ...]
+    usage: WireUsage | None = None
 
 
 class Elsewhere(Record):
@@ -109,17 +117,20 @@ class ElsewhereChat:
         if answer.status_code != OK:
             kind = FailureKind.RETRYABLE if answer.status_code >= SERVER_ERROR else FailureKind.BAD_INPUT
             raise ProviderError(kind, f"HTTP {answer.status_code}: {answer.text[:500]}")
-        return Reply(message=self._read(answer.content, catalogue))
+        return self._read(answer.content, catalogue)
 
-    def _read(self, body: bytes, catalogue: Catalogue) -> Message:
+    def _read(self, body: bytes, catalogue: Catalogue) -> Reply:
         try:
-            said = Completion.model_validate_json(body).choices[0].message
+            found = Completion.model_validate_json(body)
+            said = found.choices[0].message
             calls = tuple(self._template.plain(_call(each.function)) for each in said.tool_calls or ())
         except (ValidationError, IndexError, NotJson, ValueError) as error:
             raise ProviderError(FailureKind.BAD_OUTPUT, f"no chat completion: {str(error)[:500]}") from error
         text = said.content or ""
         parsed = Parsed(content=text.strip(), calls=calls) if calls else self._template.read(text, catalogue)
-        return Message(role="assistant", content=parsed.content, calls=parsed.calls, fault=parsed.fault)
+        message = Message(role="assistant", content=parsed.content, calls=parsed.calls, fault=parsed.fault)
+        counted = found.usage.model_dump() if found.usage else {}
+        return Reply(message=message, usage=Usage(**counted, requests=1))
 
     def close(self) -> None:
         """End the connection."""

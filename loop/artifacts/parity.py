@@ -46,6 +46,10 @@ class Compared(Record):
     passed_there: bool
     failure: str = ""
     """Why it could not be played elsewhere."""
+    tokens: int = 0
+    """Of all prompts of the play elsewhere, as they are rendered here."""
+    counted: int = 0
+    """The same as the other program counted them; 0 where it did not."""
 
 
 def engine(out: Path) -> Engine:
@@ -115,8 +119,10 @@ def _difference(task: str, step: int, here: str, there: str) -> Difference:
     return Difference(task=task, step=step, place=place, here=here[shown], there=there[shown])
 
 
-def compare(here: Trajectory, there: Trajectory, passed: Callable[[Trajectory], bool]) -> Compared:
-    """Compare a play here with the same one elsewhere."""
+def compare(
+    here: Trajectory, there: Trajectory, passed: Callable[[Trajectory], bool], renderer: Renderer | None = None
+) -> Compared:
+    """Compare a play here with the same one elsewhere; where there is a renderer, the tokens of its prompts too."""
     mine, theirs = (
         [message.calls for message in play.messages if message.role == "assistant"] for play in (here, there)
     )
@@ -127,4 +133,6 @@ def compare(here: Trajectory, there: Trajectory, passed: Callable[[Trajectory], 
         passed_here=passed(here),
         passed_there=passed(there),
         failure=there.failure.message if there.failure else "",
+        tokens=sum(len(renderer.prompt(*asked)) for asked in _asked(there)) if renderer else 0,
+        counted=there.usage.prompt_tokens,
     )

@@ -60,10 +60,10 @@ def parity(  # noqa: PLR0913 - the options of a command
         with ExitStack() as stack:
             address = url or _served(stack, out, places, configured.student.max_tokens)
             there = _there(found, configured, base, tasks, (address, model)) if address else []
-    passed = _judge(chosen, configured, tasks)
-    plays = [comparing.compare(mine, theirs, passed) for mine, theirs in zip(here, there, strict=False)]
+    passed, renderer = _judge(chosen, configured, tasks), Renderer.load(base, found.template)
+    plays = [comparing.compare(mine, theirs, passed, renderer) for mine, theirs in zip(here, there, strict=False)]
     _tell(different, plays, as_json=as_json)
-    if any(different):
+    if any(different) or (url and any(each.counted not in {0, each.tokens} for each in plays)):
         raise LoopdError("Prompts differ elsewhere: what was measured here does not hold there.")
 
 
@@ -146,8 +146,20 @@ def _rows(different: Sequence[Difference | None], plays: Sequence[Compared]) -> 
         return {"what": what, "count": same, "of": of}
 
     rows = [row("prompts the same, byte for byte", different.count(None), len(different))] if different else []
+    counted = [each for each in plays if each.counted]
     if plays:
         rows += [
+            *(
+                [
+                    row(
+                        "plays whose prompts have as many tokens",
+                        sum(each.counted == each.tokens for each in counted),
+                        len(counted),
+                    )
+                ]
+                if counted
+                else []
+            ),
             row("plays whose first calls are the same", sum(each.first_same for each in plays), len(plays)),
             row("plays whose calls are all the same", sum(each.all_same for each in plays), len(plays)),
             row("passed here", sum(each.passed_here for each in plays), len(plays)),

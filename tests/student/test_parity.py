@@ -104,6 +104,8 @@ def test_mlx_lms_own_server_answers_for_an_exported_policy(base, exported, place
         player = Part(use="loop.artifacts.elsewhere:Elsewhere", settings={**told, "max_tokens": 12})
         played = play(Play(id="p", round=0, task=task, player=player, player_name="x", system=SYSTEM))
     assert played.failure is None
+    compared = parity.compare(played, played, lambda _: True, Renderer.load(base, "compact-1"))
+    assert compared.counted == compared.tokens > 0
     assert played.messages[-1].role == "assistant"
     with conversation(Elsewhere(**told), task, 0) as chat, pytest.raises(ProviderError) as caught:
         chat.reply((Message(role="user", content="hi"),), Catalogue())
