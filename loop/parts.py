@@ -17,7 +17,7 @@ from loop import plugins
 from loop.config import Config, examine
 from loop.control import lease
 from loop.control.progress import Board
-from loop.errors import ConfigError
+from loop.errors import ConfigError, NotFound
 from loop.rollout.budget import Cashier
 from loop.rollout.pool import LocalPool, Pool
 from loop.rollout.ray_pool import RayPool
@@ -29,6 +29,8 @@ from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Stand
 from loop.weights import sources
 from task_generators.suites import grown
 from task_generators.suites import suite as suite_named
+from task_generators.suites.brought import BROUGHT
+from task_generators.suites.brought.defog import CHECKERS
 from teachers.base.teacher import Teacher
 
 
@@ -220,3 +222,17 @@ def base_model(config: Config, paths: Paths) -> Base:
     """
     path = sources.find(config.student.source, paths.models, config.student.template)
     return Base(path=path, digest=sources.directory_digest(path))
+
+
+def suite_called(store: Store, name: str) -> Suite:
+    """Look a suite up: a frozen one, or one that was brought (`loopd suite add`).
+
+    Raises:
+        NotFound: there is none of that name, or it was not brought yet.
+    """
+    if name not in BROUGHT:
+        return suite_named(name)
+    found = store.suites.newest(name)
+    if found is None:
+        raise NotFound(f"Suite '{name}' was not brought yet: loopd suite add {BROUGHT[name]} --path DIRECTORY")
+    return found.model_copy(update={"checkers": CHECKERS})

@@ -35,7 +35,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "What a round did, from its target to its report.",
         "service": "Start loopd at login: install, uninstall, status.",
         "sql": "Query the store.",
-        "suite": "Held-out suites: list, run, audit.",
+        "suite": "Held-out suites: list, add, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",
         "correct": "Say of an answer that it was right, wrong, or what it should have been.",
         "correction": "What people said of answers: list, check, export.",

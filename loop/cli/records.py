@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from pydantic import JsonValue
 
-from loop.cli.access import url
+from loop.cli.access import settings, url
 from loop.control import channel, commands, lease
 from loop.runtime import lock, paths
 from loop.store import Store
@@ -15,6 +15,14 @@ from loop.store import Store
 def store() -> Iterator[Store]:
     """Look records up; nothing is written."""
     with Store.open(url()) as opened:
+        yield opened
+
+
+@contextmanager
+def made() -> Iterator[Store]:
+    """Open the store, which is made where there is none yet; whoever writes holds the daemon's lock."""
+    places = paths.find().create()
+    with Store.open(settings().database or places.database) as opened:
         yield opened
 
 

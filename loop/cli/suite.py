@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from statistics import stdev
 from typing import Annotated, Final
 
@@ -10,10 +11,10 @@ import typer
 from loop import parts, plugins
 from loop.cli import live, teacher, terminal
 from loop.cli.access import Json, settings, show, show_json
-from loop.cli.records import change, store
+from loop.cli.records import change, made, store
 from loop.cli.terminal import Terminal
 from loop.config import Config, Teaching
-from loop.control import progress
+from loop.control import lease, progress
 from loop.errors import ConfigError, LoopdError, NotFound, nearest
 from loop.runtime import lock, log, paths
 from loop.runtime.signals import Stop, Stopped
@@ -22,14 +23,17 @@ from loop.stages.soundness import Entry, Ledger, assess
 from loop.types import Novelty, Policy, Score, Suite
 from task_generators import suites
 from task_generators.suites import frames, leaks
+from task_generators.suites.brought import BROUGHT, defog
 
-app = typer.Typer(add_completion=False, help="Suites: list, show, run, audit, flaw.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Suites: list, show, add, run, audit, flaw.", no_args_is_help=True)
 OUTSIDE: Final = "others' tasks"
 PARTS: Final = (*Novelty, OUTSIDE)
 """Columns of the audit's second table: tasks in words that training has must say so."""
 
 FORGIVING: Final = "ast_match"
 """The checker whose fields are forgiving rules."""
+Data = Annotated[str, typer.Argument(help="defog: SQL-Eval's questions for SQLite and their databases.")]
+Where = Annotated[Path, typer.Option("--path", help="The directory that holds the data.")]
 Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
 Player = Annotated[str, typer.Option(help="champion, stock, a policy's id, a teacher's name, or module:Class.")]
 Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
@@ -51,8 +55,31 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many t
 @app.command("list")
 def list_(*, as_json: Json = False) -> None:
     """Every suite with its size and digest."""
-    found = [suites.suite(name) for name in suites.names()]
+    found = [suites.suite(name) for name in suites.names()] + _brought()
     show([{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found], as_json=as_json)
+
+
+@app.command()
+def add(data: Data, *, path: Where, as_json: Json = False) -> None:
+    """Bring suites out of a directory of yours, and list what of it decides nothing. The daemon must not be running."""
+    if data not in BROUGHT.values():
+        raise ConfigError(
+            f"'{data}' is no data set that can be brought. Known: {', '.join(sorted({*BROUGHT.values()}))}."
+        )
+    brought, places = defog.read(path), paths.find().create()
+    with lock.hold(places.data), made() as opened, lease.hold(opened, places.data):
+        for suite in brought.suites:
+            opened.suites.save(suite)
+        opened.events.record("suite.brought", data=data, suites=[suite.id for suite in brought.suites])
+    rows = [{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in brought.suites]
+    left_out = [each._asdict() for each in brought.left_out]
+    if as_json:
+        show_json({"rows": rows, "left_out": left_out})
+        return
+    show(rows, as_json=False)
+    for each in brought.left_out:
+        terminal.say(f"left out: {each.suite}, line {each.line} ({each.database}): {each.why}")
+    terminal.say(f"Play one: loopd suite run {brought.suites[0].name} --player champion")
 
 
 @app.command("show")
@@ -74,9 +101,26 @@ def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
     )
 
 
+def _brought() -> list[Suite]:
+    """Give the suites that were brought to this home."""
+    try:
+        with store() as opened:
+            newest = [opened.suites.newest(name) for name in BROUGHT]
+    except NotFound:
+        return []
+    return [each for each in newest if each is not None]
+
+
+def _named(name: str) -> Suite:
+    if name not in BROUGHT:
+        return suites.suite(name)
+    with store() as opened:
+        return parts.suite_called(opened, name)
+
+
 def _ledger(name: str) -> Ledger:
     """Put a suite's ledger together: its plans are replayed now, the rest is from the store, where there is one."""
-    suite, chosen = suites.suite(name), settings()
+    suite, chosen = _named(name), settings()
     checkers = [plugins.load("checkers", part) for part in chosen.checkers]
     try:
         with store() as opened:
@@ -191,7 +235,7 @@ def run(  # noqa: PLR0913 - the options of a command
     as_json: Json = False,
 ) -> None:
     """Have a player play a suite, and store the scores. The daemon must not be running."""
-    suite, chosen = _without(suites.suite(name), without_rule or []), _held(settings(), constrained=constrained)
+    suite, chosen = _without(_named(name), without_rule or []), _held(settings(), constrained=constrained)
     places = paths.find().create()
     stop = Stop()
     with lock.hold(places.data):
@@ -211,11 +255,13 @@ def run(  # noqa: PLR0913 - the options of a command
                 sound = {score.task for score in scores if score.task not in unsound}
                 points = evaluation.points_of_rules(loop, suite, contestant, sound)
                 right, asked = evaluation.answers(loop, suite, contestant, sound)
+                said = evaluation.statements(loop, suite, contestant, sound)
         except Stopped as stopped:
             raise typer.Exit(stopped.exit_code) from stopped
         finally:
             shown.close()
     rows = [*_table(suite, scores, unsound), *_rules(points, len(sound)), *_renderings(suite, scores)]
+    rows += [_of(f"statements: {name}", said[name], said["all"]) for name in evaluation.STATEMENT if said["all"]]
     show([*rows, *([_of("questions answered right", right, asked)] if asked else [])], as_json=as_json)
 
 

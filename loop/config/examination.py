@@ -50,6 +50,13 @@ def _student(config: Config) -> None:
 def _generators(config: Config) -> None:
     sampling = config.sampling
     makers = _built("sampling.generators", "task_generators", sampling.generators)
+    judges = [checker.name for checker in _built("checkers", "checkers", config.checkers)]
+    for maker in makers:
+        if (needed := getattr(maker, "judged_by", "")) and needed not in judges:
+            raise ConfigError(
+                f"sampling.generators: tasks of '{maker.name}' are judged by '{needed}': "
+                f'add [[checkers]] use = "{needed}".'
+            )
     keys = [key for maker in makers for key in maker.arms]
     _once("sampling.generators", "arm", map(str, keys))
     for setting, words, known in (

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 import structlog
 from pydantic import JsonValue
@@ -10,8 +11,8 @@ from pydantic import JsonValue
 from loop import plugins
 from loop.canonical import digest
 from loop.config import Config, Student, Teaching
-from loop.errors import ConfigError, Sealed
-from loop.parts import Loop
+from loop.errors import ConfigError, NotFound, Sealed
+from loop.parts import Loop, suite_called
 from loop.stages import collecting
 from loop.stages.checking import judge_missing
 from loop.stages.collecting import referees
@@ -27,10 +28,11 @@ from loop.types import (
     Suite,
     Task,
 )
-from task_generators.suites import suite as suite_named
 
 log = structlog.get_logger()
 
+STATEMENT: Final = ("exact", "execution", "clean")
+"""What `sql_match` finds out about a statement."""
 Contestant = Policy | Teaching
 """Who plays a suite: a student at one policy, or a teacher."""
 
@@ -116,6 +118,18 @@ def answers(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str])
     return right, asked
 
 
+def statements(loop: Loop, suite: Suite, player: Contestant, tasks: Container[str]) -> Counter[str]:
+    """Count what a player's SQL statements in these tasks were: exact, execution, clean; and `all` of them."""
+    mark, counts = fingerprint(loop, suite, player), Counter[str]()
+    for judge in plugins.judges_of(suite, loop.checkers):
+        for task, _, evidence in loop.store.suites.findings(
+            _subject(player), suite.id, mark, (judge.name, judge.version)
+        ):
+            if task in tasks and "execution" in evidence:
+                counts.update(["all", *(name for name in STATEMENT if evidence[name])])
+    return counts
+
+
 def _subject(player: Contestant) -> str:
     return player.id if isinstance(player, Policy) else str(plugins.load("teachers", player).name)
 
@@ -187,8 +201,8 @@ def external(loop: Loop) -> list[Suite]:
     found = []
     for name in loop.config.gating.external:
         try:
-            found.append(suite_named(name))
-        except ConfigError as error:
+            found.append(suite_called(loop.store, name))
+        except (ConfigError, NotFound) as error:
             log.warning("external_suite_missing", suite=name, why=str(error))
     return found
 

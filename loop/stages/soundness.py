@@ -17,6 +17,7 @@ from loop.types import Checker, Gate, Part, Play, Record, Rule, Split, Suite, Ta
 from task_generators.suites import SEALED, grown
 from task_generators.suites import names as known_names
 from task_generators.suites import suite as suite_named
+from task_generators.suites.brought import BROUGHT
 from task_generators.suites.defects import defects
 
 SCRIPTED: Final = "scripted"
@@ -152,9 +153,10 @@ def require_external(names: Sequence[str]) -> None:
     Raises:
         ConfigError: which, and the likeliest name.
     """
+    known = [*known_names(), *BROUGHT]
     for name in names:
-        if name not in known_names():
-            raise ConfigError(f"gating.external: there is no suite '{name}'.{nearest(name, known_names())}")
+        if name not in known:
+            raise ConfigError(f"gating.external: there is no suite '{name}'.{nearest(name, known)}")
         if name.endswith(SEALED):
             raise ConfigError(f"gating.external: '{name}' is sealed; gating.sealed says how often twins are played.")
 

@@ -50,6 +50,7 @@ def test_the_known_checkers():
         "ast_match",
         "text_match",
         "recall",
+        "sql_match",
     }
 
 

@@ -3,16 +3,17 @@
 import json
 from pathlib import Path
 
-from loop.plugins import known, load
-from loop.types import Part
+from loop.plugins import find, known
 from task_generators.suites import names, suite
+from task_generators.writing.generator import Generator
 
 HERE = Path(__file__).parent
 
 
 def tasks() -> dict[str, str]:
     """One training task of each arm."""
-    makers = [load("task_generators", Part(use=name)) for name in known("task_generators") if name != "bfcl"]
+    found = [find("task_generators", name) for name in known("task_generators")]
+    makers = [kind() for kind in found if issubclass(kind, Generator)]
     return {str(arm): maker.make(arm, 7).id for maker in makers for arm in maker.arms}
 
 

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from loop.errors import NotFound
 from loop.plan import run
-from loop.plugins import known, load
+from loop.plugins import find, known, load
 from loop.types import From, Intent, Part, Split, Task, Tier
 from task_generators.backends.catalogues import catalogue, tools_of
 from task_generators.backends.worlds import open_world
-from task_generators.writing.generator import split_of
+from task_generators.writing.generator import Generator, split_of
 
-GENERATORS = tuple(load("task_generators", Part(use=name)) for name in known("task_generators") if name != "bfcl")
+GENERATORS = tuple(
+    kind() for name in known("task_generators") if issubclass(kind := find("task_generators", name), Generator)
+)
 ARMS = [(generator, arm) for generator in GENERATORS for arm in generator.arms]
 UNSEEN = [(generator, arm) for generator in GENERATORS for arm in generator.unseen]
 EVERY = [*ARMS, *UNSEEN]

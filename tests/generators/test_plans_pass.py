@@ -10,14 +10,15 @@ from checkers.economy import Economy
 from checkers.format import Format
 from checkers.outcome import Outcome
 from checkers.stop import Stop
-from loop.plugins import known, load
+from loop.plugins import find, known, load
 from loop.rollout.play import play
 from loop.types import Part, Play, Split, Task, Trajectory
+from task_generators.writing.generator import Generator
 
 ARMS = [
     (generator, arm)
     for name in known("task_generators")
-    if name != "bfcl"
+    if issubclass(find("task_generators", name), Generator)
     for generator in [load("task_generators", Part(use=name))]
     for arm in generator.arms
 ]

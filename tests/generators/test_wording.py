@@ -11,18 +11,21 @@ import pytest
 from checkers.answer import Answer
 from loop.errors import ConfigError
 from loop.plan import closing, run
-from loop.plugins import known, load
+from loop.plugins import find, known, load
 from loop.rollout.play import play
 from loop.types import Intent, Novelty, Part, Play, Split
 from task_generators.backends.worlds import open_world
 from task_generators.writing import words
 from task_generators.writing.draws import Pool, draws
+from task_generators.writing.generator import Generator
 from task_generators.writing.wording import BLANK, read, variants, wording
 
 SHIPPED = [path.name for path in files("task_generators.wording").iterdir()]
 FILES = sorted(name.removesuffix(".toml") for name in SHIPPED if name.endswith(".toml") and name != "manners.toml")
 LEAST = {Split.TRAIN: 16, Split.HELDOUT: 5, Split.SEALED: 3}
-GENERATORS = tuple(load("task_generators", Part(use=name)) for name in known("task_generators") if name != "bfcl")
+GENERATORS = tuple(
+    kind() for name in known("task_generators") if issubclass(kind := find("task_generators", name), Generator)
+)
 
 
 MOVES = [
