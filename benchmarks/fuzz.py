@@ -348,6 +348,15 @@ class Report:
         self.most[what] = max(self.most[what], time.monotonic() - began)
 
 
+def _held() -> int:
+    """Bytes that this process has held at most. Linux counts what its parent held among `ru_maxrss`."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def main() -> int:
     """Play, judge, tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -360,7 +369,7 @@ def main() -> int:
     with LocalPool(options.in_flight) as pool:
         for play, trajectory in pool.run(plays(options.plays, options.seed)):
             report.add(play, trajectory)
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    held = _held()
     report.faults += [f"{what}: {most:.1f}" for what, most in report.most.items() if "seconds" in what and most > SLOW]
     report.faults += [f"{held / 2**20:.0f} MiB held"] if held > MOST else []
     told = {**report.counts, **{what: round(most, 3) for what, most in report.most.items()}}

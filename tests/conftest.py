@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from mlx_lm.models import llama, qwen3
 from typer.testing import CliRunner
 
@@ -14,6 +15,9 @@ from loop.runtime import paths
 from loop.runtime.signals import Stop
 from loop.store import Store
 from loop.testing import FakeGpu
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 REPLACED = ("swiglu", "scaled_dot_product_attention")
 REHEARSAL = (Path(__file__).parent / "rehearsal.toml").read_text()

@@ -1,6 +1,6 @@
 """What the author of a sum keeps in mind: the number that the talk is about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from loop.types import From, PlannedCall
@@ -27,6 +27,8 @@ class MathStory(Story):
     rounded: bool = False
     pair: int | None = None
     """The first of two steps whose results have been named, the greater one first."""
+    sums: set[float] = field(default_factory=set)
+    """Sums that other worlds were told: a second folder of one name cannot be made."""
 
     @property
     def it(self) -> From:
