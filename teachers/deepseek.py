@@ -30,6 +30,8 @@ class DeepSeek(Teacher):
     model: str = "deepseek-flash"
     """`deepseek-flash` or `deepseek-v4-pro`."""
     base_url: BaseUrl = "https://api.deepseek.com"
+    key_file: str | None = None
+    """File with the key, of mode 600; goes before the variables."""
     key_file_env: str = "DS_KEY_FILE"
     """Variable that names a file with the key."""
     key_env: str = "DEEPSEEK_API_KEY"
@@ -46,7 +48,9 @@ class DeepSeek(Teacher):
     holidays: frozenset[str] = frozenset()
     """Chinese public holidays, `YYYY-MM-DD`: off-peak all day."""
 
-    aside: ClassVar[frozenset[str]] = frozenset(["key_file_env", "key_env", "step_s", "patience", "prices", "holidays"])
+    aside: ClassVar[frozenset[str]] = frozenset(
+        ["key_file", "key_file_env", "key_env", "step_s", "patience", "prices", "holidays"]
+    )
 
     @property
     def name(self) -> str:
@@ -56,7 +60,7 @@ class DeepSeek(Teacher):
     @property
     def credential(self) -> str:
         """The key, by where it is read from."""
-        return f"deepseek:{self.key_file_env}|{self.key_env}"
+        return f"deepseek:{self.key_file or self.key_file_env}|{self.key_env}"
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -75,7 +79,7 @@ class DeepSeek(Teacher):
 
         wire = Wire(
             base_url=self.base_url,
-            key=SecretStr(keys.read_key(self.key_file_env, self.key_env)),
+            key=SecretStr(keys.read_key(self.key_file_env, self.key_env, self.key_file)),
             model=self.model,
             step_s=self.step_s,
             max_tokens=self.max_tokens,
@@ -113,8 +117,10 @@ class DeepSeek(Teacher):
 
     def secrets(self) -> tuple[str, ...]:
         """Read the key."""
-        return keys.readable(self.key_file_env, self.key_env)
+        return keys.readable(self.key_file_env, self.key_env, self.key_file)
 
     def check(self) -> tuple[Finding, ...]:
         """Look for the key; asks nobody."""
-        return *keys.examined(self.key_file_env, self.key_env), *address.examined(self.base_url, has_key=True)
+        return *keys.examined(self.key_file_env, self.key_env, self.key_file), *address.examined(
+            self.base_url, has_key=True
+        )

@@ -24,6 +24,8 @@ class OpenAICompatible(Teacher):
     base_url: BaseUrl
     """With its `/v1`, where the server has one."""
     model: str
+    key_file: str | None = None
+    """File with the key, of mode 600; goes before the variables."""
     key_env: str | None = None
     """Variable that holds the key; None: the server wants none."""
     key_file_env: str | None = None
@@ -42,7 +44,9 @@ class OpenAICompatible(Teacher):
     """By a part of the model's name; without one it is free."""
     patience: Patience = Patience()
 
-    aside: ClassVar[frozenset[str]] = frozenset(["key_env", "key_file_env", "step_s", "read_s", "prices", "patience"])
+    aside: ClassVar[frozenset[str]] = frozenset(
+        ["key_file", "key_env", "key_file_env", "step_s", "read_s", "prices", "patience"]
+    )
 
     @property
     def name(self) -> str:
@@ -52,7 +56,7 @@ class OpenAICompatible(Teacher):
     @property
     def credential(self) -> str | None:
         """The key, or the server where there is none."""
-        return f"{self.base_url}:{self.key_file_env or self.key_env or ''}"
+        return f"{self.base_url}:{self.key_file or self.key_file_env or self.key_env or ''}"
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -69,10 +73,10 @@ class OpenAICompatible(Teacher):
         from teachers.http.chat import CompletionsChat  # noqa: PLC0415 - the client library loads slowly
         from teachers.http.wire import NO_KEY, Wire  # noqa: PLC0415 - the client library loads slowly
 
-        has_key = self.key_env or self.key_file_env
+        has_key = self.key_file or self.key_env or self.key_file_env
         wire = Wire(
             base_url=self.base_url,
-            key=SecretStr(keys.read_key(self.key_file_env, self.key_env) if has_key else NO_KEY),
+            key=SecretStr(keys.read_key(self.key_file_env, self.key_env, self.key_file) if has_key else NO_KEY),
             model=self.model,
             step_s=self.step_s,
             read_s=self.read_s,
@@ -94,10 +98,12 @@ class OpenAICompatible(Teacher):
 
     def secrets(self) -> tuple[str, ...]:
         """Read the key."""
-        return keys.readable(self.key_file_env, self.key_env)
+        return keys.readable(self.key_file_env, self.key_env, self.key_file)
 
     def check(self) -> tuple[Finding, ...]:
         """Look for the key, where the server wants one; asks nobody."""
-        if not (self.key_env or self.key_file_env):
+        if not (self.key_file or self.key_env or self.key_file_env):
             return ()
-        return *keys.examined(self.key_file_env, self.key_env), *address.examined(self.base_url, has_key=True)
+        return *keys.examined(self.key_file_env, self.key_env, self.key_file), *address.examined(
+            self.base_url, has_key=True
+        )

@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from loop.cli import live, main, terminal, transcript
+from loop.cli import live, main, tables, terminal, transcript
 from loop.control.progress import Progress
 from loop.errors import LoopdError
 from loop.types import Call, Message, Verdict
@@ -70,7 +70,7 @@ def test_what_is_said_in_lines_keeps_its_lines(capsys):
 
 
 def test_an_error_shows_what_stands_in_it(capsys, monkeypatch):
-    def fail(_words):
+    def fail(*_words, **_more):
         raise LoopdError(HOSTILE)
 
     monkeypatch.setattr(main, "app", fail)
@@ -117,3 +117,33 @@ def test_without_a_query_the_views_are_listed(loopd):
     assert done.returncode == 0, done.stderr
     for view in ("v_rounds", "v_gates", "v_spend"):
         assert view in done.stdout
+
+
+WIDE = [{f"column {number}": f"{number}" * length for number, length in enumerate([64, 3, 90, 8, 200, 1])}] * 3
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 400])
+def test_a_table_fits_its_terminal_and_says_what_it_left_out(width):
+    fitted = tables.fit(WIDE, width)
+    out = io.StringIO()
+    terminal.Terminal(file=out, width=width).print(fitted.table)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum("0000000" in line for line in lines) == len(WIDE), "a row is one line"
+    shown = [name for name in WIDE[0] if name not in fitted.left_out]
+    assert shown == list(WIDE[0])[: len(shown)]
+    assert (fitted.left_out == ()) == (width >= 80)
+
+
+def test_a_digest_is_shown_by_its_beginning_and_whole_in_a_file():
+    rows = [{"id": "ab" * 32}]
+    assert "ab" * 6 in printed(tables.fit(rows, 80).table)
+    assert "ab" * 7 not in printed(tables.fit(rows, 80).table)
+    assert "ab" * 32 in printed(tables.fit(rows, None).table)
+
+
+def test_lists_are_told_as_values_too(loopd):
+    done = loopd("sql", "select 1 as a, 'x, \"y\"' as b", "--csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == 'a,b\n1,"x, ""y"""\n'
+    assert loopd("model", "list", "--csv").returncode == 0

@@ -1,28 +1,26 @@
 """How a verb asks the store beside a running daemon, and prints what it was told."""
 
+import csv
+import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from loop import config
-from loop.cli import terminal
+from loop.cli import tables, terminal
 from loop.cli.terminal import Terminal
 from loop.errors import NotFound
 from loop.redaction import shown
 from loop.runtime import database_url, paths, query
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
-
-
-FEW: Final = 4
-"""Columns that a table may fold when they do not fit; more are shown as records."""
 
 
 def settings() -> config.Config:
@@ -51,17 +49,33 @@ def reading() -> Iterator[query.Ask]:
         yield ask
 
 
-def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table, or as JSON under a version."""
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool, as_csv: bool = False) -> None:
+    """Print rows as a table that fits the terminal, as JSON under a version, or as comma-separated values."""
     if as_json:
-        show_json({"rows": [{name: _plain(value) for name, value in row.items()} for row in rows]})
-        return
-    console, words = Terminal(), [{name: _word(value) for name, value in row.items()} for row in rows]
-    wide = sum(max(len(row[name]) for row in [*words, {name: name}]) + 3 for name in (words[0] if words else ()))
-    if wide > console.width and len(words[0]) > FEW:
-        console.print(_records(words), soft_wrap=True)
+        show_json({"rows": list(rows)})
+    elif as_csv:
+        _show_csv(rows)
+    elif not rows:
+        terminal.say("none")
     else:
-        console.print(_table(words) if words else "none")
+        _show_table([{name: _word(value) for name, value in row.items()} for row in rows])
+
+
+def _show_table(words: Sequence[dict[str, str]]) -> None:
+    console = Terminal()
+    narrow = console.is_terminal or "COLUMNS" in os.environ
+    fitted = tables.fit(words, console.width if narrow else None)
+    console.print(fitted.table, soft_wrap=not narrow)
+    if fitted.left_out:
+        terminal.say(f"No room for: {', '.join(fitted.left_out)}. All of it: --json or --csv", err=True)
+
+
+def _show_csv(rows: Sequence[dict[str, Any]]) -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    terminal.say(out.getvalue().rstrip("\n"))
 
 
 def show_json(told: dict[str, Any]) -> None:
@@ -78,26 +92,11 @@ def _word(value: object) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else shown(str(value))
 
 
-def _table(rows: Sequence[dict[str, str]]) -> Table:
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row.values()))
-    return table
-
-
-def _records(rows: Sequence[dict[str, str]]) -> Text:
-    """Spell rows that are too wide for a table one column a line."""
-    widest = max(map(len, rows[0]))
-    blocks = ["\n".join(f"{name:>{widest}}  {value}" for name, value in row.items()) for row in rows]
-    return Text("\n\n".join(blocks))
-
-
-def show_query(statement: str, *, as_json: bool) -> None:
+def show_query(statement: str, *, as_json: bool, as_csv: bool = False) -> None:
     """Print what a query answers."""
     with reading() as ask:
         answer = ask(statement)
     if answer.more:
         terminal.say("Not all rows are shown; add a limit or a condition.", err=True)
-    show([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], as_json=as_json)
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    show(rows, as_json=as_json, as_csv=as_csv)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from loop.cli import terminal
-from loop.cli.access import Json, show, show_query
+from loop.cli.access import Csv, Json, show, show_query
 from loop.cli.records import store
 from loop.errors import CannotCreate, CheckNegative
 from loop.traces.corrections import lessons, pairs
@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False, help="What people said of answers: list,
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every correction, and whether the policies that were asked have learned it."""
     query = """
         select c.correction, c.kind, c.author, c.said, c.trajectory, c.place, c.note,
@@ -24,7 +24,7 @@ def list_(*, as_json: Json = False) -> None:
           (select count(*) from v_learned l where l.correction = c.correction) as policies_asked
         from v_corrections c order by c.correction
     """
-    show_query(query, as_json=as_json)
+    show_query(query, as_json=as_json, as_csv=as_csv)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 
 from loop import plugins
 from loop.cli import terminal
-from loop.cli.access import Json, settings, show_query
+from loop.cli.access import Csv, Json, settings, show_query
 from loop.cli.records import change
 from loop.control.commands import Answer
 from loop.errors import ConfigError
@@ -22,9 +22,9 @@ Weight = Annotated[
 
 
 @app.command()
-def show(*, as_json: Json = False) -> None:
+def show(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every arm: pass rate with interval, weight, plays, when seen last."""
-    show_query("select * from v_curriculum order by arm", as_json=as_json)
+    show_query("select * from v_curriculum order by arm", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("set")

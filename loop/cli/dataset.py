@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from loop.cli import terminal
-from loop.cli.access import Json, show, show_json, show_query
+from loop.cli.access import Csv, Json, show, show_json, show_query
 from loop.cli.records import store
 from loop.dataset.chat_format import Arguments
 from loop.dataset.export import Form, write
@@ -22,9 +22,11 @@ Spelling = Annotated[Arguments, typer.Option(help="How arguments are spelled: ob
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every dataset with the round that made it."""
-    show_query("select round, dataset, dataset_rows from v_rounds where dataset is not null", as_json=as_json)
+    show_query(
+        "select round, dataset, dataset_rows from v_rounds where dataset is not null", as_json=as_json, as_csv=as_csv
+    )
 
 
 @app.command("show")

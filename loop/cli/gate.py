@@ -7,7 +7,7 @@ import typer
 
 from loop import plugins
 from loop.cli import terminal
-from loop.cli.access import Json, Reason, settings, show, show_json, show_query
+from loop.cli.access import Csv, Json, Reason, settings, show, show_json, show_query
 from loop.cli.records import change, store
 from loop.errors import ConfigError, NotFound, nearest
 from loop.gates.explanation import explain as in_words
@@ -39,9 +39,9 @@ JUDGEMENTS: Final = 40
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every judgement, the newest first."""
-    show_query("select * from v_gates order by 1 desc", as_json=as_json)
+    show_query("select * from v_gates order by 1 desc", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("show")

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from loop import config, plugins
 from loop.artifacts import cards, policy_files
 from loop.cli import elsewhere, parity, policies, terminal, transcript
-from loop.cli.access import Json, Reason, settings, show, show_json, show_query
+from loop.cli.access import Csv, Json, Reason, settings, show, show_json, show_query
 from loop.cli.chat import talk
 from loop.cli.records import change, store
 from loop.cli.terminal import Terminal
@@ -37,9 +37,9 @@ Rounded = Annotated[Precision | None, typer.Option(help="What the served weights
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every policy with its place."""
-    show_query("select * from v_policies", as_json=as_json)
+    show_query("select * from v_policies", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("show")

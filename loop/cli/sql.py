@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from loop.cli import access
-from loop.cli.access import Json
+from loop.cli.access import Csv, Json
 from loop.runtime.query import views
 
 app = typer.Typer(add_completion=False)
@@ -14,6 +14,6 @@ Query = Annotated[str | None, typer.Argument(help="One SELECT; without one, the 
 
 
 @app.command()
-def sql(query: Query = None, *, as_json: Json = False) -> None:
+def sql(query: Query = None, *, as_json: Json = False, as_csv: Csv = False) -> None:
     """Ask the store, also while the daemon runs. Read only."""
-    access.show_query(query or views(access.url()), as_json=as_json)
+    access.show_query(query or views(access.url()), as_json=as_json, as_csv=as_csv)

@@ -10,7 +10,7 @@ import typer
 
 from loop import parts, plugins
 from loop.cli import live, teacher, terminal
-from loop.cli.access import Json, settings, show, show_json
+from loop.cli.access import Csv, Json, settings, show, show_json
 from loop.cli.records import change, made, store
 from loop.cli.terminal import Terminal
 from loop.config import Config, Teaching
@@ -53,10 +53,11 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many t
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every suite with its size and digest."""
     found = [suites.suite(name) for name in suites.names()] + _brought()
-    show([{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found], as_json=as_json)
+    rows = [{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found]
+    show(rows, as_json=as_json, as_csv=as_csv)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 
 from loop import plugins
 from loop.cli import transcript
-from loop.cli.access import Json, settings, show, show_query
+from loop.cli.access import Csv, Json, settings, show, show_query
 from loop.cli.access import reading as reading_store
 from loop.cli.terminal import Terminal
 from loop.cli.trial import probe as one_request
@@ -30,11 +30,11 @@ Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of an
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """Every teacher that comes with loopd, and which are configured."""
     configured = {each.use for each in settings().teachers}
     rows = [{"teacher": name, "configured": name in configured, "what": _what(name)} for name in known()]
-    show(rows, as_json=as_json)
+    show(rows, as_json=as_json, as_csv=as_csv)
 
 
 @app.command("show")

@@ -10,7 +10,7 @@ import typer
 
 from loop import config
 from loop.cli import terminal
-from loop.cli.access import Json, settings, show, show_json, show_query
+from loop.cli.access import Csv, Json, settings, show, show_json, show_query
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
 from loop.control import lease
@@ -376,7 +376,7 @@ def export(
 
 
 @app.command("list")
-def list_(*, as_json: Json = False) -> None:
+def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """What was imported, by source, and how much of it the filters accept."""
     query = """
         select source, format, arm, count(*) as traces,
@@ -385,4 +385,4 @@ def list_(*, as_json: Json = False) -> None:
           sum(case when accepted = 0 then 1 else 0 end) as refused, min(licence) as licence, max(imported) as imported
         from v_traces group by source, format, arm order by source, arm
     """
-    show_query(query, as_json=as_json)
+    show_query(query, as_json=as_json, as_csv=as_csv)

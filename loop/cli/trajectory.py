@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from loop.cli import access, terminal, transcript
-from loop.cli.access import Json
+from loop.cli.access import Csv, Json
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
 from loop.types import Purpose, Tier
@@ -42,6 +42,7 @@ def list_plays(  # noqa: PLR0913 - one option a filter
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Plays a page.")] = 25,
     after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on after an earlier page.")] = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List plays, the newest first. Several filters must all fit."""
     given = {"backend": backend, "family": family, "tier": tier, "verdict": verdict, "failed": failed, "player": player}
@@ -51,7 +52,7 @@ def list_plays(  # noqa: PLR0913 - one option a filter
     if as_json:
         access.show_json(page.model_dump(mode="json"))
         return
-    access.show([_row(each) for each in page.rows], as_json=False)
+    access.show([_row(each) for each in page.rows], as_json=False, as_csv=as_csv)
     if page.next:
         far = f"Looked back to {page.back_to:%Y-%m-%d %H:%M:%S} UTC. " if page.back_to else ""
         terminal.say(f"{far}Older ones: add --after {page.next}", err=True)

@@ -1,4 +1,4 @@
-"""Reads a key from where the operator keeps it: a file that a variable names, or a variable. It is never stored."""
+"""Reads a key from where the operator keeps it: a file, one that a variable names, or a variable. Never stored."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,14 @@ from teachers.base.finding import Finding
 LONGEST = 4096
 
 
-def read_key(file_variable: str | None, variable: str | None) -> str:
-    """Read a key; the file goes first.
+def read_key(file_variable: str | None, variable: str | None, file: str | None = None) -> str:
+    """Read a key; the file that the settings name goes first, then the one that the variable names.
 
     Raises:
         ProviderError: AUTH; the message says what to set.
     """
+    if file:
+        return _from_file(Path(file).expanduser(), "key_file")
     if file_variable and (name := os.environ.get(file_variable)):
         return _from_file(Path(name).expanduser(), file_variable)
     if variable and (key := os.environ.get(variable, "").strip()):
@@ -37,29 +39,31 @@ def _from_file(path: Path, variable: str) -> str:
     return key
 
 
-def readable(file_variable: str | None, variable: str | None) -> tuple[str, ...]:
+def readable(file_variable: str | None, variable: str | None, file: str | None = None) -> tuple[str, ...]:
     """Read a key that may be missing."""
     try:
-        return (read_key(file_variable, variable),)
+        return (read_key(file_variable, variable, file),)
     except ProviderError:
         return ()
 
 
-def examined(file_variable: str | None, variable: str | None) -> tuple[Finding, ...]:
+def examined(file_variable: str | None, variable: str | None, file: str | None = None) -> tuple[Finding, ...]:
     """Check that there is a key and that nobody else of this machine can read its file."""
     try:
-        read_key(file_variable, variable)
+        read_key(file_variable, variable, file)
     except ProviderError as error:
         return (Finding(name="key", ok=False, detail=str(error)),)
     found = Finding(name="key", ok=True, detail="found")
-    if readable_by_others(file_variable):
-        detail = f"the file that {file_variable} names can be read by others; type chmod 600 on it"
+    if readable_by_others(file_variable, file):
+        detail = (
+            f"the file that {'key_file' if file else file_variable} names can be read by others; type chmod 600 on it"
+        )
         return found, Finding(name="key file", ok=False, detail=detail, weight="should")
     return (found,)
 
 
-def readable_by_others(file_variable: str | None) -> bool:
+def readable_by_others(file_variable: str | None, file: str | None = None) -> bool:
     """Say whether the key's file is open to other users of this machine."""
-    name = os.environ.get(file_variable or "")
+    name = file or os.environ.get(file_variable or "")
     path = Path(name).expanduser() if name else None
     return path is not None and path.exists() and bool(path.stat().st_mode & 0o077)
