@@ -77,8 +77,8 @@ def line(now: Progress) -> str:
     return " | ".join(parts)
 
 
-def picture(now: Progress) -> RenderableType:
-    """Draw the whole moment: stages, step, pass rates, losses, last decision."""
+def picture(now: Progress, hint: str | None = "Ctrl-C stops; the same command goes on") -> RenderableType:
+    """Draw the whole moment: stages, step, pass rates, losses, last decision; below it a hint."""
     parts: list[RenderableType] = [_stages(now), _step(now)]
     if now.tallies:
         parts.append(_tallies(now))
@@ -91,7 +91,7 @@ def picture(now: Progress) -> RenderableType:
     if now.decision:
         parts.append(Text(f"last decision: {now.decision}", style="bold"))
     title = Text(f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}")
-    return Panel(Group(*parts), title=title, subtitle="Ctrl-C stops; the same command goes on", border_style="blue")
+    return Panel(Group(*parts), title=title, subtitle=hint, border_style="blue")
 
 
 def _stages(now: Progress) -> Text:

@@ -1,7 +1,5 @@
 """`loopd serve`: the champion at an address of this machine, for any client of OpenAI's API."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated
@@ -14,6 +12,7 @@ from loop.control import lease, progress
 from loop.errors import LoopdError
 from loop.parts import base_model
 from loop.runtime import child, lock, log, paths
+from loop.runtime.signals import wait
 from loop.serve import endpoint
 from loop.serve.key import key
 from loop.store import Store
@@ -38,7 +37,7 @@ def serve(*, show_key: Key = False, as_json: Json = False) -> None:
         return
     with _open(places) as address:
         _tell(address, as_json=as_json)
-        _wait()
+        wait()
 
 
 @contextmanager
@@ -56,14 +55,6 @@ def _open(places: paths.Paths) -> Iterator[endpoint.Address]:
         board.update(stage=progress.SERVING)
         base = base_model(settings, places)
         yield stack.enter_context(endpoint.opened(settings, places, store, board, base))
-
-
-def _wait() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
-    ended.wait()
 
 
 def _tell(address: endpoint.Address, *, as_json: bool) -> None:

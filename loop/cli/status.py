@@ -25,7 +25,7 @@ def status(*, as_json: Json = False) -> None:
     elif now is not None and now.stage == progress.SERVING:
         terminal.say(f"loopd serve answers at {now.endpoint}. The loop is not running. {_last_round()}")
     elif now is not None:
-        Terminal().print(live.picture(now))
+        Terminal().print(live.picture(now, hint=None))
         terminal.say(f"Endpoint: {now.endpoint or 'closed'}")
     else:
         terminal.say(f"loopd is not running. {_last_round()}")

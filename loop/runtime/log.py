@@ -14,9 +14,12 @@ from loop.redaction import redacted
 FILE: Final = "loopd.jsonl"
 
 
-def set_up(directory: Path) -> Path:
-    """Write the log of this process to `directory`/loopd.jsonl, five files of 20 MB at most. Returns the file."""
-    path = directory / FILE
+def set_up(directory: Path, name: str = FILE) -> Path:
+    """Write the log of this process to a file of that name, five files of 20 MB at most. Returns the file.
+
+    Two processes never write the same one.
+    """
+    path = directory / name
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

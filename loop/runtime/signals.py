@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -75,3 +76,11 @@ class Stop:
         if self._waiting:
             self._waiting = False
             raise Stopped(number)
+
+
+def wait() -> None:
+    """Wait for Ctrl-C or SIGTERM; the main thread only."""
+    ended = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: ended.set())
+    ended.wait()

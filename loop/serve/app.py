@@ -4,6 +4,7 @@ A group is a function from the context to its routes, in a file of its own; to a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -14,11 +15,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from loop.control.commands import carry_out
 from loop.errors import LoopdError
 from loop.runtime.loopback import Guard, Limits
 from loop.serve import chat, feedback, models
 from loop.serve.context import Context
 from loop.serve.errors import Refusal, refusal
+from loop.ui import app as seen
+from loop.ui.door import Door
+from loop.ui.site import Site
 
 log = structlog.get_logger()
 LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=75)
@@ -28,8 +33,15 @@ GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (chat.rout
 
 def composed(context: Context, key: str) -> ASGIApp:
     """Build the application; no route answers without the key."""
-    routes = [route for group in GROUPS for route in group(context)]
-    return Guard(Starlette(routes=routes, exception_handlers=HANDLERS), key, LIMITS, refusal)
+    offered = [route for group in GROUPS for route in group(context)]
+    inside = Starlette(routes=[*offered, *seen.routes(_site(context), key)], exception_handlers=HANDLERS)
+    return Door(Guard(inside, key, LIMITS, refusal), key)
+
+
+def _site(context: Context) -> Site:
+    """Let pages and API look at this home; their buttons do what the control channel does."""
+    url = context.config.database or context.paths.database
+    return Site(context.paths, url, partial(carry_out, context.store), lambda: context.store)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

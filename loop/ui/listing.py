@@ -5,7 +5,7 @@ on from there. So it needs no index of words, and no filter makes anybody wait.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -45,7 +45,7 @@ class Wanted(Record):
     player: str = ""
     policy: str = ""
     """The beginning of a policy's id."""
-    round: int | None = Field(default=None, ge=0)
+    round: int | None = Field(default=None, ge=0, lt=2**31)
     purpose: Purpose | None = None
     suite: str = ""
     task: str = ""
@@ -149,9 +149,9 @@ def find(ask: Ask, wanted: Wanted, *, after: str | None = None, limit: int = 50,
 
 
 def _strides(ask: Ask, wanted: Wanted, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:
-    """Cut the order of all plays into stretches: after one key, up to another. A round's plays are one stretch."""
+    """Cut the order of all plays into stretches: after one key, up to another. What an index finds is one stretch."""
     stride = STRIDE_OF_WORDS if wanted.words else STRIDE
-    if wanted.round is not None and not wanted.words:
+    if (wanted.round is not None or wanted.task) and not wanted.words:
         yield key, None
         return
     while True:
@@ -266,3 +266,12 @@ def _read(cursor: str) -> Key:
     if not (moment.isascii() and moment.isdecimal()) or len(moment) > 18 or not trajectory:  # noqa: PLR2004 - digits of a BIGINT
         raise UsageError(f"'{cursor:.60}' is no cursor: give the `next` of an earlier page")
     return int(moment), trajectory
+
+
+def wanted(given: Mapping[str, str]) -> Wanted:
+    """Read a filter as a query or a form spells it: what is empty asks for nothing.
+
+    Raises:
+        ValidationError: a word or value is not one of ours.
+    """
+    return Wanted.model_validate({name: value for name, value in given.items() if value != ""})

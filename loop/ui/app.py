@@ -1,0 +1,51 @@
+"""The application: pages for people and an API for programs, behind one guard."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from socket import socket
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from loop.runtime.loopback import Guard, Limits, serving
+from loop.ui import api, health, problems
+from loop.ui.door import Door
+from loop.ui.pages import Pages
+from loop.ui.site import Site
+
+LIMITS: Final = Limits(connections=64, idle=75)
+
+
+def routes(site: Site, key: str) -> list[Route]:
+    """Give every route of pages, API and probes, for an application of one's own; a `Door` lets browsers in."""
+    return [*api.routes(site), *health.routes(site), *Pages(site, key).routes()]
+
+
+def application(site: Site, key: str) -> ASGIApp:
+    """Build the application; no route answers without the key, but for a link that `loopd ui` made."""
+    inside = Starlette(routes=routes(site, key), exception_handlers={HTTPException: problems.of})
+    return Door(Guard(inside, key, LIMITS, _refusal), key)
+
+
+@contextmanager
+def opened(site: Site, key: str, listener: socket) -> Iterator[None]:
+    """Answer for as long as the block lasts.
+
+    Args:
+        site: what is shown.
+        key: the bearer token, and the cookie's value.
+        listener: a socket of this machine's own, bound already.
+    """
+    with serving(application(site, key), listener, LIMITS, name="ui"):
+        yield
+
+
+def _refusal(status: int, why: str) -> Response:
+    title, detail = HTTPStatus(status).phrase, f"{why} Type: loopd ui"
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,0 +1,73 @@
+"""How a browser gets in: a link that works once and for five minutes leaves the key in a cookie.
+
+The link is made from the key and the time, so whoever can read the key can make one, and nobody else.
+"""
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from loop.runtime.loopback import COOKIE, NAMES
+
+PATH: Final = "/open"
+SECONDS: Final = 300
+"""How long a link works."""
+REMEMBERED: Final = 1000
+"""Links that were used, of which none works again."""
+
+
+def code(key: str, moment: int | None = None) -> str:
+    """Make the code of a link. A nonce is not needed: two links of one microsecond are the same link."""
+    told = str(time.time_ns() // 1000 if moment is None else moment)
+    return f"{told}-{_signed(key, told)}"
+
+
+class Door:
+    """Lets a browser with a fresh link in; passes everything else on to the guard."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self.app, self.key = app, key
+        self._used: OrderedDict[str, None] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a link; pass on what is none."""
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await self._answer(scope)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _answer(self, scope: Scope) -> Response:
+        host = Headers(scope=scope).get("host", "")
+        if host.rpartition(":")[0].strip("[]") not in NAMES:
+            return PlainTextResponse("This is loopd on loopback; ask for it by that name.", 400)
+        asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=4).get("code", [""])[-1]
+        if not self._admits(asked):
+            return PlainTextResponse("This link was used, or is too old. Type: loopd ui", 403)
+        answer = RedirectResponse("/", 303, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"})
+        answer.set_cookie(COOKIE, self.key, httponly=True, samesite="strict", path="/", max_age=30 * 24 * 3600)
+        return answer
+
+    def _admits(self, asked: str) -> bool:
+        told, _, signed = asked.partition("-")
+        fresh = told.isascii() and told.isdecimal() and 0 <= time.time() - int(told[:18]) / 1e6 < SECONDS
+        if (
+            not fresh
+            or asked in self._used
+            or not hmac.compare_digest(signed.encode(), _signed(self.key, told).encode())
+        ):
+            return False
+        self._used[asked] = None
+        if len(self._used) > REMEMBERED:
+            self._used.popitem(last=False)
+        return True
+
+
+def _signed(key: str, told: str) -> str:
+    return hmac.new(key.encode(), f"open {told}".encode(), hashlib.sha256).hexdigest()

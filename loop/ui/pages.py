@@ -1,0 +1,181 @@
+"""The pages: a dashboard, lists of plays, one play, two plays side by side, charts as files."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from loop.runtime.query import Ask
+from loop.store.trajectories import Shown
+from loop.types import Record, Tier
+from loop.ui import dashboard, listing, problems
+from loop.ui.actions import Form, carried_out, token
+from loop.ui.listing import Outcome, Wanted
+from loop.ui.reading import MEANINGS, Spoken, spoken
+from loop.ui.rendering import HEADERS, page
+from loop.ui.rows import rows
+from loop.ui.site import Site
+
+FILES: Final[Mapping[str, str]] = {
+    "app.css": "text/css",
+    "chart.css": "text/css",
+    "app.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+PLAYERS: Final = """select distinct player from (select player from trajectory order by stored desc limit 2000) newest
+ order by player"""
+
+
+class Compared(Record):
+    """Which two plays stand side by side."""
+
+    left: str = Field(min_length=1, max_length=100)
+    right: str = Field(min_length=1, max_length=100)
+
+
+class Asked(Record):
+    """Where a list goes on, and whether only its rows are wanted."""
+
+    after: str | None = Field(default=None, max_length=200)
+    part: bool = False
+
+
+class Pages:
+    """The pages of one site."""
+
+    def __init__(self, site: Site, key: str) -> None:
+        """Look at a site.
+
+        Args:
+            site: what they show.
+            key: the endpoint's, of which forms hold a proof.
+        """
+        self._site, self._key, self._form = site, key, token(key)
+
+    def routes(self) -> list[Route]:
+        """Offer them."""
+        offered = {
+            "/": self.dashboard,
+            "/plays": self.plays,
+            "/plays/{id}": self.play,
+            "/compare": self.compared,
+            "/curriculum": self.curriculum,
+            "/policies": self.policies,
+            "/charts/{name}.svg": self.chart,
+            "/static/{name}": self.file,
+        }
+        shown = [Route(path, problems.answered(endpoint)) for path, endpoint in offered.items()]
+        return [*shown, Route("/do", self.act, methods=["POST"])]
+
+    def dashboard(self, _: Request) -> Response:
+        """Show what happens and what came of it."""
+        if not self._site.begun:
+            return page("empty.html", {"active": "overview"})
+        with self._site.ask() as ask:
+            return page("overview.html", {**dashboard.told(self._site, ask), "form": self._form, "active": "overview"})
+
+    def plays(self, request: Request) -> Response:
+        """List plays, or only the rows of the list."""
+        given = dict(request.query_params)
+        asked = Asked.model_validate({name: given.pop(name) for name in Asked.model_fields if name in given})
+        wanted = listing.wanted(given)
+        if not self._site.begun:
+            return page("empty.html", {"active": "plays"})
+        with self._site.ask() as ask:
+            found = listing.find(ask, wanted, after=asked.after)
+            query = wanted.model_dump(mode="json", exclude_defaults=True)
+            told = {"found": found, "wanted": wanted, "query": query, "active": "plays"}
+            if asked.part:
+                return page("rows.html", told)
+            return page("plays.html", {**told, "choices": _choices(ask)})
+
+    def play(self, request: Request) -> Response:
+        """Show one play, and who else played its task."""
+        shown = self._site.play(request.path_params["id"])
+        with self._site.ask() as ask:
+            same = listing.find(ask, Wanted(task=shown.trajectory.task), limit=20).rows
+        others = [each for each in same if each.trajectory != shown.id]
+        return page("play.html", {**_read(shown), "others": others, "meanings": MEANINGS, "active": "plays"})
+
+    def compared(self, request: Request) -> Response:
+        """Show two plays side by side."""
+        asked = Compared.model_validate(dict(request.query_params))
+        sides = [_read(self._site.play(each)) for each in (asked.left, asked.right)]
+        traced = any(side["traced"] for side in sides)
+        return page("compare.html", {"sides": sides, "traced": traced, "meanings": MEANINGS, "active": "plays"})
+
+    def curriculum(self, _: Request) -> Response:
+        """List the arms."""
+        arms = self._rows("select * from v_curriculum order by arm")
+        return page("curriculum.html", {"arms": arms, "active": "curriculum", "form": self._form})
+
+    def policies(self, _: Request) -> Response:
+        """List policies and what gates said of them."""
+        told = {
+            "policies": self._rows("select * from v_policies order by added desc limit 100"),
+            "gates": self._rows("select * from v_gates order by judged desc limit 60"),
+        }
+        return page("policies.html", {**told, "active": "policies", "form": self._form})
+
+    def chart(self, request: Request) -> Response:
+        """Give a chart as a file."""
+        name = request.path_params["name"]
+        if name not in dashboard.DRAWN:
+            raise HTTPException(404, f"there is no such chart; there are {', '.join(dashboard.DRAWN)}")
+        with self._site.ask() as ask:
+            drawn = dashboard.document(ask, name)
+        headers = {"content-disposition": f'attachment; filename="loopd-{name}.svg"'}
+        return Response(drawn, media_type="image/svg+xml", headers={**HEADERS, **headers})
+
+    def file(self, request: Request) -> Response:
+        """Give a style sheet, a script, the icon."""
+        name = request.path_params["name"]
+        if name not in FILES:
+            raise HTTPException(404, "there is no such file")
+        headers = {**HEADERS, "cache-control": "no-cache"}
+        return Response((files("loop.ui") / "static" / name).read_bytes(), media_type=FILES[name], headers=headers)
+
+    async def act(self, request: Request) -> Response:
+        """Ask once more before anything is done; then do it and go back."""
+        body = await request.body()
+        return await run_in_threadpool(problems.answered(lambda _: self._done(body)), request)
+
+    def _done(self, body: bytes) -> Response:
+        form = Form.of(body)
+        if not form.sure:
+            return page("confirm.html", {"asked": form, "form": self._form, "active": ""})
+        carried_out(self._site, self._key, form)
+        return RedirectResponse(form.back, 303, headers=HEADERS)
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        if not self._site.begun:
+            return []
+        with self._site.ask() as ask:
+            return rows(ask, statement)
+
+
+def _choices(ask: Ask) -> dict[str, list[str]]:
+    arms = rows(ask, "select distinct backends, family from v_curriculum")
+    return {
+        "backend": sorted({name for arm in arms for name in arm["backends"].split("+")}),
+        "family": sorted({arm["family"] for arm in arms}),
+        "tier": [*Tier],
+        "verdict": [*Outcome],
+        "player": [row["player"] for row in rows(ask, PLAYERS)],
+    }
+
+
+def _read(shown: Shown) -> dict[str, Any]:
+    said: list[Spoken] = list(spoken(shown))
+    return {"shown": shown, "said": said, "turns": sum(each.begins for each in said), "traced": _traced(said)}
+
+
+def _traced(said: list[Spoken]) -> bool:
+    """Whether the origin of any value is known."""
+    return any(argument.origins for each in said for call in each.calls for argument in call.arguments)
