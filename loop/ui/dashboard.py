@@ -17,7 +17,7 @@ FEW: Final = 8
 CHARTS: Final[Mapping[str, str]] = {
     "rates": "Pass rates of candidates by round",
     "curriculum": "The student's pass rate by backend and tier, in %",
-    "transfer": "What training on a backend (rows) did to others (columns), in points",
+    "transfer": "What rounds with much of a backend (rows) did to others (columns), in points",
     "mix": "Rows of each round's dataset, by source",
     "timeline": "Where the time of the last rounds went",
 }
@@ -70,7 +70,7 @@ def _heat(ask: Ask) -> Markup | None:
 
 
 def _transfer(ask: Ask) -> Markup | None:
-    _, cells = overview.transfer(ask)
+    cells = overview.transfer(ask)
     return matrix.transfer(cells, CHARTS["transfer"]) if cells else None
 
 

@@ -36,10 +36,11 @@ class Cell(Record):
 
 
 class Moved(Record):
-    """What a round's training on one backend did to another."""
+    """What training on one backend did to another, over all rounds shown."""
 
     difference: float
-    tasks: int
+    """Mean over rounds, each weighted by the share of its rows that are of the trained backend."""
+    rounds: int
 
 
 class Span(Record):
@@ -119,21 +120,26 @@ def curriculum(arms: Sequence[Row]) -> dict[tuple[str, str], Cell]:
     return found
 
 
-TRANSFER: Final = """select round, trained_backend, evaluated_backend, tasks, difference from v_transfer
- where difference is not null and round = (select max(id) from round where candidate is not null
- and exists (select 1 from score s where s.policy = round.candidate))"""
+TRANSFER: Final = """select round, trained_backend, evaluated_backend, trained_share, tasks, difference
+ from v_transfer where difference is not null and trained_share > 0
+ and round in (select id from round where candidate is not null order by id desc limit ?)"""
 
 
-def transfer(ask: Ask) -> tuple[int | None, dict[tuple[str, str], Moved]]:
-    """Give, of the last candidate that was measured, trained by evaluated backend; suites weigh by their tasks."""
-    found = sorted(rows(ask, TRANSFER), key=lambda row: (row["trained_backend"], row["evaluated_backend"]))
+def transfer(ask: Ask) -> dict[tuple[str, str], Moved]:
+    """Give what training on a backend did to another.
+
+    A candidate is trained on several backends at once. Rounds with different mixes tell them apart: each counts by the
+    share of its rows that are of the trained backend, and its suites by their tasks.
+    """
+    found = rows(ask, TRANSFER, [ROUNDS], most=50_000)
+    found.sort(key=lambda row: (row["trained_backend"], row["evaluated_backend"]))
     table = {}
     for where, group in groupby(found, key=lambda row: (row["trained_backend"], row["evaluated_backend"])):
         inside = list(group)
-        tasks = sum(row["tasks"] for row in inside)
-        mean = sum(row["difference"] * row["tasks"] for row in inside) / tasks
-        table[where] = Moved(difference=mean, tasks=tasks)
-    return found[0]["round"] if found else None, table
+        weights = [row["trained_share"] * row["tasks"] for row in inside]
+        moved = sum(weight * row["difference"] for weight, row in zip(weights, inside, strict=True))
+        table[where] = Moved(difference=moved / sum(weights), rounds=len({row["round"] for row in inside}))
+    return table
 
 
 MIX: Final = """

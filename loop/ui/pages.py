@@ -17,7 +17,7 @@ from loop.types import Record, Tier
 from loop.ui import dashboard, listing, problems
 from loop.ui.actions import Form, carried_out, token
 from loop.ui.listing import Outcome, Wanted
-from loop.ui.reading import MEANINGS, Spoken, spoken
+from loop.ui.reading import MEANINGS, TRACER, Spoken, spoken
 from loop.ui.rendering import HEADERS, page
 from loop.ui.rows import rows
 from loop.ui.site import Site
@@ -173,9 +173,9 @@ def _choices(ask: Ask) -> dict[str, list[str]]:
 
 def _read(shown: Shown) -> dict[str, Any]:
     said: list[Spoken] = list(spoken(shown))
-    return {"shown": shown, "said": said, "turns": sum(each.begins for each in said), "traced": _traced(said)}
+    return {"shown": shown, "said": said, "turns": sum(each.begins for each in said), "traced": _traced(shown)}
 
 
-def _traced(said: list[Spoken]) -> bool:
-    """Whether the origin of any value is known."""
-    return any(argument.origins for each in said for call in each.calls for argument in call.arguments)
+def _traced(shown: Shown) -> bool:
+    """Whether it is known where its values came from."""
+    return any(verdict.checker == TRACER for verdict in shown.verdicts)

@@ -13,7 +13,7 @@ from checkers.evidence.words import leaves
 from loop.store.trajectories import Shown
 from loop.types import Call, Message, Record
 
-CHECKER: Final = "dataflow"
+TRACER: Final = "dataflow"
 WORST: Final = ("nowhere", "blind", "carried", "rule", "result", "user", "plan", "schema")
 """Sources of a value; an argument of several is coloured by the first of these."""
 MEANINGS: Final[Mapping[str, str]] = {
@@ -125,7 +125,7 @@ def _of(
 
 
 def _traces(shown: Shown) -> Traces:
-    judged = [verdict for verdict in shown.verdicts if verdict.checker == CHECKER]
+    judged = [verdict for verdict in shown.verdicts if verdict.checker == TRACER]
     listed = max(judged, key=lambda verdict: verdict.version).evidence.get("arguments") if judged else None
     found: dict[tuple[int, int, str, str], list[Origin]] = {}
     for each in listed if isinstance(listed, list) else []:

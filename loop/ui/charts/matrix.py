@@ -51,7 +51,7 @@ def transfer(cells: Mapping[tuple[str, str], Moved], title: str) -> Markup:
         where: Drawn(
             f"{100 * cell.difference:+.0f}",
             _signed(cell.difference),
-            f"{where[0]} to {where[1]}: {100 * cell.difference:+.1f} points over {cell.tasks} tasks",
+            f"{where[0]} to {where[1]}: {100 * cell.difference:+.1f} points, {cell.rounds} rounds",
         )
         for where, cell in cells.items()
     }
