@@ -252,3 +252,23 @@ def test_a_source_is_named_with_its_licence_and_without_a_path_of_this_machine()
     assert found["files"].rows == 9
     assert "/home" not in repr(found)
     assert base_model("owner/name@abc").revision == "abc"
+
+
+def test_the_weights_lie_at_the_top_with_the_policys_own_words_and_every_digest(rehearsal, tmp_path):
+    rehearsal.also('proposals = [{ prompt = "plan-then-act" }]\n')
+    rehearsal.live(rounds=0)
+    out = tmp_path / "out"
+    assert "candidate-current-best" in rehearsal.loopd("release", "--out", str(out))
+    with rehearsal.store() as store:
+        champion = store.policies.champion()
+    assert champion.adapter is None
+    found = files(out)
+    assert found > FILES
+    assert {"model.safetensors", "config.json", "EXPORT.md", "loopd_export.json", "chat_template.jinja"} <= found
+    assert "MANIFEST.json" not in found
+    assert "Blockers and caveats" in (out / "README.md").read_text()
+    assert "plan the whole sequence" in (out / "chat_template.jinja").read_text()
+    sums = dict(reversed(line.split("  ")) for line in (out / "SHA256SUMS").read_text().splitlines())
+    assert sums.keys() == found - {"SHA256SUMS"}
+    assert sums["model.safetensors"] == hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
+    assert "The weights are not part of the release" not in {each["what"] for each in told(out)["blockers"]}

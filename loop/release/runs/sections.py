@@ -7,7 +7,7 @@ from typing import Any, Final
 from loop.release.runs.contract import Known, Measurement, Section, absent, derived, measured, without
 from loop.release.runs.decision import decide
 from loop.release.runs.facts import Facts, Row
-from loop.types import TWIN
+from loop.types import EXTERNAL, TWIN
 
 PROPOSED: Final = "the candidate was proposed: it differs in its settings, and was neither played for nor trained"
 UNTRAINED: Final = "the round ended before anything was trained"
@@ -115,7 +115,8 @@ def _eval(facts: Facts) -> Iterator[Measurement]:
         return
     for row in facts.gates.rows:
         yield from _gate(facts, row)
-    yield _sealed(facts)
+    yield _elsewhere(facts, "sealed suites", TWIN, "gating.sealed is 0")
+    yield _elsewhere(facts, "external suites", EXTERNAL, "gating.external names none that is here")
     yield from _speed(facts)
 
 
@@ -136,13 +137,14 @@ def _champions(facts: Facts, champion: str) -> Known:
     return Known.MEASURED if any(_whole(row["here"]) for row in mine) else Known.HISTORICAL
 
 
-def _sealed(facts: Facts) -> Measurement:
-    twins = [row for row in facts.gates.rows if row["gate"].endswith(TWIN)]
-    if not twins:
-        promoted = facts.round.first["decision"] == "promoted"
-        why = "gating.sealed is 0" if promoted else "sealed suites are opened for a promotion only"
-        return absent("sealed suites", Known.SKIPPED if promoted else Known.NOT_APPLICABLE, facts.gates.sql, why)
-    return measured("sealed suites", ", ".join(_word(row["gate"]) for row in twins), facts.gates.sql)
+def _elsewhere(facts: Facts, name: str, ending: str, unset: str) -> Measurement:
+    """Say which suites a promotion opened that decide nothing."""
+    opened = [_word(row["gate"]) for row in facts.gates.rows if row["gate"].endswith(ending)]
+    if opened:
+        return measured(name, ", ".join(opened), facts.gates.sql)
+    promoted = facts.round.first["decision"] == "promoted"
+    why = unset if promoted else "they are opened at a promotion only"
+    return absent(name, Known.SKIPPED if promoted else Known.NOT_APPLICABLE, facts.gates.sql, why)
 
 
 def _speed(facts: Facts) -> Iterator[Measurement]:
