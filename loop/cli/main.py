@@ -38,6 +38,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "release": "A directory about a policy that a stranger understands; measure its speed; an index of all.",
         "run": "What a round did, from its target to its report.",
         "service": "Start loopd at login: install, uninstall, status.",
+        "route": "Which policy would answer a request: explain, eval.",
         "sql": "Query the store.",
         "suite": "Held-out suites: list, add, run, audit.",
         "teacher": "Teachers: list, probe, test, spend.",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx2
 import typer
 
 from loop.cli import access, live, terminal
@@ -10,6 +11,8 @@ from loop.cli.terminal import Terminal
 from loop.control import progress
 from loop.errors import LoopdError, NotFound
 from loop.runtime import paths
+from loop.serve import endpoint
+from loop.serve.key import key
 
 app = typer.Typer(add_completion=False)
 
@@ -27,6 +30,7 @@ def status(*, as_json: Json = False) -> None:
     elif now is not None:
         Terminal().print(live.picture(now, hint=None))
         terminal.say(f"Endpoint: {now.endpoint or 'closed'}")
+        terminal.say(_in_memory(places))
     else:
         terminal.say(f"loopd is not running. {_last_round()}")
     if paused and not as_json:
@@ -34,6 +38,26 @@ def status(*, as_json: Json = False) -> None:
         terminal.say(
             f"Paused gates: {which}; nobody is promoted meanwhile. Resume: loopd gate resume {next(iter(paused))}"
         )
+
+
+def _in_memory(places: paths.Paths) -> str:
+    """Name the models that are in memory to answer people, and what each takes."""
+    address = endpoint.find(places.run)
+    if address is None:
+        return "In memory for people: nobody"
+    try:
+        headers = {"Authorization": f"Bearer {key(places.data)}"}
+        models = httpx2.get(f"{address.url}/stats", headers=headers, timeout=10, trust_env=False).json()["models"]
+    except (httpx2.HTTPError, LoopdError, ValueError, KeyError) as error:
+        return f"In memory for people: unknown ({type(error).__name__})"
+    return f"In memory for people: {', '.join(map(_spelled, models)) or 'nobody'}"
+
+
+def _spelled(model: dict[str, Any]) -> str:
+    sizes = {"base": model.get("base_bytes", 0), "keys and values": model.get("kv_bytes", 0)}
+    sizes |= {f"{len(model.get('adapters', ()))} adapters": model.get("adapter_bytes", 0)}
+    told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sizes.items() if size)
+    return f"{model['policy']} ({model['state']}{f'; {told}' if told else ''})"
 
 
 def _paused() -> dict[str, str]:

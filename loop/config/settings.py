@@ -159,6 +159,9 @@ class Serve(Record):
     priority: Literal["people", "loop"] = "people"
     """Who has the machine: `people` are answered at any time, and the loop's plays and training halt meanwhile; `loop`
     has it to itself while it plays or trains, and requests are refused with 503 until then."""
+    share: bool = False
+    """Whether the champion and all specialists of its template answer from one process: their adapters lie beside one
+    copy of the base, not merged into it. Off, each policy is served as it was measured, from a process of its own."""
     models: int = Field(default=2, ge=1)
     """Policies in memory at once to answer people, beside what the loop works with."""
     keep: float = Field(default=600, ge=1)

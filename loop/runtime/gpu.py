@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -177,6 +177,7 @@ class Gpu:
         *,
         template: str,
         adapter: str | Path | None = None,
+        beside: Mapping[str, Path] = MappingProxyType({}),
         precision: Precision = Precision.BASE,
         max_rows: int | None = None,
         prefixes: KeptPrefixes | None = None,
@@ -187,6 +188,7 @@ class Gpu:
             base: Directory of the base model.
             template: Name of the template that renders messages to tokens.
             adapter: Directory of the published adapter; None serves the stock model.
+            beside: Directories of published adapters beside the model, by the names that requests choose them by.
             precision: What the merged weights are rounded to.
             max_rows: Conversations decoded at once; None leaves it to the server.
             prefixes: Where prefixes are kept from one server to the next; None keeps none.
@@ -196,12 +198,13 @@ class Gpu:
             RuntimeError: the GPU is leased already: a bug of the caller.
         """
         rounded = None if precision is Precision.BASE else precision
-        options = {"--base": base, "--adapter": adapter, "--template": template, "--max-rows": max_rows}
-        settings = {**options, "--precision": rounded, **(prefixes.options if prefixes else {})}
+        options = {"--base": base, "--adapter": adapter, "--template": template}
+        settings = {**options, "--max-rows": max_rows, "--precision": rounded, **(prefixes.options if prefixes else {})}
+        adapters = [word for name, directory in beside.items() for word in ("--beside", f"{name}={directory}")]
         chosen = [str(word) for pair in settings.items() if pair[1] is not None for word in pair]
         token_file = self._run / f"{self._server}{self._mark}.token"
         with self._leased(), _private(token_file, secrets.token_urlsafe(32)):
-            arguments = (SERVER, *chosen, "--token-file", str(token_file), "--port", "0")
+            arguments = (SERVER, *chosen, *adapters, "--token-file", str(token_file), "--port", "0")
             with self._child(self._server, arguments) as child:
                 served = Served(child, _ready(child), token_file)
                 if not served.ready.shares:

@@ -19,7 +19,9 @@ from loop.serve import model_names
 from loop.serve.capture import LARGEST
 from loop.serve.context import Context
 from loop.serve.errors import Refusal
-from loop.serve.request import parse_request, student_body
+from loop.serve.placement import Placement, placed
+from loop.serve.request import ChatRequest, parse_request, student_body
+from loop.serve.router import Routed, Routing
 from loop.types import Policy
 
 PATIENCE: Final = 3600.0
@@ -47,11 +49,12 @@ class Chat:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.routing = Routing(context.config, context.store)
 
     async def complete(self, request: Request) -> Response:
         """Answer one request."""
         told = parse_request(await request.body())
-        policy = await run_in_threadpool(model_names.named, self.context, told.model)
+        policy, route = await run_in_threadpool(self._chosen, told)
         self.context.admit()
         body = student_body(
             told,
@@ -59,21 +62,35 @@ class Chat:
             fingerprint=model_names.fingerprint(policy),
             max_tokens=self.context.config.serve.max_tokens,
         )
+        place = await run_in_threadpool(placed, self.context.config, self.context.store, policy)
+        body["adapter"] = place.adapter
         keep = self._keeping(told.model, policy, body)
-        return await _unless_gone(request, self._answered(policy, body, keep))
+        answer = await _unless_gone(request, self._answered(place, body, keep))
+        if route is not None:
+            answer.headers["loopd-route"] = route.words
+        return answer
+
+    def _chosen(self, told: ChatRequest) -> tuple[Policy, Routed | None]:
+        """Find the policy that answers, and, where the router was asked for, why it is that one."""
+        if told.model != model_names.ROUTED:
+            return model_names.named(self.context, told.model), None
+        champion = self.context.champion()
+        route = self.routing.router(champion).route(told.example)
+        policy = self.context.store.policies.get(route.policy) if route.specialist else champion
+        return model_names.usable(self.context, policy, told.model), route
 
     def _keeping(self, model: str, policy: Policy, body: dict[str, Any]) -> Keep | None:
         """Draw whether this answer is kept as a trace."""
         capture = self.context.capture
         return (lambda answer: capture.add(body, answer, policy.id)) if capture.wants(model) else None
 
-    async def _answered(self, policy: Policy, body: dict[str, Any], keep: Keep | None) -> Response:
+    async def _answered(self, place: Placement, body: dict[str, Any], keep: Keep | None) -> Response:
         """Ask the policy's server; again where that one has just gone away."""
         for pause in AGAIN:
             stack = AsyncExitStack()
             try:
-                served = await stack.enter_async_context(self.context.models.use(policy))
-                return await _passed(stack, served, (policy, body), keep)
+                served = await stack.enter_async_context(self.context.models.use(place))
+                return await _passed(stack, served, (place.policy, body), keep)
             except httpx2.TransportError as error:
                 await stack.aclose()
                 lost = error

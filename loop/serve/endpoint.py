@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +24,9 @@ from loop.serve.capture import Capture
 from loop.serve.context import Context
 from loop.serve.key import key
 from loop.serve.loaded_models import LoadedModels
+from loop.serve.placement import Placement
 from loop.store import Store
-from loop.types import Policy, Record
+from loop.types import Record
 
 log = structlog.get_logger()
 FILE: Final = "serve.json"
@@ -102,13 +103,14 @@ def find(run: Path) -> Address | None:
     return found
 
 
-def _serving(config: Config, paths: Paths, base: Base) -> Callable[[Policy], contextlib.AbstractContextManager[Served]]:
-    def serving(policy: Policy) -> contextlib.AbstractContextManager[Served]:
-        gpu = Gpu(paths.run, paths.logs, paths.scratch, kind="people")
-        return gpu.serving(
+def _serving(config: Config, paths: Paths, base: Base) -> Callable[[Placement], AbstractContextManager[Served]]:
+    def serving(place: Placement) -> AbstractContextManager[Served]:
+        policy = place.policy
+        return Gpu(paths.run, paths.logs, paths.scratch, kind="people").serving(
             base.path,
             template=policy.template,
-            adapter=paths.adapter(policy),
+            adapter=None if place.beside else paths.adapter(policy),
+            beside={name: paths.models / name for name in place.beside},
             precision=policy.precision,
             max_rows=config.serve.rows,
         )

@@ -17,12 +17,12 @@ import structlog
 from loop.errors import ProviderError
 from loop.runtime.gpu import Served
 from loop.serve.errors import Refusal
-from loop.types import Policy
+from loop.serve.placement import Placement
 
 log = structlog.get_logger()
 LOOK: Final = 1.0
 """Seconds between two looks at who has been idle for too long."""
-Serving = Callable[[Policy], AbstractContextManager[Served]]
+Serving = Callable[[Placement], AbstractContextManager[Served]]
 """Serves a policy for as long as the block lasts, in a child of its own."""
 
 
@@ -30,7 +30,8 @@ Serving = Callable[[Policy], AbstractContextManager[Served]]
 class LoadedModel:
     """One policy's server."""
 
-    policy: Policy
+    place: Placement
+    """What it was started for."""
     started: "asyncio.Task[tuple[Served, ExitStack]]"
     asked: int = 0
     """Requests under way."""
@@ -79,20 +80,20 @@ class LoadedModels:
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
-    def now(self) -> tuple[tuple[Policy, int], ...]:
-        """Who is there, and how many requests of each are under way."""
-        return tuple((each.policy, each.asked) for each in self._loaded.values())
+    def loaded(self) -> tuple[LoadedModel, ...]:
+        """Who is there, or coming."""
+        return tuple(self._loaded.values())
 
     @asynccontextmanager
-    async def use(self, policy: Policy) -> AsyncIterator[Served]:
+    async def use(self, place: Placement) -> AsyncIterator[Served]:
         """Have a policy's server for one request; waits until it is there.
 
         Raises:
             Refusal: it does not come up.
         """
-        model = self._loaded.get(policy.id)
+        model = self._loaded.get(place.name)
         if model is None or model.broken:
-            model = self._load(policy)
+            model = self._load(place)
         with model.asking():
             try:
                 served, _ = await asyncio.shield(model.started)
@@ -115,26 +116,26 @@ class LoadedModels:
                 self._unload(each)
             await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    def _load(self, policy: Policy) -> LoadedModel:
+    def _load(self, place: Placement) -> LoadedModel:
         """Start a policy's server; the one that was asked the longest ago makes room."""
-        if (gone := self._loaded.get(policy.id)) is not None:
+        if (gone := self._loaded.get(place.name)) is not None:
             self._unload(gone)
         while len(self._loaded) >= self._most:
             idle = [each for each in self._loaded.values() if not each.asked]
             self._unload(min(idle or self._loaded.values(), key=lambda each: each.last))
-        log.info("model_loading", policy=policy.id[:12])
-        model = LoadedModel(policy, asyncio.create_task(asyncio.to_thread(self._start, policy)))
-        self._loaded[policy.id] = model
+        log.info("model_loading", policy=place.policy.id[:12])
+        started = asyncio.create_task(asyncio.to_thread(self._start, place))
+        self._loaded[place.name] = model = LoadedModel(place, started)
         return model
 
-    def _start(self, policy: Policy) -> tuple[Served, ExitStack]:
+    def _start(self, place: Placement) -> tuple[Served, ExitStack]:
         stack = ExitStack()
-        return stack.enter_context(self._serving(policy)), stack
+        return stack.enter_context(self._serving(place)), stack
 
     def _unload(self, model: LoadedModel) -> None:
         """Ask nothing more of a server, and end it when its last request is answered."""
-        if self._loaded.get(model.policy.id) is model:
-            del self._loaded[model.policy.id]
+        if self._loaded.get(model.place.name) is model:
+            del self._loaded[model.place.name]
         task = asyncio.create_task(self._end(model))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -145,4 +146,4 @@ class LoadedModels:
             if model.asked:
                 await model.answered.wait()
             await asyncio.to_thread(stack.close)
-        log.info("model_unloaded", policy=model.policy.id[:12])
+        log.info("model_unloaded", policy=model.place.policy.id[:12])

@@ -12,6 +12,8 @@ BEST: Final = "loopd"
 """What is best now."""
 CHAMPION: Final = "loopd/champion"
 STOCK: Final = "loopd/stock"
+ROUTED: Final = "loopd/routed"
+"""The champion or a specialist, whichever the router chooses."""
 SHOWN: Final = 12
 """Characters of a policy's id that a name holds."""
 
@@ -22,7 +24,7 @@ def named(context: Context, model: str) -> Policy:
     Raises:
         Refusal: there is none, or its files are not here.
     """
-    if model in {BEST, CHAMPION}:
+    if model in {BEST, CHAMPION, ROUTED}:
         return usable(context, context.champion(), model)
     if model == STOCK:
         return context.stock
@@ -54,6 +56,7 @@ def listed(context: Context) -> Iterator[tuple[str, Policy]]:
     yield BEST, champion
     yield CHAMPION, champion
     yield STOCK, context.stock
+    yield ROUTED, champion
     for policy, _ in context.store.policies.all():
         name = f"{BEST}/{policy.id[:SHOWN]}"
         try:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, Vali
 
 from loop.canonical import NotJson, parse
 from loop.serve.errors import Refusal, unsupported
+from loop.serve.topics import Example
 from loop.types.record import first_fault
 
 Json = dict[str, Any]
@@ -157,6 +158,12 @@ class ChatRequest(_Wire):
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+
+    @property
+    def example(self) -> Example:
+        """What the router looks at: the tools on offer, and all that the user says."""
+        said = " ".join(message.text for message in self.messages if message.role == "user")
+        return Example(tools=tuple(tool.function.name for tool in self.tools or ()), text=said)
 
 
 def parse_request(body: bytes) -> ChatRequest:

@@ -176,3 +176,9 @@ def test_without_the_key_nothing_is_answered(server):
             stranger.models.list()
         with pytest.raises(openai.AuthenticationError):
             asked(stranger)
+
+
+def test_the_router_says_who_answers_and_why(client):
+    answer = client.chat.completions.with_raw_response.create(model="loopd/routed", messages=ASK, max_tokens=2)
+    assert "no specialist is better" in answer.headers["loopd-route"]
+    assert answer.parse().system_fingerprint == asked(client, max_tokens=1).system_fingerprint

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 import mlx.core as mx
 import numpy as np
+from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
 
 from loop.compute.cpu import parallel
@@ -93,6 +94,8 @@ class Stats(Record):
     waiting: int = 0
     waiting_for: Literal["rows", "memory"] | None = None
     kv_bytes: int = 0
+    base_bytes: int = 0
+    """Of the model's weights, without adapters beside them."""
     adapters: tuple[str, ...] = ()
     """Those beside the model."""
     adapter_bytes: int = 0
@@ -187,6 +190,7 @@ class Engine:
         """
         if not attention.known(model):
             raise ConfigError(f"The engine does not know the family '{model.model_type}'.")
+        self.base_bytes = sum(leaf.nbytes for _, leaf in tree_flatten(model.parameters()))
         attention.install(model)
         share_turns(model)
         self.model, self.max_rows, self.kv_bytes = model, max_rows, kv_bytes
@@ -260,6 +264,7 @@ class Engine:
             waiting=len(self.waiting),
             waiting_for=self.queue.reason,
             kv_bytes=self.talks.rack.nbytes + self.prefixes.nbytes,
+            base_bytes=self.base_bytes,
             adapters=self.beside.names[1:],
             adapter_bytes=self.beside.nbytes,
         )

@@ -1,0 +1,108 @@
+"""`loopd route`: which policy would answer a request, and what routing would do with many."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loop.canonical import NotJson, parse
+from loop.cli import access, records, terminal
+from loop.cli.access import Json
+from loop.errors import ConfigError, NotFound
+from loop.serve import router
+from loop.serve.topics import Example
+from task_generators.suites import suite
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+File = Annotated[str, typer.Argument(help="A request as OpenAI's API takes it, in JSON; - reads it from the input.")]
+Files = Annotated[Path | None, typer.Option("--requests", help="Requests as JSON lines.")]
+Suite = Annotated[str, typer.Option("--suite", help="A suite's tasks as requests.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Requests at most.")]
+
+
+@app.command()
+def explain(file: File = "-", *, as_json: Json = False) -> None:
+    """Say who would answer a request, why, and how sure that is."""
+    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    example = _example(_parsed(text, file), file)
+    with _learned() as chosen:
+        route = chosen.route(example)
+    if as_json:
+        access.show_json(route.model_dump())
+        return
+    who = "the specialist" if route.specialist else "the champion"
+    terminal.say(f"{who} {route.policy[:12]} ({route.confidence:.0%} about {route.topic}): {route.reason}")
+
+
+@app.command("eval")
+def evaluate(
+    *, requests: Files = None, suite_name: Suite = "quick-breadth", limit: Limit = 2000, as_json: Json = False
+) -> None:
+    """Say what routing would do with many requests, without labels: coverage, confidence, disagreement."""
+    examples = list(_lines(requests))[:limit] if requests else list(_tasks(suite_name))[:limit]
+    with _learned() as chosen:
+        told = router.evaluate(chosen, examples)
+    if as_json:
+        access.show_json(told.model_dump())
+        return
+    access.show(
+        [
+            {"what": "requests", "value": str(told.requests)},
+            {"what": "answered by specialists", "value": f"{told.coverage:.1%}"},
+            {"what": "mean confidence", "value": f"{told.confidence:.1%}"},
+            {"what": "tools and words disagree", "value": f"{told.disagreement:.1%}"},
+            *({"what": f"answered by {name[:12]}", "value": str(count)} for name, count in told.policies.items()),
+        ],
+        as_json=False,
+    )
+
+
+@contextmanager
+def _learned() -> Iterator[router.Router]:
+    """Learn the router of this data directory."""
+    with records.store() as store:
+        champion = store.policies.champion()
+        if champion is None:
+            raise NotFound("Nobody is champion yet. Start the loop: loopd start")
+        yield router.learned(access.settings(), store, champion)
+
+
+def _lines(path: Path) -> Iterator[Example]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _example(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+
+
+def _tasks(name: str) -> Iterator[Example]:
+    for task in suite(name).tasks:
+        yield Example(tools=task.tools, text=" ".join(turn.user for turn in task.turns))
+
+
+def _parsed(text: str, place: str) -> dict[str, Any]:
+    try:
+        told = parse(text)
+    except NotJson as error:
+        raise ConfigError(f"{place}: no JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise ConfigError(f"{place}: no request: {json.dumps(told)[:80]}")
+    return told
+
+
+def _example(told: dict[str, Any], place: str) -> Example:
+    """Take from a request what the router looks at.
+
+    Raises:
+        ConfigError: it has no messages.
+    """
+    try:
+        tools = tuple(str(tool["function"]["name"]) for tool in told.get("tools") or ())
+        said = [each["content"] for each in told["messages"] if each["role"] == "user"]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{place}: no request of OpenAI's chat completions: {error!r}") from error
+    return Example(tools=tools, text=" ".join(each for each in said if isinstance(each, str)))

@@ -1,0 +1,124 @@
+"""What a request is about: the backend whose tools and words it has, by naive Bayes on two views of it.
+
+Learned from training tasks, whose backends are known for nothing: the names of the tools on offer, and the words that
+the user says. Deterministic, and small enough to be learned anew at each start. A token counts once a request; what no
+task had is not read, and makes the reading less sure.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loop.types import Record
+
+SMOOTHING: Final = 0.1
+"""Added to each count (Lidstone)."""
+MOST: Final = 8
+"""Tokens that count in full: of more, each counts less, because tokens of one request go together."""
+WORD: Final = re.compile(r"[a-z]{3,}")
+
+
+class Example(Record):
+    """A request and what it is about."""
+
+    tools: tuple[str, ...]
+    """Names of the tools on offer."""
+    text: str
+    """What the user says."""
+    topic: str = ""
+
+
+class Reading(Record):
+    """What a request is about, as far as can be told."""
+
+    shares: Mapping[str, float]
+    """By topic, together 1."""
+    known: float
+    """Share of its tokens that any example had, 0..1."""
+
+    @property
+    def best(self) -> tuple[str, float]:
+        """The likeliest topic, and its share times how much is known."""
+        topic = max(self.shares, key=lambda each: (self.shares[each], each))
+        return topic, self.shares[topic] * self.known
+
+
+@dataclass(frozen=True)
+class View:
+    """One kind of tokens."""
+
+    topics: tuple[str, ...]
+    scores: Mapping[str, tuple[float, ...]]
+    """By token, the logarithm of its probability under each topic."""
+
+    @classmethod
+    def learned(cls, examples: Iterable[tuple[str, Iterable[str]]]) -> "View":
+        """Count tokens by topic."""
+        counts: dict[str, Counter[str]] = {}
+        totals: Counter[str] = Counter()
+        for topic, tokens in examples:
+            counts.setdefault(topic, Counter()).update(set(tokens))
+            totals[topic] += 1
+        topics = tuple(sorted(counts))
+        vocabulary = sorted({token for each in counts.values() for token in each})
+        scores = {
+            token: tuple(
+                math.log((counts[topic][token] + SMOOTHING) / (totals[topic] + 2 * SMOOTHING)) for topic in topics
+            )
+            for token in vocabulary
+        }
+        return cls(topics, scores)
+
+    def read(self, tokens: Iterable[str]) -> tuple[list[float], float]:
+        """Give each topic's score, and the share of the tokens that are known."""
+        unique = sorted(set(tokens))
+        known = [self.scores[token] for token in unique if token in self.scores]
+        weight = min(1.0, MOST / len(known)) if known else 0.0
+        sums = [weight * sum(scores[place] for scores in known) for place in range(len(self.topics))]
+        return sums, len(known) / len(unique) if unique else 0.0
+
+
+@dataclass(frozen=True)
+class Topics:
+    """What tools and words say together."""
+
+    tools: View
+    words: View
+
+    @classmethod
+    def learned(cls, examples: Sequence[Example]) -> "Topics":
+        """Learn from examples with their topics."""
+        return cls(
+            View.learned((each.topic, each.tools) for each in examples),
+            View.learned((each.topic, words(each.text)) for each in examples),
+        )
+
+    def read(self, example: Example, *, by: str = "both") -> Reading:
+        """Say what a request is about.
+
+        Args:
+            example: the request.
+            by: `tools`, `words`, or `both` of them.
+        """
+        views = {"tools": (self.tools, example.tools), "words": (self.words, words(example.text))}
+        read = [view.read(tokens) for name, (view, tokens) in views.items() if by in {name, "both"}]
+        said = [(scores, known) for scores, known in read if known]
+        if not said:
+            return Reading(shares={topic: 1 / len(self.tools.topics) for topic in self.tools.topics}, known=0)
+        sums = [sum(column) for column in zip(*(scores for scores, _ in said), strict=True)]
+        known = read[0][1] if by != "words" and example.tools else read[-1][1]
+        return Reading(shares=dict(zip(self.tools.topics, _softmax(sums), strict=True)), known=known)
+
+
+def words(text: str) -> list[str]:
+    """Give the words of a text, in lower case."""
+    return WORD.findall(text.lower())
+
+
+def _softmax(scores: Sequence[float]) -> list[float]:
+    top = max(scores)
+    powers = [math.exp(score - top) for score in scores]
+    return [power / sum(powers) for power in powers]
