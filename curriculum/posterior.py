@@ -64,12 +64,6 @@ def interval(arm: Arm, level: float = 0.95) -> tuple[float, float]:
     return float(betaincinv(arm.alpha, arm.beta, tail)), float(betaincinv(arm.alpha, arm.beta, 1 - tail))
 
 
-def learnability(arm: Arm) -> float:
-    """Expect p(1-p) under the posterior, in 0..0.25: how much a task of this arm can teach (arXiv 2502.12272)."""
-    total = arm.alpha + arm.beta
-    return arm.alpha * arm.beta / (total * (total + 1))
-
-
 def fallen(arm: Arm) -> float:
     """How far the pass rate fell since the last promotion, in 0..1."""
     return 0.0 if arm.at_promotion is None else max(0.0, arm.at_promotion - arm.rate)

@@ -2,14 +2,12 @@
 
 1. The operator can mend it (`LoopdError`): one line that names the place and what to type next, and an exit code.
 2. A provider failed (`ProviderError`): a model server, a teacher, a child process. It is recorded on the play as a
-   `Failure` and never counts against the player (rule 8). `boundary` turns foreign exceptions into it.
+   `Failure` and never counts against the player (rule 8).
 3. Anything else is a bug: it is not caught, the daemon stops, the service manager starts it again.
 
 A bad play is none of these: it is data, a trajectory that no checker accepts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import StrEnum
 
@@ -124,17 +122,6 @@ class ProviderError(LoopdError):
 
 class OutOfMemory(ProviderError):
     """A child ended because memory ran out, or a step kept the GPU too long: it may work with less at once."""
-
-
-@contextmanager
-def boundary(kind: FailureKind, what: str) -> Iterator[None]:
-    """Turn whatever a foreign library raises inside into one `ProviderError` that names the place."""
-    try:
-        yield
-    except LoopdError:
-        raise
-    except Exception as error:
-        raise ProviderError(kind, f"{what}: {type(error).__name__}: {error}") from error
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -44,7 +44,6 @@ class Progress(Record):
     done: int = 0
     total: int = 0
     unit: str = "plays"
-    stage_began: float = 0.0
     step_began: float = 0.0
     step_done: int = 0
     """How much of `done` had been there when the step began: a resumed stage does not count it in its rate."""

@@ -79,11 +79,10 @@ def _found(source: str, models_dir: Path) -> Path:
     if source == "tiny":
         return tiny(models_dir)
     check_name(source)
-    path = Path(source).expanduser()
+    path = _expanded(source)
     if path.is_file():
         return converted(path, models_dir)
     return verify(path if path.is_dir() else _fetched(*source.split("@")))
-    raise ConfigError(UNKNOWN.format(source))
 
 
 def check_name(source: str) -> None:
@@ -92,7 +91,7 @@ def check_name(source: str) -> None:
     Raises:
         ConfigError: it does not.
     """
-    path = Path(source).expanduser()
+    path = _expanded(source)
     if source in ("embedded", "tiny") or path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
         return
     name, _, revision = source.partition("@")
@@ -103,6 +102,13 @@ def check_name(source: str) -> None:
             f"'{name}' is no directory here; as a hub id it has no pinned revision. "
             f"Type '{name}@' and the commit's hexadecimal name, from the model's page under Files, History."
         )
+
+
+def _expanded(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:  # ~ of somebody whom this machine does not know
+        raise ConfigError(UNKNOWN.format(source)) from error
 
 
 def converted(file: Path, models_dir: Path) -> Path:

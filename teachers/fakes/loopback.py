@@ -3,7 +3,7 @@
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -167,7 +167,3 @@ def handler(owner: Loopback) -> type[Answer]:
                 self.close_connection = True
 
     return Bound
-
-
-Scenario = Callable[[Seen, Answer, Mapping[str, Any]], None]
-"""How a fake goes wrong."""

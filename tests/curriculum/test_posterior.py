@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from curriculum.posterior import HERITAGE, PRIOR, fallen, inherit, interval, learnability, update
+from curriculum.posterior import HERITAGE, PRIOR, fallen, inherit, interval, update
 from loop.types import Arm, ArmKey, Tier
 
 ARM = Arm(key=ArmKey(backends=("TradingBot",), family="buy", tier=Tier.EASY))
@@ -105,12 +105,3 @@ def test_an_arm_falls_only_since_the_last_promotion(life):
 def test_the_interval_is_scipys(life, level):
     arm = lived(life)
     assert interval(arm, level) == pytest.approx(stats.beta.interval(level, arm.alpha, arm.beta))
-
-
-@FEW
-@given(lives)
-def test_learnability_is_the_expectation_of_p_times_one_minus_p(life):
-    arm = lived(life)
-    mean, variance = stats.beta.stats(arm.alpha, arm.beta)
-    assert learnability(arm) == pytest.approx(mean * (1 - mean) - variance)
-    assert 0 < learnability(arm) <= 0.25
