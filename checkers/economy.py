@@ -4,6 +4,7 @@ A harmless look costs a step; the same look again, at what cannot have changed, 
 What a turn's own plan calls may be called in that turn, though it was called before: the user asks for it now.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from checkers.evidence.plans import plan_of
 from checkers.evidence.turns import turns_of
-from loop.canonical import canonical
+from loop.canonical import clean
 from loop.types import Call, Record, Task, Trajectory, Verdict
 from task_generators.backends.worlds import open_world
 
@@ -66,7 +67,8 @@ def _made(trajectory: Trajectory) -> list[Made]:
 
 
 def _spelt(call: Call) -> str:
-    return f"{call.name}({canonical(dict(call.arguments))})"
+    """Spell a call so that equal ones are spelt alike, also one that holds an infinity, which is no JSON."""
+    return clean(f"{call.name}({json.dumps(dict(call.arguments), sort_keys=True, ensure_ascii=False)})")
 
 
 def _doubled(made: Sequence[Made]) -> bool:

@@ -104,7 +104,7 @@ def test_a_missing_directory_or_file_is_named(directory):
 
 def ran(rehearsal, player):
     printed = rehearsal.loopd("suite", "run", "defog", "--player", player, "--json")
-    return json.loads(printed[printed.index("\n{") :])["rows"]
+    return json.loads(printed[printed.index("{\n") :])["rows"]
 
 
 def test_a_suite_is_brought_listed_and_played_by_the_scripted_teacher(rehearsal, directory):
