@@ -28,8 +28,8 @@ def posted(server, body, **headers):
 
 
 def stats(server):
-    [server] = servers()
-    [port] = {each.laddr.port for each in server.net_connections() if each.status == "LISTEN"}
+    [child] = servers()
+    [port] = {each.laddr.port for each in child.net_connections() if each.status == "LISTEN"}
     [token] = server.paths.run.glob("answers-*.token")
     key = {"Authorization": f"Bearer {token.read_text()}"}
     return httpx2.get(f"http://127.0.0.1:{port}/v1/stats", headers=key).json()
