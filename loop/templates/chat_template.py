@@ -19,7 +19,6 @@ from loop.templates.native import Native, source_of
 from loop.templates.parse import CLOSE, OPEN
 from loop.templates.render import Renderer
 from loop.templates.sandbox import TODAY
-from loop.templates.spans import END, START
 
 CLOCK: Final = re.compile(r"""strftime_now\(\s*(?:'([^'\n]{1,60})'|"([^"\n]{1,60})")""")
 """What formats a template asks the date in."""
@@ -126,7 +125,7 @@ SPACED_RESULT: Final = r"""
 CONVERSATION: Final = r"""
 {%- set said = messages[0]['role'] == 'system' if messages else false -%}
 {%- set system = text(messages[0]['content']) if said else SYSTEM -%}
-START{{ 'system\n' }}{{ system }}
+{{ OPENING }}{{ BEFORE_SYSTEM }}{{ system }}
 {%- if tools -%}
     {{ '\n\n' if system else '' }}{{ 'Tools:' }}
     {%- for tool in tools -%}
@@ -134,9 +133,9 @@ START{{ 'system\n' }}{{ system }}
     {%- endfor -%}
     {{ SHOWN }}
 {%- endif -%}
-END{{ '\n' }}
+{{ BEHIND }}
 {%- for message in (messages[1:] if said else messages) -%}
-    START{{ message['role'] ~ '\n' }}
+    {{ START ~ ROLE ~ GAP }}
     {%- set content = text(message['content']) -%}
     {%- if message['role'] == 'assistant' -%}
         {%- set calls = message['tool_calls'] or [] -%}
@@ -144,9 +143,9 @@ END{{ '\n' }}
         {%- for each in calls -%}{{ '' if loop.first else '\n' }}{{ written(each) }}{%- endfor -%}
     {%- elif message['role'] == 'tool' -%}{{ result(content) }}
     {%- else -%}{{ PAD ~ content }}{%- endif -%}
-    END{{ '\n' }}
+    {{ BEHIND }}
 {%- endfor -%}
-{%- if add_generation_prompt -%}START{{ 'assistant\n' }}{%- endif -%}
+{%- if add_generation_prompt -%}{{ BEFORE_ASSISTANT }}{%- endif -%}
 """
 
 TOLD_IN_SYSTEM: Final = r"""
@@ -193,8 +192,8 @@ def _written_out(template: Compact, system: str) -> str:
         "OPEN": OPEN,
         "CLOSE": CLOSE,
         "PAD": _literal(pad),
-        "START": START,
-        "END": END,
+        **{name: _literal(text) for name, text in spelled(template).items()},
+        "ROLE": _role(template),
         "SHOWN": _literal(f"\n\n{shown}" if shown else ""),
         "SYSTEM": _literal(system),
     }
@@ -202,6 +201,28 @@ def _written_out(template: Compact, system: str) -> str:
     for name, text in replaced.items():
         source = re.sub(rf"\b{name}\b", lambda _, text=text: text, source)  # type: ignore[misc]  # bound now
     return source
+
+
+def spelled(template: Compact) -> dict[str, str]:
+    """Spell how turns begin and end, by the names that templates written out have for it."""
+    turns = template.turns
+    gap = turns.close + turns.gap
+    return {
+        "OPENING": turns.opening,
+        "BEFORE_SYSTEM": turns.start + turns.role("system") + gap,
+        "BEFORE_ASSISTANT": turns.start + turns.role("assistant") + gap,
+        "START": turns.start,
+        "GAP": gap,
+        "BEHIND": turns.end + turns.after,
+    }
+
+
+def _role(template: Compact) -> str:
+    """Give the expression for a message's role, in the family's words."""
+    own = "message['role']"
+    for role, word in template.turns.roles.items():
+        own = f"({_literal(word)} if message['role'] == {_literal(role)} else {own})"
+    return own
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The compact templates: ChatML with one line a tool, so that ten tools and a request stay near 500 tokens.
+"""The compact templates: one line a tool, in the model's own turns: ten tools and a request stay near 500 tokens.
 
 `spaced` is `compact` with a space before whatever may have to be copied. In a tokenizer of byte-level BPE a word has
 other tokens after a quotation mark than after a space: `choir.md` in a sentence is ` choir`, in JSON `cho`, `ir`. To
@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 
 from loop.canonical import NotJson, clean
 from loop.canonical import parse as parse_json
-from loop.errors import ConfigError
+from loop.templates import turns
 from loop.templates.parse import Parsed, parse
-from loop.templates.spans import END, START, Span, assistant_text, each_string
+from loop.templates.spans import Span, assistant_text, each_string
 from loop.types import Call, Catalogue, Message, Tool
 
 MAX_DESCRIPTION: Final = 80
@@ -33,7 +33,7 @@ EXAMPLES: Final = (
 
 
 class Compact:
-    """Renders ChatML with a compact catalogue. Needs the two ChatML tokens in the vocabulary."""
+    """Renders a compact catalogue and turns in the tokens that the model knows (`turns.py`)."""
 
     pad: ClassVar[str] = ""
     """What stands before every word that may have to be copied."""
@@ -46,13 +46,17 @@ class Compact:
             examples: how many calls the system prompt shows, to say how one is written.
 
         Raises:
-            ConfigError: the vocabulary lacks a token of ChatML.
+            ConfigError: the vocabulary holds the turns of no family that is known.
         """
         # Text from outside that spells a special token is text, not a turn of the conversation.
         tokenizer.encode_special_tokens = True
         self.tokenizer, self.examples = tokenizer, EXAMPLES[:examples]
-        self.start, self.end = _special(tokenizer, START), _special(tokenizer, END)
-        self.newline = self._encode("\n")
+        self.turns = turns.of(tokenizer)
+        self.start, self.close, self.opening = map(
+            self._special, (self.turns.start, self.turns.close, self.turns.opening)
+        )
+        [self.end] = self._special(self.turns.end)
+        self.after = self._encode(self.turns.after)
 
     def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
         """Give the system prompt with the catalogue first, then the spans of each message."""
@@ -60,7 +64,7 @@ class Compact:
         offered = [tool for tool in catalogue.tools if tool.name not in later]
         first = 0 if messages and messages[0].role == "system" else -1
         system = self._system(messages[0].content if not first else "", offered)
-        yield Span(self._turn("system", system), False, first)
+        yield Span((*self.opening, *self._turn("system", system)), False, first)
         for index in range(first + 1, len(messages)):
             yield from self._message(index, messages[index], catalogue)
 
@@ -105,7 +109,7 @@ class Compact:
         return assistant_text(message) if message.role == "assistant" else message.content
 
     def _header(self) -> tuple[int, ...]:
-        return (self.start, *self._encode("assistant\n"))
+        return self._before("assistant", "")
 
     def _message(self, index: int, message: Message, catalogue: Catalogue) -> Iterator[Span]:
         if message.role == "assistant":
@@ -123,10 +127,22 @@ class Compact:
             yield Span(message.tokens, True, index)
             if message.tokens[-1:] != (self.end,):  # cut by the token limit: the turn ends all the same
                 yield Span((self.end,), False, index)
-        yield Span(self.newline, False, index)
+        yield Span(self.after, False, index)
 
     def _turn(self, role: str, content: str) -> tuple[int, ...]:
-        return (self.start, *self._encode(f"{role}\n{content}"), self.end, *self.newline)
+        return (*self._before(role, content), self.end, *self.after)
+
+    def _before(self, role: str, content: str) -> tuple[int, ...]:
+        """Give a turn up to its end. A role without a token behind it is encoded with what follows, as one text."""
+        role, said = self.turns.role(role), f"{self.turns.gap}{content}"
+        if not self.close:
+            return (*self.start, *self._encode(f"{role}{said}"))
+        return (*self.start, *self._encode(role), *self.close, *self._encode(said))
+
+    def _special(self, token: str) -> tuple[int, ...]:
+        """Give a special token's id; nothing where there is no such token."""
+        found = self.tokenizer.token_to_id(token) if token else None
+        return () if found is None else (found,)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(clean(text), add_special_tokens=False).ids)
@@ -195,16 +211,6 @@ def _result(content: str) -> str:
         return json.dumps(each_string(parse_json(content), _spaced), ensure_ascii=False)
     except NotJson:
         return _spaced(content)
-
-
-def _special(tokenizer: Tokenizer, token: str) -> int:
-    found = tokenizer.token_to_id(token)
-    if found is None:
-        raise ConfigError(
-            f"The tokenizer has no {token}, which loopd's own templates need. Use template = 'native'; where that is "
-            "refused too, give a model that has ChatML's tokens, as Qwen's and SmolLM2 do."
-        )
-    return int(found)
 
 
 def _lines(tools: Sequence[Tool]) -> str:

@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from loop.templates.parse import CLOSE, OPEN
 from loop.types import Call, Message
-
-START: Final = "<|im_start|>"
-END: Final = "<|im_end|>"
 
 
 class Span(NamedTuple):

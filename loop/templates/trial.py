@@ -11,12 +11,13 @@ from pydantic import JsonValue
 from tokenizers import Tokenizer
 
 from loop.errors import Unsafe
+from loop.templates import turns
 from loop.templates.parse import Parsed
-from loop.templates.spans import END, START, Span
+from loop.templates.spans import Span
 from loop.types import Call, Catalogue, Message, Tool
 
 COMPACT: Final = "compact"
-"""The template that works with every model whose vocabulary has ChatML's tokens."""
+"""The template that works with every model whose turns are known."""
 
 
 class Template(Protocol):
@@ -86,12 +87,9 @@ def prove(template: Template) -> None:
 
 def way_out(tokenizer: Tokenizer) -> str:
     """Say what to do where a model's own template cannot be used."""
-    if all(tokenizer.token_to_id(token) is not None for token in (START, END)):
+    if turns.known(tokenizer):
         return f"Use template = '{COMPACT}' (or 'spaced') with this model."
-    return (
-        f"Give another model: this one's vocabulary has no {START} and {END}, which loopd's own templates need; "
-        "those of Qwen's models and of SmolLM2 have them."
-    )
+    return f"Give another model: loopd's own templates know the turns of {turns.families()}, and not this one's."
 
 
 def _rendered(template: Template, messages: Sequence[Message]) -> None:

@@ -2,31 +2,30 @@
 
 from typing import Final
 
+from loop.templates.chat_template import spelled
 from loop.templates.compact import Compact
 from loop.templates.parse import CLOSE, OPEN
 from loop.templates.render import Template
-from loop.templates.spans import END, START
 from loop.weights.speech import Speech
 
 TURNS: Final = (
-    f"{START}system\n"
+    "@OPENING@@BEFORE_SYSTEM@"
     "{{ .System }}{{ if .Tools }}{{ if .System }}\n\n{{ end }}Tools:\n"
-    "{{- range .Tools }}\n{{ .Function }}{{ end }}SHOWN{{ end }}"
-    f"{END}\n"
+    "{{- range .Tools }}\n{{ .Function }}{{ end }}@SHOWN@{{ end }}"
+    "@BEHIND@"
     '{{ range $i, $each := .Messages }}{{ if ne .Role "system" }}'
-    f"{START}"
-    "{{ .Role }}\n"
+    "@START@@ROLE@@GAP@"
     '{{ if eq .Role "assistant" }}{{ .Content }}{{ if and .Content .ToolCalls }}\n{{ end }}'
     "{{ range $n, $call := .ToolCalls }}{{ if $n }}\n{{ end }}"
     f"{OPEN}"
     '{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}'
     f"{CLOSE}"
-    "{{ end }}{{ else }}PAD{{ .Content }}{{ end }}"
-    f"{END}\n"
+    "{{ end }}{{ else }}@PAD@{{ .Content }}{{ end }}"
+    "@BEHIND@"
     "{{ end }}{{ end }}"
-    f"{START}assistant\n"
+    "@BEFORE_ASSISTANT@"
 )
-"""ChatML with a line of JSON for each tool."""
+"""The policy's turns, with a line of JSON for each tool."""
 DIFFERS: Final = (
     "a tool is a line of JSON there, and one short line in the policy's own prompts",
     "arguments of calls are in Ollama's own order and spacing",
@@ -41,13 +40,31 @@ def modelfile(template: Template, how: Speech, system: str, context: int) -> str
     """
     lines = ["FROM ./model.gguf"]
     if isinstance(template, Compact):
-        shown = template.shown()
-        turns = TURNS.replace("SHOWN", f"\n\n{shown}" if shown else "").replace("PAD", template.pad)
-        lines.append(f'TEMPLATE """{turns}"""')
+        lines.append(f'TEMPLATE """{_turns(template)}"""')
     if system:
         lines.append(f'SYSTEM """{system}"""')
     lines += [f"PARAMETER stop {how.end_text}", "PARAMETER temperature 0", f"PARAMETER num_ctx {context}"]
     return "\n".join(lines) + "\n"
+
+
+def _turns(template: Compact) -> str:
+    shown, text = template.shown(), TURNS
+    told = spelled(template) | {
+        "ROLE": _role(template),
+        "PAD": template.pad,
+        "SHOWN": f"\n\n{shown}" if shown else "",
+    }
+    for name, value in told.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _role(template: Compact) -> str:
+    """Give Go's words for a message's role, as the family calls it."""
+    own = "{{ .Role }}"
+    for role, word in template.turns.roles.items():
+        own = f'{{{{ if eq .Role "{role}" }}}}{word}{{{{ else }}}}{own}{{{{ end }}}}'
+    return own
 
 
 def differences(template: Template) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from loop.templates.spans import END, START
+from loop.templates.turns import CHATML
 from loop.weights.base_models import publish
 
 Family = Literal["llama", "qwen2", "qwen3"]
@@ -51,13 +51,13 @@ def tiny(models_dir: Path, family: Family = "llama", *, stops: bool = True, seed
 def _write(directory: Path, family: Family, *, stops: bool, seed: int) -> None:
     tokenizer = _tokenizer()
     vocabulary = tokenizer.get_vocab_size()
-    end = int(tokenizer.token_to_id(END) or 0)
+    end = int(tokenizer.token_to_id(CHATML.end) or 0)
     tokenizer.save(str(directory / "tokenizer.json"))
     save_file(
         _weights(family, vocabulary, end if stops else None, seed), directory / "model.safetensors", {"format": "mlx"}
     )
     _json(directory / "config.json", _config(family, vocabulary, end))
-    special = {"bos_token": START, "eos_token": END, "pad_token": END}
+    special = {"bos_token": CHATML.start, "eos_token": CHATML.end, "pad_token": CHATML.end}
     _json(directory / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **special})
 
 
@@ -65,11 +65,11 @@ def _tokenizer() -> Tokenizer:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [form for word in WORDS for form in (word, f"Ġ{word}")]
     merges, pieces = _merges(words)
-    vocabulary = {token: index for index, token in enumerate([START, END, *letters, *pieces])}
+    vocabulary = {token: index for index, token in enumerate([CHATML.start, CHATML.end, *letters, *pieces])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in (START, END)])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CHATML.special])
     return tokenizer
 
 
