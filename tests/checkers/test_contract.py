@@ -39,7 +39,7 @@ MESSAGES = st.builds(
 
 
 def test_the_known_checkers():
-    assert {checker.name for checker in CHECKERS} == {
+    assert {checker.name for checker in CHECKERS} >= {
         "answer",
         "luck",
         "outcome",
@@ -106,4 +106,4 @@ def test_a_damaged_task_is_judged_too(checker, task, plays, damage):
 def test_an_empty_trajectory_fails_outcome_and_stop(task):
     empty = Trajectory(task=task.id, player="x", end=End.CLOSED)
     failed = {checker.name for checker in CHECKERS if not checker.check(task, empty).passed}
-    assert failed == {"answer", "outcome", "stop"}
+    assert failed >= {"answer", "outcome", "stop"}
