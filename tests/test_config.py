@@ -136,7 +136,7 @@ WRONG = [
     ("[[proposals]]\n", "proposals.0: it changes nothing"),
     ("[[proposals]]\nprecison = 'base'\n", "unknown key 'proposals.precison'. Did you mean 'precision'?"),
     ("[[proposals]]\nsystem = 'Hm.'\n[[proposals]]\nsystem = 'Hm.'\n", "proposals: proposal"),
-    ("[[gating.gates]]\nuse = 'depth'\n[[gating.gates]]\nuse = 'depth'\n", "gate 'depth' stands there twice"),
+    ("[[gating.gates]]\nuse = 'depth'\n[[gating.gates]]\nuse = 'depth'\n", "gate 'depth' is listed twice"),
     (
         "[[gating.gates]]\nuse = 'depth'\nsettings = { suite = 'dpth' }\n",
         "suite 'dpth', which does not exist. Did you mean",
@@ -148,9 +148,9 @@ WRONG = [
     ),
     ("[[gating.gates]]\nuse = 'dpth'\n", "gating.gates.0: There is no 'dpth'"),
     ("[[gating.gates]]\nuse = 'retention'\nsettings = { margin = nan }\n", "gating.gates.0"),
-    ("[[checkers]]\nuse = 'outcome'\n[[checkers]]\nuse = 'outcome'\n", "checker 'outcome' stands there twice"),
+    ("[[checkers]]\nuse = 'outcome'\n[[checkers]]\nuse = 'outcome'\n", "checker 'outcome' is listed twice"),
     ("[[checkers]]\nusee = 'outcome'\n", "unknown key 'checkers.usee'. Did you mean 'use'?"),
-    ("[[teachers]]\nuse = 'scripted'\n[[teachers]]\nuse = 'scripted'\n", "teacher 'scripted' stands there twice"),
+    ("[[teachers]]\nuse = 'scripted'\n[[teachers]]\nuse = 'scripted'\n", "teacher 'scripted' is listed twice"),
     (
         "[[teachers]]\nuse = 'scripted'\nlimits = { huor = { cost = 1 } }\n",
         "'teachers.limits.huor'. Did you mean 'hour'?",
@@ -189,13 +189,13 @@ def test_a_value_of_the_environment_that_cannot_be_used_names_its_variable(place
 def test_what_should_be_a_file_and_is_none_is_said_and_not_waited_for(places):
     for path in (places.config / "loopd.toml", places.config.parent / "loopd.toml"):
         os.mkfifo(path)
-        with pytest.raises(ConfigError, match="is no file"):
+        with pytest.raises(ConfigError, match="is not a file"):
             config.load(places, "quickstart", {}, {})
         path.unlink()
     (places.config / "loopd.toml").mkdir()
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         config.load(places, "quickstart", {}, {})
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         config.load(places, "quickstart", {}, {"LOOPD_CONFIG": str(places.config)})
 
 

@@ -20,7 +20,7 @@ from loop.runtime import database_url, paths, query
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the event.")]
+Reason = Annotated[str, typer.Option(help="Reason, stored with the event.")]
 
 
 def settings() -> config.Config:

@@ -14,15 +14,15 @@ from loop.cli.access import Json
 from loop.redaction import redacted
 from loop.runtime import paths
 
-app = typer.Typer(add_completion=False, help="Settings.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Settings: show, check, schema.", no_args_is_help=True)
 
-Origin = Annotated[bool, typer.Option("--origin", help="Say behind each setting where it comes from.")]
-Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd.")]
+Origin = Annotated[bool, typer.Option("--origin", help="Show where each setting comes from.")]
+Profile = Annotated[str | None, typer.Option(help="Built-in profile.")]
 
 
 @app.callback()
 def settings() -> None:
-    """Settings."""
+    """Settings: show, check, schema."""
 
 
 @app.command()
@@ -38,7 +38,7 @@ def show(*, origin: Origin = False, as_json: Json = False, profile: Profile = No
 
 @app.command()
 def check(*, profile: Profile = None) -> None:
-    """Examine every setting of every part, as `loopd start` does before anything is played."""
+    """Check every setting of every part, as `loopd start` does."""
     sources = _sources(profile)
     settings = config.combine(sources)
     config.examine(settings)

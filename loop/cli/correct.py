@@ -18,21 +18,21 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def correct(  # noqa: PLR0913 - each is an option
-    trajectory: Annotated[str, typer.Argument(help="The play's or trace's id, or the beginning of it.")],
+    trajectory: Annotated[str, typer.Argument(help="Id of a play or trace, or a prefix of it.")],
     *,
     kind: Annotated[str, typer.Option(help="up, down, edit, retry, override.")] = "edit",
-    place: Annotated[int | None, typer.Option(help="The message; without it, the last answer.")] = None,
-    text: Annotated[str | None, typer.Option(help="What should have been said.")] = None,
+    place: Annotated[int | None, typer.Option(help="Message number. Default: the last answer.")] = None,
+    text: Annotated[str | None, typer.Option(help="The text it should have said.")] = None,
     call: Annotated[
         list[str] | None,
-        typer.Option(help="A call that should have been made: 'cd(folder=\"docs\")'. May be repeated."),
+        typer.Option(help="A call it should have made: 'cd(folder=\"docs\")'. May be repeated."),
     ] = None,
-    message: Annotated[Path | None, typer.Option(help="A file with the whole message, as OpenAI spells it.")] = None,
-    author: Annotated[str, typer.Option("--by", help="Who says so.")] = "",
-    note: Annotated[str, typer.Option(help="Why.")] = "",
+    message: Annotated[Path | None, typer.Option(help="File with the whole message, in OpenAI's format.")] = None,
+    author: Annotated[str, typer.Option("--by", help="Author of the correction.")] = "",
+    note: Annotated[str, typer.Option(help="Reason.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say of an answer that it was right (up), wrong (down), or what it should have been (edit). Kept for ever."""
+    """Rate an answer (up, down) or say what it should have been (edit). Stored permanently."""
     payload: dict[str, JsonValue] = {"trajectory": trajectory, "kind": kind, "author": author, "note": note}
     if place is not None:
         payload["place"] = place

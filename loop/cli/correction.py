@@ -12,12 +12,12 @@ from loop.cli.records import store
 from loop.errors import CannotCreate, CheckNegative
 from loop.traces.corrections import lessons, pairs
 
-app = typer.Typer(add_completion=False, help="What people said of answers: list, check, export.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Corrections: list, check, export.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every correction, and whether the policies that were asked have learned it."""
+    """List every correction, and whether later policies have learned it."""
     query = """
         select c.correction, c.kind, c.author, c.said, c.trajectory, c.place, c.note,
           (select sum(l.learned) from v_learned l where l.correction = c.correction) as policies_learned,
@@ -29,7 +29,7 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command()
 def check(*, as_json: Json = False) -> None:
-    """Which corrections teach something, which do not, and which speak against themselves. Fails where one does."""
+    """Check which corrections teach something, and which contradict each other (exit code 1)."""
     with store() as opened:
         learnable, skipped = lessons(opened)
     rows = [{"correction": each.id, "teaches": "yes", "why": ""} for each in learnable]
@@ -38,11 +38,11 @@ def check(*, as_json: Json = False) -> None:
     ]
     show(sorted(rows, key=lambda row: int(str(row["correction"]))), as_json=as_json)
     if doubted := [each for each in skipped if each.doubted]:
-        raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections speak against themselves.")
+        raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections contradict each other.")
 
 
 @app.command()
-def export(out: Annotated[Path, typer.Argument(help="The file to write: JSON lines for preference training.")]) -> None:
+def export(out: Annotated[Path, typer.Argument(help="Output file: JSON lines for preference training.")]) -> None:
     """Write preference pairs (prompt, chosen, rejected, tools) as TRL's DPO takes them."""
     with store() as opened:
         lines = [json.dumps(pair, ensure_ascii=False) for pair in pairs(opened)]

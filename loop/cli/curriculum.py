@@ -12,31 +12,29 @@ from loop.cli.records import change
 from loop.control.commands import Answer
 from loop.errors import ConfigError
 
-app = typer.Typer(add_completion=False, help="The curriculum's arms: show, set, freeze.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Curriculum arms: show, set, freeze.", no_args_is_help=True)
 MOST: Final = 1000
 """The greatest weight: beyond it, nothing else of its backend would be drawn anyway."""
 Arm = Annotated[str, typer.Argument(help="BACKEND[+BACKEND]/FAMILY/TIER, as `show` spells it.")]
-Weight = Annotated[
-    float, typer.Option(min=0, max=MOST, help="Factor on how often it is drawn: 1 as usual, 2 twice as often.")
-]
+Weight = Annotated[float, typer.Option(min=0, max=MOST, help="Sampling weight: 1 is the default, 2 is twice as often.")]
 
 
 @app.command()
 def show(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every arm: pass rate with interval, weight, plays, when seen last."""
+    """List every arm: pass rate with interval, weight, plays, last round played."""
     show_query("select * from v_curriculum order by arm", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("set")
 def set_(arm: Arm, *, weight: Weight) -> None:
-    """Draw an arm more or less often."""
+    """Sample an arm more or less often."""
     _check(arm)
     _tell(change("curriculum.steer", arm=arm, weight=weight))
 
 
 @app.command()
-def freeze(arm: Arm, *, off: Annotated[bool, typer.Option("--off", help="Let it be drawn again.")] = False) -> None:
-    """Draw an arm no more; its backend's floor is kept all the same."""
+def freeze(arm: Arm, *, off: Annotated[bool, typer.Option("--off", help="Sample it again.")] = False) -> None:
+    """Stop sampling an arm; its backend still gets its minimum share."""
     _check(arm)
     _tell(change("curriculum.steer", arm=arm, frozen=not off))
 

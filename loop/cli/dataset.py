@@ -15,15 +15,15 @@ from loop.store import Store
 from loop.types import Dataset
 
 app = typer.Typer(add_completion=False, help="Datasets: list, show, diff, export.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="The dataset's id, or the beginning of it.")]
-Out = Annotated[Path, typer.Argument(help="The file to write.")]
-To = Annotated[Form, typer.Option(help="What is written: messages (JSON lines), ATIF 1.7, an Inspect log, Parquet.")]
-Spelling = Annotated[Arguments, typer.Option(help="How arguments are spelled: object (hub, TRL) or string (OpenAI).")]
+Id = Annotated[str, typer.Argument(help="Dataset id, or a prefix of it.")]
+Out = Annotated[Path, typer.Argument(help="Output file.")]
+To = Annotated[Form, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")]
+Spelling = Annotated[Arguments, typer.Option(help="Tool-call arguments as an object (TRL) or a string (OpenAI).")]
 
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every dataset with the round that made it."""
+    """List every dataset and the round that made it."""
     show_query(
         "select round, dataset, dataset_rows from v_rounds where dataset is not null", as_json=as_json, as_csv=as_csv
     )
@@ -31,7 +31,7 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command("show")
 def show_(dataset: Id, *, as_json: Json = False) -> None:
-    """How many rows each rule chose or left out, and the rules."""
+    """Show the mix rules of a dataset, and how many rows each kept or dropped."""
     with store() as opened:
         found = _find(opened, dataset)
     counts = [{"what": name, "value": value} for name, value in {"id": found.id, **found.counts, **found.rules}.items()]
@@ -40,7 +40,7 @@ def show_(dataset: Id, *, as_json: Json = False) -> None:
 
 @app.command()
 def diff(one: Id, other: Id, *, as_json: Json = False) -> None:
-    """Which counts and rules differ, and which rows only one of two datasets has."""
+    """Compare two datasets: counts, rules, and rows that only one has."""
     with store() as opened:
         first, second = _find(opened, one), _find(opened, other)
     mine, theirs = set(first.rows), set(second.rows)
@@ -64,7 +64,7 @@ def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
 
 @app.command()
 def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling = "object") -> None:
-    """Write a dataset for other trainers: the same file, bit for bit, every time."""
+    """Export a dataset for other trainers. Output is deterministic, byte for byte."""
     with store() as opened:
         found = _find(opened, dataset)
         spoiled: list[str] = []

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(*, as_json: Json = False) -> None:
-    """Examine this machine, this data and the configured teachers; nothing leaves the machine."""
+    """Check this machine, the data and the configured teachers; nothing leaves the machine."""
     found = []
     for check in CHECKS:
         for each in guarded(check):

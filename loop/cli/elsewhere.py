@@ -17,17 +17,17 @@ from loop.runtime.child import scrubbed
 from loop.types import Policy
 from loop.weights.job import Job, Quant, Target
 
-Out = Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]
-Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
-To = Annotated[Target, typer.Option(help="Whom it is for.")]
-Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or leave it alone (mlx).")]
-Rounding = Annotated[Quant, typer.Option(help="What the matrices of a GGUF file are rounded to.")]
+Out = Annotated[Path, typer.Argument(help="Output directory; it must not exist.")]
+Begins = Annotated[str, typer.Argument(help="champion, or a prefix of a policy id.")]
+To = Annotated[Target, typer.Option(help="Target program or format.")]
+Fuse = Annotated[bool, typer.Option(help="Merge the adapter into the base model, or export it alone (mlx only).")]
+Rounding = Annotated[Quant, typer.Option(help="Quantization of a GGUF file's matrices.")]
 
 
 def export(
     out: Out, policy: Begins = "champion", *, to: To = Target.MLX, fuse: Fuse = True, quant: Rounding = "q8_0"
 ) -> None:
-    """Take a policy to other programs: its weights or adapter, its chat template, its system prompt and its cards."""
+    """Export a policy for other programs: weights or adapter, chat template, system prompt and cards."""
     found = policies.find(policy)
     documents = cards.files(policies.report_of(found.id))
     write(found, out.absolute(), documents, to=to, fuse=fuse, quant=quant)

@@ -17,7 +17,9 @@ from loop.weights import adapters
 
 app = typer.Typer(add_completion=False)
 
-Quick = Annotated[bool, typer.Option("--quick", help="Keys, checks and invariants only; not every row and message.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Check keys, constraints and invariants only, not every row and message.")
+]
 
 KEPT: Final = (Standing.CHAMPION, Standing.CANDIDATE, Standing.RETIRED, Standing.SPECIALIST)
 """Whose adapters must be there; a rejected policy's may have been collected."""
@@ -25,7 +27,7 @@ KEPT: Final = (Standing.CHAMPION, Standing.CANDIDATE, Standing.RETIRED, Standing
 
 @app.command()
 def fsck(*, quick: Quick = False, as_json: Json = False) -> None:
-    """Check every row and file against what loopd promises of them: rules 4 to 6 of docs/architecture.md."""
+    """Verify every row and file: digests, invariants and rules 4 to 6 of docs/architecture.md."""
     places = paths.find()
     with store() as opened:
         found = [*opened.inspection.findings(quick=quick), *_files(opened, places)]

@@ -22,16 +22,16 @@ from loop.types import GateResult, Id, Round, Suite
 from task_generators.suites import grown, suite
 
 app = typer.Typer(
-    add_completion=False, help="Promotion gates: results, reasons, power, pause, resume.", no_args_is_help=True
+    add_completion=False, help="Promotion gates: list, show, explain, power, pause, resume.", no_args_is_help=True
 )
-Gate = Annotated[str, typer.Argument(help="depth, breadth, another configured gate, or all.")]
-Which = Annotated[str, typer.Argument(help="A round, or the beginning of a candidate's id; the latest if left out.")]
+Gate = Annotated[str, typer.Argument(help="A configured gate (depth, breadth, ...), or all.")]
+Which = Annotated[str, typer.Argument(help="Round, or a prefix of a candidate's id. Default: the latest.")]
 Churn = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Share of the tasks that a refit changes either way; as measured here, or 0.2."),
+    typer.Option(min=0, max=1, help="Share of tasks whose result a refit changes. Default: as measured here, or 0.2."),
 ]
-Runs = Annotated[int, typer.Option(min=10, max=100_000, help="Candidates of every kind.")]
-Attempt = Annotated[int, typer.Option(min=1, help="Candidates judged since the last promotion, this one counted.")]
+Runs = Annotated[int, typer.Option(min=10, max=100_000, help="Simulated candidates of each kind.")]
+Attempt = Annotated[int, typer.Option(min=1, help="Candidates judged since the last promotion, including this one.")]
 
 
 JUDGEMENTS: Final = 40
@@ -40,13 +40,13 @@ JUDGEMENTS: Final = 40
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every judgement, the newest first."""
+    """List every gate result, newest first."""
     show_query("select * from v_gates order by 1 desc", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("show")
 def show_(which: Which = "", *, as_json: Json = False) -> None:
-    """One candidate's judgement: every comparison with its bound, margin and error."""
+    """Show one candidate's gate results: each comparison with its bound, margin and error."""
     rnd, results, decision = _judged(which)
     if as_json:
         gates = [result.model_dump(mode="json") for result in results]
@@ -59,7 +59,7 @@ def show_(which: Which = "", *, as_json: Json = False) -> None:
 
 @app.command()
 def explain(which: Which = "", *, as_json: Json = False) -> None:
-    """Say in words why a candidate was promoted, or was not."""
+    """Explain in words why a candidate was or was not promoted."""
     rnd, results, decision = _judged(which)
     text = in_words(results, decision)
     if as_json:
@@ -102,7 +102,7 @@ def power_(*, churn: Churn = None, runs: Runs = 1000, attempt: Attempt = 1, as_j
 
 @app.command()
 def pause(gate: Gate = ALL, *, reason: Reason = "") -> None:
-    """Promote nobody until the gate is resumed; rounds go on, candidates wait."""
+    """Hold all promotions until the gate is resumed. Rounds go on; candidates wait."""
     _check(gate, ())
     answer = change("gate.pause", gate=gate, reason=reason)
     terminal.say(f"Paused: {_names(answer['paused'])}. Resume: loopd gate resume {gate}")
@@ -110,7 +110,7 @@ def pause(gate: Gate = ALL, *, reason: Reason = "") -> None:
 
 @app.command()
 def resume(gate: Gate = ALL) -> None:
-    """Let candidates be promoted again; those that waited are judged before the next round begins."""
+    """Allow promotions again. Waiting candidates are judged before the next round."""
     with store() as opened:
         _check(gate, opened.gates.paused())
     answer = change("gate.resume", gate=gate)

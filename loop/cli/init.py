@@ -41,14 +41,16 @@ GENERATORS: Final[Mapping[str, str]] = MappingProxyType(
 ALL: Final = "all"
 
 Model = Annotated[str | None, typer.Option(help="small, 4b, a directory, a .gguf file, or owner/name@revision.")]
-Teachers = Annotated[str | None, typer.Option(help="Of scripted, codex, deepseek, openai; with commas between.")]
-KeyFiles = Annotated[list[str] | None, typer.Option("--key-file", metavar="TEACHER=FILE", help="Where a key lies.")]
-Url = Annotated[str | None, typer.Option(help="Of openai: the server, with its /v1.")]
-Served = Annotated[str | None, typer.Option(help="Of openai: the model that is asked.")]
-Backends = Annotated[str | None, typer.Option(help="What it practises: all, or names with commas between.")]
+Teachers = Annotated[str | None, typer.Option(help="Comma-separated: scripted, codex, deepseek, openai.")]
+KeyFiles = Annotated[
+    list[str] | None, typer.Option("--key-file", metavar="TEACHER=FILE", help="File with the API key.")
+]
+Url = Annotated[str | None, typer.Option(help="For openai: the server's URL, including /v1.")]
+Served = Annotated[str | None, typer.Option(help="For openai: the model name.")]
+Backends = Annotated[str | None, typer.Option(help="Backends to practise: all, or comma-separated names.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes for plays.")]
-Disk = Annotated[int | None, typer.Option(min=0, help="GiB of disk for what prompts were computed to.")]
-Out = Annotated[Path | None, typer.Option(help="The file; without it, loopd.toml among the home's settings.")]
+Disk = Annotated[int | None, typer.Option(min=0, help="GiB of disk for cached prompt prefixes.")]
+Out = Annotated[Path | None, typer.Option(help="Output file. Default: loopd.toml in the home's settings.")]
 
 
 class Teacher(Record):
@@ -85,7 +87,7 @@ def init(  # noqa: PLR0913 - one option a question
     disk: Disk = None,
     out: Out = None,
 ) -> None:
-    """Ask five questions and write a commented loopd.toml. Nothing is overwritten; options answer in advance."""
+    """Ask five questions and write a commented loopd.toml. Never overwrites; options skip questions."""
     places = paths.find()
     file = out or places.config / "loopd.toml"
     if file.exists():

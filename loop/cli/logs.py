@@ -30,12 +30,12 @@ STYLES: Final = {"warning": "yellow", "error": "bold red", "critical": "bold red
 TOLD: Final = frozenset({"event", "level", "timestamp", "round", "stage", "exception"})
 """Keys that have a place of their own in a line."""
 
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as more is written, until Ctrl-C.")]
-Count = Annotated[int, typer.Option("-n", "--lines", min=0, max=1_000_000, help="How many of the last ones.")]
-Round = Annotated[int | None, typer.Option("--round", min=0, help="Only this round's.")]
-Stage = Annotated[str, typer.Option(help="Only this stage's.")]
-Level = Annotated[str, typer.Option(help="This level and worse: debug, info, warning, error.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the lines as they are: JSON objects.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Follow the log until Ctrl-C.")]
+Count = Annotated[int, typer.Option("-n", "--lines", min=0, max=1_000_000, help="Number of last lines to print.")]
+Round = Annotated[int | None, typer.Option("--round", min=0, help="Only this round.")]
+Stage = Annotated[str, typer.Option(help="Only this stage.")]
+Level = Annotated[str, typer.Option(help="Minimum level: debug, info, warning, error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the raw lines: JSON objects.")]
 
 
 @app.command()
@@ -48,7 +48,7 @@ def logs(  # noqa: PLR0913 - one option a filter
     level: Level = "info",
     as_json: AsJson = False,
 ) -> None:
-    """Print what the daemon wrote down."""
+    """Print the daemon's log."""
     file = paths.find().logs / FILE
     if not file.exists() and not follow:
         raise NotFound(f"There is no log at {file}. Type: loopd start")

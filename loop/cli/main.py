@@ -27,25 +27,25 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "top": "Watch the daemon in the terminal.",
         "logs": "Read what the daemon wrote down.",
         "stop": "Stop the daemon between two writes.",
-        "config": "The settings: show, check, and what there is to set.",
-        "curriculum": "What the student practises: list, freeze and weigh its arms.",
-        "dataset": "What candidates are trained on: list, show, export.",
-        "doctor": "Check this machine and its settings, and say what to fix.",
-        "fsck": "Check that everything kept is still what was stored.",
-        "gate": "The promotion gates: list, pause, resume, explain, power.",
-        "model": "Policies: list, show, chat, export, roll back.",
-        "serve": "Offer the champion to any client of OpenAI's API, at an address of this machine.",
-        "release": "A directory about a policy that a stranger understands; measure its speed; an index of all.",
-        "run": "What a round did, from its target to its report.",
+        "config": "Settings: show, check, schema.",
+        "curriculum": "Curriculum arms: show, freeze and reweight them.",
+        "dataset": "Training datasets: list, show, diff, export.",
+        "doctor": "Check this machine and its settings, with a fix for each problem.",
+        "fsck": "Verify the integrity of the store and of all files.",
+        "gate": "Promotion gates: list, show, explain, power, pause, resume.",
+        "model": "Policies: list, show, chat, export, rollback and more.",
+        "serve": "Serve the champion to OpenAI-compatible clients on this machine.",
+        "release": "Releases: a policy with its card and evidence in one directory; measure, index.",
+        "run": "Render a round as a run, from its target to its report.",
         "service": "Start loopd at login: install, uninstall, status.",
         "route": "Which policy would answer a request: explain, eval.",
         "sql": "Query the store.",
-        "suite": "Held-out suites: list, add, run, audit.",
-        "teacher": "Teachers: list, probe, test, spend.",
-        "correct": "Say of an answer that it was right, wrong, or what it should have been.",
-        "correction": "What people said of answers: list, check, export.",
-        "trace": "Conversations that happened elsewhere: inspect, import, filter, make, world, train, list, export.",
-        "trajectory": "Single plays, as a person would read them.",
+        "suite": "Held-out suites: list, show, add, run, audit, flaw.",
+        "teacher": "Teachers: list, show, test, probe, budget.",
+        "correct": "Rate an answer, or say what it should have been.",
+        "correction": "Corrections: list, check, export.",
+        "trace": "Traces of conversations from elsewhere: inspect, import, filter, train and more.",
+        "trajectory": "Single plays: list, show.",
     }
 )
 """Every verb, in the order of `loopd --help`, with its line there. Its module has an `app`."""
@@ -169,7 +169,7 @@ def _text(words: list[str]) -> list[str]:
     """
     for number, word in enumerate(words, 1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise UsageError(f"Word {number} of the command line is no text in UTF-8: {word!r}")
+            raise UsageError(f"Word {number} of the command line is not valid UTF-8: {word!r}")
     return words
 
 

@@ -28,23 +28,24 @@ from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 
 app = typer.Typer(
-    help="Policies: list, show, diff, card, propose, promote, roll back, verify, export, chat.", no_args_is_help=True
+    help="Policies: list, show, diff, card, propose, promote, rollback, verify, export, parity, chat.",
+    no_args_is_help=True,
 )
-Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
-System = Annotated[Path | None, typer.Option(help="A file with the whole new system prompt.")]
-Prompt = Annotated[str | None, typer.Option(help=f"Put behind its own prompt: {', '.join(PROMPTS)}.")]
-Rounded = Annotated[Precision | None, typer.Option(help="What the served weights are rounded to.")]
+Begins = Annotated[str, typer.Argument(help="champion, or a prefix of a policy id.")]
+System = Annotated[Path | None, typer.Option(help="File with a complete new system prompt.")]
+Prompt = Annotated[str | None, typer.Option(help=f"Text to append to its prompt: {', '.join(PROMPTS)}.")]
+Rounded = Annotated[Precision | None, typer.Option(help="Precision of the served weights.")]
 
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every policy with its place."""
+    """List every policy and its standing."""
     show_query("select * from v_policies", as_json=as_json, as_csv=as_csv)
 
 
 @app.command("show")
 def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
-    """What a policy is made of, its place, and where its adapter lies."""
+    """Show a policy: its parts, its standing, and where its adapter is stored."""
     with store() as opened:
         found = opened.policies.find(policy)
         standing = next(standing for each, standing in opened.policies.all() if each.id == found.id)
@@ -55,7 +56,7 @@ def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
 
 @app.command()
 def verify(policy: Begins = "champion") -> None:
-    """Check an adapter's every byte against its manifest, without loading it."""
+    """Verify every byte of an adapter against its manifest, without loading it."""
     found = policies.find(policy)
     adapter = paths.find().adapter(found)
     if adapter is None:
@@ -71,9 +72,9 @@ app.command()(parity.parity)
 
 @app.command()
 def chat(
-    policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Whose tools it gets.")] = "files"
+    policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Backend whose tools it gets.")] = "files"
 ) -> None:
-    """Talk to a policy with working tools; end with Ctrl-D. The daemon must not be running."""
+    """Chat with a policy that has working tools. Ctrl-D ends. The daemon must not be running."""
     found = policies.find(policy)
     places, configured = paths.find().create(), settings()
     base, adapter = policies.base_of(found), places.adapter(found)
@@ -104,14 +105,14 @@ def chat(
 
 @app.command()
 def rollback(policy: Begins, *, reason: Reason = "") -> None:
-    """Make an earlier champion champion again, at once."""
+    """Reinstate an earlier champion at once."""
     answer = change("model.rollback", policy=policy, reason=reason)
     terminal.say(f"The champion is {answer['champion']}.")
 
 
 @app.command()
 def promote(policy: Begins, *, reason: Reason = "") -> None:
-    """Make a policy champion that every gate holds for, although it is not better beyond doubt."""
+    """Promote a policy for which every gate holds, although no gain was proven."""
     gates: list[JsonValue] = [plugins.load("loop.gates", part).name for part in settings().gating.gates]
     answer = change("model.promote", policy=policy, reason=reason, gates=gates)
     terminal.say(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")
@@ -122,7 +123,7 @@ def promote(policy: Begins, *, reason: Reason = "") -> None:
 def propose(
     policy: Begins = "champion", *, system: System = None, prompt: Prompt = None, precision: Rounded = None
 ) -> None:
-    """Queue a candidate that needs no training: a policy with another prompt or precision, or as it is, once more."""
+    """Queue a candidate that needs no training: another prompt or precision, or the same policy again."""
     changes: dict[str, JsonValue] = {
         "system": None if system is None else read_system(system),
         "prompt": prompt,
@@ -137,7 +138,7 @@ def propose(
 
 @app.command()
 def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> None:
-    """What two policies differ in, and how they compare on every suite that both were measured on."""
+    """Compare two policies: what differs, and their scores on every suite both were measured on."""
     with store() as opened:
         first, second = opened.policies.find(one), opened.policies.find(other)
         fields = [
@@ -155,7 +156,7 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
 
 @app.command()
 def card(policy: Begins = "champion") -> None:
-    """Write a policy's directory anew: model card, gate report, data card, training configuration. Show the card."""
+    """Rewrite a policy's cards (model, gates, data, training configuration) and print the model card."""
     found = policies.find(policy)
     terminal.say((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
 

@@ -27,11 +27,11 @@ PLAYS_AT_ONCE: Final = 4
 SHOWN: Final = 5
 """Differences that are shown."""
 ELSEWHERE: Final = "loop.artifacts.elsewhere:Elsewhere"
-Target = Annotated[str, typer.Argument(help="An exported directory, or the URL of a server that serves one.")]
-Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
-Named = Annotated[str, typer.Option("--suite", help="Whose tasks are played; `loopd suite list` has them.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many of its tasks.")]
-Model = Annotated[str, typer.Option(help="What the server calls its model.")]
+Target = Annotated[str, typer.Argument(help="An exported directory, or the URL of a server.")]
+Begins = Annotated[str, typer.Argument(help="champion, or a prefix of a policy id.")]
+Named = Annotated[str, typer.Option("--suite", help="Suite to play; see `loopd suite list`.")]
+Limit = Annotated[int, typer.Option(min=1, help="Number of tasks to play.")]
+Model = Annotated[str, typer.Option(help="The model's name on that server.")]
 
 
 def parity(  # noqa: PLR0913 - the options of a command
@@ -43,7 +43,7 @@ def parity(  # noqa: PLR0913 - the options of a command
     model: Model = "default_model",
     as_json: Json = False,
 ) -> None:
-    """Play the same tasks here and in another program, greedily, and compare prompts, calls and passes.
+    """Play the same tasks here and in another program, greedily; compare prompts, calls and passes.
 
     Ends with 1 where a prompt differs. The daemon must not be running.
     """
@@ -64,7 +64,7 @@ def parity(  # noqa: PLR0913 - the options of a command
     plays = [comparing.compare(mine, theirs, passed, renderer) for mine, theirs in zip(here, there, strict=False)]
     _tell(different, plays, as_json=as_json)
     if any(different) or (url and any(each.counted not in {0, each.tokens} for each in plays)):
-        raise LoopdError("Prompts differ elsewhere: what was measured here does not hold there.")
+        raise LoopdError("Prompts differ there, so what was measured here does not carry over.")
 
 
 def _here(policy: Policy, configured: Config, base: Path, tasks: Sequence[Task]) -> list[Trajectory]:

@@ -45,15 +45,22 @@ class PolicyFirst(TyperGroup):
         return super().parse_args(ctx, args if named else [WRITE, *args])
 
 
-app = typer.Typer(cls=PolicyFirst, add_completion=False, help="POLICY --out DIR, measure, index.", no_args_is_help=True)
-Begins = Annotated[str, typer.Argument(help="champion, or the beginning of a policy's id.")]
-Out = Annotated[Path, typer.Option(help="The directory to write; one that this command made is replaced.")]
-MetadataOnly = Annotated[bool, typer.Option("--metadata-only", help="Leave the weights out.")]
-Declare = Annotated[Path | None, typer.Option(help="What only you can say: author, licences, use (TOML or JSON).")]
-Compare = Annotated[Path | None, typer.Option(help="Other systems, each with its label (TOML or JSON).")]
-Tasks = Annotated[int, typer.Option(min=1, max=1000, help="Training tasks to play, one after the other.")]
-To = Annotated[Target, typer.Option(help="Whom the weights are for.")]
-Rounding = Annotated[Quant, typer.Option(help="What the matrices of a GGUF file are rounded to.")]
+app = typer.Typer(
+    cls=PolicyFirst,
+    add_completion=False,
+    help="Write a release (POLICY --out DIR), measure a policy, or index all releases.",
+    no_args_is_help=True,
+)
+Begins = Annotated[str, typer.Argument(help="champion, or a prefix of a policy id.")]
+Out = Annotated[Path, typer.Option(help="Output directory. One made by this command is replaced.")]
+MetadataOnly = Annotated[bool, typer.Option("--metadata-only", help="Omit the weights.")]
+Declare = Annotated[
+    Path | None, typer.Option(help="Declarations only you can make: author, licences, intended use (TOML or JSON).")
+]
+Compare = Annotated[Path | None, typer.Option(help="Other systems to compare with, each labelled (TOML or JSON).")]
+Tasks = Annotated[int, typer.Option(min=1, max=1000, help="Training tasks to play, one at a time.")]
+To = Annotated[Target, typer.Option(help="Target program or format of the weights.")]
+Rounding = Annotated[Quant, typer.Option(help="Quantization of a GGUF file's matrices.")]
 
 
 @app.command(WRITE)
@@ -68,7 +75,7 @@ def write(  # noqa: PLR0913 - the options of a command
     quant: Rounding = "q8_0",
     as_json: Json = False,
 ) -> None:
-    """Write a policy's release: model card, evidence, data card, lock, and its weights where its state allows them."""
+    """Write a policy's release: model card, evidence, data card, lock file, and weights if its state allows."""
     directory.check(out, RELEASE, SCHEMA)
     found = policies.find(policy)
     evidence = evidence_of(found, declare, compare)
@@ -86,7 +93,7 @@ def write(  # noqa: PLR0913 - the options of a command
 
 @app.command()
 def measure(policy: Begins = "champion", *, tasks: Tasks = 24, as_json: Json = False) -> None:
-    """Time a policy alone: latency, tokens a second, peak memory; kept in the store. The daemon must not be running."""
+    """Measure a policy's latency, tokens per second and peak memory, and store them. The daemon must not be running."""
     found, configured, places = policies.find(policy), settings(), paths.find().create()
     base = policies.base_of(found)
     with lock.hold(places.data), gpu.Gpu(places.run, places.logs, places.scratch) as owner:
@@ -119,7 +126,7 @@ def _training_tasks(configured: Config, most: int) -> list[Task]:
 
 @app.command()
 def index(*, out: Out, declare: Declare = None) -> None:
-    """Write static pages about every policy and every round: an index, figures, blockers and evidence, no script."""
+    """Write static pages about every policy and round: index, figures, blockers, evidence. No scripts."""
     directory.check(out, MARKER, PAGES)
     told = declarations.read(declare, Declarations).model_copy(update={"title": "", "parked": ""})
     with store() as opened:

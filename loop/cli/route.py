@@ -19,15 +19,15 @@ from task_generators.suites import suite
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-File = Annotated[str, typer.Argument(help="A request as OpenAI's API takes it, in JSON; - reads it from the input.")]
+File = Annotated[str, typer.Argument(help="An OpenAI API request in JSON; - reads standard input.")]
 Files = Annotated[Path | None, typer.Option("--requests", help="Requests as JSON lines.")]
-Suite = Annotated[str, typer.Option("--suite", help="A suite's tasks as requests.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Requests at most.")]
+Suite = Annotated[str, typer.Option("--suite", help="Use a suite's tasks as requests.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Maximum number of requests.")]
 
 
 @app.command()
 def explain(file: File = "-", *, as_json: Json = False) -> None:
-    """Say who would answer a request, why, and how sure that is."""
+    """Show which policy would answer a request, why, and with what confidence."""
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     example = _example(_parsed(text, file), file)
     with _learned() as chosen:
@@ -43,7 +43,7 @@ def explain(file: File = "-", *, as_json: Json = False) -> None:
 def evaluate(
     *, requests: Files = None, suite_name: Suite = "quick-breadth", limit: Limit = 2000, as_json: Json = False
 ) -> None:
-    """Say what routing would do with many requests, without labels: coverage, confidence, disagreement."""
+    """Evaluate routing on many requests without labels: coverage, confidence, disagreement."""
     examples = list(_lines(requests))[:limit] if requests else list(_tasks(suite_name))[:limit]
     with _learned() as chosen:
         told = router.evaluate(chosen, examples)

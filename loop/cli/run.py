@@ -12,8 +12,8 @@ from loop.release.runs import render as rendering
 from loop.release.runs.contract import SCHEMA
 
 app = typer.Typer(add_completion=False, help="Rounds as runs: render.", no_args_is_help=True)
-Number = Annotated[int, typer.Argument(min=1, max=2**31 - 1, metavar="ROUND", help="The round's number.")]
-Out = Annotated[Path, typer.Option(help="The directory to write; one that this command made is replaced.")]
+Number = Annotated[int, typer.Argument(min=1, max=2**31 - 1, metavar="ROUND", help="Round number.")]
+Out = Annotated[Path, typer.Option(help="Output directory. One made by this command is replaced.")]
 
 
 @app.callback()
@@ -23,7 +23,7 @@ def runs() -> None:
 
 @app.command()
 def render(number: Number, *, out: Out, as_json: Json = False) -> None:
-    """Write a round as target, data, post-training, eval, package and report, with a decision and one next action."""
+    """Render a round: target, data, post-training, eval, package and report, with its decision and next action."""
     directory.check(out, rendering.RUN, SCHEMA)
     with reading() as ask:
         run = rendering.render(ask, number)

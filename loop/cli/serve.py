@@ -19,12 +19,12 @@ from loop.store import Store
 
 app = typer.Typer(add_completion=False)
 
-Key = Annotated[bool, typer.Option("--key", help="Print the key alone, and make it the first time.")]
+Key = Annotated[bool, typer.Option("--key", help="Print only the API key, creating it if needed.")]
 
 
 @app.command()
 def serve(*, show_key: Key = False, as_json: Json = False) -> None:
-    """Offer the champion to any client of OpenAI's API; a running daemon does so already."""
+    """Serve the champion to any OpenAI-compatible client. A running daemon already does."""
     places = paths.find().create()
     if show_key:
         terminal.say(key(places.data))

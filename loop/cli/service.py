@@ -33,13 +33,17 @@ ALLOWED: Final = re.compile(
 """What `--set` takes: settings, places and proxies. A key under any other name would be a key in a file."""
 LOGIN: Final = re.compile(r"://[^/@\s]*@")
 
-app = typer.Typer(add_completion=False, help="The system's service.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="The system service: install, uninstall, status, print.", no_args_is_help=True
+)
 
-Profile = Annotated[str, typer.Option(help="A set of settings that comes with loopd.")]
+Profile = Annotated[str, typer.Option(help="Built-in profile.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="A variable for the service: a setting, a place, a proxy; no key."
+        "--set",
+        metavar="NAME=VALUE",
+        help="Environment variable for the service (setting, path or proxy; never a key).",
     ),
 ]
 Platform = Annotated[str, typer.Option("--system", hidden=True, help="darwin or linux.")]
@@ -47,7 +51,7 @@ Platform = Annotated[str, typer.Option("--system", hidden=True, help="darwin or 
 
 @app.callback()
 def service() -> None:
-    """The system's service."""
+    """The system service: install, uninstall, status, print."""
 
 
 @app.command()
@@ -68,18 +72,18 @@ def install(*, profile: Profile = "mac-studio", variables: Set = None) -> None:
 
 @app.command()
 def uninstall() -> None:
-    """Stop the service, and start it no more."""
+    """Stop the service and remove it."""
     system = units.here()
     if not system.file.exists():
         raise NotFound(f"There is no {system.file}: nothing was installed.")
     system.unload()
     system.file.unlink(missing_ok=True)
-    terminal.say("loopd is no service any more. Its data is where it was; start it by hand: loopd start")
+    terminal.say("The service is removed; the data is untouched. Start loopd by hand: loopd start")
 
 
 @app.command()
 def status(*, as_json: Json = False) -> None:
-    """Say whether the service is installed and runs, and which programs it finds."""
+    """Show whether the service is installed and running, and which programs it finds."""
     system = units.here()
     told = {"file": str(system.file), "installed": system.file.exists(), "runs": system.runs(), **programs(path())}
     if as_json:

@@ -10,10 +10,10 @@ from loop.runtime.query import views
 
 app = typer.Typer(add_completion=False)
 
-Query = Annotated[str | None, typer.Argument(help="One SELECT; without one, the views are listed.")]
+Query = Annotated[str | None, typer.Argument(help="One SELECT statement. Default: list the views.")]
 
 
 @app.command()
 def sql(query: Query = None, *, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Ask the store, also while the daemon runs. Read only."""
+    """Query the store, read-only; works while the daemon runs."""
     access.show_query(query or views(access.url()), as_json=as_json, as_csv=as_csv)

@@ -26,12 +26,12 @@ app = typer.Typer(add_completion=False)
 READY: Final = 120.0
 """Seconds that `loopd start` waits for the daemon in the background."""
 
-Profile = Annotated[str | None, typer.Option(help="A set of settings that comes with loopd: quickstart, mac-studio.")]
+Profile = Annotated[str | None, typer.Option(help="Built-in profile: quickstart or mac-studio.")]
 Rounds = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Stop after this many training rounds; 0 only judges candidates that wait. Without it, run until stopped.",
+        help="Stop after this many training rounds; 0 only judges waiting candidates. Default: run until stopped.",
     ),
 ]
 NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]

@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def status(*, as_json: Json = False) -> None:
-    """Say what the daemon is doing, or where it stopped."""
+    """Show what the daemon is doing, or where it stopped."""
     places = paths.find()
     now = progress.find(places.run)
     paused = _paused()

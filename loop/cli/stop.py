@@ -24,13 +24,13 @@ AT_ONCE: Final = 10.0
 ASKED: Final = "stop-asked"
 """Says which daemon was asked to stop: asked a second time, it ends at once."""
 
-Now = Annotated[bool, typer.Option("--now", help="End it at once. Nothing stored is lost; the step under way is.")]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for it.")]
+Now = Annotated[bool, typer.Option("--now", help="Stop it at once. Only the step in progress is lost.")]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for it to stop.")]
 
 
 @app.command()
 def stop(*, now: Now = False, wait: Wait = WAIT) -> None:
-    """End the daemon between two writes; `loopd start` goes on from there."""
+    """Stop the daemon between two writes; `loopd start` resumes there."""
     places = paths.find()
     pid = lock.holder(places.data)
     if pid is None:

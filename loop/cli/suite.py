@@ -34,27 +34,27 @@ FORGIVING: Final = "ast_match"
 """The checker whose fields are forgiving rules."""
 Data = Annotated[str, typer.Argument(help="defog: SQL-Eval's questions for SQLite and their databases.")]
 Where = Annotated[Path, typer.Option("--path", help="The directory that holds the data.")]
-Name = Annotated[str, typer.Argument(help="A suite's name; `list` has them.")]
+Name = Annotated[str, typer.Argument(help="Suite name; see `loopd suite list`.")]
 Player = Annotated[str, typer.Option(help="champion, stock, a policy's id, a teacher's name, or module:Class.")]
-Tasks = Annotated[bool, typer.Option("--tasks", help="Task by task.")]
-TaskId = Annotated[str, typer.Argument(help="The beginning of the task's id, or its id in its data set.")]
+Tasks = Annotated[bool, typer.Option("--tasks", help="One row per task.")]
+TaskId = Annotated[str, typer.Argument(help="A prefix of the task id, or its id in its data set.")]
 Note = Annotated[str, typer.Option(help="What is wrong with it.")]
-Source = Annotated[str, typer.Option(help="Who found it: a name, an issue.")]
-Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take back what this source said.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Training tasks of each arm to compare with.")]
-Every = Annotated[bool, typer.Option("--all", help="Every pair of suites, known overlaps too.")]
+Source = Annotated[str, typer.Option(help="Who found it: a name or an issue.")]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="Withdraw what this source reported.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Training tasks per arm to compare with.")]
+Every = Annotated[bool, typer.Option("--all", help="Include every pair of suites and the known overlaps.")]
 Constrained = Annotated[
-    bool, typer.Option("--constrained", help="Hold the student's calls to the schemas of the tools on offer.")
+    bool, typer.Option("--constrained", help="Constrain the student's calls to the tool schemas while decoding.")
 ]
 Without = Annotated[
-    list[str] | None, typer.Option(help="Switch a forgiving rule of the suite's checker off; may be given again.")
+    list[str] | None, typer.Option(help="Turn off a lenient rule of the suite's checker. May be repeated.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Play only the first N tasks.")]
 
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every suite with its size and digest."""
+    """List every suite with its size and digest."""
     found = [suites.suite(name) for name in suites.names()] + _brought()
     rows = [{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found]
     show(rows, as_json=as_json, as_csv=as_csv)
@@ -62,10 +62,10 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command()
 def add(data: Data, *, path: Where, as_json: Json = False) -> None:
-    """Bring suites out of a directory of yours, and list what of it decides nothing. The daemon must not be running."""
+    """Import suites from a local directory, and list the tasks that decide nothing. The daemon must not be running."""
     if data not in BROUGHT.values():
         raise ConfigError(
-            f"'{data}' is no data set that can be brought. Known: {', '.join(sorted({*BROUGHT.values()}))}."
+            f"'{data}' is not a known external data set. Known: {', '.join(sorted({*BROUGHT.values()}))}."
         )
     brought, places = defog.read(path), paths.find().create()
     with lock.hold(places.data), made() as opened, lease.hold(opened, places.data):
@@ -85,7 +85,7 @@ def add(data: Data, *, path: Where, as_json: Json = False) -> None:
 
 @app.command("show")
 def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
-    """A suite's ceiling: what of it is sound, and what of that can be passed. By arm, or task by task."""
+    """Show a suite's ceiling: how much of it is sound and passable, by arm or by task."""
     ledger = _ledger(name)
     rows = [_line(entry) for entry in ledger.entries] if tasks else _arms(ledger)
     if as_json:
@@ -166,14 +166,14 @@ def _line(entry: Entry) -> dict[str, object]:
 
 @app.command()
 def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", withdraw: Withdraw = False) -> None:
-    """Note that a task is unsound: no score counts it any more. Or take that back."""
+    """Mark a task as unsound, so that no score counts it, or withdraw the mark."""
     answer = change("suite.flaw", suite=name, task=task, note=note, source=source, withdraw=withdraw)
     terminal.say(f"{answer['task']}: {'withdrawn' if withdraw else 'unsound'}. The suite: loopd suite show {name}")
 
 
 @app.command()
 def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = False) -> None:
-    """What suites share with training tasks and with each other, words too. Ends with 1 where that is not known."""
+    """Report overlaps of suites with training tasks and each other, wording included. Exits 1 on an unlisted one."""
     held = [suites.suite(name) for name in suites.names()]
     found, worded = leaks.shared(held, leaks.training_sample(seeds)), frames.shares(held)
     unknown = [row for row in found if row.reason is None]
@@ -235,7 +235,7 @@ def run(  # noqa: PLR0913 - the options of a command
     without_rule: Without = None,
     as_json: Json = False,
 ) -> None:
-    """Have a player play a suite, and store the scores. The daemon must not be running."""
+    """Play a suite with one player and store the scores. The daemon must not be running."""
     suite, chosen = _without(_named(name), without_rule or []), _held(settings(), constrained=constrained)
     places = paths.find().create()
     stop = Stop()

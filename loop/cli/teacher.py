@@ -26,12 +26,12 @@ UNKNOWN_FAILURES = f"""
     group by player, failure_message order by 3 desc, 2 limit 20
 """  # noqa: S608 - a constant of ours
 app = typer.Typer(add_completion=False, help="Teachers: list, show, test, probe, budget.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="Its name under [[teachers]], or of any teacher that comes with loopd.")]
+Name = Annotated[str, typer.Argument(help="A teacher named under [[teachers]], or any built-in teacher.")]
 
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Every teacher that comes with loopd, and which are configured."""
+    """List the built-in teachers, and which are configured."""
     configured = {each.use for each in settings().teachers}
     rows = [{"teacher": name, "configured": name in configured, "what": _what(name)} for name in known()]
     show(rows, as_json=as_json, as_csv=as_csv)
@@ -39,7 +39,7 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command("show")
 def show_(name: Name, *, as_json: Json = False) -> None:
-    """A teacher's settings and limits."""
+    """Show a teacher's settings and limits."""
     each = _find(name)
     teacher: Any = plugins.load("teachers", each)
     told = {**teacher.model_dump(mode="json"), "limits": each.limits.model_dump(mode="json")}
@@ -48,7 +48,7 @@ def show_(name: Name, *, as_json: Json = False) -> None:
 
 @app.command()
 def test(name: Name) -> None:
-    """Let it play three tasks and show them; this may cost what three plays cost."""
+    """Let it play three tasks and show them. May cost as much as three plays."""
     each = _find(name)
     failed = 0
     for task in trial_tasks():
@@ -61,17 +61,17 @@ def test(name: Name) -> None:
 
 @app.command()
 def probe(name: Name, *, as_json: Json = False) -> None:
-    """Examine its set-up and safety on this machine, then ask it one small question."""
+    """Check its setup and isolation on this machine, then ask it one small question."""
     teacher: Teacher = plugins.load("teachers", _find(name))
     findings = [*teacher.check(), one_request(teacher), *_unknown(teacher.name)]
     show([finding.model_dump() for finding in findings], as_json=as_json)
     if not all(finding.ok for finding in findings if finding.weight == "must"):
-        raise CheckNegative("The teacher is not fit for work; the lines above say why.")
+        raise CheckNegative("The teacher is not usable; the lines above say why.")
 
 
 @app.command()
 def budget(*, as_json: Json = False) -> None:
-    """What teachers have cost, reservations included."""
+    """Show what teachers have cost, including reservations."""
     show_query("select * from v_spend", as_json=as_json)
 
 

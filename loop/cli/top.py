@@ -28,10 +28,10 @@ GIB: Final = 2**30
 @app.command()
 def top(
     *,
-    every: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between updates.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
 ) -> None:
-    """Watch the daemon until Ctrl-C; it need not run yet."""
+    """Watch the daemon until Ctrl-C. It need not be running yet."""
     console, places = Terminal(file=sys.stdout), paths.find()
     if once:
         console.print(_picture(places))

@@ -29,23 +29,25 @@ if TYPE_CHECKING:  # what reads traces takes half a second to import, which no o
 
 app = typer.Typer(
     add_completion=False,
-    help="Conversations that happened elsewhere: inspect, import, filter, judge, make, world, train, list, export.",
+    help="Traces of conversations from elsewhere: inspect, import, filter, judge, make, world, train, list, export.",
     no_args_is_help=True,
 )
 Sources = Annotated[
     list[str], typer.Argument(metavar="FILE|DIR|URL…", help="JSON lines, JSON or Parquet; gzip is fine.")
 ]
-Format = Annotated[str | None, typer.Option("--format", help="The reader; found out for each file otherwise.")]
-Licence = Annotated[str, typer.Option(help="Under which licence the traces are; kept with each of them.")]
+Format = Annotated[str | None, typer.Option("--format", help="Trace format. Default: detected for each file.")]
+Licence = Annotated[str, typer.Option(help="Licence of the traces, stored with each.")]
 Tools = Annotated[
     Path | None,
-    typer.Option(help="Tools of traces that show none: a list, an object with `tools`, or SGD's schema.json."),
+    typer.Option(
+        help="Tool schemas for traces that contain none: a list, an object with `tools`, or SGD's schema.json."
+    ),
 ]
-KeepPersonal = Annotated[bool, typer.Option("--keep-personal", help="Leave personal data: for public data sets.")]
-Region = Annotated[str, typer.Option(help="Whose rules phone numbers without a country code follow: US, GB, DE, …")]
-Heldout = Annotated[float, typer.Option(min=0, max=0.9, help="Share of the users that is never trained on.")]
+KeepPersonal = Annotated[bool, typer.Option("--keep-personal", help="Keep personal data (for public data sets).")]
+Region = Annotated[str, typer.Option(help="Region for phone numbers without a country code: US, GB, DE, …")]
+Heldout = Annotated[float, typer.Option(min=0, max=0.9, help="Share of users held out from training.")]
 RefusedFile = Annotated[
-    Path | None, typer.Option("--refused", help="Write every refused row's place and reason there.")
+    Path | None, typer.Option("--refused", help="File for the location and reason of every refused row.")
 ]
 
 
@@ -56,7 +58,7 @@ def trace() -> None:
 
 @app.command("inspect")
 def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) -> None:
-    """Say what is in traces, and what could be learned from them. Reads only; needs no model and no store."""
+    """Report what traces contain and what could be learned from them. Read-only; needs no model and no store."""
     from loop.traces.inspection import inspect  # noqa: PLC0415 - see above
     from loop.traces.reading import named, read  # noqa: PLC0415
 
@@ -66,7 +68,7 @@ def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) ->
     else:
         _print(found)
     if not found.traces:
-        raise CheckNegative("There is no trace in it.")
+        raise CheckNegative("It contains no trace.")
 
 
 def _print(found: "Inspection") -> None:
@@ -116,7 +118,7 @@ def import_(  # noqa: PLR0913 - each is an option
     refused: RefusedFile = None,
     as_json: Json = False,
 ) -> None:
-    """Keep traces. Personal data is replaced first; what is there already stays as it is; killed, it goes on."""
+    """Import traces. Personal data is replaced first; duplicates are skipped; an interrupted import resumes."""
     from loop.traces.importing import ImportRules  # noqa: PLC0415 - see above
     from loop.traces.privacy.detection import is_region  # noqa: PLC0415
     from loop.traces.tool_files import tools_in  # noqa: PLC0415
@@ -201,7 +203,7 @@ def _print_import(done: "Imported") -> None:
 
 @app.command("filter")
 def filter_(*, tools: Tools = None, as_json: Json = False) -> None:
-    """Judge what no filter of today has judged yet. Needs no model; every verdict has its reason in v_verdicts."""
+    """Run the filters on traces they have not judged yet. Needs no model; reasons are in v_verdicts."""
     from loop.traces.sifting import filters, sift  # noqa: PLC0415 - see above
     from loop.traces.tool_files import tools_in  # noqa: PLC0415
 
@@ -223,15 +225,15 @@ def _print_sift(done: "Sifted") -> None:
 
 @app.command()
 def make(
-    arm: Annotated[str, typer.Argument(help="filtered, or relabelled.")],
+    arm: Annotated[str, typer.Argument(help="filtered or relabelled.")],
     *,
     tools: Tools = None,
     committee: Annotated[
-        bool, typer.Option("--committee", help="Let the configured teachers say anew what is refused.")
+        bool, typer.Option("--committee", help="Let the configured teachers rewrite refused messages.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make an arm of the imported traces: what is right in them, and what they themselves put right."""
+    """Build a training arm from the imported traces: what is right in them, and what they correct themselves."""
     from loop.traces.arms import ARMS  # noqa: PLC0415 - see above
     from loop.traces.arms import make as make_arm  # noqa: PLC0415
     from loop.traces.sifting import filters  # noqa: PLC0415
@@ -268,13 +270,15 @@ def _teachers(name: str | None = None) -> "list[Teacher]":
 @app.command("judge")
 def judge_(
     *,
-    teacher: Annotated[str | None, typer.Option(help="Who judges; without it, the first that asks a model.")] = None,
-    rubric: Annotated[Path | None, typer.Option(help="A file that says what is good.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="JSON: what people say, true or false by trace.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Traces that are judged, at most: each costs two questions.")] = 20,
+    teacher: Annotated[
+        str | None, typer.Option(help="The judging teacher. Default: the first that uses a model.")
+    ] = None,
+    rubric: Annotated[Path | None, typer.Option(help="File with the rubric.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="JSON file with human labels: true or false by trace.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of traces; each costs two requests.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Ask a teacher twice about traces that every filter accepts, and say how far it agrees. It decides nothing."""
+    """Ask a teacher twice about accepted traces and report its agreement. Advisory only."""
     from loop.traces.judging import RUBRIC, Opinion, agreement, opinions  # noqa: PLC0415 - see above
     from loop.traces.sifting import filters, required  # noqa: PLC0415
 
@@ -312,12 +316,12 @@ def _labels(path: Path | None) -> dict[str, bool]:
 
 @app.command()
 def world(
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    out: Annotated[Path, typer.Argument(help="Output file.")],
     *,
-    arm: Annotated[str, typer.Option(help="Which traces: direct, filtered or relabelled.")] = "filtered",
+    arm: Annotated[str, typer.Option(help="Arm of traces to use: direct, filtered or relabelled.")] = "filtered",
     tools: Tools = None,
 ) -> None:
-    """Build a world from what the tools answered, and the words in which people asked: tasks that can be run."""
+    """Build a simulated world, and tasks in it, from the traces' tool results and requests."""
     from loop.traces.synthesis import Worded, frames_of  # noqa: PLC0415 - see above
     from loop.traces.tool_files import tools_in  # noqa: PLC0415
     from loop.traces.worlds import world_of  # noqa: PLC0415
@@ -327,7 +331,7 @@ def world(
     offered = tools_in(tools) if tools else (plays[0].catalogue if plays else None)
     built = world_of(plays, offered) if offered else None
     if built is None:
-        raise CheckNegative("What the tools answered tells of nothing that a world could be built of.")
+        raise CheckNegative("The tools' results contain nothing to build a world from.")
     frames = frames_of(plays, built)
     try:
         out.write_text(Worded(world=built, frames=frames).model_dump_json(), encoding="utf-8")
@@ -345,11 +349,11 @@ def world(
 @app.command()
 def train(
     *,
-    arm: Annotated[str, typer.Option(help="direct, filtered or relabelled.")] = "filtered",
-    share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the rows that are traces.")] = 1.0,
-    profile: Annotated[str | None, typer.Option(help="A set of settings that comes with loopd.")] = None,
+    arm: Annotated[str, typer.Option(help="Arm of traces: direct, filtered or relabelled.")] = "filtered",
+    share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of dataset rows taken from traces.")] = 1.0,
+    profile: Annotated[str | None, typer.Option(help="Built-in profile.")] = None,
 ) -> None:
-    """Train a candidate on traces, and let the same gates judge it: one round that plays nothing before it trains."""
+    """Train a candidate on traces and gate it as usual, in one round without plays."""
     from loop.cli.start import run  # noqa: PLC0415 - it brings the whole daemon
 
     places = paths.find()
@@ -361,13 +365,15 @@ def train(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    out: Annotated[Path, typer.Argument(help="Output file.")],
     *,
-    to: Annotated[Form, typer.Option(help="messages, ATIF 1.7, an Inspect log, Parquet.")] = Form.MESSAGES,
-    arm: Annotated[str | None, typer.Option(help="Only these: direct, filtered, …")] = None,
-    accepted: Annotated[bool, typer.Option("--accepted", help="Only what every filter accepts.")] = False,
+    to: Annotated[
+        Form, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")
+    ] = Form.MESSAGES,
+    arm: Annotated[str | None, typer.Option(help="Only this arm: direct, filtered, …")] = None,
+    accepted: Annotated[bool, typer.Option("--accepted", help="Only traces accepted by every filter.")] = False,
 ) -> None:
-    """Write traces for others: the same file, bit for bit, every time."""
+    """Export traces. Output is deterministic, byte for byte."""
     with store() as opened:
         chosen = opened.traces.all(arm=arm, accepted=True if accepted else None)
         told = (Accepted(id=each.id, task=each.task, trajectory=each.trajectory) for each in chosen)
@@ -377,7 +383,7 @@ def export(
 
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
-    """What was imported, by source, and how much of it the filters accept."""
+    """List imported traces by source, with the share that the filters accept."""
     query = """
         select source, format, arm, count(*) as traces,
           sum(case when split = 'train' then 1 else 0 end) as for_training,

@@ -11,7 +11,7 @@ from loop.cli.terminal import Terminal
 from loop.types import Purpose, Tier
 from loop.ui.listing import Found, Outcome, Wanted, find
 
-app = typer.Typer(add_completion=False, help="Single plays.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Single plays: list, show.", no_args_is_help=True)
 
 SHORT: Final = 12
 """Characters of an id that a table shows: `loopd trajectory show` takes them."""
@@ -21,30 +21,30 @@ PATIENCE: Final = 5.0
 
 @app.callback()
 def trajectory() -> None:
-    """Single plays."""
+    """Single plays: list, show."""
 
 
 @app.command("list")
 def list_plays(  # noqa: PLR0913 - one option a filter
     *,
-    backend: Annotated[str, typer.Option(help="A backend that its task uses.")] = "",
-    family: Annotated[str, typer.Option(help="Its task's family.")] = "",
-    tier: Annotated[Tier | None, typer.Option(help="Its task's tier.")] = None,
-    verdict: Annotated[Outcome | None, typer.Option(help="What the required checkers made of it.")] = None,
-    failed: Annotated[str, typer.Option(metavar="CHECKER", help="A checker that failed it.")] = "",
+    backend: Annotated[str, typer.Option(help="Backend used by the task.")] = "",
+    family: Annotated[str, typer.Option(help="Task family.")] = "",
+    tier: Annotated[Tier | None, typer.Option(help="Task tier.")] = None,
+    verdict: Annotated[Outcome | None, typer.Option(help="Verdict of the required checkers.")] = None,
+    failed: Annotated[str, typer.Option(metavar="CHECKER", help="Checker that failed the play.")] = "",
     player: Annotated[str, typer.Option(help="student, or a teacher's name.")] = "",
-    policy: Annotated[str, typer.Option(help="The beginning of a policy's id.")] = "",
-    rnd: Annotated[int | None, typer.Option("--round", min=0, help="The round that owed it.")] = None,
-    purpose: Annotated[Purpose | None, typer.Option(help="Played for training, or at a gate.")] = None,
-    suite: Annotated[str, typer.Option(help="The suite that it was played on.")] = "",
-    task: Annotated[str, typer.Option(help="The beginning of a task's id.")] = "",
-    words: Annotated[str, typer.Option(help="What a message or an argument of a call contains.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Plays a page.")] = 25,
-    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on after an earlier page.")] = None,
+    policy: Annotated[str, typer.Option(help="A prefix of a policy id.")] = "",
+    rnd: Annotated[int | None, typer.Option("--round", min=0, help="Round number.")] = None,
+    purpose: Annotated[Purpose | None, typer.Option(help="Purpose of the play: training or gate.")] = None,
+    suite: Annotated[str, typer.Option(help="Suite name.")] = "",
+    task: Annotated[str, typer.Option(help="A prefix of a task id.")] = "",
+    words: Annotated[str, typer.Option(help="Text in a message or a call argument.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Plays per page.")] = 25,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Continue after this page.")] = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List plays, the newest first. Several filters must all fit."""
+    """List plays, newest first. Filters combine with AND."""
     given = {"backend": backend, "family": family, "tier": tier, "verdict": verdict, "failed": failed, "player": player}
     more = {"policy": policy, "round": rnd, "purpose": purpose, "suite": suite, "task": task, "words": words}
     with access.reading() as ask:
@@ -71,7 +71,7 @@ def _row(found: Found) -> dict[str, Any]:
 
 
 @app.command()
-def show(trajectory_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
-    """Print a play as a person would read it."""
+def show(trajectory_id: Annotated[str, typer.Argument(help="Trajectory id, or a prefix of it.")]) -> None:
+    """Print one play in readable form."""
     with store() as opened:
         Terminal().print(transcript.play(opened.trajectories.get(trajectory_id)))

@@ -27,13 +27,13 @@ app = typer.Typer(add_completion=False)
 PORT: Final = 11436
 LOG: Final = "ui.jsonl"
 HOST: Final = "127.0.0.1"
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Where no daemon answers: the port; 0 picks a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port when no daemon runs; 0 picks a free one.")]
 Open = Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")]
 
 
 @app.command()
 def ui(*, port: Port = PORT, browser: Open = True) -> None:
-    """Open the dashboard: the running daemon's, or one of its own until Ctrl-C."""
+    """Open the dashboard of the running daemon, or serve one until Ctrl-C."""
     places = paths.find().create()
     if (found := endpoint.find(places.run)) is not None:
         _tell(found.url.removesuffix("/v1"), places, browser=browser)

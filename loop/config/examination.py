@@ -137,5 +137,5 @@ def _once(setting: str, what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ConfigError(f"{setting}: {what} '{name}' stands there twice. Leave one out, or name it anew.")
+            raise ConfigError(f"{setting}: {what} '{name}' is listed twice. Remove one, or give it another name.")
         seen.add(name)

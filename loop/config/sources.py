@@ -112,7 +112,7 @@ def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[Source]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"{path} is no file. Name a TOML file, or move it away.")
+            raise ConfigError(f"{path} is not a file. Name a TOML file, or move it away.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {_why(error)}") from error
@@ -141,7 +141,7 @@ def _check_text(name: str, text: str) -> None:
     try:
         f"{name}{text}".encode()
     except UnicodeEncodeError as error:
-        raise ConfigError(f"the environment: {name!r} is no text in UTF-8: {text!r:.80}") from error
+        raise ConfigError(f"the environment: {name!r} is not valid UTF-8: {text!r:.80}") from error
 
 
 def _value(name: str, text: str) -> Any:  # noqa: ANN401 - whatever TOML can say

@@ -118,14 +118,14 @@ def arm_key(text: str) -> ArmKey:
     backends, _, rest = text.partition("/")
     family, _, tier = rest.partition("/")
     if not backends or not family or tier not in list(Tier):
-        raise ConfigError(f"'{text}' is no arm. Spell it BACKEND[+BACKEND]/FAMILY/TIER, as v_curriculum does.")
+        raise ConfigError(f"'{text}' is not an arm. Spell it BACKEND[+BACKEND]/FAMILY/TIER, as v_curriculum does.")
     return ArmKey(backends=tuple(backends.split("+")), family=family, tier=Tier(tier))
 
 
 def _correct(store: Store, arguments: Arguments) -> Answer:
     payload = arguments["payload"]
     if not isinstance(payload, dict):
-        raise ConfigError("correction.add: the payload is no object")
+        raise ConfigError("correction.add: the payload is not an object")
     return accept_feedback(store, payload, time.time_ns() // 1000).model_dump(mode="json")
 
 

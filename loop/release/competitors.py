@@ -91,7 +91,7 @@ def _why(row: Competitor, setups: Sequence[tuple[str, Setup]]) -> str:
     nearest = min(differ, key=lambda suite: len(differ[suite]), default=None)
     lacks = f"{', '.join(differ[nearest])} differ from suite {nearest}" if nearest else "nothing of ours was measured"
     return (
-        f"'{row.system}' is no Direct comparison: {lacks}. Measure it in the same setup and give its digests "
+        f"'{row.system}' is not a Direct comparison: {lacks}. Measure it in the same setup and give its digests "
         "(evidence/suites.json has ours), or call it Directional."
     )
 

@@ -192,7 +192,7 @@ class RayPool:
         except TimeoutError as error:
             raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
         except ValidationError as error:
-            raise ProviderError(FailureKind.BAD_OUTPUT, f"Ray's child said what is no answer: {error}") from error
+            raise ProviderError(FailureKind.BAD_OUTPUT, f"Ray's child sent an invalid answer: {error}") from error
 
     def _start(self) -> None:
         directory, environment = ray_home.make(self._run)

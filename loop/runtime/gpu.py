@@ -310,7 +310,7 @@ def _lines(child: Child, lines: TypeAdapter[Line]) -> Iterator[Line]:
     except TimeoutError as error:
         raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
     except ValidationError as error:
-        told = f"{child.name} said what is no line of its protocol: {first_fault(error)}"
+        told = f"{child.name} sent an invalid line: {first_fault(error)}"
         raise ProviderError(FailureKind.BAD_OUTPUT, told) from error
 
 

@@ -171,7 +171,7 @@ def _reading_postgresql(rest: str) -> Iterator[Ask]:
 def _bounded(cursor: Any, rows: int) -> Answer:  # noqa: ANN401 - a cursor of either driver
     columns = tuple(column[0] for column in cursor.description or ())
     if not columns:
-        raise ValueError("that is no query. Try: select * from v_rounds")
+        raise ValueError("that is not a query. Try: select * from v_rounds")
     found = cursor.fetchmany(rows + 1)
     return Answer(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
 

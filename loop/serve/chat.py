@@ -98,7 +98,7 @@ class Chat:
             except BaseException:
                 await stack.aclose()
                 raise
-        raise Refusal(503, "The model's server went away. Ask again.", retry_after=1) from lost
+        raise Refusal(503, "The model's server has stopped. Ask again.", retry_after=1) from lost
 
 
 async def _unless_gone(request: Request, answered: Coroutine[Any, Any, Response]) -> Response:

@@ -22,9 +22,9 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         try:
             told = parse(await request.body())
         except NotJson as error:
-            raise Refusal(400, f"The body is no JSON: {error}") from error
+            raise Refusal(400, f"The body is not JSON: {error}") from error
         if not isinstance(told, dict):
-            raise Refusal(400, "The body is no JSON object.")
+            raise Refusal(400, "The body is not a JSON object.")
         try:
             taken = await run_in_threadpool(accept_feedback, context.store, told, time.time_ns() // 1000)
         except LoopdError as error:

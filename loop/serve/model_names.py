@@ -44,7 +44,7 @@ def usable(context: Context, policy: Policy, model: str) -> Policy:
     """
     adapter = context.paths.adapter(policy)
     if policy.base != context.base.digest:
-        raise Refusal(404, f"{model} was made for another base model than student.source.", code="model_not_found")
+        raise Refusal(404, f"{model} was trained for a base model other than student.source.", code="model_not_found")
     if adapter is not None and not adapter.is_dir():
         raise Refusal(404, f"The adapter of {model} is not in {context.paths.models}.", code="model_not_found")
     return policy

@@ -175,9 +175,9 @@ def parse_request(body: bytes) -> ChatRequest:
     try:
         told = parse(body)
     except NotJson as error:
-        raise Refusal(400, f"The body is no JSON: {error}") from error
+        raise Refusal(400, f"The body is not JSON: {error}") from error
     if not isinstance(told, dict):
-        raise Refusal(400, "The body is no JSON object.")
+        raise Refusal(400, "The body is not a JSON object.")
     request = _validated(_supported(told))
     _check(request)
     return request

@@ -61,7 +61,7 @@ def reads(table: type[Table]) -> Callable[[Callable[Concatenate[AnyRow, P], R]],
 def _check_values(row: AnyRow) -> None:
     for value in row:
         if type(value) is float and not isfinite(value):
-            raise ValueError(f"{value} is no number")
+            raise ValueError(f"{value} is not a number")
         if type(value) is Spoiled:
             raise ValueError(f"'{value:.40}' is not UTF-8")
 
@@ -88,7 +88,7 @@ def json_object(text: str) -> dict[str, JsonValue]:
     """
     found = from_json(text, allow_inf_nan=False)
     if not isinstance(found, dict):
-        raise ValueError(f"'{text:.40}' is no JSON object")  # noqa: TRY004 - it is the text that is wrong
+        raise ValueError(f"'{text:.40}' is not a JSON object")  # noqa: TRY004 - it is the text that is wrong
     return found
 
 
@@ -100,7 +100,7 @@ def json_list(text: str) -> list[JsonValue]:
     """
     found = from_json(text, allow_inf_nan=False)
     if not isinstance(found, list):
-        raise ValueError(f"'{text:.40}' is no JSON list")  # noqa: TRY004 - it is the text that is wrong
+        raise ValueError(f"'{text:.40}' is not a JSON list")  # noqa: TRY004 - it is the text that is wrong
     return found
 
 

@@ -71,7 +71,7 @@ def locate(url: str) -> URL:
     try:
         where = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(f"database: '{without_login(url)}' is no URL. {WRITE}") from error
+        raise ConfigError(f"database: '{without_login(url)}' is not a URL. {WRITE}") from error
     return where.set(drivername="postgresql+psycopg") if backend == "postgresql" else where
 
 

@@ -162,7 +162,7 @@ def _check(table: type[Table]) -> Callable[[AnyRow], object]:
     def check(row: AnyRow) -> None:
         for name in wholes:
             if not isinstance(getattr(row, name), int):
-                raise ValueError(f"{name} is no whole number")  # noqa: TRY004 - it is the row that is wrong
+                raise ValueError(f"{name} is not a whole number")  # noqa: TRY004 - it is the row that is wrong
         if content:
             content(row)
 

@@ -42,7 +42,7 @@ class Leases:
                 connection.execute(update(Lease).where(Lease.name == name).values(expires=until))
         if held and left > 0:
             raise AlreadyRunning(
-                f"Another loopd ({held.owner.partition(' ')[2] or held.owner}) writes to this database. Stop it there; "
+                f"Another loopd ({held.owner.partition(' ')[2] or held.owner}) writes to this database. Stop that one; "
                 f"if it is gone, wait: its lease ends in {min(left, until - now) / SECOND:.0f} s."
             )
         self._db.fence = (name, epoch)

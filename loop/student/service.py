@@ -22,7 +22,7 @@ PATIENCE: Final = 5.0
 
 
 class Queued(Record):
-    """Told to who has to wait: what for, and how many wait in front of him."""
+    """What a waiting client is told: why it waits, and how many are ahead of it."""
 
     reason: Literal["rows", "memory"]
     ahead: int

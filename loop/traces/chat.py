@@ -33,7 +33,7 @@ def hear(conversation: Conversation, value: JsonValue, place: str) -> None:
     elif role in INSTRUCTIONS:
         conversation.system(content_of(message.get("content"), f"{place}.content"))
     else:
-        raise NotATrace(f"{place}.role is '{role[:40]}', which nobody here knows")
+        raise NotATrace(f"{place}.role is '{role[:40]}', which is unknown")
 
 
 def content_of(value: JsonValue, place: str) -> str:
@@ -54,7 +54,7 @@ def _part(part: dict[str, JsonValue], place: str) -> str:
     for field in ("text", "content", "refusal"):
         if isinstance(part.get(field), str):
             return text(part[field], place)
-    raise NotATrace(f"{place} is of type '{word(part.get('type'))[:40]}', which is no text")
+    raise NotATrace(f"{place} is of type '{word(part.get('type'))[:40]}', which is not text")
 
 
 def calls_of(message: dict[str, JsonValue], place: str) -> list[Asked]:
@@ -88,7 +88,7 @@ def asked(identity: str, name: str, arguments: JsonValue) -> Asked:
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        return Asked(identity, None, f"the arguments of {name[:100]} are no object")
+        return Asked(identity, None, f"the arguments of {name[:100]} are not an object")
     if not name.strip():
         return Asked(identity, None, "a call has no name")
     return Asked(identity, Call(name=name, arguments=arguments))

@@ -98,12 +98,12 @@ def accept_feedback(store: Store, payload: Mapping[str, JsonValue], now: int) ->
 def _correction(store: Store, payload: Mapping[str, JsonValue], now: int) -> Correction:
     known = {"trajectory", "place", "kind", "message", "messages", "tools", "author", "note"}
     if strange := sorted(set(payload) - known):
-        raise NotATrace(f"'{strange[0][:40]}' is no field. Known: {', '.join(sorted(known))}")
+        raise NotATrace(f"'{strange[0][:40]}' is not a field. Known: {', '.join(sorted(known))}")
     kind, place = word(payload.get("kind")), payload.get("place")
     if kind not in list(CorrectionKind):
         raise NotATrace(f"kind is '{kind[:40]}'. Known: {', '.join(CorrectionKind)}")
     if place is not None and (not isinstance(place, int) or isinstance(place, bool) or place < 0):
-        raise NotATrace("place is no message's number")
+        raise NotATrace("place is not a message number")
     message = payload.get("message")
     trajectory, request = _answered(store, payload)
     return Correction(
@@ -199,7 +199,7 @@ def _place(messages: Sequence[Message], place: int | None) -> int:
     if place is None and said:
         return said[-1]
     if place not in said:
-        raise NotATrace(f"message {place} is no answer of the assistant; answers are {said[:20]}")
+        raise NotATrace(f"message {place} is not an answer by the assistant; answers are {said[:20]}")
     return place
 
 

@@ -194,7 +194,7 @@ def _of(split: Split, things: Sequence[T], name: Callable[[T], str]) -> list[T]:
     """Give the things of a split, by their names."""
     found = [each for each in things if _split(name(each)) is split]
     if not found:
-        raise ConfigError(f"The world is too small: nothing of it is left for {split} tasks. Import more traces.")
+        raise ConfigError(f"The world is too small: nothing is left for {split} tasks. Import more traces.")
     return found
 
 

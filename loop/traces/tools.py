@@ -81,7 +81,7 @@ def _check(schema: dict[str, JsonValue], place: str) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except (SchemaError, RecursionError) as error:
-        raise NotATrace(f"{place}.parameters is no JSON Schema: {str(error)[:200]}") from error
+        raise NotATrace(f"{place}.parameters is not a JSON Schema: {str(error)[:200]}") from error
 
 
 def _whole(schema: dict[str, JsonValue], document: Mapping[str, Any]) -> dict[str, JsonValue]:

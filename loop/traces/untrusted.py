@@ -71,7 +71,7 @@ def spelled(value: JsonValue, place: str) -> JsonValue:
     try:
         return parse(value, MAX_BYTES)
     except NotJson as error:
-        raise NotATrace(f"{place} is no JSON: {error}") from error
+        raise NotATrace(f"{place} is not JSON: {error}") from error
 
 
 def moment(value: JsonValue) -> int:

@@ -116,7 +116,7 @@ def inspect(directory: Path, base: str) -> Manifest:
     """
     paths = _paths(directory)
     if WEIGHTS not in paths or SETTINGS not in paths:
-        raise Unsafe(f"{directory} is no adapter: it needs {WEIGHTS} and {SETTINGS}.")
+        raise Unsafe(f"{directory} is not an adapter: it needs {WEIGHTS} and {SETTINGS}.")
     _json(paths[SETTINGS])
     return Manifest(
         base=base,
@@ -189,7 +189,7 @@ def _fill(building: Path, directory: Path, evidence: Mapping[str, str]) -> None:
         _write(building / name, _read(path))
     for name, text in evidence.items():
         if Path(name).name != name or name.startswith("."):
-            raise Unsafe(f"'{name}' is no plain file name.")
+            raise Unsafe(f"'{name}' is not a plain file name.")
         _write(building / name, text.encode())
 
 
@@ -208,7 +208,7 @@ def _paths(directory: Path) -> dict[str, Path]:
     found = {}
     for path in sorted(directory.iterdir()):
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise Unsafe(f"{path} is no plain file.")
+            raise Unsafe(f"{path} is not a plain file.")
         if path.suffix not in ALLOWED or path.name.startswith("."):
             raise Unsafe(f"{path} has no place in a model directory: only {', '.join(sorted(ALLOWED))} do.")
         if path.name != MANIFEST:
@@ -228,7 +228,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             found = {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
         _refuse_infinite(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise Unsafe(f"{path} is no sound weights file: {error}") from error
+        raise Unsafe(f"{path} is not a valid weights file: {error}") from error
     return found
 
 
@@ -255,7 +255,7 @@ def _refuse_infinite(path: Path) -> None:
         )
         if any(bool(((part & exponent) == exponent).any()) for part in _pieces(bits)):
             raise Unsafe(
-                f"{path}: {name} holds NaN or infinity. The training that made it went wrong: publish another."
+                f"{path}: {name} holds NaN or infinity. The training that produced it went wrong; publish another."
             )
 
 

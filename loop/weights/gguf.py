@@ -49,7 +49,7 @@ def convert(source: Path, target: Path) -> None:
     except (RuntimeError, ValueError) as error:
         raise Unsafe(f"{source.name} cannot be read as GGUF: {error}") from error
     if meta.get("general.architecture") != "llama" or meta.get("tokenizer.ggml.model") != "gpt2":
-        raise Unsafe(f"{source.name} is no llama model with a BPE tokenizer; give an mlx-lm directory instead")
+        raise Unsafe(f"{source.name} is not a llama model with a BPE tokenizer; give an mlx-lm directory instead")
     if unknown := _unknown(weights, meta):
         raise Unsafe(f"{source.name} would become another model: {unknown} is not converted; give an mlx-lm directory")
     config = _config(meta, tied="output.weight" not in weights)

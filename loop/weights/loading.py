@@ -34,7 +34,7 @@ def load(base: Path, adapter: Path | None = None, precision: Precision = Precisi
     try:
         model, _ = load_model(base, lazy=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{base} is no model that can be loaded: {error}") from error
+        raise ConfigError(f"{base} cannot be loaded as a model: {error}") from error
     model.set_dtype(number_type())
     if adapter is not None:
         _adapt(model, adapter, base)
@@ -54,14 +54,14 @@ def _adapt(model: Any, adapter: Path, base: Path) -> None:  # noqa: ANN401 - an 
     if not quantized(model):  # merging into quantized weights would round the adapter away
         merged = [(name, module.fuse()) for name, module in model.named_modules() if hasattr(module, "fuse")]
         if not all(bool(mx.isfinite(module.weight).all()) for _, module in merged):
-            raise Unsafe(f"The adapter {adapter} makes weights that are no numbers any more. Take another model.")
+            raise Unsafe(f"The adapter {adapter} produces weights that are NaN or infinite. Take another model.")
         model.update_modules(tree_unflatten(merged))
 
 
 def _round(model: Any, precision: Precision, base: Path) -> None:  # noqa: ANN401 - as above
     """Quantize what can be, as mlx-lm's own conversion does: affine, in groups of 64."""
     if quantized(model):
-        raise ConfigError(f"{base} is quantized already. Name an unquantized base, or propose --precision base.")
+        raise ConfigError(f"{base} is already quantized. Name an unquantized base, or propose --precision base.")
 
     def fits(_: str, module: Any) -> bool:  # noqa: ANN401 - as above
         return hasattr(module, "to_quantized") and module.weight.shape[-1] % GROUP == 0

@@ -99,7 +99,7 @@ def check_name(source: str) -> None:
         raise ConfigError(UNKNOWN.format(source))
     if not REVISION.fullmatch(revision):
         raise ConfigError(
-            f"'{name}' is no directory here; as a hub id it has no pinned revision. "
+            f"'{name}' is not a local directory; as a hub id it has no pinned revision. "
             f"Type '{name}@' and the commit's hexadecimal name, from the model's page under Files, History."
         )
 
@@ -148,11 +148,11 @@ def _settings(file: Path) -> dict[str, JsonValue]:
     try:
         settings = parse(file.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{file.parent} is no model directory: config.json: {error.strerror}.") from error
+        raise ConfigError(f"{file.parent} is not a model directory: config.json: {error.strerror}.") from error
     except NotJson as error:
         raise Unsafe(f"{file} is broken: {error}") from error
     if not isinstance(settings, dict):
-        raise Unsafe(f"{file} is no JSON object.")
+        raise Unsafe(f"{file} is not a JSON object.")
     return settings
 
 
@@ -163,7 +163,7 @@ def _check_weights(file: Path) -> None:
             for name in weights.keys():  # noqa: SIM118 - no dictionary
                 weights.get_slice(name).get_shape()
     except (SafetensorError, OSError) as error:
-        raise Unsafe(f"{file} is no sound weights file: {error}") from error
+        raise Unsafe(f"{file} is not a valid weights file: {error}") from error
 
 
 def _check_template(path: Path, template: str) -> None:

@@ -134,13 +134,13 @@ def _event(text: str, heard: Heard) -> dict[str, JsonValue]:
 
 
 def stray(line: str, error: NotJson) -> str:
-    """Keep the beginning of a line that is no event.
+    """Keep the beginning of a line that is not an event.
 
     Raises:
         AttemptFailed: BAD_OUTPUT, it is longer than anything that a wrapper writes.
     """
     if len(line) > MAX_BYTES:
-        raise AttemptFailed(FailureKind.BAD_OUTPUT, f"the client wrote a line that is no event: {error}") from error
+        raise AttemptFailed(FailureKind.BAD_OUTPUT, f"the client wrote a line that is not an event: {error}") from error
     return line[:LONGEST_STRAY]
 
 

@@ -39,7 +39,7 @@ def read_json(text: bytes, guess: Usage) -> Native:
     except (NotJson, UnicodeDecodeError) as error:
         if text.lstrip()[:1] not in {b"{", b"["} and by_text(said := text[:LONGEST_SENTENCE].decode(errors="replace")):
             return {"error": said}
-        raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is no JSON: {error}", usage=guess) from error
+        raise AttemptFailed(FailureKind.RETRYABLE, f"the answer is not JSON: {error}", usage=guess) from error
     if isinstance(answer, list) and answer:
         answer = answer[0]  # some gateways wrap their errors so
     if isinstance(answer, str):

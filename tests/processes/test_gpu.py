@@ -112,7 +112,7 @@ def test_training_yields_its_progress_and_ends_with_done(tmp_path):
 )
 def test_a_line_that_no_trainer_says_ends_the_training_by_name(last, tmp_path):
     with make(tmp_path) as gpu:
-        with pytest.raises(ProviderError, match="trainer said what is no line") as caught:
+        with pytest.raises(ProviderError, match="trainer sent an invalid line") as caught:
             list(gpu.training(Steps(last=last)))
         assert caught.value.kind is FailureKind.BAD_OUTPUT
         assert [line.says for line in gpu.training(Steps())] == ["done"]

@@ -148,7 +148,7 @@ def _hole(told):
 def test_a_header_that_lies_never_gets_as_far_as_a_model(adapter, tmp_path, change):
     weights = adapter / adapters.WEIGHTS
     weights.write_bytes(header(weights, change))
-    with pytest.raises(Unsafe, match="no sound weights file"):
+    with pytest.raises(Unsafe, match="not a valid weights file"):
         adapters.publish(adapter, tmp_path / "models", base=BASE)
     assert not list((tmp_path / "models").iterdir())
 
@@ -203,7 +203,7 @@ def test_settings_that_are_no_json_are_refused(adapter, tmp_path):
     with pytest.raises(Unsafe, match="is not JSON"):
         adapters.publish(adapter, tmp_path / "models", base=BASE)
     (adapter / adapters.SETTINGS).unlink()
-    with pytest.raises(Unsafe, match="is no adapter"):
+    with pytest.raises(Unsafe, match="is not an adapter"):
         adapters.publish(adapter, tmp_path / "models", base=BASE)
 
 

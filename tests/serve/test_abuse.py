@@ -82,11 +82,11 @@ def test_a_client_that_goes_away_frees_its_row(server, stream):
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
-        (b"", 400, "no JSON"),
-        (b"[]", 400, "no JSON object"),
-        (b"{" * 100_000, 400, "no JSON"),
+        (b"", 400, "not JSON"),
+        (b"[]", 400, "not a JSON object"),
+        (b"{" * 100_000, 400, "not JSON"),
         (b'{"messages": []}', 400, "messages"),
-        (b'{"model": "loopd", "messages": [{"role": "user", "content": "\xff"}]}', 400, "no JSON"),
+        (b'{"model": "loopd", "messages": [{"role": "user", "content": "\xff"}]}', 400, "not JSON"),
         (b" " * (17 * 2**20), 413, "bytes at most"),
     ],
 )

@@ -77,7 +77,7 @@ def test_remote_code_is_refused(copy, models):
 def test_weights_whose_header_lies_are_refused_before_mlx_sees_them(copy, models):
     header = json.dumps({"a": {"dtype": "F32", "shape": [2**40, 2**30], "data_offsets": [0, 8]}}).encode()
     (copy / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
-    with pytest.raises(Unsafe, match="no sound weights"):
+    with pytest.raises(Unsafe, match="not a valid weights"):
         find(str(copy), models)
 
 
@@ -163,7 +163,7 @@ def test_an_adapter_that_was_changed_or_does_not_fit_is_refused(models, tmp_path
 def test_an_adapter_whose_product_is_no_number_any_more_is_not_served(models, tmp_path):
     base = tiny(models)
     adapter(base, tmp_path / "adapter", scale=1e38)
-    with pytest.raises(Unsafe, match="no numbers any more"):
+    with pytest.raises(Unsafe, match="NaN or infinite"):
         load(base, publish(tmp_path / "adapter", tmp_path / "models", base=directory_digest(base)).path)
 
 

@@ -98,7 +98,7 @@ def test_what_stands_before_a_correction_is_context(store):
         (edit(wanted="Paris"), "stands nowhere before"),
         (edit() | {"message": spelled([Call(name="seek", arguments={"city": "Oslo"})])}, "seek was not on offer"),
         (edit() | {"message": spelled([Call(name="find", arguments={"town": "Oslo"})])}, "missing required argument"),
-        (edit() | {"place": 0}, "message 0 is no answer"),
+        (edit() | {"place": 0}, "message 0 is not an answer"),
     ],
 )
 def test_what_cannot_be_grounded_teaches_nothing_and_says_why(store, payload, reason):
@@ -116,8 +116,8 @@ def test_what_cannot_be_grounded_teaches_nothing_and_says_why(store, payload, re
         ({"kind": "up"}, ConfigError, "messages is nothing, not a list"),
         ({"kind": "up", "trajectory": "nope"}, NotFound, "no trajectory begins with 'nope'"),
         ({"kind": "up", "messages": [{"role": "user", "content": "x"}]}, ConfigError, "no assistant says anything"),
-        (edit() | {"mesage": 3}, ConfigError, "'mesage' is no field. Known: author"),
-        (edit() | {"place": -1}, ConfigError, "place is no message's number"),
+        (edit() | {"mesage": 3}, ConfigError, "'mesage' is not a field. Known: author"),
+        (edit() | {"place": -1}, ConfigError, "place is not a message number"),
         (
             edit() | {"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}},
             ConfigError,

@@ -341,7 +341,7 @@ def test_a_picture_is_refused_and_says_where(write):
         {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/x.png"}}]}
     )
     (refused,) = read([write(row)])
-    assert refused.reason == "messages[1].content[0] is of type 'image_url', which is no text"
+    assert refused.reason == "messages[1].content[0] is of type 'image_url', which is not text"
 
 
 def test_calls_spelled_as_python_are_literals_or_nothing(files, write):

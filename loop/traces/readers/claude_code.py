@@ -108,6 +108,6 @@ def _hear(conversation: Conversation, message: dict[str, JsonValue], place: str)
         elif block.get("type") == "text":
             said.append(text(block.get("text"), f"{place}.text"))
         else:
-            raise NotATrace(f"{place} holds '{word(block.get('type'))[:40]}', which is no text")
+            raise NotATrace(f"{place} holds '{word(block.get('type'))[:40]}', which is not text")
     if said:
         conversation.user("\n".join(said))

@@ -70,7 +70,7 @@ def _hear(conversation: Conversation, who: str, said: str, place: str) -> None:
         calls = [_call(each) for each in CALL.findall(spoken)]
         conversation.assistant(CALL.sub("", spoken).strip(), calls, thought.group(2).strip() if thought else None)
     else:
-        raise NotATrace(f"{place}: nobody here knows the speaker '{who[:40]}'")
+        raise NotATrace(f"{place}: unknown speaker '{who[:40]}'")
 
 
 def _respond(conversation: Conversation, said: str) -> None:

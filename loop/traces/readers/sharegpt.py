@@ -64,7 +64,7 @@ def _hear(conversation: Conversation, value: JsonValue, who: str, number: int) -
     elif who in chat.USERS:
         conversation.user(text(value, place))
     else:
-        raise NotATrace(f"conversations[{number}].from is '{who[:40]}', which nobody here knows")
+        raise NotATrace(f"conversations[{number}].from is '{who[:40]}', which is unknown")
 
 
 def _calls(value: JsonValue, place: str) -> list[Asked]:

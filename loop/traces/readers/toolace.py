@@ -55,7 +55,7 @@ def _hear(conversation: Conversation, who: str, said: str, place: str) -> None:
         for name, each in _results(said):
             conversation.result(chat.result_text(each, place), name=name)
     else:
-        raise NotATrace(f"{place}: nobody here knows the speaker '{who[:40]}'")
+        raise NotATrace(f"{place}: unknown speaker '{who[:40]}'")
 
 
 def _calls(said: str) -> list[Asked]:

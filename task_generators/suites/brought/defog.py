@@ -128,7 +128,7 @@ def _questions(file: Path) -> Iterator[Question]:
         if number > MOST_QUESTIONS:
             raise ConfigError(f"{file} has more than {MOST_QUESTIONS} questions.")
         if not NAME.fullmatch(row["db_name"] or ""):
-            raise ConfigError(f"{file}, line {number}: '{row['db_name']!s:.40}' is no name of a database.")
+            raise ConfigError(f"{file}, line {number}: '{row['db_name']!s:.40}' is not a database name.")
         more = (row.get("full_instructions") or row.get("instructions") or "").strip()
         question = " ".join(filter(None, ((row["question"] or "").strip(), more)))
         golds = tuple(_statements(row["query"] or ""))[:MOST_GOLDS]
@@ -151,7 +151,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}. See docs/generators.md for what the directory holds.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is no text in UTF-8.") from error
+        raise ConfigError(f"{file} is not valid UTF-8.") from error
 
 
 def _statements(text: str) -> Iterator[str]:
