@@ -14,7 +14,7 @@ import typer
 from loop import config, daemon, parts
 from loop.cli import live, terminal
 from loop.cli.terminal import Terminal
-from loop.control import channel, progress
+from loop.control import channel, notices, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
 from loop.runtime import child, disk, lock, log, paths
 from loop.runtime.signals import Stop, Stopped
@@ -68,7 +68,7 @@ def run(places: paths.Paths, settings: config.Config) -> int:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
                 soundness.require_external(settings.gating.external)
                 config.remember(places, settings)
-                with channel.serving(places.run, shown, loop.store), _endpoint(loop):
+                with channel.serving(places.run, shown, loop.store), _endpoint(loop), _notices(loop):
                     daemon.run(loop)
         except Stopped as stopped:
             console.print(_farewell(shown.now))
@@ -84,6 +84,11 @@ def run(places: paths.Paths, settings: config.Config) -> int:
 def _endpoint(loop: parts.Loop) -> AbstractContextManager[None]:
     """Offer the champion to people beside the loop."""
     return endpoint.beside(loop.config, loop.paths, loop.store, loop.board, loop.base, busy=lambda: loop.gpu.leased)
+
+
+def _notices(loop: parts.Loop) -> AbstractContextManager[None]:
+    """Tell people at once what they may want to know."""
+    return notices.watching(loop.config.notify, loop.config.database or loop.paths.database, loop.paths.data)
 
 
 def _told(error: Exception, places: paths.Paths) -> LoopdError:

@@ -4,9 +4,11 @@ Secrets are never settings: a part names the variable or file that holds its key
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from loop.canonical import digest
 from loop.dataset.rules import MixRules
@@ -174,6 +176,30 @@ class Serve(Record):
     """By model name, the share of its answers that is kept as traces, with personal data replaced. Empty keeps none."""
 
 
+def _private(address: str) -> str:
+    """Let nothing leave this machine in the clear, and no password stand in the settings."""
+    if not address:
+        return address
+    parts = urlsplit(address)
+    here = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not (here or parts.scheme == "https") or not parts.hostname:
+        raise ValueError("an https address is wanted, or an http one of this machine")
+    if parts.username or parts.password:
+        raise ValueError("a login is no part of the address; one that is a secret goes into notify.webhook_file")
+    return address
+
+
+class Notify(Record):
+    """Who is told at once of a promotion, three refusals in a row, a paused gate, a quota, a full disk."""
+
+    desktop: bool = False
+    """Whether the desktop shows it."""
+    webhook: Annotated[str, AfterValidator(_private)] = ""
+    """An https address, or an http one of this machine, that gets each as a JSON object. Empty for none."""
+    webhook_file: Path | None = None
+    """A file with such an address, where the address itself is a secret."""
+
+
 class Config(Record):
     """Everything that a round can depend on."""
 
@@ -198,9 +224,10 @@ class Config(Record):
     training: Training = Training()
     plays: Plays = Plays()
     serve: Serve = Serve()
+    notify: Notify = Notify()
 
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals", "serve"), True)
+        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify"), True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))
