@@ -23,17 +23,22 @@ class Events:
     def record(self, kind: str, **fields: JsonValue) -> Event:
         """Write down that something happened."""
         with self._db.write() as connection:
-            told = {name: facts(value) for name, value in fields.items()}
-            event = Event(id=0, at=self._db.clock(), kind=clean(kind), fields=told)
-            row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
-            added = connection.execute(self._db.insert(EventRow).values(**row).returning(EventRow)).one()
-        return _events(connection, [added])[0]
+            return note(self._db, connection, kind, **fields)
 
     def read(self, since: int = 0, kind: str | None = None) -> Iterator[Event]:
         """Yield the events after a number, the oldest first."""
         query = select(EventRow).where(EventRow.id > since)
         query = query if kind is None else query.where(EventRow.kind == kind)
         return self._db.paged(query, EventRow.id, _events)
+
+
+def note(database: Database, connection: Connection, kind: str, **fields: JsonValue) -> Event:
+    """Write down that something happened, inside the transaction in which it does."""
+    told = {name: facts(value) for name, value in fields.items()}
+    event = Event(id=0, at=database.clock(), kind=clean(kind), fields=told)
+    row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
+    added = connection.execute(database.insert(EventRow).values(**row).returning(EventRow)).one()
+    return _events(connection, [added])[0]
 
 
 def _events(_connection: Connection, rows: Sequence[AnyRow]) -> list[Event]:

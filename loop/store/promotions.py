@@ -1,6 +1,7 @@
 """The one place where a policy becomes champion (rule 5), and where a candidate is put aside."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -9,6 +10,7 @@ from loop.errors import CheckNegative
 from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
+from loop.store.events import note
 from loop.store.gates import paused
 from loop.store.rounds import Rounds
 from loop.store.rows import Values
@@ -18,6 +20,9 @@ from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Promotion as PromotionRow
 from loop.store.tables import Round as RoundRow
 from loop.types import EXTERNAL, TWIN, GateVerdict, Promotion, Round, Standing
+
+DECIDED: Final = "promotion.decided"
+"""The kind of the event that every decision about a candidate is."""
 
 
 class Promotions:
@@ -97,6 +102,7 @@ class Promotions:
                 self._crown(connection, rnd.id, promotion, gates)
             else:
                 self._put_aside(connection, rnd, promotion, otherwise)
+            note(self._db, connection, DECIDED, round=rnd.id, **promotion.model_dump())
         return promotion
 
     def promote(self, policy_id: str, reason: str, gates: Sequence[str] | None = None) -> Promotion:

@@ -183,6 +183,15 @@ def test_events_are_told_as_they_happen_and_a_reader_goes_on_where_it_was(client
     assert again == second
 
 
+def test_a_decision_is_an_event(store, lived):
+    (event,) = store.events.read(kind="promotion.decided")
+    assert (event.fields["round"], event.fields["promoted"], event.fields["reason"]) == (
+        lived.id,
+        False,
+        "inconclusive",
+    )
+
+
 def test_metrics_are_prometheus_and_count_what_happened(client):
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
     samples = {
