@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from loop import config, plugins
-from loop.cli import init
+from loop.cli import init, setup
 from loop.cli.main import app
 from loop.errors import CannotCreate, ConfigError, LoopdError, UsageError
 from loop.runtime import paths
@@ -108,3 +108,19 @@ def test_verbs_are_completed():
     environment = {**os.environ, "_LOOPD_COMPLETE": "complete_bash", "COMP_WORDS": "loopd st", "COMP_CWORD": "1"}
     done = subprocess.run([loopd], env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.split() == ["start", "status", "stop"]
+
+
+def test_what_is_installed_already_stays_and_what_cannot_be_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = CliRunner().invoke(app, ["setup"])
+    assert "are installed" in done.output, done.exception
+    lock = tmp_path / "data.txt"
+    lock.write_text(f"loopd-nothing==1 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setattr(setup, "_lock", lambda: lock)
+    failed = CliRunner().invoke(app, ["setup"]).exception
+    assert isinstance(failed, LoopdError)
+    assert "loopd-nothing" in str(failed)
+    assert "\n" not in str(failed)
+    monkeypatch.setattr(setup, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "uv" in str(CliRunner().invoke(app, ["setup"]).exception)

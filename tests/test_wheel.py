@@ -28,10 +28,12 @@ def test_the_wheel_ships_the_five_packages_and_the_migrations(wheel):
     assert any(name.startswith("loop/_migrations/versions/0001") for name in names)
     assert "loop/profiles/quickstart.toml" in names
     assert "task_generators/suites/canonical.toml" in names
+    assert "loop/_locks/data.txt" in names
     strange = [
         name
         for name in names
-        if not name.endswith((".py", ".toml", ".mako", ".html", ".css", ".js", ".svg")) and ".dist-info/" not in name
+        if not name.endswith((".py", ".toml", ".mako", ".html", ".css", ".js", ".svg", "_locks/data.txt"))
+        and ".dist-info/" not in name
     ]
     assert not strange
 

@@ -20,6 +20,7 @@ from loop.redaction import shown
 
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "setup": "Bring the worlds' data and the embedded model: once, after an installation without a checkout.",
         "init": "Ask five questions and write the settings.",
         "start": "Start the loop, or go on where it stopped.",
         "status": "Show what the daemon is doing, or where it stopped.",

@@ -218,7 +218,7 @@ def _wheel_file() -> Path:
     places = spec.submodule_search_locations if spec else None
     files = sorted(file for place in places or () for file in Path(place).glob("*.gguf"))
     if not files:
-        raise ConfigError("The embedded model is not installed. Type `make setup`.")
+        raise ConfigError("The embedded model is not installed. Type: loopd setup")
     return files[0]
 
 

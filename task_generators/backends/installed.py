@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "2026.3.23"
-INSTALL: Final = f"Type: pip install --no-deps bfcl-eval=={VERSION}"
+INSTALL: Final = f"Type: loopd setup (it installs bfcl-eval {VERSION})"
