@@ -14,6 +14,11 @@ from loop.store import Store
 from loop.types import Policy
 
 
+def stock_policy(config: Config, base: Base) -> Policy:
+    """Name the base model as it came, under a configuration's prompt and template."""
+    return Policy(base=base.digest, system=config.student.system, template=config.student.template)
+
+
 @dataclass(frozen=True)
 class Context:
     """What one daemon, or one `loopd serve`, answers with."""
@@ -43,8 +48,7 @@ class Context:
     @property
     def stock(self) -> Policy:
         """The base model as it came, under this configuration's prompt and template."""
-        student = self.config.student
-        return Policy(base=self.base.digest, system=student.system, template=student.template)
+        return stock_policy(self.config, self.base)
 
     def champion(self) -> Policy:
         """Give the policy that is best now; the stock model where nobody is champion yet."""

@@ -21,10 +21,10 @@ from loop.runtime.gpu import Gpu, Served
 from loop.runtime.paths import Paths
 from loop.serve import app
 from loop.serve.capture import Capture
-from loop.serve.context import Context
+from loop.serve.context import Context, stock_policy
 from loop.serve.key import key
 from loop.serve.loaded_models import LoadedModels
-from loop.serve.placement import Placement
+from loop.serve.placement import Placement, placed
 from loop.store import Store
 from loop.types import Record
 
@@ -57,16 +57,19 @@ def opened(  # noqa: PLR0913 - all that answers come from
     Raises:
         CannotCreate: the port is taken.
     """
-    models = LoadedModels(_serving(config, paths, base), most=config.serve.models, keep=config.serve.keep)
+    stock = stock_policy(config, base)
+
+    def best() -> Placement:
+        return placed(config, store, store.policies.champion() or stock)
+
+    models = LoadedModels(_serving(config, paths, base), best, most=config.serve.models, keep=config.serve.keep)
     capture = Capture(store, paths.data, config.serve.capture)
     context = Context(
         config=config, paths=paths, store=store, board=board, base=base, models=models, capture=capture, busy=busy
     )
     answering = app.composed(context, key(paths.data))
     listener = _bound(config.serve.host, config.serve.port)
-    how = loopback.serving(
-        answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=models.evict_idle
-    )
+    how = loopback.serving(answering, listener, app.LIMITS, name="endpoint", farewell=FAREWELL, beside=models.tend)
     with capture.running(), how:
         address = Address(url=_url(listener), pid=os.getpid())
         replace_text(paths.run / FILE, address.model_dump_json(), durable=False)

@@ -67,15 +67,17 @@ class LoadedModel:
 class LoadedModels:
     """Who is in memory. Use it from one event loop."""
 
-    def __init__(self, serving: Serving, *, most: int, keep: float) -> None:
+    def __init__(self, serving: Serving, best: Callable[[], Placement], *, most: int, keep: float) -> None:
         """Begin with nobody.
 
         Args:
             serving: starts a policy's server.
+            best: says where what is best now is served; called in a thread.
             most: policies in memory at once.
             keep: seconds for which one stays that nobody asks.
         """
         self._serving, self._most, self._keep = serving, most, keep
+        self._best, self._before = best, ""
         self._loaded: dict[str, LoadedModel] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -102,11 +104,15 @@ class LoadedModels:
                 raise Refusal(503, why, code="model_not_loaded", retry_after=5) from error
             yield served
 
-    async def evict_idle(self) -> None:
-        """Let go of who has been idle for too long, and of who went away, until cancelled; then of everybody."""
+    async def tend(self) -> None:
+        """Let go of who has been idle for too long, and of who went away, until cancelled; then of everybody.
+
+        Where another policy became the best and the one before is in memory, it is loaded before anybody asks.
+        """
         try:
             while True:
                 await asyncio.sleep(LOOK)
+                await self._follow()
                 late = time.monotonic() - self._keep
                 for each in [*self._loaded.values()]:
                     if each.broken or (not each.asked and each.last < late):
@@ -115,6 +121,12 @@ class LoadedModels:
             for each in [*self._loaded.values()]:
                 self._unload(each)
             await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        place = await asyncio.to_thread(self._best)
+        if self._before in self._loaded and place.name not in self._loaded:
+            self._load(place)
+        self._before = place.name
 
     def _load(self, place: Placement) -> LoadedModel:
         """Start a policy's server; the one that was asked the longest ago makes room."""

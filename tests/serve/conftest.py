@@ -42,7 +42,7 @@ def servers():
 
 
 @contextmanager
-def opened(home, **settings):
+def opened(home, *, busy=lambda: False, **settings):
     places = paths.Paths(data=home / "data", logs=home / "logs", config=home / "config").create()
     student = {"source": "tiny", "template": "compact", "system": "You act with tools."}
     flags = {"student": student, "serve": {"port": 0, **settings}}
@@ -50,7 +50,7 @@ def opened(home, **settings):
     board = Board(places.run, "quickstart")
     with Store.open(places.database) as store:
         base = parts.base_model(chosen, places)
-        with endpoint.opened(chosen, places, store, board, base) as address:
+        with endpoint.opened(chosen, places, store, board, base, busy=busy) as address:
             yield Open(address.url, key(places.data), store, places, chosen, base, board)
 
 

@@ -90,6 +90,20 @@ def test_a_promotion_and_a_rollback_fail_no_request_and_the_old_one_leaves(serve
     until(lambda: not list(server.paths.run.glob("answers-*")), 20)
 
 
+def test_a_new_champion_is_loaded_before_anybody_asks(server):
+    stock = Policy(base=server.base.digest, system="You act with tools.", template="compact")
+    tuned = stock.model_copy(update={"system": "You act.", "parent": stock.id})
+    server.store.policies.add(stock, Standing.CHAMPION)
+    with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
+        client.chat.completions.create(model="loopd", messages=ASK, max_tokens=2)
+        [first] = servers()
+        promoted(server, stock, tuned)
+        until(lambda: {each.pid for each in servers()} - {first.pid})
+        answer = client.chat.completions.create(model="loopd", messages=ASK, max_tokens=2)
+        assert answer.system_fingerprint == fingerprint(tuned)
+    assert len(servers()) <= 2
+
+
 def test_a_server_that_was_killed_is_started_again(server):
     with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
         ask = {"model": "loopd", "messages": ASK, "max_tokens": 4}
@@ -110,3 +124,17 @@ def test_the_one_that_was_asked_the_longest_ago_makes_room(server):
             answer = client.chat.completions.create(model=f"loopd/{policy.id[:12]}", messages=ASK, max_tokens=2)
             assert answer.system_fingerprint == fingerprint(policy)
         until(lambda: len(servers()) <= 2, 10)
+
+
+def test_a_machine_that_is_reserved_for_the_loop_refuses_people_by_name_while_the_loop_works(tmp_path):
+    working = [True]
+    with (
+        opened(tmp_path, priority="loop", busy=lambda: working[0]) as server,
+        openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client,
+    ):
+        with pytest.raises(openai.InternalServerError, match=r"serve\.priority") as refused:
+            client.chat.completions.create(model="loopd", messages=ASK, max_tokens=2)
+        assert (refused.value.status_code, refused.value.code) == (503, "reserved_for_the_loop")
+        assert int(refused.value.response.headers["retry-after"]) > 0
+        working[0] = False
+        assert client.chat.completions.create(model="loopd", messages=ASK, max_tokens=2).choices
