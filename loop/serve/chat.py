@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from loop.errors import ProviderError
 from loop.runtime.gpu import Served
 from loop.serve import model_names
 from loop.serve.capture import LARGEST
@@ -91,7 +92,7 @@ class Chat:
             try:
                 served = await stack.enter_async_context(self.context.models.use(place))
                 return await _passed(stack, served, (place.policy, body), keep)
-            except httpx2.TransportError as error:
+            except (httpx2.TransportError, ProviderError) as error:  # its address or its token is gone
                 await stack.aclose()
                 lost = error
                 await asyncio.sleep(pause)
