@@ -90,13 +90,18 @@ def ask(world, tool, **arguments):
 
 def spent():
     """Seconds of the processor that we and our children have taken."""
-    taken = [psutil.Process().cpu_times(), *(child.cpu_times() for child in psutil.Process().children())]
+    taken = [psutil.Process().cpu_times(), *(child.cpu_times() for child in living())]
     return sum(times.user + times.system for times in taken)
+
+
+def living():
+    """Our children, but not those of other tests that ended and that nobody has waited for."""
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def newest_child():
     """The confined child of the world that was opened last; other tests' children may be about."""
-    mine = [child for child in psutil.Process().children() if "sql_child" in " ".join(child.cmdline())]
+    mine = [child for child in living() if "sql_child" in " ".join(child.cmdline())]
     return max(mine, key=lambda child: child.create_time())
 
 
