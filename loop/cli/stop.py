@@ -50,8 +50,8 @@ def _end(process: psutil.Process, places: paths.Paths, *, wait: float, now: bool
         _end_at_once(process)
         return
     deadline = time.monotonic() + wait
-    while not _gone(process, min(TELL, max(0.0, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
+    while not _gone(process, min(TELL, left := max(0.0, deadline - time.monotonic()))):
+        if left <= TELL:
             raise LoopdError(f"pid {process.pid} still {_does(places)}. Wait for it, or end it: loopd stop --now")
         terminal.say(f"pid {process.pid} still {_does(places)}. Waiting; to end it at once: loopd stop --now", err=True)
 

@@ -80,7 +80,7 @@ def test_a_question_that_decides_nothing_is_listed_with_its_line(directory, quer
     ("file", "text", "told"),
     [
         ("questions_gen_sqlite.csv", "a,b\n1,2\n", "no column"),
-        ("questions_gen_sqlite.csv", HEAD + "../../etc/passwd,sqlite,x,SELECT 1,What?,\n", "no name of a database"),
+        ("questions_gen_sqlite.csv", HEAD + "../../etc/passwd,sqlite,x,SELECT 1,What?,\n", "not a database name"),
         ("questions_gen_sqlite.csv", HEAD + "other,sqlite,x,SELECT 1,What?,\n", "other.sql"),
         ("questions_gen_sqlite.csv", b"\xff\xfe", "UTF-8"),
         ("shop.sql", "CREATE TABLE item (", "SQLite refuses it"),

@@ -149,7 +149,7 @@ def _text(file: Path) -> str:
             raise ConfigError(f"{file} is longer than {LARGEST} bytes.")
         return data.decode()
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}. See docs/generators.md for what the directory holds.") from error
+        raise ConfigError(f"{file}: {error.strerror}. Name the directory that holds the questions as CSV.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not valid UTF-8.") from error
 
