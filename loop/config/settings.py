@@ -124,6 +124,9 @@ class Training(Recipe):
 
     min_rows: int = Field(default=32, ge=1)
     """With fewer accepted rows no candidate is trained, and the round ends."""
+    ramp: int | None = Field(default=None, ge=1)
+    """Rows of the first training; each later one takes as many more, up to `take`, so that a first model comes soon.
+    None takes `take` rows from the first on."""
     outside: Outside = Outside()
     refresh: Refresh = Refresh()
     mix: MixRules = MixRules()

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from loop.gates.looks import ladder, shares
+from loop.gates.looks import SPENDING, ladder, shares
 from loop.gates.pairing import Bools, Floats, Ints, Paired
 from loop.gates.statistics import FEWEST, Counts, bounds, chance
 from loop.types import GatePart, GateVerdict
@@ -49,6 +49,8 @@ class Looks:
     """Plays a task at the last one."""
     error: float
     """One-sided, of all looks together."""
+    spending: float = SPENDING
+    """Power of the plays in what each look may spend."""
 
     def steps(self, rows: Ints, tasks: int) -> tuple[Step, ...]:
         """List the looks at some rows of a suite of so many tasks; one that would show nothing new is left out."""
@@ -58,7 +60,7 @@ class Looks:
             before = len(found[-1][1]) * found[-1][2] if found else 0
             if len(inside) >= FEWEST and len(inside) * look.samples > before:
                 found.append((number, inside, look.samples))
-        errors = shares([len(inside) * samples for _, inside, samples in found])
+        errors = shares([len(inside) * samples for _, inside, samples in found], self.spending)
         return tuple(Step(*step, self.error * share) for step, share in zip(found, errors, strict=True))
 
 

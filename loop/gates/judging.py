@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from loop.gates.comparison import Answer, Gain, Looks, Question, compare, gain
+from loop.gates.looks import SPENDING
 from loop.gates.pairing import Ints, Paired, by_backend, by_novelty, pair
 from loop.gates.reference import best_on
 from loop.gates.statistics import FEWEST
@@ -37,6 +38,9 @@ class Judging(Record):
     """Candidates in a row that share the error of a false improvement, each alike."""
     first: int = Field(default=54, ge=2)
     """Tasks of the suite at the first look, one play of each policy; every further look doubles them."""
+    spending: float = Field(default=SPENDING, ge=0, le=8)
+    """Power of the plays in what each look may spend of the error. A smaller one decides great differences at earlier
+    looks, and keeps less for the last one, which shows the small ones."""
     most: int = Field(default=32, ge=1)
     """Plays a task of each policy at the last look; one play of every task comes first."""
     attempt: int = Field(default=1, ge=1)
@@ -81,12 +85,12 @@ class Judging(Record):
     @property
     def looks(self) -> Looks:
         """When to look, and the error of "not worse" that the looks share."""
-        return Looks(first=self.first, most=self.most, error=self.level)
+        return Looks(self.first, self.most, self.level, self.spending)
 
     @property
     def gains(self) -> Looks:
         """When to look, and the error of a false improvement that the looks share."""
-        return Looks(first=self.first, most=self.most, error=self.level * self.share / self.window)
+        return Looks(self.first, self.most, self.level * self.share / self.window, self.spending)
 
     def _parts(self, entries: Sequence[Entry], rows: Ints) -> Iterator[Question]:
         names = self._groups(entries)

@@ -9,8 +9,9 @@ plays, so that little is spent before they can tell much).
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-SPENDING: Final = 3
-"""Power of the plays in what a look may spend: the greater, the more is kept for the last one."""
+SPENDING: Final = 3.0
+"""Power of the plays in what a look may spend, unless a gate says another: the greater, the more is kept for the
+last one."""
 
 
 class Look(NamedTuple):
@@ -41,8 +42,8 @@ def _doubling(first: int, most: int) -> tuple[int, ...]:
     return (*steps, most)
 
 
-def shares(plays: Sequence[int]) -> tuple[float, ...]:
+def shares(plays: Sequence[int], spending: float = SPENDING) -> tuple[float, ...]:
     """Say which part of the error each look may spend, given the plays behind each; they sum to one."""
-    powers = [float(each) ** SPENDING for each in plays]
+    powers = [float(each) ** spending for each in plays]
     whole = sum(powers)
     return tuple(power / whole for power in powers)

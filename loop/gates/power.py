@@ -40,6 +40,7 @@ WORTHS: Final[tuple[Worth, ...]] = (
     Worth(name="equal"),
     Worth(name="+5 everywhere", gain=0.05),
     Worth(name="+10 everywhere", gain=0.10),
+    Worth(name="+20 everywhere", gain=0.20),
     Worth(name="+10 at the first gate, equal elsewhere", gain=0.10, elsewhere=0.0),
     Worth(name="-10 on one backend, +15 elsewhere", gain=0.15, loss=0.10),
     Worth(name="-10 on one backend in tasks lost alone, +15 elsewhere", gain=0.15, loss=0.10, churn=0.10),

@@ -131,7 +131,7 @@ def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]
         for row in rows_of(champion, loop.store.datasets.rows(dataset.id, spoiled.add)):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     spoiled.tell(loop, rnd)
-    recipe = loop.config.training.model_dump(include=set(Recipe.model_fields))
+    recipe = loop.config.training.model_dump(include=set(Recipe.model_fields)) | {"take": _take(loop)}
     return Job(
         **recipe,
         base=loop.base.path,
@@ -141,6 +141,15 @@ def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]
         out=scratch / "adapter",
         seed=rnd.seed,
     )
+
+
+def _take(loop: Loop) -> int | None:
+    """Say on how many rows to train: more with every training, where the settings ask for it."""
+    take, ramp = loop.config.training.take, loop.config.training.ramp
+    if take is None or ramp is None:
+        return take
+    before = {policy.adapter for policy, _ in loop.store.policies.all() if policy.adapter}
+    return min(take, ramp * (len(before) + 1))
 
 
 def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:

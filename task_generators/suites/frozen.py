@@ -69,10 +69,11 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
             Draw(generator="travel", known=3, new=3, unseen=2, tiers=_tiers(1), families=("airport", "money")),
         ),
         "quick-depth": (Draw(generator="files", known=80, new=80, unseen=40, tiers=_tiers(2, 2, 1)),),
-        "quick-breadth": tuple(
-            Draw(generator=name, known=16, new=16, unseen=8, tiers=_tiers(2, 2, 1)) for name in ALONE
+        "quick-breadth": (
+            *(Draw(generator=name, known=30, new=30, unseen=4, tiers=_tiers(2, 2, 1)) for name in ALONE),
+            Draw(generator="pairs", known=8, new=8, tiers=_tiers(1, 1)),
         ),
-        "depth": (Draw(generator="files", known=160, new=160, unseen=80, tiers=_tiers(2, 2, 5, 1), offer="whole"),),
+        "depth": (Draw(generator="files", known=240, new=240, unseen=80, tiers=_tiers(2, 2, 5, 1), offer="whole"),),
         "depth-hard": (Draw(generator="files", known=30, new=30, tiers=_tiers(hard=1), families=WALKS, offer="whole"),),
         "depth-hardgen": (
             Draw(generator="files", known=20, new=20, tiers=_tiers(hard=1), families=WALKS, offer="whole"),
@@ -82,12 +83,12 @@ GENERATED: Final[Mapping[str, tuple[Draw, ...]]] = MappingProxyType(
         ),
         "breadth": (
             *(
-                Draw(generator=name, known=36, new=36, unseen=18, tiers=_tiers(4, 4, 3, 2), offer="whole")
+                Draw(generator=name, known=56, new=56, unseen=18, tiers=_tiers(4, 4, 3, 2), offer="whole")
                 for name in ALONE
             ),
             Draw(generator="pairs", known=32, new=32, tiers=_tiers(0, 1, 1, 0), offer="whole"),
         ),
-        "abstention": (Draw(generator="abstention", known=135, new=135, tiers=_tiers(4, 2, 1), offer="whole"),),
+        "abstention": (Draw(generator="abstention", known=210, new=210, tiers=_tiers(4, 2, 1), offer="whole"),),
         "repair": (Draw(generator="repair", known=135, new=135, tiers=_tiers(1, 2, 1), offer="whole"),),
         "sql": (Draw(generator="sql", known=24, new=24, unseen=12, tiers=_tiers(2, 2, 1), offer="whole"),),
         **{

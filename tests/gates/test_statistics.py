@@ -114,6 +114,8 @@ def test_looks_double_the_tasks_then_the_plays_and_spend_exactly_the_whole_error
     parts = shares([look.tasks * look.samples for look in looks])
     assert sum(parts) == pytest.approx(1.0)
     assert list(parts) == sorted(parts), "most is kept for the last look"
+    assert shares([1, 2, 4], 1) == pytest.approx((1 / 7, 2 / 7, 4 / 7))
+    assert shares([1, 2, 4], 2) == pytest.approx((1 / 21, 4 / 21, 16 / 21))
 
 
 def tangos(won, lost, tasks, difference):

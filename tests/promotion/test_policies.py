@@ -27,6 +27,13 @@ def table(card):
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
+def test_each_training_takes_more_rows_than_the_one_before_up_to_what_it_may(rehearsal):
+    for _ in range(3):
+        rehearsal.live(training={"take": 9, "ramp": 4, "min_rows": 8})
+    counted = rehearsal.json("sql", "select dataset_rows from v_policies where adapter is not null order by round")
+    assert [row["dataset_rows"] for row in counted["rows"]] == [4, 8, 9]
+
+
 def test_what_a_training_left_out_counts_nowhere_as_trained_on(rehearsal):
     rehearsal.live(training={"take": 9, "min_rows": 8})
     with rehearsal.store() as store:
