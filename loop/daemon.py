@@ -10,8 +10,7 @@ import structlog
 
 from loop.gates.outlook import Step
 from loop.parts import Loop
-from loop.runtime import disk
-from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, resting, sampling, training
+from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, resting, room, sampling, training
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
@@ -104,6 +103,7 @@ def run(loop: Loop) -> None:
         while rnd.state in STAGES:
             rnd = step(loop, rnd)
         loop.ended(rnd)
+        room.tidy(loop)
         reconsider(loop)
         if not loop.enough():
             resting.until_changed(loop, rnd)
@@ -121,7 +121,7 @@ def reconsider(loop: Loop) -> None:
 def step(loop: Loop, rnd: Round) -> Round:
     """Enter one stage and move the round on."""
     loop.stop.check()
-    disk.check(loop.paths.data)
+    room.wait(loop)
     with structlog.contextvars.bound_contextvars(round=rnd.id, stage=str(rnd.state)):
         rnd = loop.store.rounds.enter(rnd)
         if rnd.attempts > loop.config.max_attempts:

@@ -127,6 +127,27 @@ def test_fsck_names_what_is_damaged_and_so_do_the_verbs_that_read_it(loopd, tmp_
     trouble(loopd("sql", "select * from policy"), 65, "not a database")
 
 
+def test_garbage_is_listed_and_deleted_and_a_backup_comes_back(loopd, tmp_path):
+    data, saved = tmp_path / "home" / "data", str(tmp_path / "saved.tar")
+    (data / "models" / ".base-abcdefgh").mkdir(parents=True)
+    os.utime(data / "models" / ".base-abcdefgh", (0, 0))
+    with Store.open(f"sqlite:///{data}/loopd.db") as store:
+        store.policies.add(Policy(base="b", system="s", template="t"), Standing.CANDIDATE)
+    listed = loopd("gc")
+    assert "leftover" in listed.stdout
+    assert "Nothing was deleted. Delete it: loopd gc --yes" in listed.stdout
+    assert (data / "models" / ".base-abcdefgh").exists()
+    assert "deleted." in loopd("gc", "--yes", "--kind", "leftover").stdout
+    assert list((data / "models").iterdir()) == []
+    assert f"loopd restore {saved}" in loopd("backup", saved).stdout
+    trouble(loopd("backup", saved), 73, "is there already")
+    trouble(loopd("restore", saved), 3, "--replace")
+    (data / "loopd.db").unlink()
+    assert "loopd start" in loopd("restore", saved).stdout
+    with Store.open(f"sqlite:///{data}/loopd.db") as store:
+        assert [policy.base for policy, _ in store.policies.all()] == ["b"]
+
+
 def ask_until(loopd, query, right, seconds=60):
     deadline = time.monotonic() + seconds
     while True:

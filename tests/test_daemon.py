@@ -3,7 +3,10 @@
 import os
 import signal
 import sqlite3
+import threading
+import time
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from loop import config, daemon, parts
 from loop.control import lease, progress
 from loop.control.progress import Board
-from loop.errors import AlreadyRunning, CannotCreate, CheckNegative, FailureKind, OutOfMemory
+from loop.errors import AlreadyRunning, CheckNegative, FailureKind, OutOfMemory
 from loop.runtime import disk, paths
 from loop.runtime.signals import Stop, Stopped
 from loop.store import Store
@@ -221,10 +224,43 @@ def test_a_trainer_that_never_has_memory_is_given_up(places):
 
 
 def test_a_training_that_the_disk_cannot_hold_does_not_begin(places, monkeypatch):
-    with monkeypatch.context() as full, pytest.raises(CannotCreate, match=r"Only \d+ MiB are free.*loopd start"):
+    stop = Stop()
+    with monkeypatch.context() as full, pytest.raises(Stopped):
         full.setattr(disk, "of_training", lambda *_, **__: 2**62)
-        live(places)
+        when_low(places, stop.ask)
+        live(places, stop=stop)
+    with Store.open(places.database) as store:
+        assert [rnd.state for rnd in store.rounds.all()] == [RoundState.TRAIN]
     assert live(places).decision
+
+
+def when_low(places, then):
+    """Do something once the daemon has said that it waits for room."""
+
+    def watch():
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with suppress(sqlite3.Error), sqlite3.connect(places.data / "loopd.db") as connection:
+                if connection.execute("select 1 from event where kind = 'disk.low'").fetchall():
+                    break
+            time.sleep(0.2)
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def test_without_room_nothing_is_begun_and_with_room_it_goes_on_by_itself(places):
+    ballast = places.data / "ballast"
+    with ballast.open("wb") as file:
+        file.truncate(2**31)
+    when_low(places, ballast.unlink)
+    live(places, storage={"max_gib": 1})
+    with Store.open(places.database) as store:
+        assert [rnd.state for rnd in store.rounds.all()] == [RoundState.DONE]
+        told = {event.kind: event.fields.get("why") for event in store.events.read()}
+        assert f"{places.data} takes 2.0 GiB, storage.max_gib allows 1" in told["disk.low"]
+        assert "disk.enough" in told
+    assert list(places.scratch.glob("round-*")) == []
 
 
 def test_a_stage_that_fails_again_and_again_ends_its_round(places):

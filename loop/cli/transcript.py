@@ -42,6 +42,8 @@ def _heading(shown: Shown) -> Text:
     who = trajectory.player + (f" {trajectory.policy[:8]}" if trajectory.policy else "")
     facts = f"round {shown.round}, sample {trajectory.sample}, {trajectory.end}, {trajectory.seconds:.1f} s"
     failed = f"\n{trajectory.failure.kind}: {trajectory.failure.message}" if trajectory.failure else ""
+    if shown.emptied:
+        failed += "\nIts messages were deleted to make room (loopd gc); its verdicts were kept."
     return Text(f"{shown.id}\n{shown.task.arm} by {who}: {facts}{failed}\n", style="bold")
 
 

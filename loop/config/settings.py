@@ -203,6 +203,17 @@ class Notify(Record):
     """A file with such an address, where the address itself is a secret."""
 
 
+class Storage(Record):
+    """What may lie on the disk, and for how long."""
+
+    max_gib: float | None = Field(default=None, gt=0)
+    """GiB that the data directory may take; beyond them garbage goes, and nothing new is begun. None: all there is."""
+    min_free_gib: float = Field(default=1.0, ge=0)
+    """GiB that stay free on the disk; below them garbage goes, and nothing new is begun until there is room again."""
+    keep_rounds: int = Field(default=5, ge=0)
+    """Rounds for which the adapters of rejected candidates and the messages of rejected plays are kept."""
+
+
 class Config(Record):
     """Everything that a round can depend on."""
 
@@ -228,9 +239,11 @@ class Config(Record):
     plays: Plays = Plays()
     serve: Serve = Serve()
     notify: Notify = Notify()
+    storage: Storage = Storage()
 
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        outside = dict.fromkeys(("rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify"), True)
+        elsewhere = "rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify", "storage"
+        outside = dict.fromkeys(elsewhere, True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))

@@ -12,8 +12,11 @@ from pydantic import JsonValue, ValidationError
 
 from curriculum.parking import returned
 from curriculum.posterior import inherit
+from loop.config import Storage
 from loop.errors import ConfigError, NotFound, nearest
 from loop.proposals import Proposal
+from loop.runtime import paths
+from loop.storage import garbage
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Flaw
 from loop.traces.corrections import accept_feedback
@@ -129,6 +132,14 @@ def _correct(store: Store, arguments: Arguments) -> Answer:
     return accept_feedback(store, payload, time.time_ns() // 1000).model_dump(mode="json")
 
 
+def _collect(store: Store, arguments: Arguments) -> Answer:
+    named = arguments.get("kinds")
+    kinds = [garbage.Kind(str(kind)) for kind in named] if isinstance(named, list) else list(garbage.Kind)
+    kept = Storage.model_validate({"keep_rounds": arguments["keep_rounds"]})
+    freed, whole = garbage.remove(garbage.find(paths.find(), store, kept, kinds), store)
+    return {"bytes": freed, "whole": whole}
+
+
 VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "gate.pause": _pause,
     "gate.resume": _resume,
@@ -136,6 +147,7 @@ VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "model.propose": _propose,
     "model.rollback": _roll_back,
     "curriculum.steer": _steer,
+    "storage.collect": _collect,
     "suite.flaw": _flaw,
     "correction.add": _correct,
 }

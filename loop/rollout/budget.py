@@ -5,7 +5,7 @@ A teacher that may not play for a while does not hold the round up: its plays ar
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Final
 
@@ -41,7 +41,7 @@ class Cashier:
             account = self._accounts.setdefault(key, Account(teacher, store.spend, each.limits, _rest(store, key)))
             self._of[teacher.name] = account
 
-    def admitted(self, plays: Sequence[Play]) -> Iterator[Play]:
+    def admitted(self, plays: Iterable[Play]) -> Iterator[Play]:
         """Yield the plays that may start now; students' plays always may.
 
         A teacher's play is reserved before it is yielded. One that may not start stays owed while others of its

@@ -9,6 +9,7 @@ from loop import plugins
 from loop.errors import FailureKind, ProviderError
 from loop.parts import Loop
 from loop.runtime.gpu import addressed
+from loop.stages import room
 from loop.types import Part, Play, Purpose, Round, Suite, Trajectory
 from task_generators.suites import twin
 
@@ -32,6 +33,7 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
     while plays := [
         play.model_copy(update={"referees": stops.get(play.suite, ())}) for play in loop.store.plays.owed(rnd, purpose)
     ]:
+        room.wait(loop)
         done, total = loop.store.plays.progress(rnd, purpose)
         policy = next((play.policy for play in plays if play.policy), None)
         loop.board.step(_doing(loop, policy), total=total, done=done)
@@ -69,7 +71,7 @@ def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator
 
 
 def _through_pool(loop: Loop, plays: Sequence[Play]) -> Iterator[tuple[Play, Trajectory]]:
-    for play, trajectory in loop.stop.each(loop.pool.run(loop.cashier.admitted(plays))):
+    for play, trajectory in loop.stop.each(loop.pool.run(loop.cashier.admitted(room.while_there_is(loop, plays)))):
         loop.cashier.settle(play, trajectory)
         if not lost(trajectory):
             loop.board.advance()

@@ -15,6 +15,7 @@ from loop.errors import Damaged, OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
 from loop.stages.evaluation import external
+from loop.stages import room
 from loop.store.traces import CORRECTION
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped
@@ -94,11 +95,11 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     """Train on the dataset in a child process, publish the adapter, and only then propose it as the candidate.
 
     Raises:
-        CannotCreate: the disk has no room for what a training of this size writes.
+        ProviderError: the trainer cannot go on.
     """
     scratch = loop.paths.scratch / f"round-{rnd.id}-{dataset.id[:16]}"
     scratch.mkdir(mode=0o700, exist_ok=True)
-    _has_room(loop, scratch)
+    _wait_for_room(loop, scratch)
     champion = loop.champion  # a rollback may come while this one is trained
     job = _job(loop, rnd, champion, (dataset, scratch))
     done = _train(loop, rnd, job)
@@ -116,12 +117,12 @@ def _trained_on(adapter: Path, dataset: Dataset) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.is_file() else list(dataset.rows)
 
 
-def _has_room(loop: Loop, scratch: Path) -> None:
-    """Refuse to begin what the disk cannot hold; what an earlier life of the same training wrote is there already."""
+def _wait_for_room(loop: Loop, scratch: Path) -> None:
+    """Wait until the disk can hold it; what an earlier life of the same training wrote is there already."""
     training = loop.config.training
     needed = disk.of_training(loop.base.path, training.rank, full=training.fine_tune == "full")
     written = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
-    disk.check(loop.paths.data, needed - written)
+    room.wait(loop, needed - written)
 
 
 def _job(loop: Loop, rnd: Round, champion: Policy, from_to: tuple[Dataset, Path]) -> Job:

@@ -24,6 +24,7 @@ from loop.store.policies import Policies
 from loop.store.promotions import Promotions
 from loop.store.rounds import Rounds
 from loop.store.soundness import Soundness
+from loop.store.space import Space
 from loop.store.spend import Spend
 from loop.store.suites import Suites
 from loop.store.tasks import Tasks
@@ -54,6 +55,7 @@ class Store:
         self.policies = Policies(database, self.rounds)
         self.promotions = Promotions(database, self.rounds)
         self.soundness = Soundness(database)
+        self.space = Space(database)
         self.spend = Spend(database)
         self.tasks = Tasks(database)
         self.suites = Suites(database, self.tasks)

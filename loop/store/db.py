@@ -25,6 +25,7 @@ from loop.runtime.database_url import WRITE, without_login
 from loop.runtime.query import PG_OPTIONS
 
 DURABLE: Final = (
+    "auto_vacuum=INCREMENTAL",  # before the first page is written; a file that was made without stays without
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",

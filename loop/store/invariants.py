@@ -88,7 +88,15 @@ INVARIANTS: Final = (
     Invariant(
         "trajectory",
         "it does not have the calls that it counts",
-        "select t.id from trajectory t where t.calls <> (select count(*) from tool_call c where c.trajectory = t.id)",
+        "select t.id from trajectory t where t.emptied is null and t.calls <> "
+        "(select count(*) from tool_call c where c.trajectory = t.id)",
+    ),
+    Invariant(
+        "trajectory",
+        "its messages were deleted, though a dataset, an audit or a correction refers to it",
+        "select t.id from trajectory t where t.emptied is not null and (t.passed = 1 "
+        "or exists (select 1 from dataset_row w where w.trajectory = t.id) "
+        "or exists (select 1 from correction c where c.trajectory = t.id))",
     ),
     Invariant(
         "play",

@@ -51,6 +51,8 @@ class Shown(Record):
     task: Task
     trajectory: Trajectory
     verdicts: tuple[Verdict, ...]
+    emptied: int | None = None
+    """When its messages were deleted to make room, in microseconds since the epoch."""
 
 
 class Trajectories:
@@ -75,7 +77,14 @@ class Trajectories:
                 raise NotFound(f"{found} with '{trajectory_id}'. List them: loopd trajectory list")
             task, trajectory = self.load(connection, rows)[0]
             verdicts = self._verdicts(connection, rows[0].id)
-        return Shown(id=rows[0].id, round=rows[0].round, task=task, trajectory=trajectory, verdicts=verdicts)
+        return Shown(
+            id=rows[0].id,
+            round=rows[0].round,
+            task=task,
+            trajectory=trajectory,
+            verdicts=verdicts,
+            emptied=rows[0].emptied,
+        )
 
     def accepted(
         self,
@@ -96,7 +105,10 @@ class Trajectories:
             left_out: told of every one that is damaged, and goes on without it; None raises `Damaged` there.
         """
         query = select(TrajectoryRow).where(
-            TrajectoryRow.purpose == Purpose.TRAIN, TrajectoryRow.split == Split.TRAIN, *passed(required)
+            TrajectoryRow.purpose == Purpose.TRAIN,
+            TrajectoryRow.split == Split.TRAIN,
+            TrajectoryRow.emptied.is_(None),
+            *passed(required),
         )
         if players is not None:
             query = query.where(TrajectoryRow.player.in_(list(players)))
@@ -132,7 +144,7 @@ class Trajectories:
             checkers: names and current versions.
             suite: only plays on the suite of this id; None for all.
         """
-        query = select(TrajectoryRow).where(verdicts_of(checkers) < len(checkers))
+        query = select(TrajectoryRow).where(verdicts_of(checkers) < len(checkers), TrajectoryRow.emptied.is_(None))
         if suite is not None:
             query = query.where(TrajectoryRow.suite == suite)
         if rnd is not None:
@@ -233,7 +245,7 @@ class Trajectories:
 
         def build(row: AnyRow) -> tuple[Task, Trajectory]:
             said = messages.get(row.id, [])
-            if trained_on:
+            if trained_on and row.emptied is None:
                 _check_digest(row, said)
             return _task_of(row, tasks), trajectory_of(row, catalogues, [message_of(each) for each in said])
 

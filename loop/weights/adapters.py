@@ -2,7 +2,7 @@
 
 A published adapter is an immutable directory named by the sha256 of its MANIFEST.json, which holds the sha256 of every
 file and the name, type and shape of every tensor. It is copied beside its place, synced, and renamed, so a kill at any
-point leaves either the whole directory or a leftover that `collect_garbage` removes. `verify` reads it with
+point leaves either the whole directory or a leftover that `loopd gc` removes. `verify` reads it with
 safetensors' own reader before MLX does: MLX trusts a header whose sizes overflow, and reads out of bounds.
 """
 
@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -36,6 +37,8 @@ ROWS: Final = "rows.txt"
 ALLOWED: Final = frozenset({".safetensors", ".json", ".md", ".txt"})
 """What a published directory may hold. Nothing that anybody could run or unpickle."""
 UNFINISHED: Final = ".publishing-"
+HALF: Final = re.compile(r"\..+-[a-z0-9_]{8}")
+"""Directories that were being built when something was killed: adapters and base models."""
 HEX: Final = frozenset("0123456789abcdef")
 DIGEST_LENGTH: Final = 64
 EXPONENTS: Final = {
@@ -133,7 +136,7 @@ def verify(path: Path, base: str | None = None) -> Manifest:
         Unsafe: it was changed, does not fit `base`, or holds what no published directory may hold.
     """
     if not path.is_dir() or path.is_symlink():
-        raise NotFound(f"There is no model directory {path}.")
+        raise NotFound(f"There is no model directory {path}. `loopd gc` may have deleted it; see: loopd model list")
     text = _read(path / MANIFEST)
     if hashlib.sha256(text).hexdigest() != path.name:
         raise Unsafe(f"{path}: the manifest was changed. Take another model: `loopd model list`.")
@@ -148,21 +151,20 @@ def verify(path: Path, base: str | None = None) -> Manifest:
     return manifest
 
 
-def collect_garbage(models: Path, known: Collection[str], older_than: float) -> list[Path]:
-    """Remove what kills left behind: unfinished copies, and published directories that no policy names.
+def garbage(models: Path, known: Collection[str], older_than: float) -> list[Path]:
+    """List what kills left behind: unfinished copies, and published directories that no policy names.
 
     Args:
         models: where model directories lie; what does not look like ours is left alone.
         known: ids of the adapters that the store names.
         older_than: seconds; younger ones may be about to get their row.
     """
-    removed = []
+    found = []
     for path in sorted(models.iterdir()) if models.is_dir() else ():
-        ours = path.name.startswith(UNFINISHED) or (_is_digest(path.name) and path.name not in known)
+        ours = HALF.fullmatch(path.name) or (_is_digest(path.name) and path.name not in known)
         if ours and not path.is_symlink() and path.is_dir() and time.time() - path.stat().st_mtime >= older_than:
-            shutil.rmtree(path)
-            removed.append(path)
-    return removed
+            found.append(path)
+    return found
 
 
 def _is_digest(name: str) -> bool:

@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loop.store.tables.base import Big, Count, Key, Moment, Place, Table, one_of, strict, truth
+from loop.store.tables.base import BIG, Big, Count, Key, Moment, Place, Table, one_of, strict, truth
 from loop.types import End, Purpose
 
 
@@ -67,6 +67,8 @@ class Trajectory(Table):
     started: Mapped[Moment]
     seconds: Mapped[float]
     stored: Mapped[Moment]
+    emptied: Mapped[int | None] = mapped_column(BIG)
+    """When its messages and calls were deleted to make room."""
 
 
 class Message(Table):

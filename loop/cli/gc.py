@@ -1,0 +1,52 @@
+"""`loopd gc`: what may be deleted, and with `--yes` deleting it."""
+
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from loop.cli import terminal
+from loop.cli.access import Json, settings, show
+from loop.cli.records import change, store
+from loop.runtime import paths
+from loop.storage import garbage
+
+app = typer.Typer(add_completion=False)
+
+Yes = Annotated[bool, typer.Option("--yes", help="Delete it; without this, it is only listed.")]
+Kinds = Annotated[list[garbage.Kind] | None, typer.Option("--kind", help="Only this; several times for several.")]
+KeepRounds = Annotated[
+    int | None,
+    typer.Option(min=0, help="Rounds for which rejected adapters and messages are kept.", show_default=False),
+]
+
+
+@app.command()
+def gc(*, yes: Yes = False, kind: Kinds = None, keep_rounds: KeepRounds = None, as_json: Json = False) -> None:
+    """Delete what nothing refers to: leftovers, checkpoints, caches, rejected adapters and rejected plays' messages.
+
+    Never what a dataset, a gate, a card or a release refers to. Nothing is deleted without --yes.
+    """
+    kept = settings().storage
+    rounds = kept.keep_rounds if keep_rounds is None else keep_rounds
+    kinds = kind or list(garbage.Kind)
+    with store() as opened:
+        found = garbage.find(paths.find(), opened, kept.model_copy(update={"keep_rounds": rounds}), kinds)
+    show([_row(each) for each in found], as_json=as_json)
+    total = _size(sum(each.bytes for each in found))
+    if not yes:
+        terminal.say(f"{total} may go. Nothing was deleted. Delete it: loopd gc --yes", err=as_json)
+        return
+    arguments: dict[str, JsonValue] = {"kinds": [str(each) for each in kinds], "keep_rounds": rounds}
+    while not change("storage.collect", **arguments)["whole"]:
+        pass
+    terminal.say(f"{total} deleted.", err=as_json)
+
+
+def _row(each: garbage.Garbage) -> dict[str, str]:
+    return {"kind": str(each.kind), "what": each.what, "size": _size(each.bytes), "why": each.why}
+
+
+def _size(many: int) -> str:
+    """Spell bytes for people."""
+    return f"{many / 2**30:.1f} GiB" if many >= 2**30 else f"{many / 2**20:.1f} MiB"

@@ -1,0 +1,1 @@
+"""What lies on the disk: what may go, what is copied away, and what comes back."""
