@@ -99,11 +99,11 @@ def run(loop: Loop) -> None:
     proposing.free_wins(loop)
     reconsider(loop)
     while not loop.enough():
+        room.tidy(loop)
         rnd = loop.store.rounds.open(loop.config.digest, loop.config.seed)
         while rnd.state in STAGES:
             rnd = step(loop, rnd)
         loop.ended(rnd)
-        room.tidy(loop)
         reconsider(loop)
         if not loop.enough():
             resting.until_changed(loop, rnd)

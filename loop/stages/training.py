@@ -14,8 +14,8 @@ from loop.dataset.shares import shared
 from loop.errors import Damaged, OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
-from loop.stages.evaluation import external
 from loop.stages import room
+from loop.stages.evaluation import external
 from loop.store.traces import CORRECTION
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped

@@ -1,6 +1,6 @@
 """What may be deleted, and why: nothing that a dataset, a gate still to come, a card or a release refers to.
 
-Waste is of no use to anybody and goes at every round's end. The rest is of little use: it goes where somebody types
+Waste is of no use to anybody and goes before every round. The rest is of little use: it goes where somebody types
 `loopd gc --yes`, and by itself where the disk or `storage.max_gib` leaves no room.
 """
 

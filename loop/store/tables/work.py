@@ -23,7 +23,7 @@ class Round(Table):
     """One turn of the loop. Round 0 always exists: plays outside any round, such as `loopd suite run`."""
 
     __tablename__ = "round"
-    __table_args__ = strict(one_of("state", RoundState))
+    __table_args__ = strict(Index(None, "dataset"), one_of("state", RoundState))
     id: Mapped[Place]
     state: Mapped[str]
     seed: Mapped[Big]
@@ -53,6 +53,7 @@ class Task(Table):
         ForeignKeyConstraint(["leak_group", "split"], ["leak_group.name", "leak_group.split"]),
         UniqueConstraint("id", "split"),
         Index(None, "arm"),
+        Index(None, "split", "arm"),
         Index(None, "leak_group"),
         one_of("tier", Tier),
     )
