@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
 
@@ -26,7 +26,7 @@ from loop.runtime.paths import Paths
 from loop.runtime.signals import Stop
 from loop.store import Store
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, Suite, TaskGenerator
-from loop.weights import adapters, sources
+from loop.weights import sources
 from task_generators.suites import grown
 from task_generators.suites import suite as suite_named
 from task_generators.suites.brought import BROUGHT
@@ -55,10 +55,6 @@ class Base(Record):
 
 
 log = structlog.get_logger()
-
-
-FORGOTTEN: Final = 7 * 24 * 3600.0
-"""Seconds after which an adapter that no policy names is nobody's: a database put back from a copy is younger."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,6 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         if store.policies.champion() is None:
             store.policies.add(loop.stock, Standing.CHAMPION)
         _check_champion(loop)
-        _sweep(store, paths)
         yield loop
 
 
@@ -194,13 +189,6 @@ def _check_champion(loop: Loop) -> None:
     loop.base.fits(champion)
     if champion.template != stock.template or not champion.system.startswith(stock.system):
         log.warning("setting_not_in_force", why="the champion keeps its own prompt and template: loopd model propose")
-
-
-def _sweep(store: Store, paths: Paths) -> None:
-    """Remove the adapters that a kill left without a policy."""
-    known = {policy.adapter for policy, _ in store.policies.all() if policy.adapter}
-    for path in adapters.collect_garbage(paths.models, known, FORGOTTEN):
-        log.info("adapter_removed", path=str(path), why="no policy names it")
 
 
 def _load(package: str, parts: tuple[Part, ...]) -> tuple[Any, ...]:

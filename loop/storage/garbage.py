@@ -23,6 +23,8 @@ from loop.weights import adapters
 HOUR: Final = 3600.0
 """Seconds after which nobody is writing what looks half done."""
 ENDED: Final = (RoundState.DONE, RoundState.FAILED)
+WEEK: Final = 7 * 24 * HOUR
+"""Seconds after which nobody will ask for what a kill left half published."""
 AT_ONCE: Final = 20_000
 """Plays whose messages one call deletes at most, so that others can write in between."""
 
@@ -126,7 +128,7 @@ def _garbage(kind: Kind, path: Path, why: str) -> Garbage:
 
 def _leftovers(places: Paths, store: Store) -> Iterator[Garbage]:
     known = {policy.adapter for policy, _ in store.policies.all() if policy.adapter}
-    for path in adapters.garbage(places.models, known, older_than=HOUR):
+    for path in adapters.garbage(places.models, known, older_than=WEEK):
         yield _garbage(Kind.LEFTOVER, path, "no policy names it")
 
 

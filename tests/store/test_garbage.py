@@ -16,7 +16,7 @@ from loop.storage.garbage import Kind
 from loop.store.corrections import Correction, CorrectionKind
 from loop.types import Policy, Promotion, RoundState, Standing
 
-OLD = time.time() - 2 * garbage.HOUR
+OLD = time.time() - 2 * garbage.WEEK
 DROPPED = Storage(keep_rounds=0)
 
 
