@@ -64,9 +64,15 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _named() -> Iterable[str]:
-    for name, value in os.environ.items():
-        if NAMES.search(name) and len(value) >= SHORTEST + 2 and not value.startswith(("/", "~", ".")):
+    for name in filter(_holds_secret, os.environb):  # bytes: this is asked of every text, and decoding is most of it
+        value = os.environ.get(os.fsdecode(name), "")
+        if len(value) >= SHORTEST + 2 and not value.startswith(("/", "~", ".")):
             yield value.strip()
+
+
+@lru_cache(maxsize=1024)
+def _holds_secret(name: bytes) -> bool:
+    return NAMES.search(os.fsdecode(name)) is not None
 
 
 @lru_cache(maxsize=16)

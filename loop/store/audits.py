@@ -5,6 +5,7 @@ from hashlib import sha256
 from sqlalchemy import select, update
 
 from loop.canonical import clean
+from loop.errors import Damaged
 from loop.store.database import Database
 from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Trajectory as TrajectoryRow
@@ -20,7 +21,7 @@ class Audits:
         self._trajectories = trajectories
 
     def owed(self, rnd: Round, required: Required, most: int) -> list[Accepted]:
-        """Draw a sample of a round's wins, and give those of it that were not audited yet.
+        """Draw a sample of a round's wins, and give those of it that were not audited yet, damaged ones left out.
 
         Args:
             rnd: the round; its seed draws, so that the sample is the same after a kill.
@@ -34,7 +35,7 @@ class Audits:
             wins = list(connection.scalars(query))
             done = set(connection.scalars(select(AuditRow.trajectory).where(AuditRow.round == rnd.id)))
         drawn = sorted({*wins, *done}, key=lambda each: sha256(f"{rnd.seed}/{each}".encode()).digest())[:most]
-        return self._trajectories.these([each for each in drawn if each not in done])
+        return self._trajectories.these([each for each in drawn if each not in done], _told_by_training)
 
     def save(self, rnd: Round, trajectory_id: str, verdict: Verdict) -> None:
         """Keep what came out. A win that fails is accepted no more, and leaves what is trained on from now on."""
@@ -52,3 +53,7 @@ class Audits:
             if not verdict.passed:
                 refused = update(TrajectoryRow).where(TrajectoryRow.id == trajectory_id)
                 connection.execute(refused.values(passed=0))
+
+
+def _told_by_training(_trajectory: str, _why: Damaged) -> None:
+    """Say nothing: who chooses what is trained on leaves it out too, and tells of it."""

@@ -117,11 +117,16 @@ class Trajectories:
         found = self._db.paged(query, TrajectoryRow.id, partial(self.accepted_of, left_out=left_out))
         return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
 
-    def these(self, ids: Sequence[str]) -> list[Accepted]:
-        """Give trajectories by their ids, in this order."""
+    def these(self, ids: Sequence[str], left_out: LeftOut | None = None) -> list[Accepted]:
+        """Give trajectories by their ids, in this order.
+
+        Args:
+            ids: their ids.
+            left_out: told of every one that is damaged, and goes on without it; None raises `Damaged` there.
+        """
         with self._db.read() as connection:
             rows = connection.execute(select(TrajectoryRow).where(TrajectoryRow.id.in_(ids))).all()
-            found = {each.id: each for each in self.accepted_of(connection, rows)}
+            found = {each.id: each for each in self.accepted_of(connection, rows, left_out)}
         return [found[each] for each in ids if each in found]
 
     def asked(self, policy_id: str) -> Iterator[Asked]:

@@ -213,6 +213,7 @@ def test_a_changed_trajectory_is_left_out_of_training_and_told(full, make, url, 
     assert rest == everything[1:]
     assert set(left_out) == {one}
     assert [each.id for each in full.datasets.rows("d", left_out.__setitem__)] == everything[1:]
+    assert {each.id for each in full.audits.owed(full.rounds.get(1), make.required, 9)} == set(everything[1:])
     with pytest.raises(Damaged, match=f"Row {one}"):
         list(full.trajectories.accepted(make.required))
     assert [(found.where, found.key) for found in full.inspection.findings()] == [("trajectory", one)]
