@@ -126,7 +126,7 @@ def _weights(url: str, copy: Path, places: Paths) -> Mapping[str, Path]:
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Leave out whose file it was, and whatever is no plain file."""
-    return member.replace(uid=0, gid=0, uname="", gname="") if member.isreg() else None
+    return member.replace(uid=0, gid=0, uname="", gname="", deep=False) if member.isreg() else None
 
 
 def _unpacked(source: Path, scratch: Path) -> Manifest:
