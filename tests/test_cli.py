@@ -124,7 +124,7 @@ def test_fsck_names_what_is_damaged_and_so_do_the_verbs_that_read_it(loopd, tmp_
     assert [row["where"] for row in json.loads(found.stdout)["rows"]] == ["policy"]
     trouble(loopd("model", "export", "champion", str(tmp_path / "out")), 65, "table policy is damaged", "loopd fsck")
     (home / "loopd.db").write_bytes(b"spoiled" * 5000)
-    trouble(loopd("sql", "select * from policy"), 65, "not a database")
+    trouble(loopd("sql", "select * from policy"), 65, "The database is damaged")
 
 
 def test_garbage_is_listed_and_deleted_and_a_backup_comes_back(loopd, tmp_path):
