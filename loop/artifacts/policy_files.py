@@ -66,4 +66,4 @@ def _stock(store: Store, result: GateResult) -> dict[str, float]:
 def _beside(adapter: Path | None, name: str) -> str:
     """Read a document of the published adapter; adapters of older versions have none."""
     path = adapter / name if adapter else None
-    return path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
+    return path.read_bytes().decode(errors="replace") if path is not None and path.is_file() else ""

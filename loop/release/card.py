@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from loop.artifacts import cards
 from loop.artifacts.markdown import table, text
 from loop.release.categories import POINTS, Category
-from loop.release.evidence import Evidence, lock
+from loop.release.evidence import Evidence, lock, tree
 from loop.release.judgement import Judgement
 from loop.release.provenance import source_table
 from loop.types import Standing
@@ -178,7 +178,7 @@ def _training(evidence: Evidence) -> Iterator[str]:
 
 def knobs(evidence: Evidence) -> dict[str, JsonValue]:
     """Everything that the training could have been tuned by, flattened."""
-    told = json.loads(evidence.report.training) if evidence.report.training else {}
+    told = tree(evidence.report.training) if evidence.report.training else {}
     flat = {**_flat(told), **_flat(evidence.adapter_config)}
     return {name: value for name, value in flat.items() if name not in {"system", "base", "parent", "dataset"}}
 

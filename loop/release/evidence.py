@@ -1,6 +1,5 @@
 """Everything that the store, the adapter and the owner say of one policy, gathered for its release."""
 
-import json
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +10,7 @@ from pydantic import JsonValue
 from loop import plugins
 from loop.artifacts import policy_files
 from loop.artifacts.cards import Report
-from loop.canonical import digest
+from loop.canonical import NotJson, digest, parse
 from loop.errors import LoopdError
 from loop.release import provenance
 from loop.release.categories import Category, Gain, categories, gain, in_order
@@ -223,10 +222,17 @@ def _fault(adapter: Path | None, policy: Policy) -> str:
 
 def _settings(adapter: Path | None) -> dict[str, JsonValue]:
     file = adapter / adapters.SETTINGS if adapter else None
-    if file is None or not file.is_file():
-        return {}
-    found = json.loads(file.read_text(encoding="utf-8"))
+    found = tree(file.read_bytes()) if file is not None and file.is_file() else {}
     return {name: found[name] for name in ("fine_tune_type", "lora_parameters", "num_layers") if name in found}
+
+
+def tree(text: str | bytes) -> dict[str, JsonValue]:
+    """Read a document that lay beside the adapter; empty where it is broken, which `adapter_fault` tells."""
+    try:
+        found = parse(text)
+    except NotJson:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def lock(evidence: Evidence) -> dict[str, JsonValue]:

@@ -143,6 +143,19 @@ def test_an_adapter_that_was_changed_blocks_its_release(loop, tmp_path):
     assert str(tmp_path) not in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.parametrize("broken", [b"\xff{", b"[1]", b'{"lora_parameters": NaN}', b""])
+def test_broken_documents_beside_an_adapter_block_its_release_and_nothing_else(loop, tmp_path, broken):
+    with loop.store() as store:
+        adapter = loop.places.adapter(store.policies.champion())
+    for name in ("adapter_config.json", "train_config.json", "data_card.md"):
+        (adapter / name).chmod(0o600)
+        (adapter / name).write_bytes(broken)
+    loop.loopd("release", "--out", str(tmp_path / "out"), "--metadata-only")
+    assert told(tmp_path / "out")["state"] == "blocked"
+    loop.loopd("release", "index", "--out", str(tmp_path / "site"))
+    assert "blocked" in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_only_a_directory_of_its_own_is_replaced(loop, tmp_path):
     foreign, empty, link = tmp_path / "mine", tmp_path / "empty", tmp_path / "link"
     foreign.mkdir()
