@@ -38,7 +38,7 @@ from loop.stages.training import rows_of
 from loop.student.client import Student
 from loop.types import OFFICIAL, Accepted, End, Part, Play, Policy, Split, Task, Tier, Trajectory
 from loop.types.jobs import Job
-from loop.weights import sources
+from loop.weights import adapters, sources
 from task_generators.backends.catalogues import catalogue
 from task_generators.backends.worlds import open_world
 from task_generators.sql import Sql
@@ -114,8 +114,7 @@ def _seed(split: Split, seed: int) -> int:
 
 def train(name: str, base: Path, gpu: Gpu, options: argparse.Namespace) -> None:
     """Fit an adapter to what the scripted teacher did, unless it is there."""
-    out = options.out / "adapters" / name
-    if out.exists():
+    if adapter_of(name, options):
         return
     tasks = {
         "shot": shots(options.rows, Split.TRAIN, options.seed),
@@ -135,8 +134,14 @@ def train(name: str, base: Path, gpu: Gpu, options: argparse.Namespace) -> None:
     for line in gpu.training(job):
         if line.says == "step" and (line.step == line.steps or not line.step % LOOK):
             print(f"{name}: step {line.step} of {line.steps}, loss {line.loss:.3f}", flush=True)
-    out.parent.mkdir(exist_ok=True)
-    building.rename(out)
+    published = adapters.publish(building, options.out / "models", base=sources.directory_digest(base))
+    (options.out / f"adapter-{name}.txt").write_text(published.id)
+
+
+def adapter_of(name: str, options: argparse.Namespace) -> Path | None:
+    """Tell where an adapter was published; None for the base, and for one that was not trained yet."""
+    noted = options.out / f"adapter-{name}.txt"
+    return options.out / "models" / noted.read_text() if noted.exists() else None
 
 
 def lessons(tasks: Iterable[Task]) -> Iterable[Accepted]:
@@ -166,8 +171,7 @@ def answers(
     if file.exists():
         told: dict[str, list[Found]] = json.loads(file.read_text())
         return told
-    adapter = None if name == "base" else options.out / "adapters" / name
-    with gpu.serving(base, template=TEMPLATE, adapter=adapter, max_rows=1) as served:
+    with gpu.serving(base, template=TEMPLATE, adapter=adapter_of(name, options), max_rows=1) as served:
         student = Student(url=served.url, token_file=str(served.token_file), temperature=0.0, max_tokens=128)
         found = {kind: [_played(student, task) for task in tasks] for kind, tasks in held_out.items()}
         peak = peak_gb(served.url, served.token_file)
