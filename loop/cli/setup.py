@@ -44,4 +44,4 @@ def _lock() -> Path:
     """Find the hashes: in the wheel as `loop/_locks`, in a checkout beside `loop`."""
     package = Path(str(files("loop")))
     shipped = package / "_locks/data.txt"
-    return shipped if shipped.is_file() else package.parent / "locks/data.txt"
+    return shipped if shipped.is_file() else package.parent / "locks" / shipped.name
