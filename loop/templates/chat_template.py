@@ -5,10 +5,10 @@ clock, and tools where it shows none. Without a system message a conversation ha
 
 The source needs nothing but Jinja: no `tojson`, which runtimes spell differently, and no setting for white space. What
 it cannot do as loopd does: text that spells a special token is one here, JSON results keep their spelling of numbers
-and escapes, what is nearly JSON is taken for it, and calls have one spelling, whatever the model said.
+and escapes, NUL is left as it is, what is nearly JSON is taken for it, and calls have one spelling, whatever the model
+said.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,9 @@ from loop.templates.sandbox import TODAY
 
 CLOCK: Final = re.compile(r"""strftime_now\(\s*(?:'([^'\n]{1,60})'|"([^"\n]{1,60})")""")
 """What formats a template asks the date in."""
+LITERAL: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 ESCAPES: Final = {'"': '\\"', "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"} | {
-    chr(code): f"\\u{code:04x}" for code in range(0x20) if chr(code) not in "\b\f\n\r\t"
+    chr(code): f"\\u{code:04x}" for code in range(1, 0x20) if chr(code) not in "\b\f\n\r\t"
 }
 MACROS: Final = r"""
 {%- macro text(content) -%}
@@ -60,7 +61,12 @@ MACROS: Final = r"""
 {%- endmacro -%}
 
 {%- macro about(description) -%}
-    {%- set own = ((description or '').rsplit('Tool description:', 1) | last).split() | join(' ') -%}
+    {#- llama.cpp's split() leaves empty words. -#}
+    {%- set told = (description or '').rsplit('Tool description:', 1) | last -%}
+    {%- set told = told.replace('\n', ' ').split() | join(' ') -%}
+    {%- set seen = namespace(words=[]) -%}
+    {%- for word in told.split(' ') if word -%}{%- set seen.words = seen.words + [word] -%}{%- endfor -%}
+    {%- set own = seen.words | join(' ') -%}
     {%- set sentence = (own.split('. ', 1) | first).rstrip('.') -%}
     {%- set cut = sentence[:MAX_DESCRIPTION].rsplit(' ', 1) | first -%}
     {%- set shown = sentence if sentence | length <= MAX_DESCRIPTION else cut -%}
@@ -109,13 +115,16 @@ SPACED_RESULT: Final = r"""
         {%- if loop.index0 is even -%}{%- set seen.outside = seen.outside ~ ' ' ~ part -%}{%- endif -%}
     {%- endfor -%}
     {%- set words = seen.outside.replace('true', '').replace('false', '').replace('null', '') -%}
-    {%- set left = (words.split() | join(''))PUNCTUATION -%}
+    {%- set left = (words.replace('\n', ' ').replace('\t', ' ').split() | join(''))PUNCTUATION -%}
     {%- set number = content in [content | int | string, content | float | string] -%}
     {%- set whole = (content | trim)[:1] in ['{', '[', '"'] or content | trim in ['true', 'false', 'null'] or number -%}
     {%- if whole and not left and parts | length is odd
-          and words.count('{') == words.count('}') and words.count('[') == words.count(']') -%}
+          and words.split('{') | length == words.split('}') | length
+          and words.split('[') | length == words.split(']') | length -%}
         {%- for part in parts -%}
-            {%- if loop.index0 is even -%}{{ (part.split() | join('')).replace(',', ', ').replace(':', ': ') }}
+            {%- if loop.index0 is even -%}
+                {%- set bare = part.replace('\n', ' ').replace('\t', ' ').split() | join('') -%}
+                {{ bare.replace(',', ', ').replace(':', ': ') }}
             {%- else -%}"{{ '' if (loop.nextitem.lstrip())[:1] == ':' else ' ' }}
                 {{- part.replace('\x02', '\\"').replace('\x01', '\\\\') }}"{%- endif -%}
         {%- endfor -%}
@@ -182,7 +191,7 @@ def _written_out(template: Compact, system: str) -> str:
     pad = template.pad
     shown = template.shown()
     replaced = {
-        "RESULT_MACRO": (SPACED_RESULT if pad else RESULT).strip(),
+        "RESULT_MACRO": (SPACED_RESULT if pad else RESULT).strip().replace(r"\x01", "\x01").replace(r"\x02", "\x02"),
         "PUNCTUATION": "".join(f".replace({_literal(mark)}, '')" for mark in "{}[],:0123456789+-.eE"),
         "ESCAPED": "".join(
             f".replace({_literal(mark)}, {_literal(spelled)})" for mark, spelled in {"\\": "\\\\", **ESCAPES}.items()
@@ -226,8 +235,10 @@ def _role(template: Compact) -> str:
 
 
 def _literal(text: str) -> str:
-    """Spell a string as Jinja reads it: with Python's escapes, and other letters as they are."""
-    return json.dumps(text, ensure_ascii=False)
+    """Spell a string as every Jinja reads it: llama.cpp's knows no escapes by number, so other letters stay."""
+    for mark, spelling in LITERAL.items():
+        text = text.replace(mark, spelling)
+    return f'"{text}"'
 
 
 def _surrounded(template: Native, base: Path, system: str) -> str:

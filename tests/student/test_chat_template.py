@@ -1,5 +1,6 @@
 """The exported chat template says what the policy's own renderer says, in transformers' engine, byte for byte."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from loop.templates.sandbox import environment
 from loop.types import Call, Catalogue, Message, Tool
 from loop.weights.tiny import tiny
 from task_generators.backends.catalogues import catalogue, tools_of
+
+WITHOUT_NUL = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+"""llama.cpp's strings end at NUL."""
 
 HERE = Path(__file__).parent
 SYSTEM = 'Act.\nSay "so" and \\ no more.'
@@ -49,14 +53,14 @@ def exported(source, messages, offered, engine=environment):
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6) | st.text(WITHOUT_NUL, max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(WITHOUT_NUL, max_size=4), inner, max_size=3),
     max_leaves=8,
 )
-arguments = st.dictionaries(st.text(max_size=6), values, max_size=3)
+arguments = st.dictionaries(st.text(WITHOUT_NUL, max_size=6), values, max_size=3)
 PLAIN = ["5", "-1.5", "2027-08-24", "true", "{no", "[3 files]", "+5", "05", "5.", "null", '"a"', "a: b", "", " ", "nan"]
 results = values.map(canonical) | st.text("abz XY.,-:é/#", max_size=12) | st.sampled_from(PLAIN)
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+texts = st.text(WITHOUT_NUL, max_size=12)
 plays = st.lists(
     texts.map(lambda text: (Message(role="user", content=text),))
     | st.builds(
@@ -65,7 +69,11 @@ plays = st.lists(
             *(Message(role="tool", name=call.name, content=each) for call, each in zip(calls, told, strict=False)),
         ),
         texts,
-        st.lists(st.builds(Call, name=st.text(min_size=1, max_size=6), arguments=arguments), min_size=1, max_size=2),
+        st.lists(
+            st.builds(Call, name=st.text(WITHOUT_NUL, min_size=1, max_size=6), arguments=arguments),
+            min_size=1,
+            max_size=2,
+        ),
         st.lists(results, min_size=2, max_size=2),
     )
     | texts.map(lambda text: (Message(role="assistant", content=text),)),
@@ -106,7 +114,9 @@ def test_whole_catalogues_are_rendered_byte_for_byte(renderers, base, name, back
 
 schemas = st.recursive(
     st.sampled_from([{"type": "string"}, {"type": ["integer", "null"]}, {"type": None}, {}, True, {"type": "array"}])
-    | st.lists(st.none() | st.text(max_size=4) | st.integers(0, 9), max_size=8).map(lambda enum: {"enum": enum}),
+    | st.lists(st.none() | st.text(WITHOUT_NUL, max_size=4) | st.integers(0, 9), max_size=8).map(
+        lambda enum: {"enum": enum}
+    ),
     lambda inner: inner.map(lambda items: {"type": "array", "items": items}),
     max_leaves=3,
 )
@@ -169,3 +179,11 @@ def test_a_models_own_template_is_given_what_loopd_gives_it(base, tmp_path, show
         written = chat_template(renderer, directory, own_system)
         messages = (system, *asked) if own_system else asked
         assert exported(written, asked, offered, elsewhere) == own(renderer, messages, offered)
+
+
+@pytest.mark.parametrize("template", ["compact-1", "spaced-1"])
+def test_what_llama_cpp_cannot_read_is_not_in_it(base, template):
+    source = chat_template(Renderer.load(base, template), base, "Act \x01 with {tools}.")
+    assert not re.search(r"(?<!\\)(?:\\\\)*\\[uxUN]", source), "no escapes by number"
+    assert ".count(" not in source
+    assert "\0" not in source
