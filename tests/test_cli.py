@@ -213,8 +213,8 @@ def test_a_command_line_that_is_misread_is_one_line_and_2(loopd):
     trouble(loopd("frobnicate"), 2, "frobnicate", "loopd --help")
     trouble(loopd("start", "--bogus"), 2, "--bogus", "loopd start --help")
     trouble(loopd("start", "--rounds", "9" * 5000), 2, "--rounds")
-    trouble(loopd(b"\xff"), 2, "no text in UTF-8")
-    trouble(loopd("config", "check", LOOPD_STUDENT__SYSTEM=b"\xff"), 78, "LOOPD_STUDENT__SYSTEM", "no text in UTF-8")
+    trouble(loopd(b"\xff"), 2, "not valid UTF-8")
+    trouble(loopd("config", "check", LOOPD_STUDENT__SYSTEM=b"\xff"), 78, "LOOPD_STUDENT__SYSTEM", "not valid UTF-8")
 
 
 def shell(tmp_path, words):
