@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
-from loop.student.engine.batching import Answer, Spoken
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Answer, Spoken
 from loop.student.sampling import Sampling
 from loop.student.service import Queued, Service
 from loop.student.streaming import StreamedText, stopped, unstopped

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loop.errors import LoopdError
 from loop.runtime.loopback import Guard, Limits
 from loop.student.chat_completion import ChatCompletion
-from loop.student.engine.batching import Refused
+from loop.student.engine.interface import Refused
 from loop.student.service import Queued, Service
 from loop.student.wire import Ask
 from loop.templates.render import Renderer

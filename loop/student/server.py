@@ -30,7 +30,8 @@ from loop.runtime.loopback import ADDRESS, Settings
 from loop.student.endpoint import LIMITS, Endpoint
 from loop.student.engine import attention
 from loop.student.engine.adapters import Adapters
-from loop.student.engine.batching import GIB, Batching, Engine
+from loop.student.engine.batching import GIB, Engine
+from loop.student.engine.interface import Batching
 from loop.student.engine.plain import PlainEngine
 from loop.student.engine.stored import Place
 from loop.student.grammar.constraint import Constraint

@@ -12,8 +12,8 @@ import structlog
 
 from loop.compute.cpu.threads import Threads
 from loop.runtime.gpu_turn import GpuTurn
-from loop.student.engine.batching import Answer, Batching, Queue, Refused, Spoken, Stats
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Answer, Batching, Queue, Refused, Spoken, Stats
 from loop.types import Record
 
 log = structlog.get_logger()

@@ -14,8 +14,9 @@ from safetensors.numpy import save_file
 
 from loop.errors import Unsafe
 from loop.student.engine.adapters import Adapters, Span, spans
-from loop.student.engine.batching import Engine, Refused
+from loop.student.engine.batching import Engine
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Refused
 from loop.student.engine.plain import PlainEngine
 from loop.student.engine.stored import Place
 from loop.weights.adapters import publish

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
 from loop.errors import ConfigError
-from loop.student.engine.batching import Engine, Refused
+from loop.student.engine.batching import Engine
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Refused
 from loop.student.engine.plain import PlainEngine
 from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Constraint, masked, settled

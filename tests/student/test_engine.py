@@ -10,8 +10,9 @@ from mlx_lm.models import llama, qwen3
 from loop.compute.cpu import blocks
 from loop.compute.layout import PAGE
 from loop.errors import ConfigError
-from loop.student.engine.batching import Engine, Queue, Refused
+from loop.student.engine.batching import Engine
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Queue, Refused
 from loop.student.engine.plain import PlainEngine
 from loop.student.sampling import Sampling, choose
 from loop.templates.render import Renderer

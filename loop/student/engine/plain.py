@@ -10,8 +10,9 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
-from loop.student.engine.batching import Answer, Queue, Refused, Spoken, Stats, answers, context, matching
+from loop.student.engine.batching import answers, context, matching
 from loop.student.engine.conversations import Request
+from loop.student.engine.interface import Answer, Queue, Refused, Spoken, Stats
 from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
 from loop.student.sampling import Sampling, generator, sampled
 
