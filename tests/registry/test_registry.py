@@ -61,7 +61,7 @@ def test_evidence_is_part_of_the_model(adapter, tmp_path, published):
     carded = adapters.publish(adapter, tmp_path / "models", base=BASE, evidence={"data_card.md": "# Data\n"})
     assert carded.id != published.id
     assert (carded.path / "data_card.md").read_text() == "# Data\n"
-    with pytest.raises(Unsafe, match="no plain file name"):
+    with pytest.raises(Unsafe, match="not a plain file name"):
         adapters.publish(adapter, tmp_path / "models", base=BASE, evidence={"../card.md": ""})
 
 
@@ -84,7 +84,7 @@ def test_links_and_directories_are_refused(adapter, tmp_path, published):
         lambda: adapters.verify(published.path),
         lambda: adapters.publish(adapter, tmp_path / "models", base=BASE),
     ):
-        with pytest.raises(Unsafe, match="no plain file"):
+        with pytest.raises(Unsafe, match="not a plain file"):
             attempt()
     link = tmp_path / "models" / ("e" * 64)
     link.symlink_to(published.path)

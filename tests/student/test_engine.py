@@ -474,5 +474,5 @@ def test_rounded_weights_are_served_like_any_other(tmp_path, precision):
     tokens = drawn(random.Random(5), 20, 40)
     (answer,) = answers(Engine(model, max_rows=2), [Request(tokens=tokens, prefix=10, max_tokens=12)])
     assert answer.tokens == plain(model, tokens, 12)
-    with pytest.raises(ConfigError, match="quantized already"):
+    with pytest.raises(ConfigError, match="already quantized"):
         loading._round(model, precision, tmp_path)

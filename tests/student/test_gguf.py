@@ -210,5 +210,5 @@ def test_a_file_that_ends_early_is_refused(base, tmp_path):
 
 def test_another_family_is_refused_by_name(base, tmp_path):
     write(base, tmp_path / "model.gguf", "F16", architecture="mamba")
-    with pytest.raises(Unsafe, match="no llama model"):
+    with pytest.raises(Unsafe, match="not a llama model"):
         find(str(tmp_path / "model.gguf"), tmp_path / "models")
