@@ -10,7 +10,7 @@ from rich.text import Text
 
 FRAME: Final = 3
 """Cells that a column takes beside its text."""
-NARROWEST: Final = 10
+NARROWEST: Final = 16
 """A column is not cut below this; a whole column is left out instead."""
 DIGEST: Final = 12
 """Letters of a digest: the verbs take the beginning of an id."""
