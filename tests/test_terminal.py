@@ -132,7 +132,7 @@ def test_a_table_fits_its_terminal_and_says_what_it_left_out(width):
     assert sum("0000000" in line for line in lines) == len(WIDE), "a row is one line"
     shown = [name for name in WIDE[0] if name not in fitted.left_out]
     assert shown == list(WIDE[0])[: len(shown)]
-    assert (fitted.left_out == ()) == (width >= 80)
+    assert (fitted.left_out == ()) == (width >= 100)
 
 
 def test_a_digest_is_shown_by_its_beginning_and_whole_in_a_file():

@@ -14,6 +14,7 @@ from loop.parts import base_model
 from loop.runtime import child, lock, log, paths
 from loop.runtime.signals import wait
 from loop.serve import endpoint
+from loop.serve.address import Address, find
 from loop.serve.key import key
 from loop.store import Store
 
@@ -29,7 +30,7 @@ def serve(*, show_key: Key = False, as_json: Json = False) -> None:
     if show_key:
         terminal.say(key(places.data))
         return
-    found = endpoint.find(places.run)
+    found = find(places.run)
     if found is None and lock.holder(places.data) is not None:
         raise LoopdError(f"loopd runs and offers no endpoint: {_why(places)}")
     if found is not None:
@@ -41,7 +42,7 @@ def serve(*, show_key: Key = False, as_json: Json = False) -> None:
 
 
 @contextmanager
-def _open(places: paths.Paths) -> Iterator[endpoint.Address]:
+def _open(places: paths.Paths) -> Iterator[Address]:
     """Be the one process of this data directory, and answer."""
     settings = access.settings()
     with ExitStack() as stack:
@@ -57,7 +58,7 @@ def _open(places: paths.Paths) -> Iterator[endpoint.Address]:
         yield stack.enter_context(endpoint.opened(settings, places, store, board, base))
 
 
-def _tell(address: endpoint.Address, *, as_json: bool) -> None:
+def _tell(address: Address, *, as_json: bool) -> None:
     if as_json:
         access.show_json(address.model_dump())
         return

@@ -11,7 +11,7 @@ from loop.cli.terminal import Terminal
 from loop.control import progress
 from loop.errors import LoopdError, NotFound
 from loop.runtime import paths
-from loop.serve import endpoint
+from loop.serve.address import find
 from loop.serve.key import key
 
 app = typer.Typer(add_completion=False)
@@ -42,7 +42,7 @@ def status(*, as_json: Json = False) -> None:
 
 def _in_memory(places: paths.Paths) -> str:
     """Name the models that are in memory to answer people, and what each takes."""
-    address = endpoint.find(places.run)
+    address = find(places.run)
     if address is None:
         return "In memory for people: nobody"
     try:

@@ -15,7 +15,7 @@ from loop.control.commands import Answer
 from loop.errors import CannotCreate
 from loop.runtime import log, paths
 from loop.runtime.signals import wait
-from loop.serve import endpoint
+from loop.serve.address import find
 from loop.serve.key import key
 from loop.store import Store
 from loop.ui.app import opened
@@ -35,7 +35,7 @@ Open = Annotated[bool, typer.Option("--open/--no-open", help="Open the browser."
 def ui(*, port: Port = PORT, browser: Open = True) -> None:
     """Open the dashboard of the running daemon, or serve one until Ctrl-C."""
     places = paths.find().create()
-    if (found := endpoint.find(places.run)) is not None:
+    if (found := find(places.run)) is not None:
         _tell(found.url.removesuffix("/v1"), places, browser=browser)
         return
     log.set_up(places.logs, LOG)

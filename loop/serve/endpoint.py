@@ -5,11 +5,9 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from loop.config import Config
 from loop.control.progress import Board
@@ -20,26 +18,17 @@ from loop.runtime.durable import replace_text
 from loop.runtime.gpu import Gpu, Served
 from loop.runtime.paths import Paths
 from loop.serve import app
+from loop.serve.address import FILE, Address
 from loop.serve.capture import Capture
 from loop.serve.context import Context, stock_policy
 from loop.serve.key import key
 from loop.serve.loaded_models import LoadedModels
 from loop.serve.placement import Placement, placed
 from loop.store import Store
-from loop.types import Record
 
 log = structlog.get_logger()
-FILE: Final = "serve.json"
 FAREWELL: Final = 5
 """Seconds that answers under way have when the address closes."""
-
-
-class Address(Record):
-    """Where the endpoint is, as other processes read it."""
-
-    url: str
-    """What a client of OpenAI's API calls its base URL."""
-    pid: int
 
 
 @contextmanager
@@ -94,16 +83,6 @@ def beside(  # noqa: PLR0913 - as above
                 log.warning("endpoint_closed", why=str(error))
                 board.update(endpoint=str(error))
         yield
-
-
-def find(run: Path) -> Address | None:
-    """Say where a running process of this data directory answers; None where none does."""
-    try:
-        found = Address.model_validate_json((run / FILE).read_bytes())
-        os.kill(found.pid, 0)
-    except (OSError, ValidationError):
-        return None
-    return found
 
 
 def _serving(config: Config, paths: Paths, base: Base) -> Callable[[Placement], AbstractContextManager[Served]]:
