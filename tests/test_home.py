@@ -1,15 +1,12 @@
 """Whatever a home is called, everything lies in it, and nothing outside."""
 
-import os
 
 import pytest
 
-from loop import parts
 from loop.cli import access
 from loop.errors import ConfigError
 from loop.runtime import paths, query
 from loop.store import Store
-from loop.types import Policy, Standing
 
 NAMES = [
     "with space/Ünï",
@@ -63,15 +60,3 @@ def test_a_database_is_a_file_and_no_options(url, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="database"):
         Store.open(url)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_start_removes_the_adapters_that_a_kill_left_long_ago(tmp_path):
-    places = paths.Paths(data=tmp_path / "data", logs=tmp_path / "logs", config=tmp_path / "config").create()
-    named, lost, young, building = "a" * 64, "b" * 64, "c" * 64, ".publishing-x"
-    for name in (named, lost, young, building, "smollm2"):
-        (places.models / name).mkdir()
-        os.utime(places.models / name, (0, 0) if name != young else None)
-    with Store.open(places.database) as store:
-        store.policies.add(Policy(base="d" * 64, system="", template="compact", adapter=named), Standing.CHAMPION)
-        parts._sweep(store, places)
-    assert {path.name for path in places.models.iterdir()} == {named, young, "smollm2"}

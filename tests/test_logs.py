@@ -91,10 +91,10 @@ def test_no_log_and_no_such_level_are_said(home, log):
 
 
 def test_new_lines_are_followed_whole_and_through_a_rotation(log):
-    found, more = [], threading.Event()
+    found, more, size = [], threading.Event(), log.stat().st_size
 
     def follow():
-        for each in logs._new(log, log.stat().st_size):
+        for each in logs._new(log, size):
             found.append(each)
             more.set()
             if each == "last":

@@ -152,7 +152,7 @@ def test_it_is_installed_for_its_owner_alone_and_taken_away(pretended, monkeypat
     assert f"file: {system.file}\ninstalled: yes\n" in run("status").output
     with lock.hold(paths.find().data), pytest.raises(AlreadyRunning, match="loopd stop"):
         run("install", "--profile", "quickstart")
-    assert "no service any more" in run("uninstall").output
+    assert "The service is removed" in run("uninstall").output
     assert not system.file.exists()
     assert ("enable --now" in pretended.read_text()) or ("bootstrap" in pretended.read_text())
     with pytest.raises(LoopdError, match="nothing was installed"):
