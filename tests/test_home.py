@@ -1,6 +1,5 @@
 """Whatever a home is called, everything lies in it, and nothing outside."""
 
-
 import pytest
 
 from loop.cli import access

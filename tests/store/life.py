@@ -171,7 +171,7 @@ def opened(kind: type[Database], url: str) -> Store:
 
 def rows(connection: Connection, table: str) -> list[list[object]]:
     found = connection.execute(text(f"select * from {table}")).mappings()
-    passing = {"promotion": ("id",), "event": ("id",), "play": ("attempts",)}.get(table, ())  # a failure may be met again
+    passing = {"promotion": ("id",), "event": ("id",), "play": ("attempts",)}.get(table, ())
     kept = [[str(value) for name, value in row.items() if not is_time(value) and name not in passing] for row in found]
     return sorted(kept)
 
