@@ -9,8 +9,12 @@ and `job_description.json`.
 
 run: train the base on one arm of one scenario, answer every pair of the test conversations greedily, and write what was
 answered. direct: all traces. filtered: faulty messages are context. relabelled: lost and wrong calls are read off their
-results first. `compare FILE FILE` holds two runs against each other, paired by conversation: service-call exactness
-with its interval (bootstrap over conversations), recall by function, staged score.
+results first. synthesized: filtered, and 100 plays of new tasks in the world of what tools answered.
+
+`compare FILE FILE …` prints the scores (`benchmarks.trace_scores`) of the first half of the files beside
+those of the second, such as two seeds of one arm and two of another, and the difference in exact service calls, paired
+by conversation. `judge FILE --teacher NAME --settings JSON` has a teacher judge a run's answers by the benchmark's
+rubric and writes what it says into the file.
 
 filters: S2 corrupts half of all calls; which, the comparison with S1 tells, message by message. S3 renames tools and
 arguments; every name that today's tools do not have is drift. S5 adds conversations of another service, renamed and
@@ -23,11 +27,25 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from benchmarks.trace_scores import (
+    CONSTANT,
+    REPLY,
+    Pair,
+    Said,
+    difference,
+    expected,
+    judged,
+    said,
+    seen_before,
+    table,
+    trained_on,
+)
+from loop.plugins import load
 from loop.runtime.gpu import Gpu
 from loop.student.client import Student
 from loop.traces.arms import partly
@@ -40,25 +58,16 @@ from loop.traces.reading import read
 from loop.traces.sifting import filters, judge
 from loop.traces.tool_files import tools_in
 from loop.traces.trace import Found
+from loop.traces.widening import played, world_in
 from loop.types import Catalogue, End, Message, Part, Split, Task, Trajectory
 from loop.types.jobs import Job
 from loop.weights import adapters
 from loop.weights.base_models import directory_digest
 
-REPLY = "respond_to_user"
 TEMPLATE = "spaced"
-
-
-class Said(NamedTuple):
-    """What an assistant message of the benchmark's own files does."""
-
-    name: str
-    arguments: str
-
-    @property
-    def replies(self) -> bool:
-        """Whether it speaks to the user."""
-        return self.name == REPLY
+BATCH = 4
+SYNTHESIZED = 100
+"""Plays that the arm of that name adds."""
 
 
 class Count(NamedTuple):
@@ -100,13 +109,6 @@ def raw(data: Path, scenario: str) -> list[list[Said]]:
     lines = (data / f"{scenario}.traces.jsonl").read_text(encoding="utf-8").splitlines()
     several = [json.loads(json.loads(line)["context"])["messages"] for line in lines]
     return [[said(message) for message in messages if message["role"] == "assistant"] for messages in several]
-
-
-def said(message: Mapping[str, Any]) -> Said:
-    """Read one assistant message of the files."""
-    function = message["tool_calls"][0]["function"]
-    given = function["arguments"]
-    return Said(function["name"], json.dumps(json.loads(given) if isinstance(given, str) else given, sort_keys=True))
 
 
 def corruption(true: Said, now: Said) -> str:
@@ -185,19 +187,23 @@ def mixed(data: Path) -> Iterator[Count]:
 def main(arguments: Sequence[str]) -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("filters", "floors", "run", "compare"))
-    parser.add_argument("files", nargs="*", type=Path, help="compare: two files that `run` wrote")
+    parser.add_argument("what", choices=("filters", "floors", "run", "judge", "compare"))
+    parser.add_argument("files", nargs="*", type=Path, help="compare, judge: files that `run` wrote")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--base", type=Path, help="run: the base model's directory")
     parser.add_argument("--scenario", default="s1", choices=("s1", "s2", "s3", "s4", "s5"))
-    parser.add_argument("--arm", default="direct", choices=("stock", "direct", "filtered", "relabelled"))
+    parser.add_argument("--arm", default="direct", choices=("stock", "direct", "filtered", "relabelled", "synthesized"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", type=int, help="run: at most so many traces")
     parser.add_argument("--conversations", type=int, help="run: at most so many test conversations")
     parser.add_argument("--out", type=Path, default=Path("traces-run.json"))
+    parser.add_argument("--teacher", default="openai_compatible", help="judge: a teacher by name")
+    parser.add_argument("--settings", default="{}", help="judge: the teacher's settings, as JSON")
     given = parser.parse_args(arguments)
     if given.what == "compare":
-        compare(*(json.loads(path.read_text(encoding="utf-8")) for path in given.files))
+        compare(given.files, tools_in(given.data / "job_description.json"))
+    elif given.what == "judge":
+        judge_run(given)
     elif given.what == "run":
         given.out.write_text(json.dumps(run(given), indent=1), encoding="utf-8")
     elif given.what == "filters":
@@ -212,59 +218,57 @@ def main(arguments: Sequence[str]) -> int:
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 
-def pairs(data: Path) -> Iterator[tuple[list[dict[str, Any]], Said]]:
-    """Give every assistant message of the test conversations, with what stands before it."""
-    for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        messages, last = json.loads(row["question"]), json.loads(row["answer"])
-        for place, message in enumerate(messages):
-            if message["role"] == "assistant":
-                yield messages[:place], said(message)
-        yield messages, Said(last["name"], json.dumps(last["parameters"], sort_keys=True))
-
-
-def staged(wanted: Said, given: Said | None) -> float:
-    """0.25 for a call that can be read, 0.50 with its name, 0.75 with its arguments' names, 1 for the same call."""
-    if given is None:
-        return 0.0
-    if given.name != wanted.name:
-        return 0.25
-    if set(json.loads(given.arguments)) != set(json.loads(wanted.arguments)):
-        return 0.5
-    return 1.0 if given.arguments == wanted.arguments else 0.75
-
-
 def floors(data: Path) -> None:
     """Print what answers that know nothing score."""
-    expected = [answer for _, answer in pairs(data)]
-    print(len(expected), "pairs:", dict(Counter(each.name for each in expected)))
-    constant = Said(REPLY, json.dumps({"message": "Is there anything else?"}))
-    other = [Said(REPLY, json.dumps({"message": "…"})) if each.replies else each for each in expected]
-    for name, given in (("always 'Is there anything else?'", [constant] * len(expected)), ("right calls", other)):
-        print(f"{name:<40} staged {sum(map(staged, expected, given)) / len(expected):.3f}")
+    known, tools = trained_on(data), tools_in(data / "job_description.json")
+    listed = [(answer, seen_before(before, known)) for before, answer in expected(data)]
+    print(len(listed), "pairs:", dict(Counter(answer.name for answer, _ in listed)))
+    other = Said(REPLY, json.dumps({"message": "…"}))
+    answers = {
+        "always 'Is there anything else?'": lambda _: CONSTANT,
+        "right calls, other words": lambda answer: other if answer.replies else answer,
+    }
+    for name, give in answers.items():
+        for line in table(name, [Pair(0, answer, give(answer), seen) for answer, seen in listed], tools):
+            print(line)
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-def lessons(data: Path, scenario: str, arm: str) -> list[Trajectory]:
-    """Make an arm of a scenario's traces, as `loopd trace make` does."""
+def lessons(data: Path, scenario: str, arm: str, chosen: range | Sequence[int]) -> list[Trajectory]:
+    """Make an arm of a scenario's traces, as `loopd trace make` does; `chosen` says which of them are trained on."""
     today = service_tools(data)
     plays = conversations(data, scenario)
     if arm == "direct":
-        return [play for _, play in plays]
-    chosen = filters(today)
+        return [plays[number][1] for number in chosen]
+    sieves = filters(today)
     if arm == "relabelled":
-        wrong = {place: faulty(given) for place, given in enumerate(judge(plays, chosen))}
+        wrong = {number: faulty(given) for number, given in enumerate(judge(plays, sieves))}
         habits = Habits.of([play for _, play in plays], wrong)
         plays = [(name, mended(play, habits, today).trajectory) for name, play in plays]
-    found = (partly(play, faulty(given)) for (_, play), given in zip(plays, judge(plays, chosen), strict=True))
-    return [play for play in found if play is not None]
+    verdicts = list(judge(plays, sieves))
+    parts = [partly(plays[number][1], faulty(verdicts[number])) for number in chosen]
+    right = [play for play in parts if play is not None]
+    return [*right, *_synthesized(right, today)] if arm == "synthesized" else right
 
 
-def asked(data: Path) -> list[tuple[int, list[Message], Said]]:
-    """Give every test pair: its conversation, what stands before, laid out as it happened, and the answer."""
-    found = []
+def _synthesized(right: Sequence[Trajectory], today: Catalogue) -> list[Trajectory]:
+    """Play tasks in the world of what is right in a scenario's traces."""
+    worded = world_in(right, today)
+    if worded is None:
+        print("no world can be built of these traces: nothing is synthesized", file=sys.stderr)
+        return []
+    plays = played(worded, SYNTHESIZED, 1, Counter())
+    return [
+        trajectory.model_copy(update={"messages": tuple(each for each in trajectory.messages if each.role != "system")})
+        for _, trajectory in plays
+    ]
+
+
+def asked(data: Path) -> list[tuple[int, list[Message], Said, bool]]:
+    """Give every test pair: its conversation, what stands before as it happened, the answer, whether it was seen."""
+    found, known = [], trained_on(data)
     for number, line in enumerate((data / "test.jsonl").read_text(encoding="utf-8").splitlines()):
         row = json.loads(line)
         last = json.loads(row["answer"])
@@ -274,9 +278,13 @@ def asked(data: Path) -> list[tuple[int, list[Message], Said]]:
         }
         whole = [*json.loads(row["question"]), closing]
         messages = OpenaiMessages().trace({"messages": whole}).messages
-        answers = [said(message) for message in whole if message["role"] == "assistant"]
+        answers = [
+            (said(message), seen_before(whole[:place], known))
+            for place, message in enumerate(whole)
+            if message["role"] == "assistant"
+        ]
         places = [place for place, message in enumerate(messages) if message.role == "assistant"]
-        found += [(number, [*messages[:place]], answer) for place, answer in zip(places, answers, strict=True)]
+        found += [(number, [*messages[:place]], *answer) for place, answer in zip(places, answers, strict=True)]
     return found
 
 
@@ -287,18 +295,23 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     with TemporaryDirectory() as folder, Gpu(Path(folder), Path(folder), Path(folder)) as gpu:
         adapter, began = None, time.monotonic()
         if given.arm != "stock":
-            plays = lessons(given.data, given.scenario, given.arm)[: given.rows]
+            there = range(len(conversations(given.data, given.scenario)))
+            rows = min(given.rows or len(there), len(there))
+            chosen = random.Random(given.seed).sample(there, rows)  # the same traces for every arm
+            plays = lessons(given.data, given.scenario, given.arm, chosen)
             adapter = _trained(gpu, given, plays, prompt, Path(folder))
         spent = time.monotonic() - began
         told = []
         with gpu.serving(given.base, template=TEMPLATE, adapter=adapter) as served:
             student = Student(url=served.url, token_file=str(served.token_file), temperature=0.0, max_tokens=128)
             chat = student.open(nobodys_task(), given.seed)
-            for number, before, answer in asked(given.data):
+            for number, before, answer, seen in asked(given.data):
                 if given.conversations is None or number < given.conversations:
                     reply = chat.reply([Message(role="system", content=prompt), *before], today).message
-                    told.append({"conversation": number, "wanted": answer, "given": _done(reply)})
-    return {"scenario": given.scenario, "arm": given.arm, "seed": given.seed, "seconds": spent, "pairs": told}
+                    told.append(Pair(number, answer, _done(reply), seen))
+        answering = time.monotonic() - began - spent
+    sizes = {"rows": given.rows, "conversations": given.conversations, "seconds": spent, "answering": answering}
+    return {"scenario": given.scenario, "arm": given.arm, "seed": given.seed, **sizes, "pairs": told}
 
 
 def nobodys_task() -> Task:
@@ -323,7 +336,7 @@ def _trained(gpu: Gpu, given: argparse.Namespace, plays: Sequence[Trajectory], p
         seed=given.seed,
         max_tokens=4096,
         epochs=1,
-        batch_rows=8,
+        batch_rows=BATCH,
     )
     for line in gpu.training(job):
         print(line, file=sys.stderr, flush=True)
@@ -339,41 +352,32 @@ def _done(reply: Message) -> Said:
     return Said(REPLY, json.dumps({"message": reply.content}))
 
 
-def compare(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Print two runs side by side, and the paired difference in exact service calls over conversations."""
-    for each in (one, other):
-        pairs_ = [(Said(*pair["wanted"]), Said(*pair["given"])) for pair in each["pairs"]]
-        names = sorted({wanted.name for wanted, _ in pairs_})
-        recall = {name: sum(g.name == name for w, g in pairs_ if w.name == name) for name in names}
-        there = Counter(wanted.name for wanted, _ in pairs_)
-        told = ", ".join(f"{name} {recall[name]}/{there[name]}" for name in names)
-        score = sum(staged(w, g) for w, g in pairs_) / len(pairs_)
-        name = f"{each['scenario']} {each['arm']:<10} seed {each['seed']}"
-        print(f"{name}: exact services {_exact(each):.3f}, staged {score:.3f}; {told}")
-    rng = random.Random(1)
-    mine, theirs = (_by_conversation(each) for each in (one, other))
-    both = sorted(mine.keys() & theirs.keys())
-    drawn = sorted(_difference(mine, theirs, rng.choices(both, k=len(both))) for _ in range(4000))
-    middle = _difference(mine, theirs, both)
-    print(f"difference in exact services: {middle:+.3f}, 95 % interval {drawn[100]:+.3f} to {drawn[-101]:+.3f}")
+def pairs_of(path: Path) -> list[Pair]:
+    """Read what a run wrote."""
+    listed = json.loads(path.read_text(encoding="utf-8"))["pairs"]
+    return [Pair(number, Said(*wanted), Said(*given), *rest) for number, wanted, given, *rest in listed]
 
 
-def _by_conversation(told: dict[str, Any]) -> dict[int, list[bool]]:
-    found: dict[int, list[bool]] = {}
-    for pair in told["pairs"]:
-        if pair["wanted"][0] != REPLY:
-            found.setdefault(pair["conversation"], []).append(pair["wanted"] == pair["given"])
-    return found
+def compare(files: Sequence[Path], tools: Catalogue) -> None:
+    """Print the scores of every run, and the difference of the first half of the files to the second."""
+    for path in files:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        for line in table(f"{told['scenario']} {told['arm']} seed {told['seed']}", pairs_of(path), tools):
+            print(line)
+    half = len(files) // 2
+    mine, theirs = ([pair for path in some for pair in pairs_of(path)] for some in (files[:half], files[half:]))
+    print(difference(mine, theirs))
 
 
-def _exact(told: dict[str, Any]) -> float:
-    right = [each for several in _by_conversation(told).values() for each in several]
-    return sum(right) / len(right) if right else 0.0
-
-
-def _difference(mine: dict[int, list[bool]], theirs: dict[int, list[bool]], drawn: Sequence[int]) -> float:
-    count = sum(len(mine[each]) for each in drawn)
-    return (sum(sum(mine[each]) for each in drawn) - sum(sum(theirs[each]) for each in drawn)) / max(count, 1)
+def judge_run(given: argparse.Namespace) -> None:
+    """Have a teacher judge a run, and keep what it says in the run's file."""
+    teacher = load("teachers", Part(use=given.teacher, settings=json.loads(given.settings)))
+    rubric = json.loads((given.data / "job_description.json").read_text(encoding="utf-8"))
+    tools, (path,) = tools_in(given.data / "job_description.json"), given.files
+    told = json.loads(path.read_text(encoding="utf-8"))
+    several, pairs = [before for before, _ in expected(given.data)], pairs_of(path)
+    judging = judged(pairs, several[: len(pairs)], teacher, rubric["llm_as_a_judge_instructions"], tools)
+    path.write_text(json.dumps({**told, "judge": given.teacher, "pairs": list(judging)}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command()
 def check(*, as_json: Json = False) -> None:
-    """Check which corrections teach something, and which contradict each other (exit code 1)."""
+    """Check which corrections teach something, and which are doubted, and why (exit code 1)."""
     with store() as opened:
         learnable, skipped = lessons(opened)
     rows = [{"correction": each.id, "teaches": "yes", "why": ""} for each in learnable]
@@ -38,7 +38,7 @@ def check(*, as_json: Json = False) -> None:
     ]
     show(sorted(rows, key=lambda row: int(str(row["correction"]))), as_json=as_json)
     if doubted := [each for each in skipped if each.doubted]:
-        raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections contradict each other.")
+        raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections are doubted.")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from loop.store import Store
 from loop.types import Accepted
 
 if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
+    from loop.traces.arms import Made
     from loop.traces.importing import Imported, ImportRules
     from loop.traces.inspection import Inspection, Spread
     from loop.traces.sifting import Sifted
@@ -224,30 +225,42 @@ def _print_sift(done: "Sifted") -> None:
 
 
 @app.command()
-def make(
-    arm: Annotated[str, typer.Argument(help="filtered or relabelled.")],
+def make(  # noqa: PLR0913 - each is an option
+    arm: Annotated[str, typer.Argument(help="filtered, relabelled or synthesized.")],
     *,
     tools: Tools = None,
+    count: Annotated[int, typer.Option(min=1, help="synthesized: conversations to add.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="synthesized: decides which.")] = 1,
     committee: Annotated[
         bool, typer.Option("--committee", help="Let the configured teachers rewrite refused messages.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build a training arm from the imported traces: what is right in them, and what they correct themselves."""
-    from loop.traces.arms import ARMS  # noqa: PLC0415 - see above
+    """Build a training arm from the imported traces: what is right in them, what they correct themselves, or more."""
+    from loop.traces.arms import ARMS, SYNTHESIZED  # noqa: PLC0415 - see above
     from loop.traces.arms import make as make_arm  # noqa: PLC0415
     from loop.traces.sifting import filters  # noqa: PLC0415
     from loop.traces.tool_files import tools_in  # noqa: PLC0415
+    from loop.traces.widening import Widened, widen  # noqa: PLC0415
     from loop.types import Catalogue  # noqa: PLC0415
 
     if arm not in ARMS[1:]:
         raise ConfigError(f"There is no arm '{arm}' to make.{nearest(arm, ARMS[1:])}")
     today = tools_in(tools) if tools else None
     with writing() as opened:
-        members = _teachers() if committee else []
-        done = make_arm(opened, arm, filters(today), today or Catalogue(), members)
+        done: Made | Widened
+        if arm == SYNTHESIZED:
+            done = widen(opened, count, seed, filters(today), today=today, teachers=_asking())
+        else:
+            members = _teachers() if committee else []
+            done = make_arm(opened, arm, filters(today), today or Catalogue(), members)
         opened.events.record("traces.made", arm=arm, **done.model_dump())
-    show([{"what": name, "traces or messages": count} for name, count in done.model_dump().items()], as_json=as_json)
+    counts = done.model_dump()
+    if isinstance(done, Widened):
+        counts = {"things of the world": done.things, "ways to ask": done.wordings, "played": done.played}
+        counts |= {"written by teachers": done.written, "new": done.kept}
+        counts |= {f"refused: {reason}": number for reason, number in done.refused.items()}
+    show([{"what": name, "traces or messages": number} for name, number in counts.items()], as_json=as_json)
 
 
 def _teachers(name: str | None = None) -> "list[Teacher]":
@@ -256,15 +269,20 @@ def _teachers(name: str | None = None) -> "list[Teacher]":
     Raises:
         ConfigError: there is none.
     """
-    from loop.plugins import load  # noqa: PLC0415 - see above
-
-    built: list[Teacher] = [load("teachers", each) for each in settings().teachers]
-    asking = [each for each in built if each.credential is not None and name in (None, each.name)]
+    asking = [each for each in _asking() if name in (None, each.name)]
     if not asking:
         raise ConfigError(
             f"No teacher{f' {name}' if name else ''} that asks a model is configured. See: loopd teacher list"
         )
     return asking
+
+
+def _asking() -> "list[Teacher]":
+    """Build the configured teachers that ask a model."""
+    from loop.plugins import load  # noqa: PLC0415 - see above
+
+    built: list[Teacher] = [load("teachers", each) for each in settings().teachers]
+    return [each for each in built if each.credential is not None]
 
 
 @app.command("judge")
@@ -349,7 +367,7 @@ def world(
 @app.command()
 def train(
     *,
-    arm: Annotated[str, typer.Option(help="Arm of traces: direct, filtered or relabelled.")] = "filtered",
+    arm: Annotated[str, typer.Option(help="Arm of traces: direct, filtered, relabelled or synthesized.")] = "filtered",
     share: Annotated[float, typer.Option(min=0.01, max=1, help="Share of dataset rows taken from traces.")] = 1.0,
     profile: Annotated[str | None, typer.Option(help="Built-in profile.")] = None,
 ) -> None:

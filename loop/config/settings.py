@@ -102,7 +102,7 @@ class Outside(Record):
 
     traces: float = Field(default=0, ge=0, le=1)
     """Share of rows from traces; 1 trains on nothing else."""
-    arm: Literal["direct", "filtered", "relabelled"] = "filtered"
+    arm: Literal["direct", "filtered", "relabelled", "synthesized"] = "filtered"
     """What was made of the traces (`loopd trace make`)."""
     corrections: float = Field(default=0.2, ge=0, le=1)
     """Share of rows from corrections, where there are any; the others are replayed."""
@@ -116,7 +116,7 @@ class Refresh(Record):
     hour: int | None = Field(default=None, ge=0, le=23)
     """In this hour of the night, by the machine's clock, where one is new; None at no hour."""
     most_doubted: float = Field(default=0.1, ge=0, le=1)
-    """Share of the corrections that may speak against themselves; with more none is learned until somebody looked."""
+    """Share of what is new that may be doubted; with more of it, none is learned before the next batch."""
 
 
 class Training(Recipe):

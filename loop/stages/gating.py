@@ -78,7 +78,7 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
     champion, candidate = _contestants(loop, rnd)
     results = loop.store.gates.results(rnd)
     found = decide(candidate.id, results, paused=loop.store.gates.paused())
-    found = refreshing.held(loop, found, candidate, champion)
+    found = refreshing.held(loop.store, rnd, found, (champion, candidate))
     gates = [gate.name for gate in loop.gates]
     return loop.store.promotions.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
 

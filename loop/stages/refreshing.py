@@ -1,12 +1,15 @@
 """Learn from corrections: when it is time, whether the batch can be trusted, and what came of it.
 
-A refresh is a round that plays nothing before it trains: corrections in their share, all else replayed. The same gates
-judge it, and besides them the corrections themselves: a candidate that has lost more of the earlier ones than it has
-learned is not promoted. A batch of which more than a tenth is doubted is not learned at all until somebody has looked.
+A batch is what came since the last refresh, or since the last batch that was refused. One of which more than a tenth is
+doubted is refused: the doubted ones are named, and the others wait for the next batch. A refresh is a round that plays
+nothing before it trains: corrections in their share, all else replayed. The same gates judge it, and besides them the
+corrections of earlier refreshes: a candidate that has lost more of these than it has won is not promoted, and what it
+learned in their place is named and taught no more.
 """
 
 import datetime as dt
 import time
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -15,70 +18,87 @@ from pydantic import JsonValue
 from loop import plugins
 from loop.parts import Loop
 from loop.runtime.gpu import addressed
-from loop.traces.corrections import Lesson, has_learned, keep, lessons
+from loop.store import Store
+from loop.traces.corrections import SUSPECTED, keep, lessons
 from loop.traces.importing import task_of
+from loop.traces.lessons import Lesson, action_of, agree, alike
+from loop.traces.precedents import likeness, words_of
 from loop.types import Message, Player, Policy, Promotion, Record, Round, Split
 
 log = structlog.get_logger()
 REFRESH: Final = "corrections.refresh"
 """The event that says that a round learned from corrections, and up to which."""
 REFUSED: Final = "corrections.refused"
+"""The event that says that a batch was not learned, up to which correction, and which of them are doubted."""
 FIXED: Final = 60
-"""Corrections that are asked about after each training, the earliest first: a set that stays."""
+"""Corrections that every candidate is asked about: so many of the first that were ever learned, and of the latest."""
+LIKE: Final = 0.3
+"""How alike a new correction's request is to one that was lost, from 0 to 1, to be suspected."""
 
 
 class Batch(Record):
-    """What corrections there are."""
+    """The corrections, and those of the latest batch."""
 
     learnable: int
     fresh: int
-    """Those that no round has learned from."""
+    """Those that teach something and that no round has learned from, this batch's and what earlier ones left."""
+    arrived: int
+    """Those of this batch that teach something."""
     doubted: tuple[tuple[int, str], ...]
-    """Numbers of those that speak against themselves, each with the reason."""
+    """Numbers of those of this batch that speak against themselves, each with the reason."""
     last: int
     """The highest number of all."""
 
     @property
     def share(self) -> float:
-        """How much of it is doubted."""
-        whole = self.learnable + len(self.doubted)
+        """How much of the batch is doubted."""
+        whole = self.arrived + len(self.doubted)
         return len(self.doubted) / whole if whole else 0.0
 
 
 def batch(loop: Loop) -> Batch:
     """Look at the corrections."""
     learnable, skipped = lessons(loop.store)
-    since = max((int(str(each.fields["last"])) for each in loop.store.events.read(kind=REFRESH)), default=0)
+    refreshed, refused = _last(loop.store, REFRESH), _last(loop.store, REFUSED)
+    begins = max(refreshed, refused)
     numbers = [*(each.id for each in learnable), *(each.id for each in skipped)]
     return Batch(
         learnable=len(learnable),
-        fresh=sum(each.id > since for each in learnable),
-        doubted=tuple((each.id, each.reason) for each in skipped if each.doubted),
+        fresh=sum(each.id > refreshed for each in learnable),
+        arrived=sum(each.id > begins for each in learnable),
+        doubted=tuple((each.id, each.reason) for each in skipped if each.doubted and each.id > begins),
         last=max(numbers, default=0),
     )
 
 
+def _last(store: Store, kind: str, *, but: int = -1) -> int:
+    """Give the highest correction of which events of a kind speak, leaving one round out."""
+    events = (event.fields for event in store.events.read(kind=kind))
+    return max((int(str(fields["last"])) for fields in events if fields.get("round") != but), default=0)
+
+
 def due(loop: Loop, now: float | None = None) -> bool:
-    """Whether a round should learn from corrections: enough are new, or it is night and some are."""
+    """Whether a round should learn from corrections: enough are new, or it is night and some are.
+
+    After a batch was refused something must have come since.
+    """
     rules = loop.config.training.refresh
     if rules.after is None and rules.hour is None:
         return False
-    found = batch(loop)
+    current = batch(loop)
     clock = dt.datetime.fromtimestamp(now or time.time()).astimezone()
     night = rules.hour is not None and clock.hour == rules.hour
-    enough = rules.after is not None and found.fresh >= rules.after
-    return (enough or (night and found.fresh > 0)) and trusted(loop, found)
+    enough = rules.after is not None and current.fresh + len(current.doubted) >= rules.after
+    return current.arrived > 0 and (enough or night) and trusted(loop, current)
 
 
-def trusted(loop: Loop, found: Batch) -> bool:
+def trusted(loop: Loop, current: Batch) -> bool:
     """Whether a batch may be learned; where not, the doubted ones are named, once."""
-    if found.share <= loop.config.training.refresh.most_doubted:
+    if current.share <= loop.config.training.refresh.most_doubted:
         return True
-    told: list[JsonValue] = [{"correction": number, "reason": reason} for number, reason in found.doubted[:100]]
-    known = [each.fields.get("last") for each in loop.store.events.read(kind=REFUSED)]
-    if found.last not in known:
-        log.warning("corrections_refused", doubted=len(told), share=round(found.share, 3))
-        loop.store.events.record(REFUSED, last=found.last, share=found.share, doubted=told)
+    doubted: list[JsonValue] = [{"correction": number, "reason": reason} for number, reason in current.doubted]
+    log.warning("corrections_refused", doubted=len(doubted), share=round(current.share, 3))
+    loop.store.events.record(REFUSED, last=current.last, share=current.share, doubted=doubted)
     return False
 
 
@@ -98,9 +118,9 @@ def measure_both(loop: Loop, rnd: Round) -> None:
 
 
 def measure(loop: Loop, policy: Policy) -> None:
-    """Ask a policy about the fixed set of corrections, and keep what it answers."""
+    """Ask a policy about corrections, and keep what it answers."""
     known = loop.store.corrections.learned(policy.id)
-    missing = [lesson for lesson in fixed(loop) if lesson.id not in known]
+    missing = [lesson for lesson in asked_about(loop) if lesson.id not in known]
     if not missing:
         return
     with loop.serving(policy) as served:
@@ -108,7 +128,7 @@ def measure(loop: Loop, policy: Policy) -> None:
         loop.board.step("corrections", total=len(missing))
         for lesson in missing:
             answer = _asked(player, policy, lesson)
-            learned = has_learned(answer, lesson.wanted)
+            learned = alike(answer, lesson.wanted)
             loop.store.corrections.score(lesson.id, policy.id, answer, learned=learned)
             loop.board.advance()
 
@@ -120,24 +140,65 @@ def _asked(player: Player, policy: Policy, lesson: Lesson) -> Message:
     return player.open(task, 0).reply(messages, lesson.catalogue).message
 
 
-def fixed(loop: Loop) -> list[Lesson]:
-    """Give the corrections that every candidate is asked about."""
-    return lessons(loop.store)[0][:FIXED]
+def asked_about(loop: Loop) -> list[Lesson]:
+    """Give the corrections that every candidate is asked about: the first that were ever learned, and the latest."""
+    learnable, _ = lessons(loop.store)
+    return list({lesson.id: lesson for lesson in (*learnable[:FIXED], *learnable[-FIXED:])}.values())
 
 
-def held(loop: Loop, found: Promotion, candidate: Policy, champion: Policy) -> Promotion:
-    """Refuse a candidate that lost more of the corrections than it learned; say what it learned."""
-    before, after = loop.store.corrections.learned(champion.id), loop.store.corrections.learned(candidate.id)
-    both = before.keys() & after.keys()
+def held(store: Store, rnd: Round, decision: Promotion, contestants: tuple[Policy, Policy]) -> Promotion:
+    """Refuse a candidate that lost more of the earlier corrections than it won; say what it learned.
+
+    Args:
+        store: what the policies answered.
+        rnd: the round that the candidate is of.
+        decision: what the gates decided.
+        contestants: the champion and the candidate.
+    """
+    before, after = (store.corrections.learned(policy.id) for policy in contestants)
+    both = sorted(before.keys() & after.keys())
     if not both:
-        return found
-    lost = [number for number in sorted(both) if before[number] and not after[number]]
-    won = [number for number in sorted(both) if after[number] and not before[number]]
-    told = f"learned {sum(after[number] for number in both)} of your {len(both)} corrections"
+        return decision
+    earlier = _last(store, REFRESH, but=rnd.id)
+    lost = [number for number in both if number <= earlier and before[number] and not after[number]]
+    won = [number for number in both if number <= earlier and after[number] and not before[number]]
+    learned = f"learned {sum(after[number] for number in both)} of your {len(both)} corrections"
     if len(lost) > len(won):
-        named = ", ".join(map(str, lost[:10]))
-        return found.model_copy(
-            update={"promoted": False, "reason": f"{told}, and lost more than it won (lost: {named}). {found.reason}"}
-        )
-    worse = "nothing else got worse" if found.promoted else "it is not promoted"
-    return found.model_copy(update={"reason": f"{told}; {worse}. {found.reason}"})
+        suspects = _name_suspects(store, rnd, lost, contestants[1])
+        named = f"lost: {', '.join(map(str, lost[:10]))}" + (f"; for the sake of {suspects}" if suspects else "")
+        reason = f"{learned}, and lost more of the earlier ones than it won ({named}). {decision.reason}"
+        return decision.model_copy(update={"promoted": False, "reason": reason})
+    worse = "nothing else got worse" if decision.promoted else "it is not promoted"
+    return decision.model_copy(update={"reason": f"{learned}; {worse}. {decision.reason}"})
+
+
+def _name_suspects(store: Store, rnd: Round, lost: Sequence[int], candidate: Policy) -> str:
+    """Write down, once, which new corrections a candidate follows where it lost earlier ones."""
+    noted = [each for each in store.events.read(kind=SUSPECTED) if each.fields.get("round") == rnd.id]
+    if not noted:
+        found: dict[int, str] = dict(_suspects(store, rnd, lost, candidate))
+        suspected: list[JsonValue] = [{"correction": number, "reason": reason} for number, reason in found.items()]
+        if suspected:
+            noted = [store.events.record(SUSPECTED, round=rnd.id, suspected=suspected)]
+    listed = noted[0].fields["suspected"] if noted else []
+    numbers = (each["correction"] for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
+    return ", ".join(map(str, numbers))
+
+
+def _suspects(store: Store, rnd: Round, lost: Sequence[int], candidate: Policy) -> Iterator[tuple[int, str]]:
+    """Find, for each correction that was lost, the new one whose answer the candidate gives in its place."""
+    learnable, _ = lessons(store)
+    earlier, answers = _last(store, REFRESH, but=rnd.id), store.corrections.answers(candidate.id)
+    new = [lesson for lesson in learnable if lesson.id > earlier]
+    for lesson in (each for each in learnable if each.id in lost):
+        answer = answers[lesson.id]
+        near = [(likeness(words_of(lesson), words_of(each)), each) for each in new if _follows(answer, each, lesson)]
+        share, nearest = max(near, key=lambda pair: pair[0], default=(0.0, None))
+        if nearest is not None and share >= LIKE:
+            yield nearest.id, f"round {rnd.id} learned it and lost correction {lesson.id}, which it answers like this"
+
+
+def _follows(answer: Message, new: Lesson, lost: Lesson) -> bool:
+    """Whether an answer does what a new correction wants and an earlier one does not."""
+    same = action_of(answer) == action_of(new.wanted) and (bool(answer.calls) or alike(answer, new.wanted))
+    return same and not agree(new.wanted, lost.wanted) and new.stage == lost.stage

@@ -17,6 +17,7 @@ from loop.runtime import disk
 from loop.stages import room
 from loop.stages.evaluation import external
 from loop.store.traces import CORRECTION
+from loop.traces.corrections import sound
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
 from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped
 from loop.weights import adapters
@@ -73,9 +74,12 @@ def _with_outside(  # noqa: PLR0913 - what a mix is made of
     outside = loop.config.training.outside
     shares = {"traces": (outside.traces, outside.arm), "corrections": (outside.corrections, CORRECTION)}
     for name, (share, arm) in shares.items():
-        found = list(loop.store.traces.lessons(arm, spoiled.add)) if share else []
-        if found:
-            dataset = shared(dataset, found, (name, share, most), seed, audit.leak)
+        rows = list(loop.store.traces.lessons(arm, spoiled.add)) if share else []
+        if rows and arm == CORRECTION:
+            teaching = sound(loop.store)
+            rows = [row for row in rows if row.id in teaching]
+        if rows:
+            dataset = shared(dataset, rows, (name, share, most), seed, audit.leak)
     return dataset
 
 

@@ -94,6 +94,17 @@ class Corrections:
         with self._db.read() as connection:
             return {row.correction: bool(row.learned) for row in connection.execute(query)}
 
+    def answers(self, policy: str) -> dict[int, Message]:
+        """Give what a policy answered where somebody corrected."""
+        query = select(CorrectionScore).where(CorrectionScore.policy == policy)
+        with self._db.read() as connection:
+            return {row.correction: _answer_of(row) for row in connection.execute(query)}
+
+
+@reads(CorrectionScore)
+def _answer_of(row: AnyRow) -> Message:
+    return Message.model_validate(json_object(row.answer))
+
 
 def _told(_connection: Connection, rows: Sequence[AnyRow]) -> list[Told]:
     return [Told(row.id, correction_of(row)) for row in rows]

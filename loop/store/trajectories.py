@@ -129,6 +129,17 @@ class Trajectories:
             found = {each.id: each for each in self.accepted_of(connection, rows, left_out)}
         return [found[each] for each in ids if each in found]
 
+    def passed_with(self, catalogues: Sequence[str], limit: int) -> list[Accepted]:
+        """Give the latest accepted plays and traces that were offered one of these catalogues, at most so many."""
+        query = (
+            select(TrajectoryRow)
+            .where(TrajectoryRow.catalogue.in_(catalogues), TrajectoryRow.passed == 1, TrajectoryRow.emptied.is_(None))
+            .order_by(TrajectoryRow.stored.desc(), TrajectoryRow.id)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return self.accepted_of(connection, connection.execute(query).all(), lambda *_: None)
+
     def asked(self, policy_id: str) -> Iterator[Asked]:
         """Give every turn that a policy's training plays came to, and whether it was right.
 

@@ -2,7 +2,8 @@
 
 `direct` takes them as they are. `filtered` takes those that every filter accepts, and of the others what is right in
 them: a message that a filter refused is read as context and not learned. `relabelled` puts right what a trace itself
-tells (`loop.traces.mending`) before it is filtered. What is made of a trace is a trajectory of its own, with the trace
+tells (`loop.traces.mending`) before it is filtered. `synthesized` adds new conversations to those that every filter
+accepts (`loop.traces.widening`). What is made of a trace is a trajectory of its own, with the trace
 as its origin.
 """
 
@@ -26,7 +27,8 @@ from teachers.base.teacher import Teacher
 
 FILTERED: Final = "filtered"
 RELABELLED: Final = "relabelled"
-ARMS: Final = (DIRECT, FILTERED, RELABELLED)
+SYNTHESIZED: Final = "synthesized"
+ARMS: Final = (DIRECT, FILTERED, RELABELLED, SYNTHESIZED)
 
 
 class Made(Record):

@@ -2,37 +2,36 @@
 
 `accept_feedback` takes a payload from outside, checks it, and keeps it. What it teaches is decided when it is needed:
 an answer that was right, or an answer as it should have been, is a row whose last message alone is learned, and an
-answer as it should have been is preferred to the one that was given. What cannot be grounded teaches nothing, and says
-why: a thumb down says what was wrong and not what is right; a corrected call that no tool on offer takes, whose values
-stand nowhere in the conversation, or that another correction contradicts, is doubted and named.
+answer as it should have been is preferred to the one that was given. A thumb down teaches nothing: it says what was
+wrong and not what is right. A correction is doubted, and named with the reason, where it cannot be right by itself
+(`loop.traces.grounding`), where others speak against it (`loop.traces.precedents`), or where a gate found it at fault.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic import JsonValue
 
-from loop.canonical import canonical, digest
+from loop.canonical import digest
 from loop.errors import ConfigError, NotFound
-from loop.plan import PlanError, run
 from loop.store import Store
 from loop.store.corrections import Correction, CorrectionKind, Told
 from loop.store.traces import CORRECTION, Kept, Provenance
 from loop.traces import chat
 from loop.traces.conversation import Conversation
-from loop.traces.filters.origins import Origins
-from loop.traces.filters.schema import Schema
+from loop.traces.grounding import doubt
 from loop.traces.importing import split_of, task_of, trajectory_of
+from loop.traces.lessons import Lesson, Skipped
+from loop.traces.precedents import Objection, accepted, contradicted, superseded, uncommon
 from loop.traces.tools import catalogue
 from loop.traces.trace import NotATrace, Trace
 from loop.traces.untrusted import mapping, sequence, word
-from loop.types import Catalogue, End, Message, Record, Split, Task, Trajectory
-from task_generators.backends.worlds import open_world
+from loop.types import Catalogue, Message, Record, Split, Task
 
-ALIKE: Final = 0.6
-"""Share of the words of a corrected message that an answer must have, in order, to count as that message."""
+PLAYS: Final = 200
+"""Accepted plays that corrections are held against, the latest."""
+SUSPECTED: Final = "corrections.suspected"
+"""The event that names corrections that a gate found at fault."""
 
 
 class Taken(Record):
@@ -42,30 +41,6 @@ class Taken(Record):
     grounded: bool
     """Whether something can be learned from it."""
     reason: str
-
-
-class Lesson(NamedTuple):
-    """What can be learned from one correction."""
-
-    id: int
-    before: tuple[Message, ...]
-    """The conversation up to the answer."""
-    wanted: Message
-    rejected: Message | None
-    """The answer that was given, where another is preferred to it."""
-    catalogue: Catalogue
-    task: Task | None
-    """The task that was played; None where the conversation is somebody's own."""
-    origin: str | None
-
-
-class Skipped(NamedTuple):
-    """A correction from which nothing can be learned, and why."""
-
-    id: int
-    reason: str
-    doubted: bool
-    """Whether it speaks against itself: what it asks for is wrong as far as can be seen."""
 
 
 def accept_feedback(store: Store, payload: Mapping[str, JsonValue], now: int) -> Taken:
@@ -89,10 +64,11 @@ def accept_feedback(store: Store, payload: Mapping[str, JsonValue], now: int) ->
     except NotATrace as error:
         raise ConfigError(f"feedback: {error}") from error
     number = store.corrections.add(correction)
-    found = _ground(store, Told(number, correction))
-    if isinstance(found, Skipped):
-        return Taken(id=number, grounded=False, reason=found.reason)
-    return Taken(id=number, grounded=True, reason="it can be learned")
+    outcome = _ground(store, Told(number, correction))
+    if isinstance(outcome, Lesson):
+        return Taken(id=number, grounded=True, reason="it can be learned")
+    reason = outcome.reason if isinstance(outcome, Skipped) else _silent(number, correction.kind).reason
+    return Taken(id=number, grounded=False, reason=reason)
 
 
 def _correction(store: Store, payload: Mapping[str, JsonValue], now: int) -> Correction:
@@ -155,20 +131,55 @@ def _conversation(request: Mapping[str, JsonValue]) -> tuple[tuple[Message, ...]
 
 def lessons(store: Store) -> tuple[list[Lesson], list[Skipped]]:
     """Say what can be learned from all corrections, and of each other one why not."""
+    learnable, objections, skipped = _grounded(store)
+    skipped += superseded(learnable)
+    learnable = _without(learnable, skipped)
+    doubted = uncommon(learnable, _precedents(store, learnable)) | contradicted(learnable, objections)
+    doubted |= _suspected(store)
+    skipped += [Skipped(each.id, doubted[each.id], doubted=True) for each in learnable if each.id in doubted]
+    return _without(learnable, skipped), skipped
+
+
+def _grounded(store: Store) -> tuple[list[Lesson], list[Objection], list[Skipped]]:
     learnable: list[Lesson] = []
+    objections: list[Objection] = []
     skipped: list[Skipped] = []
     for told in store.corrections.all():
-        found = _ground(store, told)
-        if isinstance(found, Lesson):
-            learnable.append(found)
-        else:
-            skipped.append(found)
-    contradicted = _contradicted(learnable)
-    skipped += [Skipped(each.id, contradicted[each.id], doubted=True) for each in learnable if each.id in contradicted]
-    return [each for each in learnable if each.id not in contradicted], skipped
+        outcome = _ground(store, told)
+        match outcome:
+            case Lesson():
+                learnable.append(outcome)
+            case Objection():
+                objections.append(outcome)
+                skipped.append(_silent(outcome.id, told.correction.kind))
+            case Skipped():
+                skipped.append(outcome)
+    return learnable, objections, skipped
 
 
-def _ground(store: Store, told: Told) -> Lesson | Skipped:
+def _without(learnable: Sequence[Lesson], skipped: Sequence[Skipped]) -> list[Lesson]:
+    out = {each.id for each in skipped}
+    return [lesson for lesson in learnable if lesson.id not in out]
+
+
+def _precedents(store: Store, learnable: Sequence[Lesson]) -> Iterator[Lesson]:
+    """Give what accepted plays did with the tools of corrections that no plan can judge."""
+    shown = {lesson.catalogue.id for lesson in learnable if lesson.task is None or not lesson.task.plan}
+    return accepted(store.trajectories.passed_with(sorted(shown), PLAYS))
+
+
+def _suspected(store: Store) -> dict[int, str]:
+    """Say which corrections a gate found at fault."""
+    return {
+        int(str(each["correction"])): str(each["reason"])
+        for event in store.events.read(kind=SUSPECTED)
+        for each in sequence(event.fields.get("suspected"), "suspected")
+        if isinstance(each, dict)
+    }
+
+
+def _ground(store: Store, told: Told) -> Lesson | Objection | Skipped:
+    """Read one correction by itself, and hold it to what its conversation tells."""
     number, correction = told
     try:
         messages, tools, task = _play(store, correction)
@@ -176,15 +187,20 @@ def _ground(store: Store, told: Told) -> Lesson | Skipped:
     except (NotATrace, NotFound) as error:
         return Skipped(number, str(error), doubted=False)
     given = messages[place]
-    if correction.kind is CorrectionKind.UP:
-        lesson = Lesson(number, messages[:place], given, None, tools, task, correction.trajectory)
-    elif correction.message is None:
-        return Skipped(number, f"'{correction.kind}' does not say what would have been right", doubted=False)
-    else:
-        wanted, rejected = correction.message, given if given != correction.message else None
-        lesson = Lesson(number, messages[:place], wanted, rejected, tools, task, correction.trajectory)
-    reason = _doubt(lesson)
+    lesson = Lesson(number, messages[:place], given, None, tools, task, correction.trajectory, correction.author)
+    if correction.message is not None:
+        rejected = given if given != correction.message else None
+        lesson = lesson._replace(wanted=correction.message, rejected=rejected)
+    elif correction.kind is CorrectionKind.DOWN:
+        return Objection(number, lesson)
+    elif correction.kind is not CorrectionKind.UP:
+        return _silent(number, correction.kind)
+    reason = doubt(lesson)
     return Skipped(number, reason, doubted=True) if reason else lesson
+
+
+def _silent(number: int, kind: CorrectionKind) -> Skipped:
+    return Skipped(number, f"'{kind}' does not say what would have been right", doubted=False)
 
 
 def _play(store: Store, correction: Correction) -> tuple[tuple[Message, ...], Catalogue, Task | None]:
@@ -203,72 +219,15 @@ def _place(messages: Sequence[Message], place: int | None) -> int:
     return place
 
 
-def _doubt(lesson: Lesson) -> str | None:
-    """Say why what is wanted cannot be right, as far as the conversation and the task can tell."""
-    told = Trajectory(
-        task="",
-        player="",
-        end=End.CLOSED,
-        messages=(*lesson.before, lesson.wanted),
-        catalogue=lesson.catalogue,
-    )
-    last = len(lesson.before)
-    for judge in (Schema(), Origins(most=0)):
-        for fault in judge.faults(told):
-            if fault.place == last and lesson.wanted.calls:
-                return fault.detail
-    return _against_plan(lesson)
-
-
-def _against_plan(lesson: Lesson) -> str | None:
-    """Hold wanted calls to the task's own plan, where one is known: they must bring about what a call of it does."""
-    task = lesson.task
-    turn = sum(message.role == "user" for message in lesson.before)
-    if task is None or not task.plan or not lesson.wanted.calls or not 0 < turn <= len(task.turns):
-        return None
-    try:
-        planned = run(task, open_world(task.backends, task.initial))[turn - 1][1]
-    except (PlanError, IndexError):
-        return None
-    world = open_world(task.backends, task.initial)
-    for call in (call for message in lesson.before for call in message.calls):
-        world.call(call)
-    wanted = {canonical(result.value) for result in planned}
-    for call in lesson.wanted.calls:
-        result = world.call(call)
-        if not result.ok or canonical(result.value) not in wanted:
-            return f"{call.name} does not answer what this turn of the task needs"
-    return None
-
-
-def _contradicted(found: Sequence[Lesson]) -> dict[int, str]:
-    """Find lessons that want different calls at the same point: the fewer of them are doubted, or all where even."""
-    points: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for lesson in found:
-        said: list[JsonValue] = [[m.role, m.content, _answer(m) if m.calls else ""] for m in lesson.before]
-        points[canonical([*said, lesson.catalogue.id])][_answer(lesson.wanted)].append(lesson.id)
-    doubted: dict[int, str] = {}
-    for answers in points.values():
-        sizes = sorted(map(len, answers.values()), reverse=True)
-        if len(sizes) < 2:  # noqa: PLR2004 - one answer contradicts nothing
-            continue
-        for ids in answers.values():
-            if len(ids) < sizes[0] or sizes[0] == sizes[1]:
-                doubted.update(dict.fromkeys(ids, "another correction of the same answer wants something else"))
-    return doubted
-
-
-def _answer(message: Message) -> str:
-    """Spell what a message does: its calls, or its words where it makes none."""
-    calls: list[JsonValue] = [[call.name, dict(call.arguments)] for call in message.calls]
-    words: list[JsonValue] = [*message.content.casefold().split()]
-    return canonical(calls or words)
-
-
 def keep(store: Store) -> int:
     """Keep every lesson as a trajectory whose last message alone is learned, and say how many are new."""
     learnable, _ = lessons(store)
     return store.traces.keep([_kept(lesson) for lesson in learnable])
+
+
+def sound(store: Store) -> set[str]:
+    """Name the rows of corrections that still teach something: later ones may have brought an earlier into doubt."""
+    return {_kept(lesson).id for lesson in lessons(store)[0]}
 
 
 def _kept(lesson: Lesson) -> Kept:
@@ -299,11 +258,3 @@ def pairs(store: Store) -> Iterator[dict[str, Any]]:
                 "rejected": [*messages([lesson.rejected], lesson.catalogue)],
                 "tools": tools(lesson.before, lesson.catalogue),
             }
-
-
-def has_learned(answer: Message, wanted: Message) -> bool:
-    """Whether an answer is the one that a correction wants: the same calls, or most of the same words."""
-    if wanted.calls or answer.calls:
-        return bool(wanted.calls) and _answer(answer) == _answer(wanted)
-    one, other = answer.content.casefold().split(), wanted.content.casefold().split()
-    return SequenceMatcher(None, one, other).ratio() >= ALIKE

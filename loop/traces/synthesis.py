@@ -23,7 +23,7 @@ from loop.traces.worlds import World
 from loop.types import ArmKey, From, PlannedCall, Record, Split, Task, Tier, Trajectory, Turn
 from task_generators.backends.traces_backend import TRACES, TracedWorld
 
-__all__ = ["Frame", "Synthesized", "Worded", "frames_of"]
+__all__ = ["Frame", "Synthesized", "Worded", "arms_in", "frames_of", "task_in"]
 
 T = TypeVar("T")
 SLOT: Final = re.compile(r"\{(\w+)\}")
@@ -96,12 +96,7 @@ class Synthesized(Record):
     @property
     def arms(self) -> tuple[ArmKey, ...]:
         """Finding, and finding and then writing, where the world has tools for it."""
-        worded, families = _read(self.world), []
-        if _tools(worded, "find"):
-            families.append("find")
-            if _tools(worded, "write"):
-                families.append("find-then-write")
-        return tuple(ArmKey(backends=(TRACES,), family=family, tier=Tier.EASY) for family in families)
+        return arms_in(_read(self.world))
 
     def make(self, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
         """Make one task.
@@ -109,32 +104,47 @@ class Synthesized(Record):
         Raises:
             ConfigError: the world has no row or no frame for this split.
         """
-        worded, rng = _read(self.world), random.Random(f"{arm}/{seed}/{split}")
-        frame = rng.choice(_of(split, _frames(worded, "find"), lambda each: each.text))
-        rows = _of(split, [*worded.world.rows], lambda row: str(row.get(worded.world.key)))
-        row = rng.choice(rows)
-        near = [each for each in rows if each != row and any(each.get(slot) == row.get(slot) for slot in frame.slots)]
-        others = rng.sample(near, min(len(near), ROWS // 2)) + rng.sample(rows, min(len(rows), ROWS // 2))
-        initial = worded.world.initial(_distinct([row, *others], rng))
-        find = {
-            slot: row[slot] for slot in frame.slots if slot in worded.world.uses[frame.tool].columns and slot in row
-        }
-        turns = [_finding(frame, find, row, initial, worded.world.key)]
-        if arm.family == "find-then-write":
-            turns.append(_writing(worded, rng))
-        key = str(row.get(worded.world.key))
-        return Task(
-            generator=self.name,
-            family=arm.family,
-            tier=arm.tier,
-            seed=seed,
-            backends=(TRACES,),
-            initial={TRACES: initial},
-            tools=tuple(tool.name for tool in worded.world.catalogue.tools),
-            turns=tuple(turns),
-            split=split,
-            leak_group=f"synthesized/{_digest(f'{frame.text}/{key}')[:24]}",
-        )
+        return task_in(_read(self.world), arm, seed, split)
+
+
+def arms_in(worded: Worded) -> tuple[ArmKey, ...]:
+    """Name what can be asked in a world: finding, and finding and then writing."""
+    families = ["find"] if _tools(worded, "find") else []
+    if families and _tools(worded, "write"):
+        families.append("find-then-write")
+    return tuple(ArmKey(backends=(TRACES,), family=family, tier=Tier.EASY) for family in families)
+
+
+def task_in(worded: Worded, arm: ArmKey, seed: int, split: Split = Split.TRAIN) -> Task:
+    """Make one task in a world.
+
+    Raises:
+        ConfigError: the world has no row or no frame for this split.
+    """
+    rng, key = random.Random(f"{arm}/{seed}/{split}"), worded.world.key
+    frame = rng.choice(_of(split, _frames(worded, "find"), lambda each: each.text))
+    rows = _of(split, [*worded.world.rows], lambda row: str(row.get(key)))
+    row = rng.choice(rows)
+    near = [each for each in rows if each != row and any(each.get(slot) == row.get(slot) for slot in frame.slots)]
+    others = rng.sample(near, min(len(near), ROWS // 2)) + rng.sample(rows, min(len(rows), ROWS // 2))
+    initial = worded.world.initial(_distinct([row, *others], rng))
+    columns = worded.world.uses[frame.tool].columns
+    find = {slot: row[slot] for slot in frame.slots if slot in columns and slot in row}
+    turns = [_finding(frame, find, row, initial, key)]
+    if arm.family == "find-then-write":
+        turns.append(_writing(worded, rng))
+    return Task(
+        generator="synthesized",
+        family=arm.family,
+        tier=arm.tier,
+        seed=seed,
+        backends=(TRACES,),
+        initial={TRACES: initial},
+        tools=tuple(tool.name for tool in worded.world.catalogue.tools),
+        turns=tuple(turns),
+        split=split,
+        leak_group=f"synthesized/{_digest(f'{frame.text}/{row.get(key)}')[:24]}",
+    )
 
 
 def _finding(

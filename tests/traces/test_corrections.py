@@ -21,8 +21,9 @@ from loop.stages import refreshing
 from loop.store import Store
 from loop.store.traces import CORRECTION
 from loop.testing import FakeGpu
-from loop.traces.corrections import accept_feedback, has_learned, keep, lessons, pairs
-from loop.types import Call, Message, Part, Play
+from loop.traces.corrections import SUSPECTED, accept_feedback, keep, lessons, pairs, sound
+from loop.traces.lessons import alike
+from loop.types import Call, Message, Part, Play, Policy, Promotion, Standing
 from task_generators.files import Files
 
 ARM = next(arm for arm in Files().arms if arm.tier == "easy")
@@ -179,13 +180,13 @@ def test_corrections_that_contradict_each_other_are_doubted_the_fewer_first(stor
 def test_the_same_calls_or_most_of_the_same_words_are_learned():
     call, other = Call(name="f", arguments={"a": 1}), Call(name="f", arguments={"a": 2})
     wanted = Message(role="assistant", content="", calls=(call,))
-    assert has_learned(Message(role="assistant", content="Sure", calls=(call,)), wanted)
-    assert not has_learned(Message(role="assistant", content="", calls=(other,)), wanted)
-    assert not has_learned(Message(role="assistant", content="I called f"), wanted)
+    assert alike(Message(role="assistant", content="Sure", calls=(call,)), wanted)
+    assert not alike(Message(role="assistant", content="", calls=(other,)), wanted)
+    assert not alike(Message(role="assistant", content="I called f"), wanted)
     told = Message(role="assistant", content="Which town do you mean?")
-    assert has_learned(Message(role="assistant", content="Which town do you mean, please?"), told)
-    assert not has_learned(Message(role="assistant", content="Done."), told)
-    assert not has_learned(wanted, told)
+    assert alike(Message(role="assistant", content="Which town do you mean, please?"), told)
+    assert not alike(Message(role="assistant", content="Done."), told)
+    assert not alike(wanted, told)
 
 
 REHEARSAL = tomllib.loads((Path(__file__).parents[1] / "rehearsal.toml").read_text())
@@ -235,6 +236,93 @@ def test_a_poisoned_batch_is_not_learned_and_the_wrong_ones_are_named(places):
         (event,) = store.events.read(kind=refreshing.REFUSED)
         assert [each["correction"] for each in event.fields["doubted"]] == wrong
         assert event.fields["share"] == 0.2
+
+
+POISON = {
+    "stands nowhere before": edit("town50x", wanted="Atlantis"),
+    "stands nowhere before  ": edit("town51x")
+    | {"message": spelled([Call(name="find", arguments={"city": "town9x"})])},
+    "nothing before": edit("town52x") | {"message": {"content": "I have found one for you: Villa Rosa."}},
+    "was not on offer": edit("town53x") | {"message": spelled([Call(name="seek", arguments={"city": "town53x"})])},
+    "wants something else": edit("town1x", author="eve") | {"message": {"content": "Which one?"}},
+}
+
+
+def test_each_kind_of_poison_is_named_with_its_reason(store):
+    taught(store, 12, 0)
+    wrong = {accept_feedback(store, each, number).id: reason for number, (reason, each) in enumerate(POISON.items())}
+    learnable, skipped = lessons(store)
+    doubted = {each.id: each.reason for each in skipped if each.doubted}
+    assert set(doubted) == {*wrong, 2}  # 2 is the one that is contradicted
+    assert len(learnable) == 11
+    for number, reason in wrong.items():
+        assert reason.strip() in doubted[number]
+
+
+def test_good_corrections_of_a_refused_batch_are_learned_with_the_next(places):
+    with Store.open(places.database) as store:
+        taught(store, 8, 2)
+        store.events.record(refreshing.REFUSED, last=10, share=0.2, doubted=[])
+        for number in range(4):
+            accept_feedback(store, edit(f"village{number}x"), number)
+    rnd = live(places, refresh={"after": 10}, outside={"corrections": 1.0})
+    with Store.open(places.database) as store:
+        assert store.datasets.of(rnd).counts["corrections"] == 12
+
+
+def test_old_corrections_do_not_thin_out_a_poisoned_batch(places):
+    with Store.open(places.database) as store:
+        taught(store, 60, 0)
+        store.events.record(refreshing.REFRESH, round=0, last=60)
+        for number in range(8):
+            accept_feedback(store, edit(f"village{number}x"), number)
+        wrong = [accept_feedback(store, edit(f"hamlet{n}x", wanted="Atlantis"), n).id for n in range(2)]
+    live(places, refresh={"after": 8})
+    with Store.open(places.database) as store:
+        (event,) = store.events.read(kind=refreshing.REFUSED)
+        assert [each["correction"] for each in event.fields["doubted"]] == wrong
+
+
+def test_a_row_whose_correction_came_into_doubt_later_is_taught_no_more(store):
+    accept_feedback(store, edit(author="ada"), 5)
+    keep(store)
+    (row,) = store.traces.lessons(CORRECTION)
+    assert sound(store) == {row.id}
+    say = {"messages": chat(), "tools": [TOOL], "kind": "edit", "message": {"content": "Which Oslo?"}, "author": "eve"}
+    accept_feedback(store, say, 6)
+    assert sound(store) == set()
+
+
+STOCK = Policy(base="base", system="Call tools.", template="chatml")
+
+
+def test_a_candidate_that_lost_earlier_corrections_is_refused_and_what_it_learned_instead_is_named(store):
+    old = [accept_feedback(store, edit(f"town{n}x", author="ada"), n).id for n in range(2)]
+    store.events.record(refreshing.REFRESH, round=0, last=old[-1])
+    words = {"content": "There is nothing there."}
+    new = {"messages": chat("town9x"), "tools": [TOOL], "kind": "edit", "message": words, "author": "eve"}
+    wrong = accept_feedback(store, new, 9).id
+    lesson = {each.id: each for each in lessons(store)[0]}
+    assert set(lesson) == {*old, wrong}
+    store.policies.add(STOCK, Standing.CHAMPION)
+    rnd = store.rounds.open("{}", 1)
+    candidate = STOCK.model_copy(update={"adapter": "a", "parent": STOCK.id})
+    store.policies.add(candidate, Standing.CANDIDATE, rnd)
+    mistaken = Message(role="assistant", content="There is nothing there.")
+    for number, each in lesson.items():
+        store.corrections.score(number, STOCK.id, each.wanted, learned=number in old)
+        answer = mistaken if number in old else each.wanted
+        store.corrections.score(number, candidate.id, answer, learned=number not in old)
+    decision = Promotion(candidate=candidate.id, promoted=True, reason="both gates hold")
+    for _ in range(2):
+        refused = refreshing.held(store, rnd, decision, (STOCK, candidate))
+        assert not refused.promoted
+        assert refused.reason.startswith("learned 1 of your 3 corrections, and lost more of the earlier ones")
+        assert f"(lost: 1, 2; for the sake of {wrong})" in refused.reason
+    assert len(list(store.events.read(kind=SUSPECTED))) == 1
+    learnable, skipped = lessons(store)
+    assert [each.id for each in learnable] == old
+    assert f"round {rnd.id} learned it and lost correction" in skipped[0].reason
 
 
 def test_the_commands_take_check_and_export_corrections(places, tmp_path):

@@ -18,7 +18,7 @@ from loop.traces.filtering import WHOLE, Fault, Filter
 from loop.types import Message, Task, Tier, Trajectory, Turn
 from task_generators.backends.traces_backend import TRACES
 
-__all__ = ["Origins"]
+__all__ = ["Origins", "task_of_trace"]
 
 TIMED: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?", re.IGNORECASE
@@ -41,7 +41,7 @@ class Origins(Filter):
 
     def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
         """Find calls with a value that nobody told."""
-        traced = Dataflow().check(_task(trajectory), trajectory).evidence.get("arguments", [])
+        traced = Dataflow().check(task_of_trace(trajectory), trajectory).evidence.get("arguments", [])
         steps, heard = _steps(trajectory), _Heard(trajectory.messages)
         counted: defaultdict[int, list[dict[str, JsonValue]]] = defaultdict(list)
         for each in traced if isinstance(traced, list) else ():
@@ -86,7 +86,7 @@ def _steps(trajectory: Trajectory) -> dict[tuple[JsonValue, JsonValue], int]:
     return found
 
 
-def _task(trajectory: Trajectory) -> Task:
+def task_of_trace(trajectory: Trajectory) -> Task:
     """Give a trace the task that the data-flow checker asks for: what the user says, and the tools."""
     users = [message.content for message in trajectory.messages if message.role == "user"]
     tools: list[JsonValue] = [tool.model_dump(mode="json") for tool in trajectory.catalogue.tools]
