@@ -1,9 +1,10 @@
 # make start [PROFILE=mac-studio] [ROUNDS=n]   set up, then learn; again to go on where it stopped
-# make test                                    set up, then run every check and test
+# make test [JOBS=2]                           set up, then run every check and test
 .PHONY: start test proof check lock
 
 PROFILE ?=
 ROUNDS ?=
+JOBS ?= 2
 COMPILE = uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 
 start:
@@ -13,7 +14,7 @@ start:
 test:
 	@sh ops/setup.sh dev
 	@sh ops/check.sh
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 # The longer proofs: full equality runs, hundreds of kills, real training.
 proof:

@@ -70,13 +70,13 @@ def test_what_escapes_from_a_play_is_recorded_on_it_and_spares_the_others(pool, 
 
 
 def test_closing_gives_up_what_is_in_flight_and_the_pool_goes_on(pool, staged):
-    outcomes = pool.run([staged(0), *(staged(number, "sleep 30") for number in range(1, 8))])
+    outcomes = pool.run([staged(0), *(staged(number, "sleep 120") for number in range(1, 8))])
     assert next(outcomes)[0].task.seed == 0
     began = time.monotonic()
     outcomes.close()
     again = [play.task.seed for play, _ in pool.run([staged(number) for number in range(100, 110)])]
     assert sorted(again) == [*range(100, 110)]
-    assert time.monotonic() - began < 25.0, "the plays given up would have taken 30 s"
+    assert time.monotonic() - began < 100, "the plays given up would have taken 120 s"
 
 
 def test_a_real_play_is_the_same_in_a_pool_as_by_itself(pool):

@@ -69,7 +69,7 @@ def cluster() -> Iterator[str]:
             pytest.fail("LOOPD_REQUIRE asks for PostgreSQL, but there is no initdb: install the package postgresql")
         pytest.skip("no PostgreSQL on this machine: install it, or put initdb on the PATH")
     who = {"user": "postgres"} if os.geteuid() == 0 else {}
-    home = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir=in_memory() or "/tmp"))
     if who:
         shutil.chown(home, user="postgres")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home, **who}
@@ -97,6 +97,12 @@ def cluster() -> Iterator[str]:
         server.send_signal(signal.SIGQUIT)  # at once: nobody needs a checkpoint of what is deleted here
         server.wait(30)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def in_memory() -> str | None:
+    """A file system in memory, where there is one with room: hundreds of databases come and go there in no time."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4 * 2**30 else None
 
 
 def wait(home: Path, server: subprocess.Popen[bytes]) -> None:

@@ -77,7 +77,7 @@ def test_the_adapter_is_the_same_bit_for_bit_and_nothing_was_computed_at_a_halt(
     finally:
         people.ended.set()
         people.join()
-    assert len(people.computed) > 10
+    assert len(people.computed) >= 5
     assert sum(people.computed) < 0.02 * HALT * len(people.computed) + 0.02
     one, other = (mx.load(str(job.out / WEIGHTS)) for job in jobs)
     assert one.keys() == other.keys()
