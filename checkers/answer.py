@@ -72,7 +72,7 @@ class Scene(NamedTuple):
 class Answer(Record):
     """Judges what each turn's last message says."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def name(self) -> str:

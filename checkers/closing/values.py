@@ -34,7 +34,12 @@ MAX_SHOWN: Final = 80
 HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 NUMBER: Final = re.compile(r"[-+]?[$€£¥]?\d[\d,]*(?:\.\d+)?%?")
 PERCENT: Final = re.compile(r"percent|per cent|%", re.IGNORECASE)
-NEGATED: Final = re.compile(r"(?:\b(?:not|never|no longer|neither|nor)|n't)\s+(?:\w+\s+){0,2}[\"'(]*$")
+NEGATED: Final = re.compile(
+    r"(?:\b(?:not|never|no longer|neither|nor)|n't)[^\S\n]+"
+    r"(?:(?!(?:and|but|while|whereas|so)\b)\w+[^\S\n]+){0,2}[\"'(]*$"
+)
+"""What denies the value after it. A conjunction and the end of a line end its reach: "does not start and X" says
+nothing against X."""
 NEGATION: Final = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|false|(?:logged|signed) out)\b|n't\b")
 TRUTH: Final = re.compile(r"\b(?:true|yes|false|no)\b")
 
