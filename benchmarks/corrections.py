@@ -1,14 +1,18 @@
 """Corrections: are wrong ones found before training, and are right ones learned by the real model?
 
     python -m benchmarks.corrections poison            60 corrections, 12 of them wrong in five ways; no model
+    python -m benchmarks.corrections fit --base MODEL  teach 60 to the model, beside 60 replayed rows
     python -m benchmarks.corrections run --out DIR     teach 60 to a champion of the embedded model; see below
 
 poison: in each of 10 batches, which of the wrong ones are named, and which right ones beside them.
 
-run: a first round makes a champion. People then correct 60 answers of an assistant with three tools that it has never
-seen; a refresh teaches them among replayed rows, and the gates judge the candidate. Both policies are asked for the
-corrected answers and for 60 paraphrases: other values, in wordings that no correction has. Resumable: the same command
-goes on where it stopped. `--quick` is a rehearsal on shipped fakes.
+fit: people correct 60 answers of an assistant with three tools that the model has never seen. The base is trained on
+them and on as many plays of other tasks, and asked, before and after, for the corrected answers and for 60 paraphrases:
+other values, in wordings that no correction has. No gate judges it.
+
+run: the same through the daemon. A first round makes a champion, a refresh teaches it the 60 corrections among replayed
+rows, the gates judge the candidate, and both policies are asked. Resumable: the same command goes on where it stopped.
+`--quick` is a rehearsal on shipped fakes.
 """
 
 import argparse
@@ -19,7 +23,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -27,16 +32,21 @@ from typing import Any, Final, NamedTuple
 from benchmarks.rest import COMMON, QUICK, ended
 from loop import config, parts, plugins
 from loop.control.progress import Board
+from loop.rollout.play import play
 from loop.runtime import paths
-from loop.runtime.gpu import addressed
+from loop.runtime.gpu import Gpu, addressed
 from loop.runtime.signals import Stop
 from loop.stages import refreshing
 from loop.store import Store
+from loop.student.client import Student
 from loop.traces.corrections import accept_feedback, lessons
 from loop.traces.importing import task_of
 from loop.traces.lessons import alike
 from loop.traces.tools import catalogue
-from loop.types import Call, Message, Player, Policy, Split
+from loop.types import Call, Catalogue, Message, Part, Play, Player, Policy, Split
+from loop.types.jobs import Job
+from loop.weights import adapters
+from loop.weights.base_models import directory_digest
 
 TEXT: Final = {"type": "string"}
 
@@ -93,6 +103,11 @@ HELD: Final[Mapping[str, tuple[str, ...]]] = {
 """Values of the paraphrases."""
 SIZE, WRONG, BATCHES = 60, 12, 10
 GIVEN: Final = "I cannot do that."
+TEMPLATE, EPOCHS, BATCH = "spaced", 2, 4
+SYSTEM: Final = (
+    "You act with tools. Call one tool at a time, read its result, then go on. When the request is done, answer "
+    "without a call."
+)
 
 
 class Case(NamedTuple):
@@ -248,30 +263,97 @@ def _report(places: paths.Paths, taught: Sequence[Case], asked: Sequence[Case]) 
 
 def _right(loop: parts.Loop, policy: Policy, several: Sequence[Case]) -> str:
     """Ask a policy greedily, and count the right answers by tool."""
-    right, tools = Counter[str](), catalogue(TOOLS)  # type: ignore[arg-type]  # JSON by construction
     with loop.serving(policy) as served:
         player: Player = plugins.load("loop", addressed(loop.config.student.part(0.0), served, policy.id))
-        for case in several:
-            messages = [Message(role="system", content=policy.system), Message(role="user", content=case.request)]
-            task = task_of(messages[1:], tools, "benchmark/corrections", Split.TRAIN)
-            answer = player.open(task, 0).reply(messages, tools).message
-            right[case.call.name] += alike(answer, Message(role="assistant", content="", calls=(case.call,)))
+        return asked_of(player, policy.system, several)
+
+
+def asked_of(player: Player, system: str, several: Sequence[Case]) -> str:
+    """Ask a player, and count the right answers by tool."""
+    right, tools = Counter[str](), catalogue(TOOLS)  # type: ignore[arg-type]  # JSON by construction
+    for case in several:
+        messages = [Message(role="system", content=system), Message(role="user", content=case.request)]
+        task = task_of(messages[1:], tools, "benchmark/corrections", Split.TRAIN)
+        answer = player.open(task, 0).reply(messages, tools).message
+        right[case.call.name] += alike(answer, Message(role="assistant", content="", calls=(case.call,)))
     listed = ", ".join(f"{name} {right[name]}" for name in TAUGHT)
     return f"{right.total()} of {len(several)} ({listed})"
+
+
+def fit(options: argparse.Namespace) -> None:
+    """Train the base on 60 corrections and 60 plays, and ask before and after."""
+    taught = cases(TAUGHT, VALUES, random.Random(options.seed))
+    new = cases(ASKED, HELD, random.Random(options.seed))
+    with TemporaryDirectory() as folder, Gpu(Path(folder), Path(folder), Path(folder)) as gpu:
+        adapter, began = _fitted(gpu, options, taught, Path(folder)), time.monotonic()
+        for name, served_as in (("before", None), ("after", adapter)):
+            with gpu.serving(options.base, template=TEMPLATE, adapter=served_as) as served:
+                student = Student(url=served.url, token_file=str(served.token_file), temperature=0.0, max_tokens=64)
+                for what, several in (("corrections", taught), ("paraphrases", new)):
+                    print(f"{name}: {what} {asked_of(student, SYSTEM, several)}", flush=True)
+        print(f"answering took {(time.monotonic() - began) / 60:.1f} minutes")
+
+
+def _fitted(gpu: Gpu, options: argparse.Namespace, taught: Sequence[Case], folder: Path) -> Path:
+    rows, began = folder / "rows.jsonl", time.monotonic()
+    lines = [*_corrected(taught), *_replayed(len(taught))]
+    random.Random(options.seed).shuffle(lines)
+    system = Message(role="system", content=SYSTEM).model_dump(mode="json")
+    with rows.open("w", encoding="utf-8") as file:
+        for number, (messages, tools) in enumerate(lines):
+            said = [system, *(message.model_dump(mode="json") for message in messages if message.role != "system")]
+            row = {"id": str(number), "messages": said, "catalogue": tools.model_dump(mode="json")}
+            file.write(json.dumps(row) + "\n")
+    job = Job(
+        base=options.base,
+        template=TEMPLATE,
+        rows=rows,
+        out=folder / "adapter",
+        scratch=folder,
+        seed=options.seed,
+        epochs=EPOCHS,
+        batch_rows=BATCH,
+    )
+    for line in gpu.training(job):
+        print(line, file=sys.stderr, flush=True)
+    published = adapters.publish(folder / "adapter", folder / "models", base=directory_digest(options.base))
+    print(f"training took {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+    return folder / "models" / published.id
+
+
+def _corrected(taught: Sequence[Case]) -> Iterator[tuple[Sequence[Message], Catalogue]]:
+    tools = catalogue(TOOLS)  # type: ignore[arg-type]  # JSON by construction
+    for case in taught:
+        wanted = Message(role="assistant", content="", calls=(case.call,))
+        yield (Message(role="user", content=case.request), wanted), tools
+
+
+def _replayed(count: int) -> Iterator[tuple[Sequence[Message], Catalogue]]:
+    """Play the plans of easy tasks of three backends, which stand for what the model knew before."""
+    for number, name in zip(range(count), cycle(("files", "messages", "trading")), strict=False):
+        generator = plugins.load("task_generators", Part(use=name))
+        arms = [arm for arm in generator.arms if arm.tier == "easy"]
+        task = generator.make(arms[number % len(arms)], number)
+        owed = Play(id="", round=0, task=task, player=Part(use="scripted"), player_name="scripted", system=SYSTEM)
+        trajectory = play(owed)
+        yield trajectory.messages, trajectory.catalogue
 
 
 def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("poison", "run"))
+    parser.add_argument("what", choices=("poison", "fit", "run"))
     parser.add_argument("--out", type=Path, help="run: where the home goes, and is found again")
+    parser.add_argument("--base", type=Path, help="fit: the base model's directory")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="run: a rehearsal on shipped fakes")
     options = parser.parse_args()
     if options.what == "poison":
         poison()
-    elif options.out is None:
-        parser.error("run needs --out")
+    elif (options.base if options.what == "fit" else options.out) is None:
+        parser.error("fit needs --base, run needs --out")
+    elif options.what == "fit":
+        fit(options)
     else:
         run(options)
     return 0
