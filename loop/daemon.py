@@ -10,7 +10,19 @@ import structlog
 
 from loop.gates.outlook import Step
 from loop.parts import Loop
-from loop.stages import auditing, checking, collecting, gating, proposing, refreshing, resting, room, sampling, training
+from loop.stages import (
+    auditing,
+    checking,
+    collecting,
+    gating,
+    proposing,
+    refreshing,
+    resting,
+    room,
+    routing,
+    sampling,
+    training,
+)
 from loop.types import Move, Purpose, Round, RoundState
 
 log = structlog.get_logger()
@@ -98,6 +110,7 @@ def run(loop: Loop) -> None:
     """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
     proposing.free_wins(loop)
     reconsider(loop)
+    routing.tend(loop)
     while not loop.enough():
         room.tidy(loop)
         rnd = loop.store.rounds.open(loop.config.digest, loop.config.seed)
@@ -105,6 +118,7 @@ def run(loop: Loop) -> None:
             rnd = step(loop, rnd)
         loop.ended(rnd)
         reconsider(loop)
+        routing.tend(loop)
         if not loop.enough():
             resting.until_changed(loop, rnd)
 
@@ -128,7 +142,7 @@ def step(loop: Loop, rnd: Round) -> Round:
             return loop.store.rounds.advance(
                 rnd, RoundState.FAILED, f"{rnd.state} was entered {rnd.attempts} times in vain"
             )
-        loop.board.enter(rnd, loop.champion.adapter or "")
+        loop.board.enter(rnd, loop.champion.shown)
         log.info("stage_entered", attempts=rnd.attempts)
         move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)

@@ -21,6 +21,7 @@ from loop.errors import ConfigError, NotFound
 from loop.rollout.budget import Cashier
 from loop.rollout.pool import LocalPool, Pool
 from loop.rollout.ray_pool import RayPool
+from loop.routing.speakers import Speakers
 from loop.runtime.gpu import Gpu, KeptPrefixes, Served
 from loop.runtime.paths import Paths
 from loop.runtime.signals import Stop
@@ -74,6 +75,8 @@ class Loop:
     cashier: Cashier
     board: Board
     stop: Stop
+    speakers: Speakers
+    """Says which member of a routed set plays."""
     finished: list[Round] = field(default_factory=list)
     """Rounds that ended in this process, those of proposed candidates left out."""
 
@@ -87,7 +90,7 @@ class Loop:
         if not self.store.rounds.proposed(rnd):
             self.finished.append(rnd)
         gates = self.store.gates.results(rnd)
-        self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.adapter or "", gates=gates)
+        self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.shown, gates=gates)
 
     @property
     def champion(self) -> Policy:
@@ -123,7 +126,8 @@ class Loop:
 
     @contextmanager
     def serving(self, policy: Policy) -> Iterator[Served]:
-        """Serve the student at one policy."""
+        """Serve the student at one policy; of a routed set, one of its members."""
+        assert policy.routing is None, "several policies answer for a routed set"
         student = self.config.student
         with self.gpu.serving(
             self.base.fits(policy).path,
@@ -175,6 +179,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             cashier=Cashier(config.teachers, store),
             board=board,
             stop=stop,
+            speakers=Speakers(store, paths),
         )
         store.verdicts.require(loop.required)
         if store.policies.champion() is None:

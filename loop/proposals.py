@@ -28,19 +28,19 @@ class Proposal(Record):
     precision: Precision | None = None
 
     def applied(self, policy: Policy) -> Policy:
-        """Give the changed policy, a child of the one it came from.
+        """Give the changed policy, a child of the one it came from; of a routed set its champion is changed.
 
         Raises:
             ConfigError: there is no such prompt, it is too long, or nothing changes.
         """
-        changed = policy.model_copy(
+        changed = policy.alone.model_copy(
             update={
                 "system": self.system_for(policy),
                 "precision": self.precision or policy.precision,
                 "parent": policy.id,
             }
         )
-        if changed.id == policy.id:
+        if changed.id == policy.alone.id:
             raise ConfigError(f"Nothing of {policy.id[:12]} would change. Give --system, --prompt or --precision.")
         return changed
 

@@ -139,6 +139,9 @@ def _head(report: Report) -> Iterator[str]:
     if report.standing is Standing.SPECIALIST:
         yield "**Specialist: routed-only.** Not worse in depth, worse elsewhere: give it only what it is for."
         yield ""
+    if policy.routing:
+        yield "**Routed set: several policies answer.** A router says which one, from tools and first words."
+        yield ""
     yield from ("| | |", "|---|---|")
     yield f"| standing when this was written | {report.standing} |"
     yield f"| base | `{policy.base}` ({report.source}) |"
@@ -147,6 +150,10 @@ def _head(report: Report) -> Iterator[str]:
     yield f"| template | {policy.template} |"
     yield row("system prompt", json.dumps(policy.system, ensure_ascii=False))
     yield f"| parent | {f'`{policy.parent}`' if policy.parent else 'none'} |"
+    if policy.routing:
+        yield f"| answers everything else | `{policy.alone.id}` |"
+        for each in policy.routing.specialists:
+            yield row(f"answers {each.topic}", f"`{each.policy}`")
     if report.decision is not None:
         word = "promoted" if report.decision.promoted else "not promoted"
         yield from (

@@ -28,7 +28,7 @@ def export(
     out: Out, policy: Begins = "champion", *, to: To = Target.MLX, fuse: Fuse = True, quant: Rounding = "q8_0"
 ) -> None:
     """Export a policy for other programs: weights or adapter, chat template, system prompt and cards."""
-    found = policies.find(policy)
+    found = policies.single(policy)
     documents = cards.files(policies.report_of(found.id))
     write(found, out.absolute(), documents, to=to, fuse=fuse, quant=quant)
     terminal.say(f"{out}: policy {found.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")

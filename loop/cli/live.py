@@ -17,12 +17,14 @@ from rich.text import Text
 
 from loop.cli.terminal import Terminal
 from loop.control.progress import Board, Progress
-from loop.types import GateResult, GateVerdict, RoundState
+from loop.types import SET, GateResult, GateVerdict, RoundState
 
 STAGES: Final = [state for state in RoundState if state not in {RoundState.DONE, RoundState.FAILED}]
 BARS: Final = "▁▂▃▄▅▆▇█"
 EVERY: Final = 15.0
 """Seconds between two plain lines of one step."""
+SHOWN: Final = 8
+"""Characters of a champion's name that are shown."""
 COLOURS: Final = {GateVerdict.HOLDS: "green", GateVerdict.FAILS: "red", GateVerdict.INCONCLUSIVE: "yellow"}
 
 
@@ -90,7 +92,7 @@ def picture(now: Progress, hint: str | None = "Ctrl-C stops; the same command go
         parts.append(Text(f"left out by the audit of wins: {now.audits}", style="yellow"))
     if now.decision:
         parts.append(Text(f"last decision: {now.decision}", style="bold"))
-    title = Text(f"loopd · {now.profile} · round {now.round} · champion {now.champion[:8] or 'stock'}")
+    title = Text(f"loopd · {now.profile} · round {now.round} · champion {_champion(now.champion)}")
     return Panel(Group(*parts), title=title, subtitle=hint, border_style="blue")
 
 
@@ -152,3 +154,7 @@ def _spark(values: Sequence[float], width: int = 40) -> str:
     low, high = min(chosen), max(chosen)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[int((value - low) * scale)] for value in chosen)
+
+
+def _champion(shown: str) -> str:
+    return shown[: SHOWN + len(SET)] if shown.startswith(SET) else shown[:SHOWN] or "stock"

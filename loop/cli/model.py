@@ -56,14 +56,16 @@ def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
 
 @app.command()
 def verify(policy: Begins = "champion") -> None:
-    """Verify every byte of an adapter against its manifest, without loading it."""
-    found = policies.find(policy)
-    adapter = paths.find().adapter(found)
-    if adapter is None:
+    """Verify every byte of an adapter, or of all of a routed set's, against its manifest, without loading it."""
+    with store() as opened:
+        members = [opened.policies.get(each) for each in opened.policies.find(policy).members]
+    places = [(paths.find().adapter(each), each.base) for each in members]
+    if not any(adapter for adapter, _ in places):
         terminal.say("The stock model has no adapter.")
-        return
-    manifest = adapters.verify(adapter, found.base)
-    terminal.say(f"{adapter}: {len(manifest.files)} files as published, made for base {found.base[:16]}")
+    for adapter, base in places:
+        if adapter is not None:
+            manifest = adapters.verify(adapter, base)
+            terminal.say(f"{adapter}: {len(manifest.files)} files as published, made for base {base[:16]}")
 
 
 app.command()(elsewhere.export)
@@ -75,7 +77,7 @@ def chat(
     policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Backend whose tools it gets.")] = "files"
 ) -> None:
     """Chat with a policy that has working tools. Ctrl-D ends. The daemon must not be running."""
-    found = policies.find(policy)
+    found = policies.single(policy)
     places, configured = paths.find().create(), settings()
     base, adapter = policies.base_of(found), places.adapter(found)
     task = _task(configured, backend)

@@ -47,7 +47,7 @@ def parity(  # noqa: PLR0913 - the options of a command
 
     Ends with 1 where a prompt differs. The daemon must not be running.
     """
-    found, configured, places = policies.find(policy), settings(), paths.find().create()
+    found, configured, places = policies.single(policy), settings(), paths.find().create()
     base, out = policies.base_of(found), Path(target)
     url = target if target.startswith(("http://", "https://")) else ""
     if not url and not out.is_dir():

@@ -6,6 +6,7 @@ from loop import parts
 from loop.artifacts import cards, policy_files
 from loop.cli.access import settings
 from loop.cli.records import store
+from loop.errors import ConfigError
 from loop.runtime import paths
 from loop.types import Policy
 
@@ -18,6 +19,20 @@ def find(begins: str) -> Policy:
     """
     with store() as opened:
         return opened.policies.find(begins)
+
+
+def single(begins: str) -> Policy:
+    """Give a policy that is one model: other programs know nothing of routed sets.
+
+    Raises:
+        NotFound: none begins so, or several do.
+        ConfigError: it is a routed set; its members are named.
+    """
+    found = find(begins)
+    if found.routing:
+        members = ", ".join(each[:12] for each in found.members)
+        raise ConfigError(f"{found.id[:12]} is a routed set, not one model. Name one of its members: {members}")
+    return found
 
 
 def base_of(policy: Policy) -> Path:

@@ -77,7 +77,7 @@ def write(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Write a policy's release: model card, evidence, data card, lock file, and weights if its state allows."""
     directory.check(out, RELEASE, SCHEMA)
-    found = policies.find(policy)
+    found = policies.single(policy)
     evidence = evidence_of(found, declare, compare)
     judged = judge(evidence, weights=not metadata_only)
     if not metadata_only and judged.state not in WITH_WEIGHTS:
@@ -94,7 +94,7 @@ def write(  # noqa: PLR0913 - the options of a command
 @app.command()
 def measure(policy: Begins = "champion", *, tasks: Tasks = 24, as_json: Json = False) -> None:
     """Measure a policy's latency, tokens per second and peak memory, and store them. The daemon must not be running."""
-    found, configured, places = policies.find(policy), settings(), paths.find().create()
+    found, configured, places = policies.single(policy), settings(), paths.find().create()
     base = policies.base_of(found)
     with lock.hold(places.data), gpu.Gpu(places.run, places.logs, places.scratch) as owner:
         with owner.serving(

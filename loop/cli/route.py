@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,9 @@ from loop.canonical import NotJson, parse
 from loop.cli import access, records, terminal
 from loop.cli.access import Json
 from loop.errors import ConfigError, NotFound
-from loop.serve import router
-from loop.serve.topics import Example
+from loop.routing import router, sets
+from loop.routing.topics import Example
+from loop.runtime import paths
 from task_generators.suites import suite
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -64,12 +66,13 @@ def evaluate(
 
 @contextmanager
 def _learned() -> Iterator[router.Router]:
-    """Learn the router of this data directory."""
+    """Open the champion's router where it is a routed set; learn the one that would be proposed otherwise."""
     with records.store() as store:
         champion = store.policies.champion()
         if champion is None:
             raise NotFound("Nobody is champion yet. Start the loop: loopd start")
-        yield router.learned(access.settings(), store, champion)
+        learn = partial(sets.learned, access.settings(), store, paths.find(), champion)
+        yield sets.opened(store, champion) if champion.routing else learn()
 
 
 def _lines(path: Path) -> Iterator[Example]:
@@ -81,7 +84,7 @@ def _lines(path: Path) -> Iterator[Example]:
 
 def _tasks(name: str) -> Iterator[Example]:
     for task in suite(name).tasks:
-        yield Example(tools=task.tools, text=" ".join(turn.user for turn in task.turns))
+        yield Example.of(task)
 
 
 def _parsed(text: str, place: str) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def _example(told: dict[str, Any], place: str) -> Example:
     """
     try:
         tools = tuple(str(tool["function"]["name"]) for tool in told.get("tools") or ())
-        said = [each["content"] for each in told["messages"] if each["role"] == "user"]
+        said = [each["content"] for each in told["messages"] if each["role"] == "user"][:1]
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{place}: no request of OpenAI's chat completions: {error!r}") from error
     return Example(tools=tools, text=" ".join(each for each in said if isinstance(each, str)))

@@ -92,6 +92,11 @@ class Gating(Record):
     """Do not train where not even a flawless candidate could be promoted; false trains all the same."""
     most_times: int = Field(default=4, ge=1, le=99)
     """How many times as large a gate's suite may be drawn where that gives a candidate something to gain."""
+    route: bool = True
+    """Propose champion and specialists as one routed set, which these gates judge, where a specialist is better beyond
+    doubt at some backend."""
+    latency: float = Field(default=1.2, gt=1, le=100)
+    """An answer of a routed set may take this many times as long as the champion's."""
     sealed: int = Field(default=0, ge=0)
     """Plays a task, of the new champion and of the one before, on the gates' sealed twins at a promotion; 0 leaves them
     closed."""

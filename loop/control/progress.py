@@ -104,7 +104,7 @@ class Board:
             self._write()
 
     def enter(self, rnd: Round, champion: str) -> None:
-        """Begin a stage under a champion, named by its adapter; the stock model has none.
+        """Begin a stage under a champion, as `Policy.shown` names it.
 
         What was counted for the last round, or for training plays, is not shown beside it.
         """

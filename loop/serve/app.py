@@ -21,6 +21,7 @@ from loop.runtime.loopback import Guard, Limits
 from loop.serve import chat, feedback, models, stats
 from loop.serve.context import Context
 from loop.serve.errors import Refusal, refusal
+from loop.serve.responses import routes as responses
 from loop.ui import app as seen
 from loop.ui.door import Door
 from loop.ui.site import Site
@@ -31,6 +32,7 @@ GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (
     chat.routes,
     feedback.routes,
     models.routes,
+    responses.routes,
     stats.routes,
 )
 """All that is offered there."""

@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx2
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from loop.errors import ProviderError
+from loop.routing.router import Routed
 from loop.runtime.gpu import Served
 from loop.serve import model_names
 from loop.serve.capture import LARGEST
@@ -22,7 +23,7 @@ from loop.serve.context import Context
 from loop.serve.errors import Refusal
 from loop.serve.placement import Placement, placed
 from loop.serve.request import ChatRequest, parse_request, student_body
-from loop.serve.router import Routed, Routing
+from loop.serve.routing import Routing
 from loop.types import Policy
 
 PATIENCE: Final = 3600.0
@@ -40,6 +41,18 @@ Keep = Callable[[bytes], None]
 EVENTS: Final = "text/event-stream"
 
 
+class Rewriting(Protocol):
+    """Turns a student's answer into another shape."""
+
+    def more(self, piece: bytes) -> bytes:
+        """Take what came; give what can be told."""
+        ...
+
+    def end(self) -> bytes:
+        """Give what is told at the end."""
+        ...
+
+
 def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
     return [Route("/v1/chat/completions", Chat(context).complete, methods=["POST"])]
@@ -50,11 +63,23 @@ class Chat:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.routing = Routing(context.config, context.store)
+        self.routing = Routing(context.config, context.store, context.paths)
 
     async def complete(self, request: Request) -> Response:
         """Answer one request."""
-        told = parse_request(await request.body())
+        return await self.answer(request, parse_request(await request.body()))
+
+    async def answer(self, request: Request, told: ChatRequest, rewriting: Rewriting | None = None) -> Response:
+        """Answer a request that was read.
+
+        Args:
+            request: from whom; who goes away is not answered.
+            told: what it asks for.
+            rewriting: turns the student's answer into another shape.
+
+        Raises:
+            Refusal: it cannot be answered.
+        """
         policy, route = await run_in_threadpool(self._chosen, told)
         self.context.admit()
         body = student_body(
@@ -66,18 +91,16 @@ class Chat:
         place = await run_in_threadpool(placed, self.context.config, self.context.store, policy)
         body["adapter"] = place.adapter
         keep = self._keeping(told.model, policy, body)
-        answer = await _unless_gone(request, self._answered(place, body, keep))
+        answer = await _unless_gone(request, self._answered(place, body, keep, rewriting))
         if route is not None:
             answer.headers["loopd-route"] = route.words
         return answer
 
     def _chosen(self, told: ChatRequest) -> tuple[Policy, Routed | None]:
-        """Find the policy that answers, and, where the router was asked for, why it is that one."""
-        if told.model != model_names.ROUTED:
-            return model_names.named(self.context, told.model), None
-        champion = self.context.champion()
-        route = self.routing.router(champion).route(told.example)
-        policy = self.context.store.policies.get(route.policy) if route.specialist else champion
+        """Find the policy that answers, and, where a router chose it, why it is that one."""
+        asked = model_names.named(self.context, told.model)
+        trial = told.model == model_names.ROUTED
+        policy, route = self.routing.speaker(asked, told.example, trial=trial)
         return model_names.usable(self.context, policy, told.model), route
 
     def _keeping(self, model: str, policy: Policy, body: dict[str, Any]) -> Keep | None:
@@ -85,13 +108,15 @@ class Chat:
         capture = self.context.capture
         return (lambda answer: capture.add(body, answer, policy.id)) if capture.wants(model) else None
 
-    async def _answered(self, place: Placement, body: dict[str, Any], keep: Keep | None) -> Response:
+    async def _answered(
+        self, place: Placement, body: dict[str, Any], keep: Keep | None, rewriting: Rewriting | None
+    ) -> Response:
         """Ask the policy's server; again where that one has just gone away."""
         for pause in AGAIN:
             stack = AsyncExitStack()
             try:
                 served = await stack.enter_async_context(self.context.models.use(place))
-                return await _passed(stack, served, (place.policy, body), keep)
+                return await _passed(stack, served, (place.policy, body), keep, rewriting)
             except (httpx2.TransportError, ProviderError) as error:  # its address or its token is gone
                 await stack.aclose()
                 lost = error
@@ -119,7 +144,11 @@ async def _unless_gone(request: Request, answered: Coroutine[Any, Any, Response]
 
 
 async def _passed(
-    stack: AsyncExitStack, served: Served, asked: tuple[Policy, dict[str, Any]], keep: Keep | None
+    stack: AsyncExitStack,
+    served: Served,
+    asked: tuple[Policy, dict[str, Any]],
+    keep: Keep | None,
+    rewriting: Rewriting | None,
 ) -> Response:
     """Put a request to a server, and give its answer as it comes; the stack is closed with it."""
     policy, body = asked
@@ -129,18 +158,24 @@ async def _passed(
     asking = http.stream("POST", f"{served.url}/v1/chat/completions", json=body)
     answer = await stack.enter_async_context(asking)
     kept = {name: answer.headers[name] for name in PASSED if name in answer.headers}
-    return Relayed(answer, stack, {**kept, "loopd-policy": policy.id}, keep)
+    return Relayed(answer, stack, {**kept, "loopd-policy": policy.id}, keep, rewriting)
 
 
 class Relayed(Response):
     """An answer of the student's server, piece by piece, until it is whole or nobody listens."""
 
     def __init__(
-        self, answer: httpx2.Response, stack: AsyncExitStack, headers: dict[str, str], keep: Keep | None
+        self,
+        answer: httpx2.Response,
+        stack: AsyncExitStack,
+        headers: dict[str, str],
+        keep: Keep | None,
+        rewriting: Rewriting | None,
     ) -> None:
         super().__init__(status_code=answer.status_code, headers=headers)
         del self.headers["content-length"]
         self.answer, self.stack, self.keep = answer, stack, keep
+        self.rewriting = rewriting if answer.status_code == httpx2.codes.OK else None
         self.events = headers.get("content-type", "").startswith(EVENTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
@@ -159,10 +194,11 @@ class Relayed(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         whole = bytearray()
         async for piece in self._pieces():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            told = self.rewriting.more(piece) if self.rewriting else piece
+            await send({"type": "http.response.body", "body": told, "more_body": True})
             if self.keep and len(whole) <= LARGEST:
                 whole += piece
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": self.rewriting.end() if self.rewriting else b""})
         if self.keep and self.status_code == httpx2.codes.OK and len(whole) <= LARGEST:
             self.keep(bytes(whole))
 

@@ -49,7 +49,7 @@ def opened(  # noqa: PLR0913 - all that answers come from
     stock = stock_policy(config, base)
 
     def best() -> Placement:
-        return placed(config, store, store.policies.champion() or stock)
+        return placed(config, store, (store.policies.champion() or stock).alone)
 
     models = LoadedModels(_serving(config, paths, base), best, most=config.serve.models, keep=config.serve.keep)
     capture = Capture(store, paths.data, config.serve.capture)

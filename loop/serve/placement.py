@@ -32,16 +32,20 @@ class Placement(Record):
 def placed(config: Config, store: Store, policy: Policy) -> Placement:
     """Say where a policy is served.
 
-    With `serve.share` the champion and all specialists of one template share a server, and the stock model with them;
-    whoever is rounded to another precision, or has another place, has its own.
+    With `serve.share` the champion, of a routed set all members, and all specialists of one template share a server,
+    and the stock model with them; whoever is rounded to another precision, or has another place, has its own.
     """
     if not config.serve.share or policy.precision is not Precision.BASE:
         return Placement(policy=policy)
+    champion = store.policies.champion()
+    members = champion.members if champion else ()
     alike = (policy.base, policy.template, policy.precision)
     found = [
         each.adapter
         for each, standing in store.policies.all()
-        if each.adapter and standing in SHARING and (each.base, each.template, each.precision) == alike
+        if each.adapter
+        and (standing in SHARING or each.id in members)
+        and (each.base, each.template, each.precision) == alike
     ]
     beside = tuple(dict.fromkeys(found[-MOST:]))
     fits = policy.adapter is None or policy.adapter in beside

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from loop.canonical import NotJson, parse
+from loop.routing.topics import Example
 from loop.serve.errors import Refusal, unsupported
-from loop.serve.topics import Example
 from loop.types.record import first_fault
 
 Json = dict[str, Any]
@@ -161,8 +161,11 @@ class ChatRequest(_Wire):
 
     @property
     def example(self) -> Example:
-        """What the router looks at: the tools on offer, and all that the user says."""
-        said = " ".join(message.text for message in self.messages if message.role == "user")
+        """What a router looks at: the tools on offer, and what the user says first.
+
+        So a conversation stays with who began it, and keeps its prefix in memory.
+        """
+        said = next((message.text for message in self.messages if message.role == "user"), "")
         return Example(tools=tuple(tool.function.name for tool in self.tools or ()), text=said)
 
 
@@ -178,7 +181,16 @@ def parse_request(body: bytes) -> ChatRequest:
         raise Refusal(400, f"The body is not JSON: {error}") from error
     if not isinstance(told, dict):
         raise Refusal(400, "The body is not a JSON object.")
-    request = _validated(_supported(told))
+    return chat_request(_supported(told))
+
+
+def chat_request(told: Json) -> ChatRequest:
+    """Build a request from its parts.
+
+    Raises:
+        Refusal: a part is not what it must be, or two contradict each other.
+    """
+    request = _validated(told)
     _check(request)
     return request
 

@@ -1,6 +1,7 @@
 """Carry out owed plays: send them to the pool, serve the student while somebody needs it, survive its death."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Final
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from loop import plugins
 from loop.errors import FailureKind, ProviderError
 from loop.parts import Loop
+from loop.routing.topics import Example
 from loop.runtime.gpu import addressed
 from loop.stages import room
 from loop.types import Part, Play, Purpose, Round, Suite, Trajectory
@@ -23,11 +25,13 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
 
     `suites` are those that a gate's plays belong to: they say who may stop a play that has failed.
 
-    The student's plays are grouped by policy, so that each policy is served once; teachers' plays need no server.
+    The student's plays are grouped by who speaks in them, so that each policy is served once; in those of a routed set
+    that is one of its members. Teachers' plays need no server.
 
     Raises:
         ProviderError: the model server died again and again without finishing a play.
     """
+    speaks = _speakers(loop)
     stops: dict[str | None, tuple[Part, ...]] = {suite.id: referees(loop, suite) for suite in suites}
     stops[None], barren = referees(loop), 0
     while plays := [
@@ -35,10 +39,11 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
     ]:
         room.wait(loop)
         done, total = loop.store.plays.progress(rnd, purpose)
-        policy = next((play.policy for play in plays if play.policy), None)
-        loop.board.step(_doing(loop, policy), total=total, done=done)
+        first = next((play for play in plays if play.policy), plays[0])
+        speaker = speaks(first)
+        loop.board.step(_doing(loop, first.policy), total=total, done=done)
         try:
-            yield from _together(loop, longest_first(play for play in plays if play.policy == policy), policy)
+            yield from _together(loop, longest_first(play for play in plays if speaks(play) == speaker), speaker)
             barren = 0
         except ProviderError as error:
             barren = barren + 1 if loop.store.plays.progress(rnd, purpose)[0] == done else 0
@@ -58,12 +63,26 @@ def _doing(loop: Loop, policy: str | None) -> str:
     return "champion plays" if policy == loop.champion.id else "candidate plays"
 
 
-def _together(loop: Loop, plays: Sequence[Play], policy: str | None) -> Iterator[tuple[Play, Trajectory]]:
-    if policy is None:
+def _speakers(loop: Loop) -> Callable[[Play], str | None]:
+    """Say who speaks in a play, by `Policy.id`; None for a teacher."""
+    policies, known = cache(loop.store.policies.get), dict[str, str]()
+
+    def speaks(play: Play) -> str | None:
+        if play.policy is None:
+            return None
+        if play.id not in known:
+            known[play.id] = loop.speakers.of(policies(play.policy), Example.of(play.task))[0].id
+        return known[play.id]
+
+    return speaks
+
+
+def _together(loop: Loop, plays: Sequence[Play], speaker: str | None) -> Iterator[tuple[Play, Trajectory]]:
+    if speaker is None:
         yield from _through_pool(loop, plays)
         return
-    with loop.serving(loop.store.policies.get(policy)) as served:
-        here = [play.model_copy(update={"player": addressed(play.player, served, policy)}) for play in plays]
+    with loop.serving(loop.store.policies.get(speaker)) as served:
+        here = [play.model_copy(update={"player": addressed(play.player, served, str(play.policy))}) for play in plays]
         for play, trajectory in _through_pool(loop, here):
             if lost(trajectory):
                 served.check()

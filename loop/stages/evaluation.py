@@ -46,9 +46,10 @@ def fingerprint(loop: Loop, suite: Suite, player: Contestant | None = None) -> s
     checkers: list[JsonValue] = [f"{name}@{version}" for name, version in required(loop, suite)]
     judges = suite.checkers or [part for part in config.checkers if part.settings]
     checkers += [{part.use: dict(part.settings)} for part in judges]
-    stopped = {"stopped": True} if referees(loop, suite) else {}
+    apart: dict[str, JsonValue] = {"stopped": True} if referees(loop, suite) else {}
+    apart |= {"occasion": suite.occasion} if suite.occasion else {}
     asked = _as_student(config) if player is None or isinstance(player, Policy) else _as_teacher(config, player)
-    return digest({"suite": suite.id, "checkers": checkers, "rule": config.rule.steps_per_turn, **stopped, **asked})
+    return digest({"suite": suite.id, "checkers": checkers, "rule": config.rule.steps_per_turn, **apart, **asked})
 
 
 def _as_student(config: Config) -> dict[str, JsonValue]:
@@ -186,7 +187,8 @@ def play_and_score(loop: Loop, rnd: Round, suites: dict[str, Suite], player: Con
     for suite in suites.values():
         judge_missing(loop, rnd, suite)
         mark = fingerprint(loop, suite, player)
-        loop.store.suites.score(rnd, suite.id, mark, required(loop, suite), partial(_play_id, rnd, suite, mark))
+        named = partial(_play_id, rnd, suite, mark)
+        loop.store.suites.score(rnd, suite.id, mark, required(loop, suite), named, timed=bool(suite.occasion))
 
 
 def kept(loop: Loop, suite: Suite) -> Suite:

@@ -6,9 +6,11 @@ from loop.artifacts import policy_files
 from loop.gates.breadth import Breadth
 from loop.gates.decision import decide, owed, standing
 from loop.gates.judging import BEST
+from loop.gates.latency import Latency
 from loop.gates.rules import under_rules
 from loop.parts import Loop
-from loop.stages import kl, refreshing
+from loop.routing import sets
+from loop.stages import kl, refreshing, routing
 from loop.stages.evaluation import counted, external, fingerprint, kept, owe, play_and_score
 from loop.store.openings import Succession
 from loop.types import (
@@ -38,21 +40,39 @@ def judge_candidate(loop: Loop, rnd: Round) -> Iterator[GateResult]:
     Asks the store what has been measured under the same fingerprint, so that a champion's scores serve many rounds.
     """
     policies = _contestants(loop, rnd)
-    suites = {gate.name: _frozen(loop, gate) for gate in loop.gates}
-    asked: Asked = {gate.name: {} for gate in loop.gates}
-    results = _judgements(loop, suites, policies, asked)
+    if routing.stale(loop, policies[1]):
+        return
+    gates = gates_for(loop, policies[1])
+    suites = {gate.name: _frozen(loop, gate, rnd) for gate in gates}
+    asked: Asked = {gate.name: {} for gate in gates}
+    results = _judgements(loop, gates, suites, policies, asked)
     while _grown(asked, results, loop.config.gating.max_samples):
         for name, suite in suites.items():
             for policy, wanted in asked[name].items():
                 owe(loop, rnd, suite, wanted, [loop.store.policies.get(policy)])
         play_and_score(loop, rnd, suites)
-        results = _judgements(loop, suites, policies, asked)
+        results = _judgements(loop, gates, suites, policies, asked)
     yield from results
 
 
-def _judgements(loop: Loop, suites: Mapping[str, Suite], policies: Sequence[Policy], asked: Asked) -> list[GateResult]:
+def gates_for(loop: Loop, candidate: Policy) -> tuple[Gate, ...]:
+    """Give the gates that judge a candidate; a routed set is timed besides, where most of its specialists speak."""
+    if candidate.routing is None:
+        return loop.gates
+    topics = {each.topic for each in candidate.routing.specialists}
+
+    def reach(gate: Gate) -> tuple[int, bool]:
+        spoken = {backend for task in loop.suite_of(gate).tasks for backend in task.backends}
+        return len(topics & spoken), isinstance(gate, Breadth)
+
+    return (*loop.gates, Latency(suite=max(loop.gates, key=reach).suite, times=loop.config.gating.latency))
+
+
+def _judgements(
+    loop: Loop, gates: Sequence[Gate], suites: Mapping[str, Suite], policies: Sequence[Policy], asked: Asked
+) -> list[GateResult]:
     _measure_distances(loop, suites, policies)
-    return [_judge(loop, gate, suites[gate.name], policies, asked[gate.name]) for gate in loop.gates]
+    return [_judge(loop, gate, suites[gate.name], policies, asked[gate.name]) for gate in gates]
 
 
 def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequence[Policy]) -> None:
@@ -66,10 +86,11 @@ def _measure_distances(loop: Loop, suites: Mapping[str, Suite], policies: Sequen
 
 def outdated(loop: Loop, rnd: Round) -> bool:
     """Whether the round's candidate must be judged anew: champion, gates, suites or conditions changed since it was."""
-    if loop.store.promotions.decided(rnd) is not None:
+    candidate = loop.store.policies.candidate(rnd)
+    if candidate is None or loop.store.promotions.decided(rnd) is not None or routing.stale(loop, candidate):
         return False
     met = {(result.gate, result.champion, result.fingerprint) for result in loop.store.gates.results(rnd)}
-    marks = {gate.name: fingerprint(loop, loop.suite_of(gate)) for gate in loop.gates}
+    marks = {gate.name: fingerprint(loop, _suite(loop, gate, rnd)) for gate in gates_for(loop, candidate)}
     return not {(name, loop.champion.id, mark) for name, mark in marks.items()} <= met
 
 
@@ -79,8 +100,11 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
     results = loop.store.gates.results(rnd)
     found = decide(candidate.id, results, paused=loop.store.gates.paused())
     found = refreshing.held(loop.store, rnd, found, (champion, candidate))
-    gates = [gate.name for gate in loop.gates]
-    return loop.store.promotions.decide(rnd, found, gates, otherwise=standing(results, promoted=False))
+    if why := routing.stale(loop, candidate):
+        found = found.model_copy(update={"promoted": False, "reason": f"dissolved: {why}"})
+    gates = [gate.name for gate in gates_for(loop, candidate)]
+    aside = Standing.REJECTED if candidate.routing else standing(results, promoted=False)
+    return loop.store.promotions.decide(rnd, found, gates, otherwise=aside)
 
 
 def report(loop: Loop, rnd: Round) -> None:
@@ -98,8 +122,14 @@ def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
     return loop.champion, candidate
 
 
-def _frozen(loop: Loop, gate: Gate) -> Suite:
-    return kept(loop, loop.suite_of(gate))
+def _frozen(loop: Loop, gate: Gate, rnd: Round) -> Suite:
+    return kept(loop, _suite(loop, gate, rnd))
+
+
+def _suite(loop: Loop, gate: Gate, rnd: Round) -> Suite:
+    """Give a gate's suite; what is timed is played anew in every round."""
+    suite = loop.suite_of(gate)
+    return suite.model_copy(update={"occasion": f"round {rnd.id}"}) if isinstance(gate, Latency) else suite
 
 
 def look_elsewhere(loop: Loop) -> None:
@@ -181,8 +211,8 @@ def _judge(
 def _former(loop: Loop) -> list[str]:
     """Name the former champions that can still play."""
     retired = [policy for policy, standing in loop.store.policies.all() if standing is Standing.RETIRED]
-    places = {policy.id: loop.paths.adapter(policy) for policy in retired if policy.base == loop.base.digest}
-    return [policy for policy, place in places.items() if place is None or place.is_dir()]
+    ours = [policy for policy in retired if policy.base == loop.base.digest]
+    return [policy.id for policy in ours if not sets.unfit(loop.store, loop.paths, policy)]
 
 
 def _best_before(loop: Loop, gate: Gate) -> dict[str, str]:

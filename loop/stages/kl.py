@@ -1,12 +1,13 @@
 """Distance of a policy to its base, measured on its own plays of a suite where a gate asks for it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 
 from loop.errors import ProviderError
 from loop.parts import Loop
+from loop.routing.topics import Example
 from loop.store.suites import Unmeasured
 from loop.types import Policy, Precision
 from loop.types.jobs import Distance, Meter
@@ -25,12 +26,10 @@ def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str)
     missing = loop.store.suites.unmeasured(policy.id, suite_id, fingerprint, KL)
     if not missing:
         return
-    if policy.adapter is None and policy.precision is Precision.BASE:
-        loop.store.suites.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
-        return
     loop.board.step("distance to the base", total=len(missing))
     try:
-        _measure(loop, policy, fingerprint, missing)
+        for speaker, plays in _by_speaker(loop, policy, missing):
+            _measure(loop, policy, speaker, fingerprint, plays)
     except ProviderError as error:
         log.warning("meter_lost", message=str(error), left=len(missing))
         if len(loop.store.suites.unmeasured(policy.id, suite_id, fingerprint, KL)) == len(missing):
@@ -38,9 +37,24 @@ def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str)
         measure_missing(loop, policy, suite_id, fingerprint)
 
 
-def _measure(loop: Loop, policy: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
+def _by_speaker(
+    loop: Loop, policy: Policy, missing: Sequence[Unmeasured]
+) -> Iterator[tuple[Policy, Sequence[Unmeasured]]]:
+    """Sort plays by who speaks in them: the policy, or a member of a routed set."""
+    if policy.routing is None:
+        yield policy, missing
+        return
+    speakers = [loop.speakers.of(policy, Example.of(loop.store.tasks.get(each.task)))[0] for each in missing]
+    for speaker in {each.id: each for each in speakers}.values():
+        yield speaker, [play for play, who in zip(missing, speakers, strict=True) if who.id == speaker.id]
+
+
+def _measure(loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
+    if speaker.adapter is None and speaker.precision is Precision.BASE:
+        loop.store.suites.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
+        return
     by_trajectory = {each.trajectory: each for each in missing}
-    for line in loop.stop.each(loop.gpu.measuring(_job(loop, policy, missing))):
+    for line in loop.stop.each(loop.gpu.measuring(_job(loop, speaker, missing))):
         if isinstance(line, Distance):
             loop.store.suites.add_measures(policy.id, fingerprint, {by_trajectory[line.id]: {KL: line.kl}})
             loop.board.advance()

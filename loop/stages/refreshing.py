@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from loop import plugins
 from loop.parts import Loop
+from loop.routing.topics import Example
 from loop.runtime.gpu import addressed
 from loop.store import Store
 from loop.traces.corrections import SUSPECTED, keep, lessons
@@ -123,14 +124,26 @@ def measure(loop: Loop, policy: Policy) -> None:
     missing = [lesson for lesson in asked_about(loop) if lesson.id not in known]
     if not missing:
         return
-    with loop.serving(policy) as served:
+    loop.board.step("corrections", total=len(missing))
+    speakers = {lesson.id: loop.speakers.of(policy, _example(lesson))[0] for lesson in missing}
+    for speaker in dict.fromkeys(speakers[lesson.id].id for lesson in missing):
+        mine = [lesson for lesson in missing if speakers[lesson.id].id == speaker]
+        _measure(loop, policy, speakers[mine[0].id], mine)
+
+
+def _measure(loop: Loop, policy: Policy, speaker: Policy, asked: Sequence[Lesson]) -> None:
+    with loop.serving(speaker) as served:
         player: Player = plugins.load("loop", addressed(loop.config.student.part(0.0), served, policy.id))
-        loop.board.step("corrections", total=len(missing))
-        for lesson in missing:
+        for lesson in asked:
             answer = _asked(player, policy, lesson)
             learned = alike(answer, lesson.wanted)
             loop.store.corrections.score(lesson.id, policy.id, answer, learned=learned)
             loop.board.advance()
+
+
+def _example(lesson: Lesson) -> Example:
+    first = next((message.content for message in lesson.before if message.role == "user"), "")
+    return Example(tools=tuple(tool.name for tool in lesson.catalogue.tools), text=first)
 
 
 def _asked(player: Player, policy: Policy, lesson: Lesson) -> Message:

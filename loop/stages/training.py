@@ -111,7 +111,9 @@ def fit(loop: Loop, rnd: Round, dataset: Dataset) -> None:
     loop.store.datasets.note_trained(dataset, trained)
     evidence = cards.of_training(dataset, job, champion, len(trained))
     published = adapters.publish(done.adapter, loop.paths.models, base=loop.base.digest, evidence=evidence)
-    policy = champion.model_copy(update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id})
+    policy = champion.alone.model_copy(
+        update={"base": loop.base.digest, "adapter": published.id, "parent": champion.id}
+    )
     loop.store.policies.add(policy, Standing.CANDIDATE, round=rnd)
 
 

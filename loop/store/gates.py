@@ -71,6 +71,12 @@ class Gates:
         what = f"round or candidate '{begins}'" if begins else "candidate"
         raise NotFound(f"No gate has judged any {what}. List the judgements: loopd gate list")
 
+    def met(self, candidate: str, champion: str) -> bool:
+        """Whether a candidate was judged beside this champion."""
+        query = select(GateRow.gate).where(GateRow.candidate == candidate, GateRow.champion == champion).limit(1)
+        with self._db.read() as connection:
+            return connection.scalar(query) is not None
+
     def last_round(self, policy_id: str) -> Round | None:
         """Return the round that judged a policy last, as its candidate; None where none did."""
         latest = select(GateRow.round).where(GateRow.candidate == policy_id).order_by(GateRow.judged.desc()).limit(1)

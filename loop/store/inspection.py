@@ -12,7 +12,7 @@ from loop.store.corrections import correction_of
 from loop.store.damage import DamagedRow, json_object, reads, record, same
 from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.invariants import INVARIANTS
-from loop.store.policies import policy_of, with_prompt
+from loop.store.policies import policy_of, topics_of, with_prompt
 from loop.store.rows import task_row
 from loop.store.tables import Arm as ArmRow
 from loop.store.tables import Catalogue as CatalogueRow
@@ -25,6 +25,7 @@ from loop.store.tables import Play as PlayRow
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Score as ScoreRow
 from loop.store.tables import Task as TaskRow
+from loop.store.tables import Topics as TopicsRow
 from loop.store.tables import Trace as TraceRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
@@ -200,6 +201,7 @@ CONTENT: Final[Mapping[type[Table], Callable[[AnyRow], object]]] = {
     ScoreRow: lambda row: json_object(row.measures),
     TaskRow: _task,
     ToolCall: lambda row: json_object(row.arguments),
+    TopicsRow: topics_of,
     TraceRow: provenance_of,
     VerdictRow: lambda row: json_object(row.evidence),
 }

@@ -6,14 +6,15 @@ from sqlalchemy import ColumnClause, ColumnElement, Connection, column, select, 
 
 from loop.canonical import clean, digest
 from loop.errors import CheckNegative, NotFound
-from loop.store.damage import reads, same
+from loop.store.damage import reads, record, same
 from loop.store.database import AnyRow, AnySelect, Database
 from loop.store.rounds import Rounds
-from loop.store.rows import Values, prompt_row
+from loop.store.rows import Values, part, prompt_row
 from loop.store.tables import Decision, Promotion, Prompt
 from loop.store.tables import Policy as PolicyRow
 from loop.store.tables import Round as RoundRow
-from loop.types import Policy, Precision, Round, RoundState, Standing, Transfer
+from loop.store.tables import Topics as TopicsRow
+from loop.types import Policy, Precision, Round, RoundState, Routing, Standing, Transfer
 
 AGAIN: Final = (Standing.REJECTED, Standing.RETIRED, Standing.SPECIALIST)
 """Who may be a candidate again."""
@@ -50,6 +51,29 @@ class Policies:
             if round is not None:
                 self._propose(connection, policy, round)
         return policy
+
+    def keep_topics(self, body: str) -> str:
+        """Keep what a routed set reads requests by. Doing so twice is a no-op. Returns its digest.
+
+        Args:
+            body: canonical JSON.
+        """
+        key = digest(body)
+        with self._db.write() as connection:
+            self._db.insert_once(connection, TopicsRow, [{"id": key, "body": body, "added": self._db.clock()}])
+        return key
+
+    def topics(self, key: str) -> str:
+        """Give what a routed set reads requests by: canonical JSON.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(select(TopicsRow).where(TopicsRow.id == key)).first()
+        if row is None:
+            raise NotFound(f"There are no topics {key[:12]}, which a routed set names. Look: loopd fsck")
+        return topics_of(row)
 
     def propose(self, policy: Policy, config: str, seed: int) -> int:
         """Queue a policy that needs no training: a round that begins at its gates. Returns the round's number.
@@ -155,6 +179,7 @@ class Policies:
             "template": policy.template,
             "precision": None if policy.precision is Precision.BASE else policy.precision,
             "parent": policy.parent,
+            "routing": None if policy.routing is None else part(policy, "routing"),
             "standing": Standing.CANDIDATE if standing is Standing.CHAMPION else standing,
             "adapter_path": policy.adapter,
             "round": None if rnd is None else rnd.id,
@@ -198,6 +223,14 @@ def policy_of(row: AnyRow) -> Policy:
         template=row.template,
         precision=row.precision or Precision.BASE,
         parent=row.parent,
+        routing=None if row.routing is None else record(Routing, row.routing),
     )
     same(found.id, row.id)
     return found
+
+
+@reads(TopicsRow)
+def topics_of(row: AnyRow) -> str:
+    """What a routed set reads requests by, as canonical JSON."""
+    same(digest(row.body), row.id)
+    return str(row.body)

@@ -1,6 +1,7 @@
 """Frozen suites and the scores on them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from pydantic import JsonValue
 from sqlalchemy import Label, and_, case, func, select, update
@@ -114,13 +115,15 @@ class Suites:
             ]
             self._db.insert_once(connection, ScoreRow, rows)
 
-    def score(
+    def score(  # noqa: PLR0913 - what makes scores comparable
         self,
         rnd: Round,
         suite_id: str,
         fingerprint: str,
         required: Required,
         play_id: Callable[[str, str, int], str] | None = None,
+        *,
+        timed: bool = False,
     ) -> None:
         """Score what a round played on a suite: passed where every required checker did. Twice is a no-op.
 
@@ -131,6 +134,7 @@ class Suites:
             required: checkers and versions that must have passed it.
             play_id: the id of the play that was owed under this fingerprint, by subject, task and sample: a round that
                 went on with other settings, and round 0, hold plays of other fingerprints too. None counts all.
+            timed: whether the seconds of an answer are a measure.
         """
         with self._db.write() as connection:
             rows = list(connection.execute(_played(rnd, suite_id, required)))
@@ -141,7 +145,7 @@ class Suites:
             scored = [
                 fixed
                 | {"subject": row.policy or row.player, "policy": row.policy, "task": row.task, "sample": row.sample}
-                | {"passed": row.passed, "trajectory": row.id, "measures": canonical(_measures(row))}
+                | {"passed": row.passed, "trajectory": row.id, "measures": canonical(_measures(row, timed=timed))}
                 for row in rows
             ]
             self._db.insert_once(connection, ScoreRow, scored)
@@ -208,11 +212,14 @@ class Suites:
         return [(row.task, bool(row.passed), evidence_of(row)) for row in rows]
 
 
+MEASURED: Final = (TrajectoryRow.completion_tokens, TrajectoryRow.seconds, TrajectoryRow.requests)
+
+
 def _played(rnd: Round, suite_id: str, required: Required) -> AnySelect:
     """Select the judged plays of a round on a suite, each with whether it passed."""
     columns = TrajectoryRow.id, TrajectoryRow.player, TrajectoryRow.policy, TrajectoryRow.task, TrajectoryRow.sample
     won = case((and_(True, *passed(required)), 1), else_=0).label("passed")
-    return select(*columns, TrajectoryRow.completion_tokens, _longest_turn(), won).where(
+    return select(*columns, *MEASURED, _longest_turn(), won).where(
         TrajectoryRow.round == rnd.id,
         TrajectoryRow.purpose == Purpose.GATE,
         TrajectoryRow.suite == suite_id,
@@ -228,8 +235,9 @@ def _longest_turn() -> Label[int]:
     return select(func.coalesce(func.max(turns.c.answers), 0)).scalar_subquery().label("steps")
 
 
-def _measures(row: AnyRow) -> dict[str, JsonValue]:
-    return {"tokens": row.completion_tokens, "steps": row.steps}
+def _measures(row: AnyRow, *, timed: bool) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {"tokens": row.completion_tokens, "steps": row.steps}
+    return found | ({"seconds": row.seconds / max(1, row.requests)} if timed else {})
 
 
 @reads(ScoreRow)

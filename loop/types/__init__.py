@@ -36,7 +36,7 @@ from loop.types.plays import (
     Trajectory,
     Usage,
 )
-from loop.types.policies import Policy, Precision, Standing
+from loop.types.policies import SET, Policy, Precision, Routing, Specialist, Standing
 from loop.types.record import Id, Part, Record
 from loop.types.rounds import MOVES, Arm, Dataset, Event, Move, Rate, Request, Round, RoundState, Tally, TrainingStep
 from loop.types.tasks import (
@@ -68,6 +68,7 @@ __all__ = [
     "OFFICIAL",
     "RESTS",
     "SEED_RULE",
+    "SET",
     "TWIN",
     "Accepted",
     "Argument",
@@ -109,8 +110,10 @@ __all__ = [
     "Result",
     "Round",
     "RoundState",
+    "Routing",
     "Rule",
     "Score",
+    "Specialist",
     "Split",
     "Standing",
     "Suite",

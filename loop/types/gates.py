@@ -18,6 +18,9 @@ class Suite(Record):
     checkers: tuple[Part, ...] = ()
     """Checkers that judge its plays in place of the configured ones; empty for those. Part of every measurement's
     fingerprint, not of the identity."""
+    occasion: str = ""
+    """When it is played, where that matters: what was measured on another occasion does not count. Part of every
+    measurement's fingerprint, not of the identity."""
 
     @cached_property
     def id(self) -> str:

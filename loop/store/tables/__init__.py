@@ -7,7 +7,7 @@ What needs more than a key is a trigger: `migrations/versions/0002_refusals.py`.
 """
 
 from loop.store.tables.base import Table
-from loop.store.tables.learned import Arm, Dataset, DatasetRow, Policy, TrainingStep
+from loop.store.tables.learned import Arm, Dataset, DatasetRow, Policy, Topics, TrainingStep
 from loop.store.tables.measured import (
     Decision,
     GatePart,
@@ -63,6 +63,7 @@ __all__ = [
     "TaskBackend",
     "TeacherCall",
     "ToolCall",
+    "Topics",
     "Trace",
     "TrainingStep",
     "Trajectory",

@@ -91,6 +91,18 @@ class Policy(Table):
     added: Mapped[Moment]
     changed: Mapped[Moment]
     precision: Mapped[str | None]
+    routing: Mapped[str | None]
+    """Of a routed set: its specialists and when they answer, as canonical JSON."""
+
+
+class Topics(Table):
+    """What a routed set reads requests by; its id is the digest of its body."""
+
+    __tablename__ = "topics"
+    __table_args__ = strict()
+    id: Mapped[Key]
+    body: Mapped[str]
+    added: Mapped[Moment]
 
 
 class TrainingStep(Table):

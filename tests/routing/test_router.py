@@ -6,9 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from loop.cli.main import app
+from loop.routing.gains import Gain
+from loop.routing.router import Router, chosen, evaluate
+from loop.routing.sets import examples_of
+from loop.routing.topics import Example, Topics
 from loop.runtime import paths
-from loop.serve.router import Gain, Router, _examples, evaluate
-from loop.serve.topics import Example, Topics
 from loop.store import Store
 from loop.types import Part, Policy, Standing
 from task_generators.backends.catalogues import tools_of
@@ -22,13 +24,9 @@ BACKEND = "GorillaFileSystem"
 
 @pytest.fixture(scope="module")
 def topics():
-    examples = [each for name in GENERATORS for each in _examples(Part(use=name))]
+    examples = [each for name in GENERATORS for each in examples_of(Part(use=name))]
     whole = [Example(tools=tools_of(topic), text="", topic=topic) for topic in {each.topic for each in examples}]
     return Topics.learned([*examples, *whole])
-
-
-def example(task):
-    return Example(tools=task.tools, text=" ".join(turn.user for turn in task.turns))
 
 
 def tasks(name):
@@ -37,14 +35,14 @@ def tasks(name):
 
 def router(topics, **changes):
     gain = Gain(policy=FILES.id, backend=BACKEND, suite="depth", tasks=100, gain=0.3, low=0.2)
-    return Router(topics, CHAMPION, (gain.model_copy(update=changes),))
+    return Router(topics, CHAMPION, chosen([gain.model_copy(update=changes)]))
 
 
 def test_it_knows_what_held_out_tasks_are_about_though_it_learned_from_training_tasks_alone(topics):
     for name in ("quick-breadth", "breadth-52"):
-        read = [topics.read(example(task)).best[0] == task.backends[0] for task in tasks(name)]
+        read = [topics.read(Example.of(task)).best[0] == task.backends[0] for task in tasks(name)]
         assert sum(read) == len(read)
-    by_words = [topics.read(example(task), by="words") for task in tasks("quick-breadth")]
+    by_words = [topics.read(Example.of(task), by="words") for task in tasks("quick-breadth")]
     right = [read.best[0] == task.backends[0] for read, task in zip(by_words, tasks("quick-breadth"), strict=True)]
     assert sum(right) / len(right) > 0.7
     sure = [good for read, good in zip(by_words, right, strict=True) if read.best[1] >= 0.8]
@@ -52,16 +50,16 @@ def test_it_knows_what_held_out_tasks_are_about_though_it_learned_from_training_
 
 
 def test_learning_is_the_same_every_time(topics):
-    again = [each for name in GENERATORS for each in _examples(Part(use=name))]
-    task = example(tasks("quick-breadth")[0])
+    again = [each for name in GENERATORS for each in examples_of(Part(use=name))]
+    task = Example.of(tasks("quick-breadth")[0])
     one = Topics.learned(again).read(task)
     assert one == Topics.learned(list(again)).read(task)
 
 
 def test_a_specialist_gets_what_it_is_better_at_and_nothing_else(topics):
-    chosen = router(topics)
+    routes = router(topics)
     for task in tasks("quick-breadth"):
-        route = chosen.route(example(task))
+        route = routes.route(Example.of(task))
         assert route.specialist == (task.backends == (BACKEND,))
         assert route.policy == (FILES if route.specialist else CHAMPION).id
         assert route.reason
@@ -69,7 +67,7 @@ def test_a_specialist_gets_what_it_is_better_at_and_nothing_else(topics):
 
 @pytest.mark.parametrize("low", [0.0, -0.1])
 def test_a_gain_that_is_not_beyond_doubt_moves_nobody(topics, low):
-    told = evaluate(router(topics, low=low), [example(task) for task in tasks("quick-breadth")])
+    told = evaluate(router(topics, low=low), [Example.of(task) for task in tasks("quick-breadth")])
     assert told.coverage == 0
     assert told.policies == {CHAMPION.id: told.requests}
 
@@ -93,7 +91,7 @@ def test_what_is_like_nothing_known_goes_to_the_champion(topics, tools, text):
 
 
 def test_without_labels_it_tells_coverage_confidence_and_disagreement(topics):
-    examples = [example(task) for task in tasks("quick-breadth")]
+    examples = [Example.of(task) for task in tasks("quick-breadth")]
     told = evaluate(router(topics), examples)
     mine = sum(task.backends == (BACKEND,) for task in tasks("quick-breadth"))
     assert told.coverage == pytest.approx(mine / len(examples))

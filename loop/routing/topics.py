@@ -9,10 +9,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from loop.types import Record
+from loop.types import Record, Task
 
 SMOOTHING: Final = 0.1
 """Added to each count (Lidstone)."""
@@ -27,8 +27,13 @@ class Example(Record):
     tools: tuple[str, ...]
     """Names of the tools on offer."""
     text: str
-    """What the user says."""
+    """What the user says first."""
     topic: str = ""
+
+    @classmethod
+    def of(cls, task: Task) -> "Example":
+        """Give what a conversation about a task begins with, as a client of the endpoint would send it."""
+        return cls(tools=task.tools, text=task.turns[0].user)
 
 
 class Reading(Record):
@@ -46,13 +51,14 @@ class Reading(Record):
         return topic, self.shares[topic] * self.known
 
 
-@dataclass(frozen=True)
-class View:
-    """One kind of tokens."""
+class View(Record):
+    """One kind of tokens: how many examples of each topic had each of them."""
 
     topics: tuple[str, ...]
-    scores: Mapping[str, tuple[float, ...]]
-    """By token, the logarithm of its probability under each topic."""
+    totals: tuple[int, ...]
+    """Examples of each topic."""
+    counts: Mapping[str, tuple[int, ...]]
+    """By token, examples of each topic that have it."""
 
     @classmethod
     def learned(cls, examples: Iterable[tuple[str, Iterable[str]]]) -> "View":
@@ -64,13 +70,27 @@ class View:
             totals[topic] += 1
         topics = tuple(sorted(counts))
         vocabulary = sorted({token for each in counts.values() for token in each})
-        scores = {
+        return cls(
+            topics=topics,
+            totals=tuple(totals[topic] for topic in topics),
+            counts={token: tuple(counts[topic][token] for topic in topics) for token in vocabulary},
+        )
+
+    @cached_property
+    def scores(self) -> Mapping[str, tuple[float, ...]]:
+        """By token, the logarithm of its probability under each topic."""
+        return {
             token: tuple(
-                math.log((counts[topic][token] + SMOOTHING) / (totals[topic] + 2 * SMOOTHING)) for topic in topics
+                math.log((count + SMOOTHING) / (total + 2 * SMOOTHING))
+                for count, total in zip(counts, self.totals, strict=True)
             )
-            for token in vocabulary
+            for token, counts in self.counts.items()
         }
-        return cls(topics, scores)
+
+    def mixed(self, tokens: Iterable[str]) -> bool:
+        """Whether tokens are known that no single topic has all of."""
+        known = [self.counts[token] for token in set(tokens) if token in self.counts]
+        return bool(known) and not any(all(counts) for counts in zip(*known, strict=True))
 
     def read(self, tokens: Iterable[str]) -> tuple[list[float], float]:
         """Give each topic's score, and the share of the tokens that are known."""
@@ -81,8 +101,7 @@ class View:
         return sums, len(known) / len(unique) if unique else 0.0
 
 
-@dataclass(frozen=True)
-class Topics:
+class Topics(Record):
     """What tools and words say together."""
 
     tools: View
@@ -92,17 +111,19 @@ class Topics:
     def learned(cls, examples: Sequence[Example]) -> "Topics":
         """Learn from examples with their topics."""
         return cls(
-            View.learned((each.topic, each.tools) for each in examples),
-            View.learned((each.topic, words(each.text)) for each in examples),
+            tools=View.learned((each.topic, each.tools) for each in examples),
+            words=View.learned((each.topic, words(each.text)) for each in examples),
         )
 
     def read(self, example: Example, *, by: str = "both") -> Reading:
-        """Say what a request is about.
+        """Say what a request is about. Where the tools on offer are of several topics, the words alone say it.
 
         Args:
             example: the request.
             by: `tools`, `words`, or `both` of them.
         """
+        if by == "both" and self.tools.mixed(example.tools):
+            return self.read(example, by="words")
         views = {"tools": (self.tools, example.tools), "words": (self.words, words(example.text))}
         read = [view.read(tokens) for name, (view, tokens) in views.items() if by in {name, "both"}]
         said = [(scores, known) for scores, known in read if known]
