@@ -19,7 +19,7 @@ from loop.store.corrections import Correction, CorrectionKind, Told
 from loop.store.traces import CORRECTION, Kept, Provenance
 from loop.traces import chat
 from loop.traces.conversation import Conversation
-from loop.traces.grounding import doubt
+from loop.traces.grounding.doubts import doubt
 from loop.traces.importing import split_of, task_of, trajectory_of
 from loop.traces.lessons import Lesson, Skipped
 from loop.traces.precedents import Objection, accepted, contradicted, superseded, uncommon

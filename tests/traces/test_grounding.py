@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loop.rollout.play import play
-from loop.traces.grounding import doubt
+from loop.traces.grounding.doubts import doubt
 from loop.traces.lessons import Lesson, agree
 from loop.traces.precedents import Objection, accepted, contradicted, superseded, uncommon
 from loop.types import Accepted, Call, Catalogue, End, Message, Part, Play, Tool, Trajectory
@@ -59,6 +59,12 @@ BOOKING = (*FOUND, saying("Blue Lagoon or Mua?"), user("The Blue Lagoon, at 7 pm
 BOOKED = calling("book_table", name="Blue Lagoon", date="2026-03-08", time="19:00", guests="2")
 DONE = (*BOOKING, BOOKED, tool("book_table", [ROWS[0] | {"time": "19:00", "guests": "2"}]))
 
+SERVED = (
+    user("Tell me about Roma in Oslo"),
+    calling("find_table", city="Oslo", kind="Roma"),
+    tool("find_table", [{"name": "Roma", "serves_alcohol": "False", "has_live_music": True}]),
+)
+
 
 def lesson(before, wanted, number=1, **more):
     return Lesson(number, before, wanted, None, TOOLS, None, None)._replace(**more)
@@ -81,6 +87,9 @@ def lesson(before, wanted, number=1, **more):
         (DONE, saying("I've booked it for two people.")),
         (BOOKING, saying("Shall I book it?")),
         (BOOKING, saying("I could not book it.")),
+        (SERVED, saying("They do not serve alcohol, but there is live music.")),
+        (SERVED, saying("There is no alcohol and no live music?")),
+        (SERVED, saying("Roma has live music and no alcohol.")),
     ],
 )  # fmt: skip
 def test_what_can_be_right_is_not_doubted(before, wanted):
@@ -108,6 +117,9 @@ def test_what_can_be_right_is_not_doubted(before, wanted):
         (FOUND, saying("Call them: 510-555-7777."), "nothing that was said or seen has"),
         (FOUND, saying("The Golden Palace is a good one."), "nothing before tells of"),
         (FOUND, saying(" "), "it says nothing"),
+        (SERVED, saying("They serve alcohol."), "the results say that serves_alcohol is false"),
+        (SERVED, saying("Roma serves alcohol, but has no live music."), "that serves_alcohol is false"),
+        (SERVED, saying("No, they do not have live music."), "the results say that has_live_music is true"),
     ],
 )
 def test_what_cannot_be_right_is_doubted_with_the_reason(before, wanted, reason):

@@ -1,42 +1,28 @@
-"""Grounding: can what a person wants of an answer be right, by what was said, what tools answered, what was asked?
-
-Each check looks at one correction by itself and gives the reason why it is doubted. A call is held to the tools on
-offer, to the origin of each of its values, to the fields in which results have them, to what the same call answered
-before, and to the task's own plan, where there is one. Words are held to what was said and seen, to what was done, and
-to the turn that they close. What corrections say of each other is `loop.traces.precedents`.
-"""
+"""Can a wanted call be right: the tools on offer, the origin of its values, what failed before, the task's plan."""
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from pydantic import JsonValue
 
-from checkers.answer import Answer
-from checkers.closing import speech
 from checkers.closing.claims import HUMP
 from checkers.closing.days import days, read_moment, times
-from checkers.closing.ground import Ground
-from checkers.closing.values import Closing, stem
-from checkers.evidence.origins import Origins, read
+from checkers.closing.values import Closing
+from checkers.evidence.origins import Origins
 from checkers.evidence.plans import plan_of
 from checkers.evidence.turns import turns_of
 from checkers.evidence.words import WORD, Said, contains, is_composed, leaves
-from checkers.outcome import Outcome
 from loop.canonical import canonical
 from loop.traces.filters.origins import UNTOLD, task_of_trace
-from loop.traces.filters.results import rows_in
 from loop.traces.filters.schema import Schema
-from loop.traces.filters.told import Told
+from loop.traces.grounding.context import SHOWN, answered, ground_of, is_error, played, rows_before
 from loop.traces.lessons import Lesson
-from loop.types import Call, End, Message, Trajectory
+from loop.types import Call
 from task_generators.backends.worlds import BackendWorld, open_world
 
-Check = Callable[[Lesson], str | None]
-
-SHOWN: Final = 60
 PREFIX: Final = 3
 """Letters by which a word is known that was said shortened: San Fran, the Blue Lag."""
 ORDINAL: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
@@ -47,22 +33,14 @@ RELATIVE: Final = re.compile(
 """Words for a day that only a calendar can turn into a date."""
 LOOSE: Final = re.compile(r"\b(?:half|quarter|past|noon|midday|midnight|morning|afternoon|evening|night|now|later)\b")
 """Words for a time that no clock shows."""
-ERRORS: Final = frozenset({"error", "errors", "exception"})
-
-
-def doubt(lesson: Lesson) -> str | None:
-    """Say why what is wanted cannot be right, as far as the conversation and the task can tell."""
-    checks = CALLS if lesson.wanted.calls else WORDS
-    return next((reason for check in checks if (reason := check(lesson))), None)
-
-
-# --- calls -----------------------------------------------------------------------------------------------------------
+EMPTY: Final[Sequence[JsonValue]] = (None, "", {}, [], True)
+"""Answers that tell nothing of what was done."""
 
 
 def _off_offer(lesson: Lesson) -> str | None:
     """Find a call that no tool on offer takes."""
     last = len(lesson.before)
-    faults = Schema().faults(_played(lesson, lesson.wanted))
+    faults = Schema().faults(played(lesson, lesson.wanted))
     return next((fault.detail for fault in faults if fault.place == last), None)
 
 
@@ -72,17 +50,17 @@ def _from_nowhere(lesson: Lesson) -> str | None:
         known = source not in UNTOLD or _shortened(str(value), lesson) or _may_be_meant(str(value), lesson)
         if not known:
             return f"{call.name}({argument}={str(value)[:SHOWN]!r}): the value stands nowhere before"
-        if is_composed(value) and (strange := _ground(lesson).strange_number(Closing(text=str(value)))):
+        if is_composed(value) and (strange := ground_of(lesson).strange_number(Closing(text=str(value)))):
             return f"{call.name}({argument}=…): nothing before has {strange[:SHOWN]!r}"
     return None
 
 
 def _origins(lesson: Lesson) -> Iterator[tuple[Call, str, JsonValue, str]]:
     """Follow the conversation as the data-flow checker does; what the assistant said itself counts as said."""
-    trajectory = _played(lesson, lesson.wanted)
+    trajectory = played(lesson, lesson.wanted)
     origins = Origins(task_of_trace(trajectory), trajectory)
     origins.hear("\n".join(message.content for message in lesson.before if message.role not in ("tool", "user")))
-    for turn in turns_of(_played(lesson)):
+    for turn in turns_of(played(lesson)):
         origins.hear(turn.user.content)
         for step in turn.steps:
             origins.see(step)
@@ -158,7 +136,7 @@ def _parameter(lesson: Lesson, tool: str, name: str) -> Mapping[str, JsonValue]:
 def _other_field(lesson: Lesson) -> str | None:
     """Find a value that results have only in a field of another name, and that the user did not just say."""
     fields: defaultdict[str, set[str]] = defaultdict(set)
-    for row in _rows(lesson):
+    for row in rows_before(lesson):
         for name, value in row.items():
             if isinstance(value, str) and any(letter.isalpha() for letter in value):
                 fields[value.casefold()].add(name)
@@ -174,11 +152,12 @@ def _other_field(lesson: Lesson) -> str | None:
 
 def _akin(name: str, others: set[str]) -> bool:
     """Whether names of fields share a word: home_city and city."""
-    words = {*_words(name)}
-    return any(words & {*_words(other)} for other in others)
+    words = {*words_of_name(name)}
+    return any(words & {*words_of_name(other)} for other in others)
 
 
-def _words(name: str) -> list[str]:
+def words_of_name(name: str) -> list[str]:
+    """Cut a name of a tool or a field into its words."""
     return WORD.findall(HUMP.sub(" ", name).replace("_", " ").casefold())
 
 
@@ -186,9 +165,9 @@ def _failed_before(lesson: Lesson) -> str | None:
     """Find a call that was answered with an error, where nothing has happened since."""
     wanted = {canonical([call.name, dict(call.arguments)]) for call in lesson.wanted.calls}
     failed: set[str] = set()
-    for call, answer in _answered(lesson):
+    for call, answer in answered(lesson):
         spelled = canonical([call.name, dict(call.arguments)])
-        failed = failed | {spelled} if _is_error(answer) else set()
+        failed = failed | {spelled} if is_error(answer) else set()
     return "the same call was just answered with an error" if wanted & failed else None
 
 
@@ -214,10 +193,6 @@ def _against_plan(lesson: Lesson) -> str | None:
     return None
 
 
-EMPTY: Final[Sequence[JsonValue]] = (None, "", {}, [], True)
-"""Answers that tell nothing of what was done."""
-
-
 def _at(lesson: Lesson, called: Sequence[Call]) -> BackendWorld:
     """Open the task's world and bring it to where calls lead."""
     assert lesson.task is not None
@@ -232,123 +207,4 @@ def _same_effect(before: BackendWorld, after: BackendWorld, planned: Call) -> bo
     return before.call(planned).ok and before.stands_at(after.snapshot()) and before.places() == after.places()
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def _silent(lesson: Lesson) -> str | None:
-    return None if lesson.wanted.content.strip() else "it says nothing"
-
-
-def _made_up(lesson: Lesson) -> str | None:
-    """Find a number or a name that was neither said nor seen."""
-    closing, ground = Closing(text=lesson.wanted.content), _ground(lesson)
-    if strange := ground.strange_number(closing) or ground.strange_name(closing):
-        return f"nothing that was said or seen has {strange[:SHOWN]!r}"
-    last = len(lesson.before)
-    return next((fault.detail for fault in Told().faults(_played(lesson, lesson.wanted)) if fault.place == last), None)
-
-
-def _claimed(lesson: Lesson) -> str | None:
-    """Find a claim that something was done for which there is a tool, and no call that went well."""
-    tools = {tool.name: {stem(word) for word in _words(tool.name)} for tool in lesson.catalogue.tools}
-    done = {call.name for call, answer in _answered(lesson) if not _is_error(answer)}
-    for sentence in Closing(text=lesson.wanted.content).sentences:
-        if speech.is_question(sentence) or speech.refusal(sentence) or speech.only_promises([sentence]):
-            continue
-        for word, group in speech.claims(sentence):
-            words = {stem(each) for each in (word, *group)}
-            doers = {name for name, own in tools.items() if own & words}
-            if doers and not doers & done:
-                return f"it says that something was {word}, and no call of {min(doers)} went well"
-    return None
-
-
-def _crossed(lesson: Lesson) -> str | None:
-    """Find a value of one of several things that results tell of, told of another one."""
-    rows, text = list({canonical(dict(row)): row for row in _rows(lesson)}.values()), lesson.wanted.content.casefold()
-    label = _label(rows)
-    if label is None:
-        return None
-    spoken = [row for row in rows if contains(text, str(row[label]).casefold())]
-    if not spoken or len(spoken) == len(rows):
-        return None
-    own = {str(value).casefold() for row in spoken for value in row.values()}
-    for row in rows:
-        for name, value in row.items() if row not in spoken else ():
-            folded = str(value).casefold()
-            telling = len(folded) > 2 and folded not in ("true", "false") and folded not in own  # noqa: PLR2004
-            if telling and contains(text, folded) and not _said_by_user(lesson, folded):
-                return f"{str(value)[:SHOWN]!r} is the {name} of {str(row[label])[:SHOWN]!r}"
-    return None
-
-
-def _label(rows: Sequence[Mapping[str, JsonValue]]) -> str | None:
-    """Name the field that tells rows apart: the first whose values are texts, all different."""
-    for name in rows[0] if len(rows) > 1 else ():
-        values = [row.get(name) for row in rows]
-        texts = [str(value).casefold() for value in values if isinstance(value, str) and value[:1].isalpha()]
-        if len({*texts}) == len(rows):
-            return name
-    return None
-
-
-def _said_by_user(lesson: Lesson, folded: str) -> bool:
-    return any(contains(message.content.casefold(), folded) for message in lesson.before if message.role == "user")
-
-
-def _closes_nothing(lesson: Lesson) -> str | None:
-    """Hold words that close a turn of a task to what the task's checkers ask of that turn."""
-    task, turn = lesson.task, sum(message.role == "user" for message in lesson.before)
-    if task is None or not task.plan or not 0 < turn <= len(task.turns):
-        return None
-    short = task.model_copy(update={"turns": task.turns[:turn]})
-    for checker in (Outcome(), Answer()):
-        verdict = checker.check(short, _played(lesson, lesson.wanted))
-        if not verdict.passed and verdict.evidence.get("turn") == turn:
-            return f"{checker.name}: {verdict.reason[:200]}"
-    return None
-
-
-CALLS: Final[tuple[Check, ...]] = (
-    _off_offer, _from_nowhere, _other_choice, _other_field, _failed_before, _against_plan,
-)  # fmt: skip
-WORDS: Final[tuple[Check, ...]] = (_silent, _made_up, _claimed, _crossed, _closes_nothing)
-
-
-# --- what stands before ----------------------------------------------------------------------------------------------
-
-
-def _played(lesson: Lesson, *more: Message) -> Trajectory:
-    messages = (*lesson.before, *more)
-    return Trajectory(task="", player="", end=End.CLOSED, messages=messages, catalogue=lesson.catalogue)
-
-
-def _ground(lesson: Lesson) -> Ground:
-    """Give what was said, seen and taken, and what the tools say of themselves."""
-    ground = Ground()
-    for message in lesson.before:
-        ground.add(read(message.content) if message.role == "tool" else message.content)
-        for call in message.calls:
-            ground.add(dict(call.arguments))
-    for tool in lesson.catalogue.tools:
-        ground.add([tool.name, tool.description, dict(tool.parameters)])
-    return ground
-
-
-def _answered(lesson: Lesson) -> Iterator[tuple[Call, Message]]:
-    """Give every call that was answered, with its answer."""
-    for turn in turns_of(_played(lesson)):
-        for step in turn.steps:
-            yield from zip(step.said.calls, step.answers, strict=False)
-
-
-def _rows(lesson: Lesson) -> Iterator[Mapping[str, JsonValue]]:
-    return chain.from_iterable(rows_in(message.content) for message in lesson.before if message.role == "tool")
-
-
-def _is_error(answer: Message) -> bool:
-    """Whether a tool answered with an error. Traces do not say so beside the result."""
-    if answer.ok is False or answer.fault:
-        return True
-    value = read(answer.content) if answer.ok is None else None
-    return isinstance(value, dict) and any(bool(value.get(name)) for name in ERRORS)
+CHECKS: Final = (_off_offer, _from_nowhere, _other_choice, _other_field, _failed_before, _against_plan)
