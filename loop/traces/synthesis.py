@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 from loop.canonical import NotJson, parse
 from loop.errors import ConfigError
 from loop.traces.worlds import World
-from loop.types import ArmKey, From, PlannedCall, Record, Split, Task, Tier, Trajectory, Turn
+from loop.types import ArmKey, Call, From, PlannedCall, Record, Split, Task, Tier, Trajectory, Turn
 from task_generators.backends.traces_backend import TRACES, TracedWorld
 
 __all__ = ["Frame", "Synthesized", "Worded", "arms_in", "frames_of", "task_in"]
@@ -53,24 +53,35 @@ class Worded(Record):
 def frames_of(trajectories: Iterable[Trajectory], world: World) -> tuple[Frame, ...]:
     """Take the values out of what users said just before calls that were answered.
 
-    A frame is kept where every required argument's value stood in it word for word.
+    A frame is kept where every required argument's value stood in it word for word: in the last message, or in all that
+    was said since the call before.
     """
-    found: dict[str, Frame] = {}
+    frames: dict[str, Frame] = {}
     for trajectory in trajectories:
-        said = ""
+        said: list[str] = []
         for message in trajectory.messages:
-            said = message.content if message.role == "user" else said
+            if message.role == "user":
+                said.append(message.content)
             for call in message.calls:
-                tool = world.catalogue.find(call.name)
-                if tool is None or not said or len(said) > LONGEST:
-                    continue
-                frame = _frame(call.name, said, {name: str(value) for name, value in call.arguments.items()})
-                needed = tool.parameters.get("required")
-                use = world.uses[call.name]
-                wanted = set(map(str, needed)) & set(use.columns) if isinstance(needed, list) else set(use.columns)
-                if frame and (use.act == "write" or wanted <= set(frame.slots)):
-                    found.setdefault(f"{frame.tool} {frame.text.casefold()}", frame)
-    return tuple(found[name] for name in sorted(found))
+                if frame := _asked(call, said, world):
+                    frames.setdefault(f"{frame.tool} {frame.text.casefold()}", frame)
+            said = [] if message.calls else said
+    return tuple(frames[name] for name in sorted(frames))
+
+
+def _asked(call: Call, said: Sequence[str], world: World) -> Frame | None:
+    """Give the frame in which a call was asked for; None where a value of it was not said."""
+    tool, use = world.catalogue.find(call.name), world.uses.get(call.name)
+    if tool is None or use is None or not said:
+        return None
+    required, columns = tool.parameters.get("required"), set(use.columns)
+    wanted = set(map(str, required)) & columns if isinstance(required, list) else columns
+    values = {name: str(value) for name, value in call.arguments.items()}
+    for text in (said[-1], " ".join(said)):
+        frame = _frame(call.name, text, values) if len(text) <= LONGEST else None
+        if frame and (use.act == "write" or wanted <= set(frame.slots)):
+            return frame
+    return None
 
 
 def _frame(tool: str, said: str, values: Mapping[str, str]) -> Frame | None:

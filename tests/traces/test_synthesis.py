@@ -90,6 +90,17 @@ def test_what_users_said_is_the_wording_without_the_values():
     assert {frame.text for frame in frames if frame.tool == "find_table"} == set(ASKED)
 
 
+def test_values_that_were_said_one_after_the_other_make_one_frame():
+    parts = (
+        Message(role="user", content="I am craving Thai food."),
+        Message(role="assistant", content="Where?"),
+        Message(role="user", content="I want to eat in Oslo."),
+    )
+    spread = TALKS[0].model_copy(update={"messages": (*parts, *TALKS[0].messages[1:])})
+    (frame,) = [each for each in frames_of([spread], WORLD) if each.tool == "find_table"]
+    assert frame.text == "I am craving {kind} food. I want to eat in {city}."
+
+
 def test_traces_without_results_make_no_world():
     silent = TALKS[0].model_copy(update={"messages": TALKS[0].messages[:2]})
     assert world_of([silent], TOOLS) is None
