@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from loop.runtime import paths
 from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Constraint, Matcher, masked
-from loop.student.sampling import Sampling, choose
+from loop.student.sampling import SamplingParams, choose
 from loop.templates.parse import OPEN
 from loop.templates.render import Renderer
 from loop.templates.spans import call_text
@@ -80,7 +80,7 @@ def step(constraint: Constraint, offered: Catalogue, tokenizer: Tokenizer, round
     """Compare choosing 16 rows' tokens with and without masks, in turns: milliseconds."""
     matcher, size = constraint.begin(Held(offered=offered)), constraint.vocabulary.vocab_size
     logits = mx.random.normal((ROWS, size), key=mx.random.key(0))
-    samplings, chances = [Sampling()] * ROWS, [0.0] * ROWS
+    samplings, chances = [SamplingParams()] * ROWS, [0.0] * ROWS
     assert choose(masked(logits, [None] * ROWS), samplings, chances) == choose(logits, samplings, chances)
     for token in said(tokenizer, CALLS[0])[:16]:
         assert matcher.advance(token)

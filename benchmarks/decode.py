@@ -33,7 +33,7 @@ from loop.compute.cpu.glibc import keep_freed
 from loop.runtime import paths
 from loop.runtime.gpu import preload
 from loop.student.engine.batching import GIB, Engine
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.weights.loading import load
 from loop.weights.sources import find
 
@@ -123,7 +123,7 @@ def seated(model: Any, prefix: Sequence[int], tails: Sequence[Sequence[int]], st
     engine = Engine(model, max_rows=len(tails), kv_bytes=8 * GIB)
     engine.guesses = 0  # a step is one token of each row here
     for tail in tails:
-        engine.submit(Request(tokens=(*prefix, *tail), prefix=len(prefix), max_tokens=steps))
+        engine.submit(TokenRequest(tokens=(*prefix, *tail), prefix=len(prefix), max_tokens=steps))
     while engine.waiting or any(not row.spoken for row in engine.talks.rows.values()):
         engine.step()
     return engine
@@ -205,7 +205,7 @@ def alone(model: Any, size: Size, draw: Callable[[int], list[int]]) -> dict[str,
 
     def ours() -> list[int]:
         engine = Engine(model, max_rows=1)
-        engine.submit(Request(tokens=tuple(prompt), prefix=size.prompt - TAIL, max_tokens=size.answer))
+        engine.submit(TokenRequest(tokens=tuple(prompt), prefix=size.prompt - TAIL, max_tokens=size.answer))
         answers = []
         while not answers:
             answers = engine.step()

@@ -34,7 +34,7 @@ from loop.parts import Loop
 from loop.rollout.play import play
 from loop.runtime import lock, paths, query
 from loop.runtime.gpu import addressed
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages import training
 from loop.types import Gate, Novelty, Play, Policy, Task
 from task_generators.suites import grown, may_grow, suite
@@ -50,7 +50,7 @@ def main() -> None:
     places = paths.find().create()
     settings = config.load(places, options.profile, {"plays": {"pool": "local"}}, config.environment())
     shown = Board(places.run, settings.profile)
-    with lock.hold(places.data), parts.build(settings, places, shown, Stop()) as loop:
+    with lock.hold(places.data), parts.build(settings, places, shown, StopRequest()) as loop:
         if options.part:
             tasks = list(islice(held_out(loop, Novelty(options.part)), options.tasks))
         else:

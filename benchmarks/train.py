@@ -190,7 +190,7 @@ def _base(work: Work) -> Path:
 def _rows(work: Work) -> list[Any]:
     """Render plays that have the catalogue in common. All are equally long, so that every arm means over the same."""
     from loop.templates.render import Renderer  # noqa: PLC0415 - as above
-    from loop.training.masks import Row  # noqa: PLC0415 - as above
+    from loop.training.masks import TrainingRow  # noqa: PLC0415 - as above
     from loop.types import Catalogue, Message  # noqa: PLC0415 - as above
     from task_generators.backends.catalogues import catalogue, tools_of  # noqa: PLC0415 - as above
 
@@ -205,7 +205,7 @@ def _rows(work: Work) -> list[Any]:
         tokens = [token % words for span in spans for token in span.tokens]
         kept = tokens[:prefix] + tokens[whole:][: work.tail - 1] + [0]
         learned = tuple(place >= prefix + UNLEARNED for place in range(1, len(kept)))
-        rows.append(Row(str(number), tuple(kept), learned))
+        rows.append(TrainingRow(str(number), tuple(kept), learned))
     assert len({len(row.tokens) for row in rows}) == 1
     return rows
 
@@ -336,11 +336,11 @@ def _distance(model: Any, rows: Sequence[Any]) -> float:  # noqa: ANN401 - as ab
 
 def _shortened(row: Any) -> Any:  # noqa: ANN401 - a row
     """Cut the prefix, not the tail."""
-    from loop.training.masks import Row  # noqa: PLC0415 - as above
+    from loop.training.masks import TrainingRow  # noqa: PLC0415 - as above
 
     unlearned = row.loss.index(True) + 1
     cut = max(0, unlearned - UNLEARNED - CHECKED)
-    return Row(row.id, row.tokens[cut:], row.loss[cut:])
+    return TrainingRow(row.id, row.tokens[cut:], row.loss[cut:])
 
 
 def _report(name: str, size: Size, runs: dict[str, list[Figures]], two_rows: Sequence[Figures]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from checkers.closing import binding, claims, speech
 from checkers.closing.ground import QUOTED, Ground
-from checkers.closing.values import Closing
+from checkers.closing.values import ClosingText
 from checkers.evidence.origins import read
 from checkers.evidence.plans import PlanRun, plan_of
 from checkers.evidence.turns import PlayedTurn, among_played, turns_of
@@ -32,7 +32,7 @@ MAX_TEXT: Final = 50_000
 MAX_SHOWN: Final = 160
 
 
-class Fault(NamedTuple):
+class ClosingFault(NamedTuple):
     """What is wrong with a closing: `kind` for queries, the rest in words."""
 
     kind: str
@@ -47,8 +47,8 @@ class Scene(NamedTuple):
     number: int
     """Of the turn, from 0."""
     played: PlayedTurn
-    closing: Closing
-    voice: Closing
+    closing: ClosingText
+    voice: ClosingText
     """The closing without what it quotes of what was said or seen: that is not its own word."""
     ground: Ground
     """What was said and seen up to the closing."""
@@ -83,10 +83,10 @@ class Answer(Record):
         """Hold turn after turn's closing to what the turn wants; the first that is wrong is the reason."""
         played, plan, ground = turns_of(trajectory), plan_of(task), Ground()
         if plan.fault:
-            return self._verdict(task, 0, Fault("task", f"the task's plan cannot be run: {plan.fault}"))
+            return self._verdict(task, 0, ClosingFault("task", f"the task's plan cannot be run: {plan.fault}"))
         for number in range(len(task.turns)):
             if number == len(played):
-                return self._verdict(task, number, Fault("unplayed", "the play ended before this turn"))
+                return self._verdict(task, number, ClosingFault("unplayed", "the play ended before this turn"))
             if fault := _fault(task, plan, number, played[number], ground):
                 return self._verdict(task, number, fault)
         return self._verdict(task, len(task.turns), None)
@@ -95,7 +95,7 @@ class Answer(Record):
         """Whether a turn that was played is closed wrongly."""
         return among_played(self.check(task, trajectory), trajectory)
 
-    def _verdict(self, task: Task, right: int, fault: Fault | None) -> Verdict:
+    def _verdict(self, task: Task, right: int, fault: ClosingFault | None) -> Verdict:
         return Verdict(
             checker=self.name,
             version=self.version,
@@ -106,7 +106,7 @@ class Answer(Record):
         )
 
 
-def _fault(task: Task, plan: PlanRun, number: int, played: PlayedTurn, ground: Ground) -> Fault | None:
+def _fault(task: Task, plan: PlanRun, number: int, played: PlayedTurn, ground: Ground) -> ClosingFault | None:
     """Judge one turn's closing. The ground holds what came before the turn, and grows by it."""
     ground.add(played.user.content)
     ground.count(Counter(call.name for call in played.calls).values())
@@ -116,19 +116,19 @@ def _fault(task: Task, plan: PlanRun, number: int, played: PlayedTurn, ground: G
     for call in plan.turns[number].calls:  # what it does is done, by whatever call
         ground.add(dict(call.arguments))
     if not played.closed:
-        return Fault("unclosed", "it has no closing message")
+        return ClosingFault("unclosed", "it has no closing message")
     text = played.steps[-1].said.content
     if not text.strip():
-        return Fault("empty", "its closing message is empty")
+        return ClosingFault("empty", "its closing message is empty")
     if len(text) > MAX_TEXT:
-        return Fault("long", f"its closing message is longer than {MAX_TEXT} characters")
-    closing = Closing(text=text)
+        return ClosingFault("long", f"its closing message is longer than {MAX_TEXT} characters")
+    closing = ClosingText(text=text)
     scene = Scene(task, plan, number, played, closing, _unquoted(closing, ground), ground)
     fault = JUDGES[scene.turn.intent](scene)
     return fault and fault._replace(detail=f"{fault.detail}: {_shown(text)}")
 
 
-def _unquoted(closing: Closing, ground: Ground) -> Closing:
+def _unquoted(closing: ClosingText, ground: Ground) -> ClosingText:
     """Put a pronoun where a message quotes what was said or seen."""
     known = ground.text
 
@@ -136,7 +136,7 @@ def _unquoted(closing: Closing, ground: Ground) -> Closing:
         text = (quoted[1] or quoted[2] or quoted[3] or "").casefold()
         return "it." if text.strip() in known else quoted[0]
 
-    return Closing(text=QUOTED.sub(pronoun, closing.plain))
+    return ClosingText(text=QUOTED.sub(pronoun, closing.plain))
 
 
 def _shown(text: str) -> str:
@@ -147,53 +147,53 @@ def _shown(text: str) -> str:
 # --- by intent -------------------------------------------------------------------------------------------------------
 
 
-def _open(scene: Scene) -> Fault | None:
+def _open(scene: Scene) -> ClosingFault | None:
     """Judge a message of which nothing is known but what the turn's calls answered."""
     done = scene.turn.plan and scene.played.calls and not claims.failed(scene.played)
     return (_refused(scene) if done else None) or _made_up(scene)
 
 
-def _answer(scene: Scene) -> Fault | None:
+def _answer(scene: Scene) -> ClosingFault | None:
     """Judge the answer to a question: every value that was asked for, of the right thing, and no other."""
     for value in scene.values:
         if (part := scene.closing.missing(value, scene.turn.user)) is not None:
-            return Fault("missing", f"it does not tell {part!r}")
+            return ClosingFault("missing", f"it does not tell {part!r}")
         scene.ground.add(value)  # a plan may derive one that stands nowhere
     nothing = any(not value for value in scene.values) and not speech.lacks_tools(scene.closing.folded)
     refused = None if nothing or claims.failed(scene.played) else _refused(scene)
     return refused or _misbound(scene) or _made_up(scene) or _unfounded(scene)
 
 
-def _report(scene: Scene) -> Fault | None:
+def _report(scene: Scene) -> ClosingFault | None:
     """Judge what is said after a command."""
     said = scene.voice.sentences
     excused = claims.failed(scene.played) and claims.goes_on(scene.closing, claims.deeds(scene.played))
     if not excused and (fault := _refused(scene)):
         return fault
     if not excused and (word := speech.mishap(scene.voice.folded)) and word not in scene.ground.text:
-        return Fault("refusal", "it tells of a mishap that there was not")
+        return ClosingFault("refusal", "it tells of a mishap that there was not")
     if speech.only_asks(said):
-        return Fault("question", "it asks instead of saying what was done")
+        return ClosingFault("question", "it asks instead of saying what was done")
     if speech.only_promises(said):
-        return Fault("promise", "it says what will be done, not what was")
+        return ClosingFault("promise", "it says what will be done, not what was")
     return _made_up(scene) or _unfounded(scene) or _beside(scene)
 
 
-def _clarify(scene: Scene) -> Fault | None:
+def _clarify(scene: Scene) -> ClosingFault | None:
     """Judge a question for what is missing."""
     if not speech.asks(scene.closing.sentences):
-        return Fault("no question", "something is missing, and it does not ask")
+        return ClosingFault("no question", "something is missing, and it does not ask")
     wanted = [str(each) for each in scene.values]
     if wanted and not speech.asks_for(scene.closing.folded, wanted):
-        return Fault("no question", f"it does not ask for {' or '.join(wanted)[:MAX_SHOWN]}")
+        return ClosingFault("no question", f"it does not ask for {' or '.join(wanted)[:MAX_SHOWN]}")
     return None
 
 
-def _decline(scene: Scene) -> Fault | None:
+def _decline(scene: Scene) -> ClosingFault | None:
     """Judge what is said where no tool fits."""
     if any(speech.refusal(sentence) for sentence in scene.closing.sentences):
         return None
-    return Fault("no refusal", "no tool fits, and it does not say so")
+    return ClosingFault("no refusal", "no tool fits, and it does not say so")
 
 
 JUDGES: Final = {
@@ -208,29 +208,29 @@ JUDGES: Final = {
 # --- what may be wrong with it ---------------------------------------------------------------------------------------
 
 
-def _refused(scene: Scene) -> Fault | None:
+def _refused(scene: Scene) -> ClosingFault | None:
     """Find a refusal. One that a result or an answer says in these words is handed on, not made."""
     words = speech.refusal(scene.voice.folded)
     if words is None or words in scene.ground.text:
         return None
-    return Fault("refusal", "it says that it could not, after it did")
+    return ClosingFault("refusal", "it says that it could not, after it did")
 
 
-def _made_up(scene: Scene) -> Fault | None:
+def _made_up(scene: Scene) -> ClosingFault | None:
     """Find a number or a name that was neither said nor seen."""
     strange = scene.ground.strange_number(scene.closing) or scene.ground.strange_name(scene.closing)
-    return Fault("made up", f"nothing that was said or seen has {strange[:MAX_SHOWN]!r}") if strange else None
+    return ClosingFault("made up", f"nothing that was said or seen has {strange[:MAX_SHOWN]!r}") if strange else None
 
 
-def _misbound(scene: Scene) -> Fault | None:
+def _misbound(scene: Scene) -> ClosingFault | None:
     """Find a value that is told of another thing, a thing too many, a choice of the wrong one."""
     bound = binding.pairs(scene.turn, scene.plan.calls, scene.plan.results)
     if pair := binding.crossed(scene.closing, bound):
-        return Fault("crossed", f"{str(pair[1])[:MAX_SHOWN]} is not that of {pair[0][:MAX_SHOWN]!r}")
+        return ClosingFault("crossed", f"{str(pair[1])[:MAX_SHOWN]} is not that of {pair[0][:MAX_SHOWN]!r}")
     if added := binding.added_item(scene.closing, scene.values):
-        return Fault("added", f"{added[:MAX_SHOWN]!r} is not among what was asked for")
+        return ClosingFault("added", f"{added[:MAX_SHOWN]!r} is not among what was asked for")
     if wrong := binding.chosen_wrongly(scene.closing, scene.values, _choices(scene.turn)):
-        return Fault("choice", f"it picks {wrong[:MAX_SHOWN]!r}")
+        return ClosingFault("choice", f"it picks {wrong[:MAX_SHOWN]!r}")
     return None
 
 
@@ -244,13 +244,13 @@ def _choices(turn: Turn) -> list[str]:
     return sorted({value for values in taken.values() if len(values) > 1 for value in values})
 
 
-def _unfounded(scene: Scene) -> Fault | None:
+def _unfounded(scene: Scene) -> ClosingFault | None:
     """Find a claim of something that was not done."""
     detail = claims.unfounded(scene.voice, claims.deeds(scene.played), scene.asked, scene.ground)
-    return Fault("claim", detail) if detail else None
+    return ClosingFault("claim", detail) if detail else None
 
 
-def _beside(scene: Scene) -> Fault | None:
+def _beside(scene: Scene) -> ClosingFault | None:
     """Find a thing that the turn is not about."""
     strange = claims.beside(scene.closing, claims.deeds(scene.played), scene.turn.user)
-    return Fault("claim", f"the turn is not about {strange}") if strange else None
+    return ClosingFault("claim", f"the turn is not about {strange}") if strange else None

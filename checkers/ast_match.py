@@ -22,7 +22,7 @@ TOGETHER: Final = "together"
 """Stands for the rules where no single one is enough."""
 
 
-class Asked(NamedTuple):
+class SingleTurnQuestion(NamedTuple):
     """A question as the data set has it."""
 
     language: str
@@ -85,19 +85,21 @@ class AstMatch(Record):
         )
 
 
-def _asked(task: Task) -> Asked:
+def _asked(task: Task) -> SingleTurnQuestion:
     question: Any = task.initial[FUNCTIONS]
     documents = {document["name"]: document for document in question["functions"]}
-    return Asked(question["language"], documents, question["answers"], " ".join(turn.user for turn in task.turns))
+    return SingleTurnQuestion(
+        question["language"], documents, question["answers"], " ".join(turn.user for turn in task.turns)
+    )
 
 
-def _needed(asked: Asked, said: Message, rules: frozenset[str]) -> list[str]:
+def _needed(asked: SingleTurnQuestion, said: Message, rules: frozenset[str]) -> list[str]:
     """Name each rule that alone makes the message right."""
     alone: list[str] = [rule for rule in RULES if rule in rules and not _fault(asked, said, frozenset({rule}))]
     return alone or [TOGETHER]
 
 
-def _fault(asked: Asked, said: Message, rules: frozenset[str]) -> str:
+def _fault(asked: SingleTurnQuestion, said: Message, rules: frozenset[str]) -> str:
     """Say what is wrong with a message; empty where nothing is."""
     if not asked.right:
         return _whether(said, due=asked.right is None)
@@ -122,7 +124,7 @@ def _whether(said: Message, *, due: bool) -> str:
     return f"no function fits, but a call was begun: {said.fault}" if said.fault else ""
 
 
-def _call_fault(asked: Asked, acceptable: Acceptable, call: Call, due: dict[str, Any]) -> str:
+def _call_fault(asked: SingleTurnQuestion, acceptable: Acceptable, call: Call, due: dict[str, Any]) -> str:
     [(name, right)] = due.items()
     if original_names(list(asked.documents)).get(call.name) != name:
         return f"{call.name[:100]} was called, and {name} was due"

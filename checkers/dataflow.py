@@ -32,7 +32,7 @@ MAX_VALUES: Final = 2_000
 MAX_SHOWN: Final = 80
 
 
-class Source(StrEnum):
+class ValueSource(StrEnum):
     """Where a value came from."""
 
     USER = "user"
@@ -53,10 +53,10 @@ class Source(StrEnum):
     """Nothing supplies it."""
 
 
-BAD = frozenset({Source.BLIND, Source.NOWHERE})
+BAD = frozenset({ValueSource.BLIND, ValueSource.NOWHERE})
 
 
-class Trace(NamedTuple):
+class ValueTrace(NamedTuple):
     """Where one value of one argument came from."""
 
     turn: int
@@ -64,7 +64,7 @@ class Trace(NamedTuple):
     tool: str
     argument: str
     value: JsonValue
-    source: Source
+    source: ValueSource
     by: str
     """What supplied it, or the rule by which it was read."""
 
@@ -100,7 +100,7 @@ class Dataflow(Record):
         if len(traces) > MAX_VALUES:
             return self._too_many(traces[-1])
         counts = Counter(trace.source for trace in traces)
-        bad = [trace for trace in traces if trace.source in (BAD if self.strict else {Source.BLIND})]
+        bad = [trace for trace in traces if trace.source in (BAD if self.strict else {ValueSource.BLIND})]
         grounded = sum(count for source, count in counts.items() if source not in BAD)
         return Verdict(
             checker=self.name,
@@ -109,22 +109,22 @@ class Dataflow(Record):
             score=grounded / len(traces) if traces else 1.0,
             reason=_told(bad[0]) if bad else "every value was said, seen, or derived from what was",
             evidence={
-                "counts": {source.value: counts[source] for source in Source},
+                "counts": {source.value: counts[source] for source in ValueSource},
                 "arguments": [trace.shown() for trace in [*bad, *(t for t in traces if t not in bad)][:MAX_TRACES]],
             },
         )
 
-    def _too_many(self, last: Trace) -> Verdict:
+    def _too_many(self, last: ValueTrace) -> Verdict:
         reason = f"turn {last.turn}: with {last.tool} the calls have more than {MAX_VALUES} values"
         return Verdict(checker=self.name, version=self.version, passed=False, score=0, reason=reason, evidence={})
 
 
-def _told(trace: Trace) -> str:
-    why = "was used before the result that supplies it" if trace.source is Source.BLIND else "comes from nowhere"
+def _told(trace: ValueTrace) -> str:
+    why = "was used before the result that supplies it" if trace.source is ValueSource.BLIND else "comes from nowhere"
     return f"turn {trace.turn}: {trace.tool}({trace.argument}={str(trace.value)[:MAX_SHOWN]!r}) {why}"
 
 
-def _traces(task: Task, trajectory: Trajectory) -> Iterator[Trace]:
+def _traces(task: Task, trajectory: Trajectory) -> Iterator[ValueTrace]:
     origins = Origins(task, trajectory)
     for number, turn in enumerate(turns_of(trajectory), start=1):
         origins.hear(turn.user.content)
@@ -132,5 +132,5 @@ def _traces(task: Task, trajectory: Trajectory) -> Iterator[Trace]:
             for call in step.said.calls:
                 for argument, whole in leaves(dict(call.arguments)):
                     for value, (source, by) in origins.of(call, argument, whole):
-                        yield Trace(number, place, call.name, argument, value, Source(source), by)
+                        yield ValueTrace(number, place, call.name, argument, value, ValueSource(source), by)
             origins.see(step)

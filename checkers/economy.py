@@ -20,7 +20,7 @@ from task_generators.backends.worlds import open_world
 __all__ = ["Economy"]
 
 
-class Made(NamedTuple):
+class SpelledCall(NamedTuple):
     """A call as it was made: in which turn (from 1), spelt, and whether it was answered."""
 
     turn: int
@@ -54,13 +54,13 @@ class Economy(Record):
         )
 
 
-def _told(repeat: Made) -> str:
+def _told(repeat: SpelledCall) -> str:
     return f"turn {repeat.turn}: {repeat.call.name} was called again, and nothing had changed"
 
 
-def _made(trajectory: Trajectory) -> list[Made]:
+def _made(trajectory: Trajectory) -> list[SpelledCall]:
     return [
-        Made(number, call, _spelt(call), answer.ok is not False)
+        SpelledCall(number, call, _spelt(call), answer.ok is not False)
         for number, turn in enumerate(turns_of(trajectory), start=1)
         for call, answer in zip(turn.calls, turn.answers, strict=False)
     ]
@@ -71,12 +71,12 @@ def _spelt(call: Call) -> str:
     return clean(f"{call.name}({json.dumps(dict(call.arguments), sort_keys=True, ensure_ascii=False)})")
 
 
-def _doubled(made: Sequence[Made]) -> bool:
+def _doubled(made: Sequence[SpelledCall]) -> bool:
     spelt = [one.spelt for one in made if one.ok]
     return len(set(spelt)) < len(spelt)
 
 
-def _in_vain(task: Task, made: Sequence[Made]) -> list[Made]:
+def _in_vain(task: Task, made: Sequence[SpelledCall]) -> list[SpelledCall]:
     """Run the calls again, and compare where the world stood after a call with where it stands before its double."""
     world = open_world(task.backends, task.initial)
     run = plan_of(task)

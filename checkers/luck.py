@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from checkers.evidence.ends import Ends
-from checkers.evidence.second_world import Finding, try_again
+from checkers.evidence.second_world import SecondWorldResult, try_again
 from checkers.evidence.turns import shape_fault, turns_of
 from loop.types import Record, Task, Trajectory, Verdict
 
@@ -35,15 +35,15 @@ class Luck(Record):
         """Make the play's calls in other worlds and compare how they end with how the plan ends there."""
         played = turns_of(trajectory)
         if shape_fault(task, played) or Ends().first_fault(task, played):
-            return self._verdict([Finding(None, "it did not come right in its own world")])
-        findings: list[Finding] = []
+            return self._verdict([SecondWorldResult(None, "it did not come right in its own world")])
+        findings: list[SecondWorldResult] = []
         for number in range(self.worlds):
             findings.append(try_again(task, trajectory, self.seed + number))
             if findings[-1].passed is False:
                 break
         return self._verdict(findings)
 
-    def _verdict(self, findings: list[Finding]) -> Verdict:
+    def _verdict(self, findings: list[SecondWorldResult]) -> Verdict:
         last, drawn = findings[-1], [finding for finding in findings if finding.passed is not None]
         return Verdict(
             checker=self.name,

@@ -9,7 +9,7 @@ play changes on the way and takes back is not. With `abstain` off and `exact_num
 
 from typing import ClassVar
 
-from checkers.evidence.ends import Ends, Fault
+from checkers.evidence.ends import EndFault, Ends
 from checkers.evidence.turns import among_played, shape_fault, turns_of
 from loop.types import Record, Task, Trajectory, Verdict
 
@@ -36,7 +36,7 @@ class Outcome(Record):
         """Run both again and compare them after every turn. A task whose plan cannot be run is passed by nobody."""
         played = turns_of(trajectory)
         if problem := shape_fault(task, played):
-            return self._verdict(task, 0, Fault("shape", f"this is no play of the task: {problem}"))
+            return self._verdict(task, 0, EndFault("shape", f"this is no play of the task: {problem}"))
         ends = Ends(abstain=self.abstain, exact_numbers=self.exact_numbers)
         return self._verdict(task, *(ends.first_fault(task, played) or (len(task.turns), None)))
 
@@ -44,7 +44,7 @@ class Outcome(Record):
         """Whether a turn that was played ended otherwise than the plan's: BFCL fails the play for it."""
         return among_played(self.check(task, trajectory), trajectory)
 
-    def _verdict(self, task: Task, right: int, fault: Fault | None) -> Verdict:
+    def _verdict(self, task: Task, right: int, fault: EndFault | None) -> Verdict:
         return Verdict(
             checker=self.name,
             version=self.version,

@@ -10,7 +10,7 @@ same, so that the two failures can be told apart.
 import re
 from typing import Any, Final
 
-from checkers.evidence.databases import SQL, Pair, agree, opened
+from checkers.evidence.databases import SQL, StatementPair, agree, opened
 from checkers.evidence.statements import TOKEN, Statement, first_word
 from checkers.evidence.tables import Rows, holds, is_bare, rows_of
 from loop.types import Call, Record, Task, Trajectory, Verdict
@@ -79,7 +79,7 @@ class SqlMatch(Record):
             return False
         if not (self.elsewhere or is_bare(wanted)):
             return True
-        proof = agree(_database(task), Pair(*pair), task.turns[0].user)
+        proof = agree(_database(task), StatementPair(*pair), task.turns[0].user)
         return proof is True or (proof is None and not is_bare(wanted))
 
     def _verdict(self, passed: bool, reason: str, evidence: dict[str, Any]) -> Verdict:  # noqa: FBT001 - its one result

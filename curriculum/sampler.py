@@ -11,7 +11,7 @@ from curriculum.opening import Start
 from curriculum.spread import NO_ARMS, Floats, Ints, spread
 from curriculum.table import Table, tabulate
 from loop.errors import ConfigError
-from loop.types import Arm, ArmKey, Record, Request, Tier
+from loop.types import Arm, ArmKey, Record, TaskRequest, Tier
 
 ADAPTIVE = 8
 """From so many samples on, a task without a win is played as often again before a teacher is asked."""
@@ -54,7 +54,7 @@ class Sampler(Record):
         tasks: int,
         rng: random.Random,
         round: int,  # noqa: A002 - the field's name
-    ) -> tuple[Request, ...]:
+    ) -> tuple[TaskRequest, ...]:
         """Choose what the student plays: `tasks` requests, no two alike, the same for the same arguments.
 
         Args:
@@ -75,13 +75,13 @@ class Sampler(Record):
         chosen = draws.permutation(spread(weights, backends, tasks, self.floor, draws, first))
         seeds = rng.sample(range(self.seeds), tasks)
         return tuple(
-            Request(arm=table.keys[arm], seed=seed, samples=self.samples)
+            TaskRequest(arm=table.keys[arm], seed=seed, samples=self.samples)
             for arm, seed in zip(chosen, seeds, strict=True)
         )
 
     def look(
         self, before: Sequence[Arm], after: Sequence[Arm], keys: Sequence[ArmKey], rng: random.Random
-    ) -> tuple[Request, ...]:
+    ) -> tuple[TaskRequest, ...]:
         """Choose one task of each arm that a round's own plays have opened, so that it need not wait for the next one.
 
         Args:
@@ -94,7 +94,8 @@ class Sampler(Record):
         new = np.flatnonzero(now.open & ~known.open & (now.unseen | now.inherited) & (now.weight > 0))
         seeds = rng.sample(range(self.seeds), len(new))
         return tuple(
-            Request(arm=now.keys[arm], seed=seed, samples=self.samples) for arm, seed in zip(new, seeds, strict=True)
+            TaskRequest(arm=now.keys[arm], seed=seed, samples=self.samples)
+            for arm, seed in zip(new, seeds, strict=True)
         )
 
     def teach(
@@ -105,7 +106,7 @@ class Sampler(Record):
         rng: random.Random,
         *,
         below: float = 0.05,
-    ) -> tuple[Request, ...]:
+    ) -> tuple[TaskRequest, ...]:
         """Choose what only teachers play: open arms where the champion's chance is near nothing after `samples` plays.
 
         An arm that it has not played yet is none of them, whatever became of it under its predecessor.
@@ -121,7 +122,7 @@ class Sampler(Record):
         chosen = spread(weights, members, tasks, 1.0, draws)
         seeds = rng.sample(range(self.seeds), tasks)
         return tuple(
-            Request(arm=table.keys[arm], seed=seed, samples=0, teacher=True)
+            TaskRequest(arm=table.keys[arm], seed=seed, samples=0, teacher=True)
             for arm, seed in zip(chosen, seeds, strict=True)
         )
 

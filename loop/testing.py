@@ -20,7 +20,7 @@ from loop.canonical import digest
 from loop.runtime.gpu import Ready
 from loop.store import Database, Store, db
 from loop.types import Catalogue, Chat, Message, Record, Reply, Task
-from loop.types.jobs import Distance, Fitted, Job, Measured, Meter, MeterLine, Stepped, TrainerLine
+from loop.types.jobs import Distance, FitResult, Job, MeasurementResult, Meter, MeterLine, Stepped, TrainerLine
 from loop.weights.adapters import ROWS
 from teachers.scripted import Scripted
 
@@ -39,7 +39,7 @@ class Mute(Record):
 
 
 @dataclass(frozen=True)
-class Listener:
+class AttentiveStudent:
     """Plays well where the system prompt asks for it, and closes every turn otherwise."""
 
     heeds: str
@@ -74,7 +74,7 @@ class Apprentice(Record):
         if not int(digest([task.id])[:8], 16) % self.misses:
             return Mute()
         scripted = Scripted().open(task, seed)
-        return scripted if self.url != STOCK else Listener(heeds=self.heeds, able=scripted)
+        return scripted if self.url != STOCK else AttentiveStudent(heeds=self.heeds, able=scripted)
 
 
 class FakeServed:
@@ -116,7 +116,7 @@ class FakeGpu:
         """Find every play a tenth of a nat away."""
         for line in job.rows.read_text(encoding="utf-8").splitlines():
             yield Distance(id=json.loads(line)["id"], kl=self.distance, tokens=1)
-        yield Measured()
+        yield MeasurementResult()
 
     def training(self, job: Job) -> Iterator[TrainerLine]:
         """Write an adapter that is a function of the rows; tell about it as the trainer does."""
@@ -131,7 +131,7 @@ class FakeGpu:
         (out / ROWS).write_text("".join(f"{name}\n" for name in names[: job.take]), encoding="utf-8")
         for step in range(1, 4):
             yield Stepped(step=step, steps=3, loss=1.0 / step, tokens_per_second=1e6, seconds_left=0.0)
-        yield Fitted(adapter=out, tensors=1, step=3)
+        yield FitResult(adapter=out, tensors=1, step=3)
 
 
 class KillingDatabase(Database):

@@ -3,13 +3,13 @@
 from typing import Final
 
 from task_generators.families.homes import home
-from task_generators.families.repair.tries import TRIALS, Trial, repair
+from task_generators.families.repair.tries import TRIALS, RepairTrial, repair
 from task_generators.writing.generator import Domain, Generator
 
 __all__ = ["Repair"]
 
 
-def _domain(backend: str, trial: Trial) -> Domain:
+def _domain(backend: str, trial: RepairTrial) -> Domain:
     name, domain = home(backend)
     return Domain((backend,), domain.some, (repair(trial),), group=name)
 

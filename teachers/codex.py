@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from loop.types import Chat, Task, Usage
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.base.teacher import Teacher, estimated_play
 from teachers.budget.limits import Window
 from teachers.codex_client.binary import INHERITED
@@ -126,7 +126,7 @@ class Codex(Teacher):
         """Ask how much of the subscription is used. Empty with an API key."""
         return () if self.key_env else read_windows(self.prepared(os.environ))
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self) -> tuple[ProbeFinding, ...]:
         """Run the operator's client against a loopback fake: no tools, strict schema, refused calls, quick ends."""
         from teachers.codex_client.examination import examine  # noqa: PLC0415 - plays need no fakes
 

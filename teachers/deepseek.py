@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, SecretStr
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Chat, Task, Usage
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.base.teacher import Teacher, estimated_play
 from teachers.budget.prices import DEEPSEEK, Price, is_peak, off_peak_at, price_of
 from teachers.provider import address, keys
@@ -119,7 +119,7 @@ class DeepSeek(Teacher):
         """Read the key."""
         return keys.readable(self.key_file_env, self.key_env, self.key_file)
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self) -> tuple[ProbeFinding, ...]:
         """Look for the key; asks nobody."""
         return *keys.examined(self.key_file_env, self.key_env, self.key_file), *address.examined(
             self.base_url, has_key=True

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field, JsonValue, SecretStr
 
 from loop.types import Chat, Task, Usage
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.base.teacher import Teacher, estimated_play
 from teachers.budget.prices import Price, price_of
 from teachers.provider import address, keys
@@ -100,7 +100,7 @@ class OpenAICompatible(Teacher):
         """Read the key."""
         return keys.readable(self.key_file_env, self.key_env, self.key_file)
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self) -> tuple[ProbeFinding, ...]:
         """Look for the key, where the server wants one; asks nobody."""
         if not (self.key_file or self.key_env or self.key_file_env):
             return ()

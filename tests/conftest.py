@@ -12,7 +12,7 @@ from loop import config, daemon, parts
 from loop.cli import main
 from loop.control import progress
 from loop.runtime import paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.store import Store
 from loop.testing import FakeGpu
 
@@ -38,7 +38,7 @@ class Rehearsal:
         """Live until so many rounds have ended."""
         chosen = config.load(self.places, "quickstart", {"rounds": rounds, **flags}, {})
         shown = progress.Board(self.places.run, chosen.profile)
-        with parts.build(chosen, self.places, shown, Stop(), store=store, gpu=gpu or FakeGpu()) as loop:
+        with parts.build(chosen, self.places, shown, StopRequest(), store=store, gpu=gpu or FakeGpu()) as loop:
             daemon.run(loop)
         return shown.now
 

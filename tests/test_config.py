@@ -228,4 +228,4 @@ def test_the_schema_takes_every_profile_and_refuses_what_start_refuses(places):
         {"gating": {"gates": [{"use": "depth", "settings": {"margn": 0.1}}]}},
     ):
         assert list(judge.iter_errors(wrong))
-    assert schema.described(config.Student)["source"].startswith("`embedded`")
+    assert schema.described(config.StudentSettings)["source"].startswith("`embedded`")

@@ -16,7 +16,7 @@ from loop.control import lease, progress
 from loop.control.progress import Board
 from loop.errors import AlreadyRunning, CheckNegative, FailureKind, OutOfMemory
 from loop.runtime import disk, paths
-from loop.runtime.signals import Stop, Stopped
+from loop.runtime.signals import Stopped, StopRequest
 from loop.store import Store
 from loop.testing import FakeGpu, killing
 from loop.types import Purpose, RoundState
@@ -57,7 +57,7 @@ def live(places, store=None, stop=None, **flags):
     """One life of the daemon: until its rounds are done, or it is killed."""
     chosen = settings(places, **flags)
     shown = progress.Board(places.run, chosen.profile)
-    with parts.build(chosen, places, shown, stop or Stop(), store=store, gpu=FakeGpu()) as loop:
+    with parts.build(chosen, places, shown, stop or StopRequest(), store=store, gpu=FakeGpu()) as loop:
         daemon.run(loop)
     return shown.now
 
@@ -159,7 +159,7 @@ def test_too_few_accepted_plays_end_a_round_without_a_candidate(places):
 
 
 def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
-    stop = Stop()
+    stop = StopRequest()
     stop.ask(signal.SIGINT)
     with pytest.raises(Stopped):
         live(places, stop=stop)
@@ -199,7 +199,7 @@ class Cramped(FakeGpu):
 def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
     chosen = settings(places)
     gpu = Cramped(1000)
-    with parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=gpu) as loop:
+    with parts.build(chosen, places, progress.Board(places.run, "x"), StopRequest(), gpu=gpu) as loop:
         daemon.run(loop)
     assert gpu.asked == [(chosen.training.batch_tokens, False), (1500, False), (750, False)]
     with Store.open(places.database) as store:
@@ -217,7 +217,7 @@ def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
 def test_a_trainer_that_never_has_memory_is_given_up(places):
     gpu = Cramped(0)
     with (
-        parts.build(settings(places), places, progress.Board(places.run, "x"), Stop(), gpu=gpu) as loop,
+        parts.build(settings(places), places, progress.Board(places.run, "x"), StopRequest(), gpu=gpu) as loop,
         pytest.raises(OutOfMemory),
     ):
         daemon.run(loop)
@@ -225,7 +225,7 @@ def test_a_trainer_that_never_has_memory_is_given_up(places):
 
 
 def test_a_training_that_the_disk_cannot_hold_does_not_begin(places, monkeypatch):
-    stop = Stop()
+    stop = StopRequest()
     with monkeypatch.context() as full, pytest.raises(Stopped):
         full.setattr(disk, "of_training", lambda *_, **__: 2**62)
         when_low(places, stop.ask)
@@ -272,7 +272,7 @@ def test_a_stage_that_fails_again_and_again_ends_its_round(places):
     for _ in range(2):
         with (
             pytest.raises(CheckNegative),
-            parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=Poisoned()) as loop,
+            parts.build(chosen, places, progress.Board(places.run, "x"), StopRequest(), gpu=Poisoned()) as loop,
         ):
             daemon.run(loop)
     live(places, max_attempts=2)

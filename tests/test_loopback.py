@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, StreamingRespon
 from starlette.routing import Route
 
 from loop.runtime import loopback
-from loop.runtime.loopback import Guard, Limits
+from loop.runtime.loopback import ClientLimits, Guard
 
 KEY = {"Authorization": "Bearer secret"}
 
@@ -62,7 +62,7 @@ def ask(port, **more):
 
 
 def test_half_a_head_is_waited_for_so_long_and_no_longer():
-    with running(Limits(head=0.3)) as port, connected(port) as slow, connected(port) as dripping:
+    with running(ClientLimits(head=0.3)) as port, connected(port) as slow, connected(port) as dripping:
         slow.sendall(b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         began = time.monotonic()
 
@@ -84,7 +84,7 @@ def test_half_a_head_is_waited_for_so_long_and_no_longer():
 
 
 def test_half_a_head_behind_a_request_is_waited_for_no_longer():
-    with running(Limits(head=0.3, idle=30)) as port, connected(port) as sock:
+    with running(ClientLimits(head=0.3, idle=30)) as port, connected(port) as sock:
         whole = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n\r\n"
         sock.sendall(whole + b"GET /ec")
         assert b"200 OK" in sock.recv(65536)
@@ -92,14 +92,14 @@ def test_half_a_head_behind_a_request_is_waited_for_no_longer():
 
 
 def test_an_idle_connection_stays_for_the_next_request():
-    with running(Limits(head=0.2, idle=30)) as port, httpx2.Client(headers=KEY) as http:
+    with running(ClientLimits(head=0.2, idle=30)) as port, httpx2.Client(headers=KEY) as http:
         assert http.get(f"http://localhost:{port}/echo").status_code == 200
         time.sleep(0.5)
         assert http.get(f"http://localhost:{port}/echo").status_code == 200
 
 
 def test_too_many_connections_are_told_so_and_the_others_served():
-    with running(Limits(connections=4, head=0.5)) as port, ExitStack() as stack:
+    with running(ClientLimits(connections=4, head=0.5)) as port, ExitStack() as stack:
         held = [stack.enter_context(connected(port)) for _ in range(4)]
         time.sleep(0.1)
         with connected(port) as fifth:
@@ -112,7 +112,7 @@ def test_four_hundred_half_requests_leave_a_process_with_few_descriptors_at_rest
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(256, min(soft, 1024)), hard))
     try:
-        with running(Limits(connections=64, head=1)) as port, ExitStack() as stack:
+        with running(ClientLimits(connections=64, head=1)) as port, ExitStack() as stack:
             for _ in range(400):
                 stack.enter_context(connected(port)).sendall(b"GET / HT")
             time.sleep(1.2)
@@ -125,7 +125,7 @@ def test_four_hundred_half_requests_leave_a_process_with_few_descriptors_at_rest
 
 
 def test_a_body_is_bounded_in_length_and_in_time():
-    with running(Limits(bytes=100, body=0.3)) as port:
+    with running(ClientLimits(bytes=100, body=0.3)) as port:
         url = f"http://127.0.0.1:{port}/echo"
         assert json.loads(httpx2.post(url, content=b"x" * 100, headers=KEY).content) == {"bytes": 100}
         assert httpx2.post(url, content=b"x" * 101, headers=KEY).status_code == 413
@@ -137,7 +137,7 @@ def test_a_body_is_bounded_in_length_and_in_time():
 
 
 def test_a_client_that_does_not_read_is_let_go():
-    with running(Limits(reading=0.3)) as port, connected(port) as sock:
+    with running(ClientLimits(reading=0.3)) as port, connected(port) as sock:
         sock.sendall(b"GET /flood HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n\r\n")
         time.sleep(1)
         got = 0
@@ -171,5 +171,5 @@ def test_a_client_that_does_not_read_is_let_go():
     ],
 )
 def test_who_is_let_in(headers, status):
-    with running(Limits()) as port:
+    with running(ClientLimits()) as port:
         assert ask(port, headers=headers).status_code == status

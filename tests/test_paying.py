@@ -11,7 +11,7 @@ from loop import config, daemon, parts
 from loop.cli import main
 from loop.control import progress
 from loop.runtime import log, paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.store import Store
 from loop.testing import FakeGpu
 from loop.types import Purpose, RoundState
@@ -38,7 +38,7 @@ def live(tmp_path, monkeypatch, api, limits=None):
     sampling = ROUND["sampling"] | {"tasks": 3, "teacher_tasks": 6}
     flags = {**ROUND, "sampling": sampling, "teachers": [paid, {"use": "scripted"}], "rounds": 1}
     chosen = config.load(places, "quickstart", flags, {})
-    with parts.build(chosen, places, progress.Board(places.run, "x"), Stop(), gpu=FakeGpu()) as loop:
+    with parts.build(chosen, places, progress.Board(places.run, "x"), StopRequest(), gpu=FakeGpu()) as loop:
         daemon.run(loop)
     return Store.open(places.database)
 

@@ -13,7 +13,7 @@ from task_generators.backends.bfcl import CATEGORIES, entries
 from task_generators.backends.bfcl_single import SINGLE_TURN, single_turn_tasks
 from task_generators.suites import suite
 from task_generators.suites.defects import FILE, Defect, defects
-from task_generators.suites.leaks import Known
+from task_generators.suites.leaks import KnownOverlap
 from task_generators.suites.listed import listed
 
 CHECKERS = [load("checkers", Part(use=name)) for name in ("outcome", "stop", "dataflow", "economy", "format")]
@@ -74,7 +74,7 @@ def test_a_list_that_cannot_be_read_is_one_error_that_names_file_and_entry():
     with pytest.raises(ConfigError, match=r"suites\.py cannot be read as a list"):
         listed("suites.py", Defect)
     with pytest.raises(ConfigError, match=rf"{FILE}, entry 1: '\w+'"):
-        listed(FILE, Known)
+        listed(FILE, KnownOverlap)
 
 
 @pytest.fixture

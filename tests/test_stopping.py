@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
-from loop.runtime.signals import Stop, Stopped
+from loop.runtime.signals import Stopped, StopRequest
 
 
 @pytest.fixture
 def stop():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    stop = Stop()
+    stop = StopRequest()
     stop.listen()
     yield stop
     signal.signal(signal.SIGINT, before[0])

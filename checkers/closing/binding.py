@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from checkers.closing.phrases import words_of
-from checkers.closing.values import Closing
+from checkers.closing.values import ClosingText
 from loop.plan import derive
 from loop.types import Call, From, Result, Turn
 
@@ -63,7 +63,7 @@ def _inner(value: JsonValue) -> Iterator[Pair]:
         yield from ((key, inner) for key, inner in value.items() if isinstance(inner, int | float))
 
 
-def crossed(closing: Closing, bound: Sequence[Pair]) -> Pair | None:
+def crossed(closing: ClosingText, bound: Sequence[Pair]) -> Pair | None:
     """Find a value that stands with another's label: labels and values come in different orders.
 
     Only labels and values that a message tells once each, and that differ, are looked at.
@@ -78,7 +78,7 @@ def crossed(closing: Closing, bound: Sequence[Pair]) -> Pair | None:
     )
 
 
-def _place(closing: Closing, told: JsonValue) -> int | None:
+def _place(closing: ClosingText, told: JsonValue) -> int | None:
     """Where a message tells something, if it does so once."""
     if isinstance(told, str):
         return _once(
@@ -93,7 +93,7 @@ def _once(places: list[int]) -> int | None:
     return places[0] if len(set(places)) == 1 else None
 
 
-def added_item(closing: Closing, answer: Sequence[JsonValue]) -> str | None:
+def added_item(closing: ClosingText, answer: Sequence[JsonValue]) -> str | None:
     """Find something in a list of the message that the answer's list does not have."""
     items = {each.casefold() for value in answer if isinstance(value, list) for each in map(_only, value)}
     for item in sorted(filter(None, items))[:MAX_PAIRS]:
@@ -118,7 +118,7 @@ def _goes_on(text: str, end: int, items: AbstractSet[str]) -> str | None:
     return None
 
 
-def chosen_wrongly(closing: Closing, answer: Sequence[JsonValue], choices: Sequence[str]) -> str | None:
+def chosen_wrongly(closing: ClosingText, answer: Sequence[JsonValue], choices: Sequence[str]) -> str | None:
     """Find the wrong one of several that the user named, where the message picks it instead of the right one."""
     right = [each for each in answer if isinstance(each, str) and each in choices]
     if len(right) != 1:

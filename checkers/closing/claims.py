@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from checkers.closing import speech
 from checkers.closing.ground import Ground, names
 from checkers.closing.phrases import words_of
-from checkers.closing.values import Closing
+from checkers.closing.values import ClosingText
 from checkers.evidence.origins import read
 from checkers.evidence.turns import PlayedTurn
 from checkers.evidence.words import WORD
@@ -54,7 +54,7 @@ def learn(ground: Ground, call: Call, answer: JsonValue) -> None:
         ground.add(each)
 
 
-def unfounded(closing: Closing, done: Sequence[Deed], asked: str, ground: Ground) -> str | None:
+def unfounded(closing: ClosingText, done: Sequence[Deed], asked: str, ground: Ground) -> str | None:
     """Find a claim of something that was not done, and say what is wrong with it.
 
     Args:
@@ -72,7 +72,7 @@ def unfounded(closing: Closing, done: Sequence[Deed], asked: str, ground: Ground
             if not mine and not group & spoken and word not in ground.words:
                 return f"it says that something was {word}, and nothing was"
             about = [*mine, *_described(mine, done)]
-            if mine and (strange := _strange(names(Closing(text=sentence)), about, asked)):
+            if mine and (strange := _strange(names(ClosingText(text=sentence)), about, asked)):
                 return f"it says that {strange} was {word}"
     return None
 
@@ -91,7 +91,7 @@ def _described(deeds: Sequence[Deed], done: Sequence[Deed]) -> Iterator[Deed]:
             yield from (Deed(deed.call, item) for item in found)
 
 
-def beside(closing: Closing, done: Sequence[Deed], asked: str) -> str | None:
+def beside(closing: ClosingText, done: Sequence[Deed], asked: str) -> str | None:
     """Find a thing or a place in a report that the turn is not about."""
     things = (found[1] for found in THING.finditer(closing.folded) if found[1] not in words_of("nothing_named"))
     return _strange(things, done, asked)
@@ -106,7 +106,7 @@ def _strange(found: Iterator[str], done: Sequence[Deed], asked: str) -> str | No
     return next((repr(name[:80]) for name in found if not near.holds(name)), None)
 
 
-def goes_on(closing: Closing, done: Sequence[Deed]) -> bool:
+def goes_on(closing: ClosingText, done: Sequence[Deed]) -> bool:
     """Whether a message that tells of a failure tells of what was done then, too."""
     words = {word for deed in done for word in deed.words}
     values = (value for deed in done for value in deed.call.arguments.values() if isinstance(value, str | int | float))

@@ -16,8 +16,8 @@ from pydantic import JsonValue
 from checkers.closing.days import Day, days, times
 from checkers.closing.numerals import HEDGED_ERROR, Numeral, numerals
 from checkers.closing.phrases import any_of, words_of
-from checkers.closing.values import Closing, stem
-from checkers.evidence.words import WORD, Said, contains
+from checkers.closing.values import ClosingText, stem
+from checkers.evidence.words import WORD, SaidText, contains
 
 MAX_NUMERALS: Final = 200
 MAX_NAMES: Final = 200
@@ -78,7 +78,7 @@ class Ground:
         self._whole.add(folded)
         self._texts.append(folded)
         self._numbers.update(reading.value for numeral in numerals(text) for reading in numeral.readings)
-        self._numbers |= Said(text=text).numbers
+        self._numbers |= SaidText(text=text).numbers
         self._days += [day for _, day in days(text)]
         self._times.update(time for _, time in times(text))
 
@@ -92,7 +92,7 @@ class Ground:
         """Every number, in order."""
         return sorted(self._numbers)
 
-    def strange_number(self, closing: Closing) -> str | None:
+    def strange_number(self, closing: ClosingText) -> str | None:
         """Find a number that nothing supplies. Parts that add up to a known number count what they are parts of."""
         told = closing.numerals[:MAX_NUMERALS]
         known = [(each.start, each.end) for each in told if _is_free(each, closing) or self._supplies(each)]
@@ -122,7 +122,7 @@ class Ground:
         start = bisect_left(self.numbers, low)
         return self.numbers[start : min(bisect_right(self.numbers, high), start + MAX_NEAR)]
 
-    def _reckons(self, numeral: Numeral, closing: Closing) -> bool:
+    def _reckons(self, numeral: Numeral, closing: ClosingText) -> bool:
         """Whether a number is a sum, difference, product or quotient of two that are known, and told as such."""
         start = closing.folded.rfind("\n", 0, numeral.start) + 1
         if not any_of("reckoning").search(closing.folded[max(start, numeral.start - 150) : numeral.end + 80]):
@@ -130,7 +130,7 @@ class Ground:
         known = self.numbers if len(self.numbers) <= MAX_RECKONED else []
         return any(numeral.means(number) for one in known for two in known for number in _combined(one, two))
 
-    def strange_name(self, closing: Closing) -> str | None:
+    def strange_name(self, closing: ClosingText) -> str | None:
         """Find a name that nothing supplies."""
         return next((name for name in islice(names(closing), MAX_NAMES) if not self.holds(name)), None)
 
@@ -143,13 +143,13 @@ class Ground:
         return len(words) == 1 and contains(self.text, folded)
 
 
-def _is_free(numeral: Numeral, closing: Closing) -> bool:
+def _is_free(numeral: Numeral, closing: ClosingText) -> bool:
     """Whether a number needs no source."""
     word = closing.folded[numeral.start : numeral.end].removeprefix("a ")
     return numeral.readings[0].value in FREE or word in FREE_IN_WORDS
 
 
-def names(closing: Closing) -> Iterator[str]:
+def names(closing: ClosingText) -> Iterator[str]:
     """Find what looks like a name in a message: quoted, a file, an identifier, capitals, whom something went to."""
     numbers = {place for numeral in closing.numerals for place in range(numeral.start, numeral.end)}
     for found in QUOTED.finditer(closing.text):

@@ -65,7 +65,7 @@ TELLING_DIGITS: Final = 3
 MAX_POWER: Final = 300
 
 
-class Reading(NamedTuple):
+class NumeralReading(NamedTuple):
     """One way to read a numeral."""
 
     value: float
@@ -80,8 +80,8 @@ class Numeral(NamedTuple):
 
     start: int
     end: int
-    readings: tuple[Reading, ...]
-    shares: tuple[Reading, ...] = ()
+    readings: tuple[NumeralReading, ...]
+    shares: tuple[NumeralReading, ...] = ()
     """What it is as a share of one, where it is in percent."""
     rough: bool = False
     """Whether the text calls it rough."""
@@ -94,11 +94,11 @@ class Numeral(NamedTuple):
         return any(_same(reading, value) or _rounds(reading, value, rough=self.rough) for reading in found)
 
 
-def _same(reading: Reading, value: float) -> bool:
+def _same(reading: NumeralReading, value: float) -> bool:
     return abs(reading.value - value) <= 1e-9 * max(1.0, abs(value))
 
 
-def _rounds(reading: Reading, value: float, *, rough: bool) -> bool:
+def _rounds(reading: NumeralReading, value: float, *, rough: bool) -> bool:
     """Whether a reading is a value rounded to the digits that are shown, and shows enough of them."""
     off = abs(reading.value - value)
     if rough and off <= HEDGED_ERROR * abs(value):
@@ -126,7 +126,7 @@ def _with_cents(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
     for one, two in pairwise(found):
         if CENTS.fullmatch(text, one.end, two.start) and text[two.end : two.end + 5].casefold() == " cent":
             value = one.readings[0].value + two.readings[0].value / 100
-            yield Numeral(one.start, two.end, (Reading(value, 0.01, TELLING_DIGITS),), spelt=True)
+            yield Numeral(one.start, two.end, (NumeralReading(value, 0.01, TELLING_DIGITS),), spelt=True)
 
 
 def says_nothing(text: str) -> bool:
@@ -148,7 +148,7 @@ def _in_digits(text: str) -> Iterator[Numeral]:
         signed = tuple(each._replace(value=-each.value) if negative else each for each in readings)
         if signed:
             in_percent = found["percent"] or unit in {"percent", "per"}
-            shares = [Reading(each.value / 100, each.unit / 100, each.digits) for each in signed if in_percent]
+            shares = [NumeralReading(each.value / 100, each.unit / 100, each.digits) for each in signed if in_percent]
             yield Numeral(found.start(), found.end("body"), signed, tuple(shares), _is_rough(text, found.start()))
 
 
@@ -158,7 +158,7 @@ def _with_parts(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
         part = two.readings[0].value
         if two.spelt and part in PARTS and text[one.end : two.start].strip().casefold() == "and":
             yield Numeral(
-                one.start, two.end, (Reading(one.readings[0].value + part, 0.01, TELLING_DIGITS),), spelt=True
+                one.start, two.end, (NumeralReading(one.readings[0].value + part, 0.01, TELLING_DIGITS),), spelt=True
             )
 
 
@@ -169,19 +169,19 @@ def _each(text: str, found: re.Match[str]) -> Iterator[re.Match[str]]:
     return re.compile(r"\d+").finditer(text, found.start("body"), found.end("body"))
 
 
-def _scaled(readings: list[Reading], power: str | None, unit: str) -> list[Reading]:
+def _scaled(readings: list[NumeralReading], power: str | None, unit: str) -> list[NumeralReading]:
     exponent = int(power[1:]) if power else SCALES.get(unit, 0)
     if not exponent or abs(exponent) > MAX_POWER:
         return readings
     factor = 10.0**exponent
-    return [Reading(each.value * factor, each.unit * factor, each.digits) for each in readings]
+    return [NumeralReading(each.value * factor, each.unit * factor, each.digits) for each in readings]
 
 
 def _is_rough(text: str, start: int) -> bool:
     return HEDGE.search(text[max(0, start - 20) : start]) is not None
 
 
-def _readings(body: str) -> list[Reading]:
+def _readings(body: str) -> list[NumeralReading]:
     """Read a run of digits and marks between them in every usual way."""
     parts = re.split(rf"[.,'{CURLY}{GAP}]", body)
     marks = [mark for mark in body if not mark.isdigit()]
@@ -189,7 +189,7 @@ def _readings(body: str) -> list[Reading]:
         return []
     if not marks:
         return [_reading(body, "")]
-    found: list[Reading] = []
+    found: list[NumeralReading] = []
     grouped = len(parts[0]) <= 3 and all(len(part) == 3 for part in parts[1:])  # noqa: PLR2004 - thousands
     indian = len(parts[-1]) == 3 and all(len(part) == 2 for part in parts[1:-1])  # noqa: PLR2004 - lakhs and crores
     if len(set(marks)) == 1 and (grouped or (marks[0] == "," and len(parts) > 2 and indian)):  # noqa: PLR2004 - the same
@@ -204,10 +204,10 @@ def _is_grouped(parts: Sequence[str]) -> bool:
     return len(parts) == 1 or (len(parts[0]) <= 3 and all(len(part) in (2, 3) for part in parts[1:]))  # noqa: PLR2004
 
 
-def _reading(whole: str, decimals: str) -> Reading:
+def _reading(whole: str, decimals: str) -> NumeralReading:
     shown = (whole + decimals).lstrip("0")
     digits = len(shown) if decimals else len(shown.rstrip("0"))
-    return Reading(float(f"{whole}.{decimals or 0}"), 10.0 ** -len(decimals), digits)
+    return NumeralReading(float(f"{whole}.{decimals or 0}"), 10.0 ** -len(decimals), digits)
 
 
 def _spaced(text: str) -> Iterator[Numeral]:
@@ -262,7 +262,7 @@ def _in_words(folded: str) -> Iterator[Numeral]:
     while place < len(words):
         end, value = _spelt(folded, words, place)
         if end > place and not _is_pronoun(words, place, end) and not _is_scale(folded, words[place]):
-            reading = Reading(value, 1.0, TELLING_DIGITS)
+            reading = NumeralReading(value, 1.0, TELLING_DIGITS)
             start = words[place].start()
             yield Numeral(start, words[end - 1].end(), (reading,), rough=_is_rough(folded, start), spelt=True)
         place = max(end, place + 1)

@@ -44,7 +44,7 @@ NEGATION: Final = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot
 TRUTH: Final = re.compile(r"\b(?:true|yes|false|no)\b")
 
 
-class Closing(Record):
+class ClosingText(Record):
     """A closing message, and what can be read in it."""
 
     text: str

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from checkers.evidence.statements import KEY, Statement, names_in
 from checkers.evidence.tables import Rows, holds, is_bare, rows_of
-from checkers.evidence.words import Said
+from checkers.evidence.words import SaidText
 from loop.errors import LoopdError
 from loop.types import Call
 from task_generators.backends.worlds import BackendWorld, open_world
@@ -38,14 +38,14 @@ DAY: Final = re.compile(r"(\d{4}-\d{2}-)(\d{2})(.*)", re.DOTALL)
 Initial = Mapping[str, JsonValue]
 
 
-class Pair(NamedTuple):
+class StatementPair(NamedTuple):
     """A plan's statement and a player's that is to do the same."""
 
     planned: str
     mine: str
 
 
-def agree(initial: Initial, pair: Pair, said: str) -> bool | None:
+def agree(initial: Initial, pair: StatementPair, said: str) -> bool | None:
     """Whether two statements do the same on other databases; None where these tell nothing.
 
     Args:
@@ -65,13 +65,13 @@ def agree(initial: Initial, pair: Pair, said: str) -> bool | None:
     return told
 
 
-def named(initial: Initial, pair: Pair, said: str) -> tuple[frozenset[str], tuple[float, ...]]:
+def named(initial: Initial, pair: StatementPair, said: str) -> tuple[frozenset[str], tuple[float, ...]]:
     """Give what the user or a statement names, as text without case, and the numbers that a statement holds."""
     schema = names_in([str(initial.get("schema", ""))])
     statements = [Statement(sql=sql) for sql in pair]
     literals = [each.value for statement in statements for each in statement.literals(schema)]
     numbers = sorted({number for statement in statements for number in statement.numbers})
-    told = [_spelt(number) for number in Said(text=said).numbers]
+    told = [_spelt(number) for number in SaidText(text=said).numbers]
     return frozenset([*(_spelt(value).casefold() for value in literals), *told, *_words(said)]), (
         *numbers[:MAX_BORDER],
     )
@@ -95,7 +95,7 @@ def table_of(call: Call, value: JsonValue) -> Rows | None:
     return [[cell for cell, kept in zip(row, depends, strict=False) if kept] for row in rows]
 
 
-def _same_on(database: Initial, pair: Pair) -> bool | None:
+def _same_on(database: Initial, pair: StatementPair) -> bool | None:
     world = opened(database)
     if world is None:
         return None

@@ -16,7 +16,7 @@ MAX_SHOWN: Final = 300
 """Characters of a value in a reason."""
 
 
-class Fault(NamedTuple):
+class EndFault(NamedTuple):
     """What is wrong with a turn: `kind` for queries, the rest in words."""
 
     kind: str
@@ -29,57 +29,57 @@ class Ends(Record):
     abstain: bool = True
     exact_numbers: bool = False
 
-    def first_fault(self, task: Task, played: Sequence[PlayedTurn]) -> tuple[int, Fault] | None:
+    def first_fault(self, task: Task, played: Sequence[PlayedTurn]) -> tuple[int, EndFault] | None:
         """Give the first turn, from 0, that ends otherwise than the plan's, and what is wrong there."""
         run = plan_of(task)
         if run.fault:
-            return 0, Fault("task", f"the task's plan cannot be run: {run.fault}")
+            return 0, EndFault("task", f"the task's plan cannot be run: {run.fault}")
         replay = Replay(Script(run, self._key))
         for number in range(len(run.turns)):
             if number == len(played):
-                return number, Fault("unplayed", "the play ended before this turn")
+                return number, EndFault("unplayed", "the play ended before this turn")
             if fault := self._fault(run, number, played[number], replay):
                 return number, fault
         return None
 
-    def _fault(self, run: PlanRun, number: int, played: PlayedTurn, replay: Replay) -> Fault | None:
+    def _fault(self, run: PlanRun, number: int, played: PlayedTurn, replay: Replay) -> EndFault | None:
         """Judge one turn. The replay stands where the turn before left it."""
         planned, since = run.turns[number], len(replay.made)
         if fault := _run_again(played, replay, None if self.exact_numbers else planned):
             return fault
         if not planned.calls:
             called = self.abstain and played.calls
-            return Fault("called", f"no call was due, but {played.calls[0].name} was called") if called else None
+            return EndFault("called", f"no call was due, but {played.calls[0].name} was called") if called else None
         if self.exact_numbers and not played.calls:
-            return Fault("no call", f"{planned.calls[0].name} was due, and nothing was called")
+            return EndFault("no call", f"{planned.calls[0].name} was due, and nothing was called")
         fault = self._difference(run, number, replay, since)
         return fault if played.calls or fault is None else fault._replace(kind="no call")
 
-    def _difference(self, run: PlanRun, number: int, replay: Replay, since: int) -> Fault | None:
+    def _difference(self, run: PlanRun, number: int, replay: Replay, since: int) -> EndFault | None:
         """Say where a turn ends otherwise than the plan's."""
         if differs := replay.difference(run.turns[number]):
-            return Fault("state", f"the state differs from the plan's: {differs}")
+            return EndFault("state", f"the state differs from the plan's: {differs}")
         lacking = replay.missing(run.turns[number])
         if self.exact_numbers:
-            return Fault("answer", _unseen(run, lacking[0])) if lacking else None
+            return EndFault("answer", _unseen(run, lacking[0])) if lacking else None
         if fault := _manner(run, number, replay):
             return fault
         if (place := unmet(run, number, lacking, replay.made, since)) is not None:
-            return Fault("answer", _unseen(run, place))
+            return EndFault("answer", _unseen(run, place))
         sql = lucky(run, number, replay.made, since)
-        return Fault("luck", f"on another database this does something else: {_short(sql)}") if sql else None
+        return EndFault("luck", f"on another database this does something else: {_short(sql)}") if sql else None
 
     def _key(self, value: JsonValue, text: str) -> str:
         """Spell an answer so that equal ones are spelt the same."""
         return text if self.exact_numbers or ".0" not in text else canonical(_valued(value))
 
 
-def _manner(run: PlanRun, number: int, replay: Replay) -> Fault | None:
+def _manner(run: PlanRun, number: int, replay: Replay) -> EndFault | None:
     """Say what was changed on the way, or where the player stands at the end, if that is not wanted."""
     for tool, path in replay.strays:
-        return Fault("stray", f"{tool} changed {_short(path)} on the way, which the turn does not want")
+        return EndFault("stray", f"{tool} changed {_short(path)} on the way, which the turn does not want")
     place = None if run.task.source else replay.elsewhere(run.turns[number])
-    return Fault("place", f"it ends in {place}") if place else None
+    return EndFault("place", f"it ends in {place}") if place else None
 
 
 def _unseen(run: PlanRun, place: int) -> str:
@@ -88,14 +88,14 @@ def _unseen(run: PlanRun, place: int) -> str:
     return f"no call answered {_short(answer)}, as the plan's {call.name} does"
 
 
-def _run_again(played: PlayedTurn, replay: Replay, planned: PlannedTurn | None) -> Fault | None:
+def _run_again(played: PlayedTurn, replay: Replay, planned: PlannedTurn | None) -> EndFault | None:
     """Run a turn's calls: each must answer what the trajectory says it answered."""
     replay.begin(planned)
     for call, answer in zip(played.calls, played.answers, strict=True):
         told = replay.call(call, answer.content)
         if answer.content != told.text or answer.ok not in (None, told.ok):
             was, now = _short(answer.content), _short(told.text)
-            return Fault("replay", f"{call.name} answered {was}, and now answers {now}")
+            return EndFault("replay", f"{call.name} answered {was}, and now answers {now}")
     return None
 
 

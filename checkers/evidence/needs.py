@@ -11,9 +11,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from checkers.evidence.databases import SQL, Pair, agree, statement_of, table_of
+from checkers.evidence.databases import SQL, StatementPair, agree, statement_of, table_of
 from checkers.evidence.plans import PlanRun
-from checkers.evidence.replay import Made
+from checkers.evidence.replay import ReplayedCall
 from checkers.evidence.statements import Statement
 from checkers.evidence.tables import holds, is_bare, rows_of
 from checkers.evidence.words import contains, leaves
@@ -23,7 +23,7 @@ MAX_LEAVES: Final = 2_000
 """Values of an answer that are looked for in another."""
 
 
-def unmet(run: PlanRun, number: int, lacking: Iterable[int], made: Sequence[Made], since: int) -> int | None:
+def unmet(run: PlanRun, number: int, lacking: Iterable[int], made: Sequence[ReplayedCall], since: int) -> int | None:
     """Find the first of a turn's answers that the player needed and did not have.
 
     An answer that a call gave as it is was had, unless it proves nothing by itself: one without content comes from
@@ -41,7 +41,7 @@ def unmet(run: PlanRun, number: int, lacking: Iterable[int], made: Sequence[Made
     return next((place for place in sorted(doubtful) if not had.has(place)), None)
 
 
-def lucky(run: PlanRun, number: int, made: Sequence[Made], since: int) -> str | None:
+def lucky(run: PlanRun, number: int, made: Sequence[ReplayedCall], since: int) -> str | None:
     """Find a statement of a turn that does what the plan's does on this database only.
 
     Args: as for `unmet`.
@@ -53,7 +53,7 @@ def lucky(run: PlanRun, number: int, made: Sequence[Made], since: int) -> str | 
 class _Had:
     """What a player had by the end of a turn."""
 
-    def __init__(self, run: PlanRun, number: int, made: Sequence[Made], since: int) -> None:
+    def __init__(self, run: PlanRun, number: int, made: Sequence[ReplayedCall], since: int) -> None:
         self._run, self._number, self._made = run, number, made
         self._mine = made[since:]
 
@@ -95,7 +95,7 @@ class _Had:
         in_order = len(rows) > 1 and _statement(self._run.calls[place]).ordered
         return not in_order and self._has_its_answer(place, whole)
 
-    def _holds(self, place: int, one: Made) -> bool:
+    def _holds(self, place: int, one: ReplayedCall) -> bool:
         planned, value = self._run.calls[place], self._run.results[place].value
         wanted, mine = rows_of(value), table_of(one.call, one.value) if one.ok else None
         if wanted is None or mine is None:
@@ -110,7 +110,7 @@ class _Had:
         """Whether two statements do the same on other databases as well."""
         if _statement(planned).spelling == _statement(mine).spelling:
             return True
-        pair, known = Pair(statement_of(planned), statement_of(mine)), self._run.agreed
+        pair, known = StatementPair(statement_of(planned), statement_of(mine)), self._run.agreed
         if pair not in known:
             initial = self._task.initial.get(SQL)
             said = " ".join(turn.user for turn in self._task.turns)
@@ -136,7 +136,7 @@ class _Had:
 
     # --- everything else ----------------------------------------------------------------------------------------------
 
-    def _has_its_answer(self, place: int, made: Sequence[Made]) -> bool:
+    def _has_its_answer(self, place: int, made: Sequence[ReplayedCall]) -> bool:
         """Whether the turn asks, and one of some calls answered all that its answer takes from this one."""
         turn = self._task.turns[self._number]
         taken = [each for each in turn.answer if isinstance(each, From)]
@@ -159,7 +159,7 @@ def _leaves(value: JsonValue) -> list[str]:
     return [each.removesuffix(".0") for each in found[:MAX_LEAVES]]
 
 
-def _holds_all(one: Made, values: Sequence[str]) -> bool:
+def _holds_all(one: ReplayedCall, values: Sequence[str]) -> bool:
     """Whether an answer holds some values, by themselves or, where they are no numbers, within its texts."""
     said = _said_by(one)
     return all(
@@ -171,7 +171,7 @@ def _is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
-def _said_by(one: Made) -> set[str]:
+def _said_by(one: ReplayedCall) -> set[str]:
     """Give the values of an answer that the call itself did not hold."""
     told = {*_leaves(dict(one.call.arguments))}
     return {*_leaves(one.value)} - told

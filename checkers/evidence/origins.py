@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from checkers.evidence.plans import plan_of
 from checkers.evidence.statements import Statement, is_statement, names_in
-from checkers.evidence.turns import Step
-from checkers.evidence.words import WORD, Said, contains, is_composed, leaves
+from checkers.evidence.turns import AssistantStep
+from checkers.evidence.words import WORD, SaidText, contains, is_composed, leaves
 from loop.canonical import NotJson, parse
 from loop.errors import LoopdError
 from loop.types import Call, From, PlannedCall, Result, Task, Tool, Trajectory
@@ -61,19 +61,19 @@ class Origins:
     def __init__(self, task: Task, trajectory: Trajectory) -> None:
         """Start where the player knows nothing but the tools."""
         self._task, self._trajectory = task, trajectory
-        self._heard = Said(text="")
-        self._seen = Seen()
-        self._made = Seen()
+        self._heard = SaidText(text="")
+        self._seen = SeenResults()
+        self._made = SeenResults()
         self._known: dict[tuple[str, str, str], Origin] = {}
         self._reckoned_so_far = 0
         self._sizes: set[int] = set()
 
     def hear(self, words: str) -> None:
         """Take in what the user says."""
-        self._heard = Said(text=f"{self._heard.text}\n{words}")
+        self._heard = SaidText(text=f"{self._heard.text}\n{words}")
         self._known.clear()
 
-    def see(self, step: Step) -> None:
+    def see(self, step: AssistantStep) -> None:
         """Take in what a step's calls answered, and what they took."""
         self._known.clear()
         for call, answer in zip(step.said.calls, step.answers, strict=False):
@@ -254,9 +254,9 @@ class Origins:
         return frozenset(_names(dict(self._task.initial)))
 
     @cached_property
-    def _answers(self) -> "Seen":
+    def _answers(self) -> "SeenResults":
         """What the tools answer in this play, from the first to the last, without what the calls told them."""
-        answers = Seen()
+        answers = SeenResults()
         messages = iter(self._trajectory.messages)
         calls = [call for message in messages for call in message.calls]
         tools = [message for message in self._trajectory.messages if message.role == "tool"]
@@ -266,7 +266,7 @@ class Origins:
         return answers
 
 
-class Seen:
+class SeenResults:
     """Results that were seen."""
 
     def __init__(self) -> None:
@@ -286,7 +286,7 @@ class Seen:
             if folded not in self._texts:
                 self._texts[folded] = tool
                 self._index(folded)
-                self.numbers.update(Said(text=name).numbers)
+                self.numbers.update(SaidText(text=name).numbers)
 
     def _index(self, folded: str) -> None:
         words = set(WORD.findall(folded))

@@ -13,7 +13,7 @@ from loop.types import Call
 from task_generators.backends.worlds import BackendWorld, open_world
 
 
-class Told(NamedTuple):
+class CallAnswer(NamedTuple):
     """What a call answered."""
 
     ok: bool
@@ -23,7 +23,7 @@ class Told(NamedTuple):
     """Equal answers have the same."""
 
 
-class Made(NamedTuple):
+class ReplayedCall(NamedTuple):
     """A call that was made again, and what it answered."""
 
     call: Call
@@ -35,10 +35,10 @@ Spelling = Callable[[JsonValue, str], str]
 """Gives the key of a value, whose canonical spelling is known."""
 
 
-def tell(ok: bool, value: JsonValue, key: Spelling) -> Told:  # noqa: FBT001 - the two parts of an answer
+def tell(ok: bool, value: JsonValue, key: Spelling) -> CallAnswer:  # noqa: FBT001 - the two parts of an answer
     """Spell an answer."""
     text = canonical(value)
-    return Told(ok, value if isinstance(value, str) else text, key(value, text))
+    return CallAnswer(ok, value if isinstance(value, str) else text, key(value, text))
 
 
 class Script:
@@ -49,7 +49,7 @@ class Script:
         self.run, self.key = run, key
         self.told = [tell(result.ok, result.value, key) for result in run.results]
         self.calls = [(call.name, repr(call.arguments)) for call in run.calls]
-        self._last: Mapping[tuple[str, str], tuple[JsonValue, Told]] = {
+        self._last: Mapping[tuple[str, str], tuple[JsonValue, CallAnswer]] = {
             call: (result.value, told) for call, result, told in zip(self.calls, run.results, self.told, strict=True)
         }
 
@@ -57,7 +57,7 @@ class Script:
         """Count how often each answer came in a turn, by its key."""
         return Counter(told.key for told in self.told[turn.end - len(turn.calls) : turn.end])
 
-    def known(self, call: Call, value: JsonValue, recorded: str) -> Told | None:
+    def known(self, call: Call, value: JsonValue, recorded: str) -> CallAnswer | None:
         """Give a value's spelling where the plan's same call answered the same, and the record says so too."""
         then, told = self._last.get((call.name, repr(call.arguments)), (None, None))
         return told if told and told.text == recorded and then == value else None
@@ -76,7 +76,7 @@ class Replay:
         self._world: BackendWorld | None = None
         self._position = 0
         self._seen: Counter[str] = Counter()
-        self.made: list[Made] = []
+        self.made: list[ReplayedCall] = []
         self.strays: list[tuple[str, str]] = []
         """Calls of this turn by their tool, and the places that they changed though the turn does not want it."""
         self._turn: PlannedTurn | None = None
@@ -85,19 +85,19 @@ class Replay:
         """Begin a turn; None where nobody asks for strays."""
         self._turn, self.strays = turn, []
 
-    def call(self, call: Call, recorded: str) -> Told:
+    def call(self, call: Call, recorded: str) -> CallAnswer:
         """Run the next call. Values are not spelt again where that is known to give what was recorded."""
         told, value = self._from_plan(call)
         if told is None:
             ok, value = self._opened().answer(call)
             told = self._script.known(call, value, recorded) or tell(ok, value, self._script.key)
         self._seen[told.key] += 1
-        self.made.append(Made(call, told.ok, value))
+        self.made.append(ReplayedCall(call, told.ok, value))
         if self._turn and self._world and not self.strays and (path := self._stray(self._world, self._turn)):
             self.strays.append((call.name, path))
         return told
 
-    def _from_plan(self, call: Call) -> tuple[Told | None, JsonValue]:
+    def _from_plan(self, call: Call) -> tuple[CallAnswer | None, JsonValue]:
         if self._world or self._position == len(self._script.calls):
             return None, None
         if self._script.calls[self._position] != (call.name, repr(call.arguments)):

@@ -22,7 +22,7 @@ from checkers.evidence.origins import read
 from checkers.evidence.plans import PlanRun, plan_of
 from checkers.evidence.statements import Statement, names_in
 from checkers.evidence.turns import turns_of
-from checkers.evidence.words import WORD, Said, leaves
+from checkers.evidence.words import WORD, SaidText, leaves
 from loop.canonical import canonical
 from loop.types import Call, From, Message, PlannedCall, Task, Trajectory
 from task_generators.backends.backend import backend
@@ -55,7 +55,7 @@ TOKEN: Final = re.compile(r"(?<![\w.-])(?:[A-Za-z]{2,}\d{3,}|\d+(?:\.\d+)?)(?![\
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class Finding(NamedTuple):
+class SecondWorldResult(NamedTuple):
     """What a second world showed."""
 
     passed: bool | None
@@ -63,11 +63,11 @@ class Finding(NamedTuple):
     reason: str
 
 
-def try_again(task: Task, trajectory: Trajectory, seed: int) -> Finding:
+def try_again(task: Task, trajectory: Trajectory, seed: int) -> SecondWorldResult:
     """Make a play's calls in a second world of its task. The same seed draws the same world."""
     first = plan_of(task)
     if first.fault:
-        return Finding(None, f"the task's plan cannot be run: {first.fault}")
+        return SecondWorldResult(None, f"the task's plan cannot be run: {first.fault}")
     for draw in range(DRAWS):
         renamed = Renamed.of(task, Random(f"{task.id}/{seed}/{draw}"))
         second = plan_of(renamed.task)
@@ -75,8 +75,10 @@ def try_again(task: Task, trajectory: Trajectory, seed: int) -> Finding:
             wrong = Ends().first_fault(
                 renamed.task, turns_of(Follower(task, first, second, renamed).follow(trajectory))
             )
-            return Finding(wrong is None, f"turn {wrong[0] + 1}: {wrong[1].detail}" if wrong else "it holds there, too")
-    return Finding(None, f"none of {DRAWS} worlds that were drawn lets the plan run as it does in the first")
+            return SecondWorldResult(
+                wrong is None, f"turn {wrong[0] + 1}: {wrong[1].detail}" if wrong else "it holds there, too"
+            )
+    return SecondWorldResult(None, f"none of {DRAWS} worlds that were drawn lets the plan run as it does in the first")
 
 
 def _is_alike(first: PlanRun, second: PlanRun) -> bool:
@@ -130,7 +132,7 @@ class _Drawing:
 
     def __init__(self, task: Task, rng: Random) -> None:
         self._task, self._rng = task, rng
-        self._said = Said(text="\n".join(turn.user for turn in task.turns))
+        self._said = SaidText(text="\n".join(turn.user for turn in task.turns))
         literals = [value for call in task.plan for value in call.arguments.values() if not isinstance(value, From)]
         answers = [value for turn in task.turns for value in turn.answer if not isinstance(value, From)]
         self._kept = {str(leaf).casefold() for _, leaf in leaves([*literals, *answers])}
@@ -240,7 +242,7 @@ class Follower:
 
     def __init__(self, task: Task, first: PlanRun, second: PlanRun, renamed: Renamed) -> None:
         """Begin where the task begins."""
-        self._said = Said(text="\n".join(turn.user for turn in task.turns))
+        self._said = SaidText(text="\n".join(turn.user for turn in task.turns))
         self._renamed = renamed
         self._names = names_in(
             [str(each.get("schema", "")) for each in task.initial.values() if isinstance(each, dict)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from loop.types import Call, Message, Task, Trajectory, Verdict
 
 
-class Step(NamedTuple):
+class AssistantStep(NamedTuple):
     """One assistant message, and the tool messages that answer its calls."""
 
     said: Message
@@ -17,7 +17,7 @@ class PlayedTurn(NamedTuple):
     """What the player did between one user message and the next."""
 
     user: Message
-    steps: list[Step]
+    steps: list[AssistantStep]
     calls: list[Call]
     """Every call of the turn, in order."""
     answers: list[Message]
@@ -32,7 +32,7 @@ class PlayedTurn(NamedTuple):
 def turns_of(trajectory: Trajectory) -> list[PlayedTurn]:
     """Cut a trajectory at its user messages. What stands before the first belongs to no turn."""
     turns: list[PlayedTurn] = []
-    steps: list[Step] = []
+    steps: list[AssistantStep] = []
     calls: list[Call] = []
     answers: list[Message] = []
     step: list[Message] = []
@@ -43,7 +43,7 @@ def turns_of(trajectory: Trajectory) -> list[PlayedTurn]:
             answers.append(message)
         elif role == "assistant":
             step = []
-            steps.append(Step(message, step))
+            steps.append(AssistantStep(message, step))
             calls.extend(message.calls)
         elif role == "user":
             steps, calls, answers, step = [], [], [], []

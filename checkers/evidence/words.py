@@ -94,7 +94,7 @@ FREE_WORDS: Final = 4
 """From how many words on a text is something that its author composes."""
 
 
-class Said(Record):
+class SaidText(Record):
     """A text, and what can be read from it."""
 
     text: str

@@ -49,7 +49,7 @@ KINDS: Final[Mapping[str, Mapping[str, type]]] = MappingProxyType(
 MAX_SHOWN: Final = 200
 
 
-class Kind(NamedTuple):
+class ParameterType(NamedTuple):
     """A parameter's type, and that of its elements where it is an array."""
 
     outer: type
@@ -97,10 +97,10 @@ class Acceptable(NamedTuple):
             isinstance(value, str) and isinstance(each, str) and self.texts.forgiven(value, each) for each in right
         )
 
-    def _equal(self, value: Value, right: Sequence[Value], kind: Kind) -> bool:
+    def _equal(self, value: Value, right: Sequence[Value], kind: ParameterType) -> bool:
         if kind.outer is dict:
             return any(self._object(value, each) for each in right if each != "")
-        if kind == Kind(list, dict):
+        if kind == ParameterType(list, dict):
             return any(self._objects(value, each) for each in right)
         if kind.outer is str:
             return any(isinstance(each, str) and self.texts.same(value, each) for each in right)
@@ -142,17 +142,17 @@ class Acceptable(NamedTuple):
         return self._object(value, right)
 
 
-def _kind(document: Mapping[str, Any], language: str) -> Kind | None:
+def _kind(document: Mapping[str, Any], language: str) -> ParameterType | None:
     """Read a parameter's type; None where it has none that can be judged."""
     kinds = KINDS[language]
     outer = kinds.get(document.get("type", ""))
     if outer is not list:
-        return Kind(outer, None) if outer else None
+        return ParameterType(outer, None) if outer else None
     inner = kinds.get((document.get("items") or {}).get("type", ""))
-    return Kind(list, inner) if inner else None
+    return ParameterType(list, inner) if inner else None
 
 
-def _fits(value: Value, right: Sequence[Value], kind: Kind) -> tuple[bool, bool]:
+def _fits(value: Value, right: Sequence[Value], kind: ParameterType) -> tuple[bool, bool]:
     """Say whether a value is of a fitting type, and whether it stands for a variable.
 
     The first right value tells: where it is of another type than the parameter, it names a variable.
@@ -167,7 +167,8 @@ def _fits(value: Value, right: Sequence[Value], kind: Kind) -> tuple[bool, bool]
 
 def _elements_fit(value: list[Value], right: Sequence[Value], inner: type) -> bool:
     return any(
-        not isinstance(each, list) or all(_fits(item, each, Kind(inner, None))[0] for item in value) for each in right
+        not isinstance(each, list) or all(_fits(item, each, ParameterType(inner, None))[0] for item in value)
+        for each in right
     )
 
 

@@ -25,44 +25,44 @@ OK = 200
 SERVER_ERROR = 500
 
 
-class WireFunction(Record, extra="ignore"):
+class ForeignFunction(Record, extra="ignore"):
     """A call's function."""
 
     name: str
     arguments: JsonValue = "{}"
 
 
-class WireCall(Record, extra="ignore"):
+class ForeignCall(Record, extra="ignore"):
     """One call."""
 
-    function: WireFunction
+    function: ForeignFunction
 
 
-class WireMessage(Record, extra="ignore"):
+class ForeignMessage(Record, extra="ignore"):
     """What the server answered."""
 
     content: str | None = None
-    tool_calls: tuple[WireCall, ...] | None = None
+    tool_calls: tuple[ForeignCall, ...] | None = None
 
 
-class Choice(Record, extra="ignore"):
+class ForeignChoice(Record, extra="ignore"):
     """The one choice of an answer."""
 
-    message: WireMessage
+    message: ForeignMessage
 
 
-class WireUsage(Record, extra="ignore"):
+class ForeignUsage(Record, extra="ignore"):
     """What it counted."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
-class Completion(Record, extra="ignore"):
+class ForeignCompletion(Record, extra="ignore"):
     """An answer of `POST /chat/completions`."""
 
-    choices: tuple[Choice, ...]
-    usage: WireUsage | None = None
+    choices: tuple[ForeignChoice, ...]
+    usage: ForeignUsage | None = None
 
 
 class Elsewhere(Record):
@@ -121,7 +121,7 @@ class ElsewhereChat:
 
     def _read(self, body: bytes, catalogue: Catalogue) -> Reply:
         try:
-            found = Completion.model_validate_json(body)
+            found = ForeignCompletion.model_validate_json(body)
             said = found.choices[0].message
             calls = tuple(self._template.plain(_call(each.function)) for each in said.tool_calls or ())
         except (ValidationError, IndexError, NotJson, ValueError) as error:
@@ -151,7 +151,7 @@ def request(
     return told, chat_format.tools(messages, catalogue)
 
 
-def _call(function: WireFunction) -> Call:
+def _call(function: ForeignFunction) -> Call:
     given = parse_json(function.arguments) if isinstance(function.arguments, str) else function.arguments
     if not isinstance(given, dict):
         raise ValueError(f"the arguments of {function.name[:60]} are no object: {json.dumps(given)[:100]}")  # noqa: TRY004

@@ -35,7 +35,7 @@ class Difference(Record):
     there: str
 
 
-class Compared(Record):
+class PlayComparison(Record):
     """Two plays of one task: here and elsewhere."""
 
     task: str
@@ -121,12 +121,12 @@ def _difference(task: str, step: int, here: str, there: str) -> Difference:
 
 def compare(
     here: Trajectory, there: Trajectory, passed: Callable[[Trajectory], bool], renderer: Renderer | None = None
-) -> Compared:
+) -> PlayComparison:
     """Compare a play here with the same one elsewhere; where there is a renderer, the tokens of its prompts too."""
     mine, theirs = (
         [message.calls for message in play.messages if message.role == "assistant"] for play in (here, there)
     )
-    return Compared(
+    return PlayComparison(
         task=here.task,
         first_same=bool(mine) and mine[:1] == theirs[:1],
         all_same=mine == theirs,

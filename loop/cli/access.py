@@ -43,7 +43,7 @@ def url() -> str:
 
 
 @contextmanager
-def reading() -> Iterator[query.Ask]:
+def reading() -> Iterator[query.Query]:
     """Ask in SQL, read only."""
     with query.read_only(url()) as ask:
         yield ask

@@ -54,11 +54,13 @@ def schema() -> None:
     terminal.say(json.dumps(made(), indent=1))
 
 
-def _sources(profile: str | None) -> tuple[config.Source, ...]:
+def _sources(profile: str | None) -> tuple[config.SettingSource, ...]:
     return config.gather(paths.find(), profile, {}, config.environment())
 
 
-def _origins(sources: Sequence[config.Source], tree: dict[str, Any], above: tuple[str, ...] = ()) -> dict[str, str]:
+def _origins(
+    sources: Sequence[config.SettingSource], tree: dict[str, Any], above: tuple[str, ...] = ()
+) -> dict[str, str]:
     told: dict[str, str] = {}
     for name, value in tree.items():
         words = (*above, name)
@@ -69,13 +71,13 @@ def _origins(sources: Sequence[config.Source], tree: dict[str, Any], above: tupl
     return told
 
 
-def _spelt(tree: dict[str, Any], sources: Sequence[config.Source]) -> str:
+def _spelt(tree: dict[str, Any], sources: Sequence[config.SettingSource]) -> str:
     document = tomlkit.document()
     _fill(document, tree, sources, ())
     return tomlkit.dumps(document).strip()
 
 
-def _fill(table: Any, tree: dict[str, Any], sources: Sequence[config.Source], above: tuple[str, ...]) -> None:  # noqa: ANN401 - a document or a table of tomlkit
+def _fill(table: Any, tree: dict[str, Any], sources: Sequence[config.SettingSource], above: tuple[str, ...]) -> None:  # noqa: ANN401 - a document or a table of tomlkit
     """Write single settings first and tables behind them, as TOML needs it; what is None is left out."""
     deep = {name: value for name, value in tree.items() if isinstance(value, dict) and value}
     for name, value in tree.items():
@@ -87,7 +89,7 @@ def _fill(table: Any, tree: dict[str, Any], sources: Sequence[config.Source], ab
         table.add(name, inner)
 
 
-def _commented(item: Item, sources: Sequence[config.Source], words: tuple[str, ...]) -> Item:
+def _commented(item: Item, sources: Sequence[config.SettingSource], words: tuple[str, ...]) -> Item:
     return item.comment(config.origin(sources, words)) if sources else item
 
 

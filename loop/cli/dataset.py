@@ -9,7 +9,7 @@ from loop.cli import terminal
 from loop.cli.access import Csv, Json, show, show_json, show_query
 from loop.cli.records import store
 from loop.dataset.chat_format import Arguments
-from loop.dataset.export import Form, write
+from loop.dataset.export import ExportFormat, write
 from loop.errors import NotFound
 from loop.store import Store
 from loop.types import Dataset
@@ -17,7 +17,7 @@ from loop.types import Dataset
 app = typer.Typer(add_completion=False, help="Datasets: list, show, diff, export.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Dataset id, or a prefix of it.")]
 Out = Annotated[Path, typer.Argument(help="Output file.")]
-To = Annotated[Form, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")]
+To = Annotated[ExportFormat, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")]
 Spelling = Annotated[Arguments, typer.Option(help="Tool-call arguments as an object (TRL) or a string (OpenAI).")]
 
 
@@ -63,7 +63,7 @@ def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
 
 
 @app.command()
-def export(dataset: Id, out: Out, *, to: To = Form.MESSAGES, arguments: Spelling = "object") -> None:
+def export(dataset: Id, out: Out, *, to: To = ExportFormat.MESSAGES, arguments: Spelling = "object") -> None:
     """Export a dataset for other trainers. Output is deterministic, byte for byte."""
     with store() as opened:
         found = _find(opened, dataset)

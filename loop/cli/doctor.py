@@ -10,7 +10,7 @@ from rich.text import Text
 
 from loop.cli.access import Json, show
 from loop.cli.checks import home, machine, models, service, settings
-from loop.cli.checks.found import Check, Found
+from loop.cli.checks.found import Check, CheckResult
 from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError
 
@@ -38,16 +38,16 @@ def doctor(*, as_json: Json = False) -> None:
         raise CheckNegative(f"{counts['fail']} of {len(found)} checks failed; the lines above say what to do.")
 
 
-def guarded(check: Check) -> Iterator[Found]:
+def guarded(check: Check) -> Iterator[CheckResult]:
     """Run a check; one that cannot even look has failed."""
     try:
         yield from check()
     except (LoopdError, OSError, subprocess.SubprocessError) as error:
         fix = "Mend that, then look again: loopd doctor"
-        yield Found(check=check.__name__.replace("_", " "), state="fail", detail=str(error)[:500], fix=fix)
+        yield CheckResult(check=check.__name__.replace("_", " "), state="fail", detail=str(error)[:500], fix=fix)
 
 
-def _print(found: Found) -> None:
+def _print(found: CheckResult) -> None:
     mark = Text.assemble((f"{found.state:>4}", COLOURS[found.state]), f"  {found.check}: {found.detail}")
     if found.fix:
         mark.append(f"\n      {found.fix}", style="bold")

@@ -15,7 +15,7 @@ from loop.errors import LoopdError
 from loop.runtime import gpu, paths
 from loop.runtime.child import scrubbed
 from loop.types import Policy
-from loop.weights.job import Job, Quant, Target
+from loop.weights.job import ExportJob, Quant, Target
 
 Out = Annotated[Path, typer.Argument(help="Output directory; it must not exist.")]
 Begins = Annotated[str, typer.Argument(help="champion, or a prefix of a policy id.")]
@@ -43,7 +43,7 @@ def write(  # noqa: PLR0913 - what an export is told
         LoopdError: it could not be made; the message is the child's.
     """
     base = policies.base_of(found)
-    job = Job(
+    job = ExportJob(
         to=to,
         base=base,
         source=_called(settings().student.source, base),

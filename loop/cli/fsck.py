@@ -11,7 +11,7 @@ from loop.cli.records import store
 from loop.errors import Damaged, LoopdError
 from loop.runtime import paths
 from loop.store import Store
-from loop.store.inspection import Finding
+from loop.store.inspection import IntegrityFinding
 from loop.types import Standing
 from loop.weights import adapters
 
@@ -40,7 +40,7 @@ def fsck(*, quick: Quick = False, as_json: Json = False) -> None:
         terminal.say("Everything is as it should be.")
 
 
-def _files(opened: Store, places: paths.Paths) -> Iterator[Finding]:
+def _files(opened: Store, places: paths.Paths) -> Iterator[IntegrityFinding]:
     """Hold the adapters to the policies that name them."""
     try:
         policies = opened.policies.all()
@@ -53,10 +53,10 @@ def _files(opened: Store, places: paths.Paths) -> Iterator[Finding]:
         try:
             adapters.verify(path, base=policy.base)
         except LoopdError as error:
-            yield Finding(where=f"adapter of the {standing}", key=policy.id, fault=str(error))
+            yield IntegrityFinding(where=f"adapter of the {standing}", key=policy.id, fault=str(error))
 
 
-def _advice(found: Sequence[Finding], places: paths.Paths) -> str:
+def _advice(found: Sequence[IntegrityFinding], places: paths.Paths) -> str:
     copies = sorted(places.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
     newest = f" The newest copy here is {copies[-1]}." if copies else ""
     many = "1 finding" if len(found) == 1 else f"{len(found)} findings"

@@ -14,7 +14,9 @@ from loop.storage import garbage
 app = typer.Typer(add_completion=False)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Delete it; without this, it is only listed.")]
-Kinds = Annotated[list[garbage.Kind] | None, typer.Option("--kind", help="Only this; several times for several.")]
+Kinds = Annotated[
+    list[garbage.GarbageKind] | None, typer.Option("--kind", help="Only this; several times for several.")
+]
 KeepRounds = Annotated[
     int | None,
     typer.Option(min=0, help="Rounds for which rejected adapters and messages are kept.", show_default=False),
@@ -29,7 +31,7 @@ def gc(*, yes: Yes = False, kind: Kinds = None, keep_rounds: KeepRounds = None, 
     """
     kept = settings().storage
     rounds = kept.keep_rounds if keep_rounds is None else keep_rounds
-    kinds = kind or list(garbage.Kind)
+    kinds = kind or list(garbage.GarbageKind)
     with store() as opened:
         found = garbage.find(paths.find(), opened, kept.model_copy(update={"keep_rounds": rounds}), kinds)
     show([_row(each) for each in found], as_json=as_json)

@@ -53,7 +53,7 @@ Disk = Annotated[int | None, typer.Option(min=0, help="GiB of disk for cached pr
 Out = Annotated[Path | None, typer.Option(help="Output file. Default: loopd.toml in the home's settings.")]
 
 
-class Teacher(Record):
+class TeacherChoice(Record):
     """A teacher that was chosen."""
 
     use: str
@@ -66,7 +66,7 @@ class Answers(Record):
     """What was answered."""
 
     model: str
-    teachers: tuple[Teacher, ...]
+    teachers: tuple[TeacherChoice, ...]
     backends: tuple[str, ...]
     """Empty for all."""
     workers: int
@@ -138,7 +138,7 @@ def _sampling(backends: Sequence[str]) -> str:
     return f"\n[sampling]\n{why}\nfamilies = []\nbackends = {_value(list(backends))}\n\n{made}"
 
 
-def _teacher(teacher: Teacher) -> str:
+def _teacher(teacher: TeacherChoice) -> str:
     lines = ["\n[[teachers]]", f"use = {_value('openai_compatible' if teacher.use == 'openai' else teacher.use)}"]
     settings = {"base_url": teacher.url, "model": teacher.model, "key_file": teacher.key_file}
     given = ", ".join(f"{name} = {_value(value)}" for name, value in settings.items() if value)
@@ -147,7 +147,9 @@ def _teacher(teacher: Teacher) -> str:
     return "\n".join([*lines, *([f"settings = {{ {given} }}"] if given else [])])
 
 
-def _teachers(given: str | None, key_files: Sequence[str], url: str | None, served: str | None) -> tuple[Teacher, ...]:
+def _teachers(
+    given: str | None, key_files: Sequence[str], url: str | None, served: str | None
+) -> tuple[TeacherChoice, ...]:
     words = _ask(given, f"2. Teachers: some of {', '.join(TEACHERS)}", "scripted")
     files = dict(_key_file(pair) for pair in key_files)
     found = []
@@ -157,7 +159,7 @@ def _teachers(given: str | None, key_files: Sequence[str], url: str | None, serv
         server, model = ("", "")
         if use == "openai":
             server, model = _ask(url, "   Server, with its /v1", ""), _ask(served, "   Model", "")
-        found.append(Teacher(use=use, key_file=_checked(use, file), url=server, model=model))
+        found.append(TeacherChoice(use=use, key_file=_checked(use, file), url=server, model=model))
     return tuple(found)
 
 
@@ -221,11 +223,11 @@ def _standing(place: Path) -> Path:
     return next(each for each in (place, *place.parents) if each.exists())
 
 
-def _sources(file: Path, text: str) -> tuple[config.Source, ...]:
+def _sources(file: Path, text: str) -> tuple[config.SettingSource, ...]:
     """Give what the file would mean, alone over its profile."""
     own = tomllib.loads(text)
     first, *_ = config.gather(paths.find(), str(own["profile"]), {}, {})
-    return first, config.Source(str(file), own)
+    return first, config.SettingSource(str(file), own)
 
 
 def _write(file: Path, text: str) -> None:

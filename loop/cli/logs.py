@@ -54,7 +54,7 @@ def logs(  # noqa: PLR0913 - one option a filter
         raise NotFound(f"There is no log at {file}. Type: loopd start")
     if level not in LEVELS:
         raise typer.BadParameter(f"'{level}' is none of {', '.join(LEVELS)}", param_hint="--level")
-    wanted = Wanted(rnd, stage, LEVELS.index(level))
+    wanted = LineFilter(rnd, stage, LEVELS.index(level))
     printer = Printer(as_json=as_json)
     place = file.stat().st_size if file.exists() else 0
     for line in _last(file, lines, wanted, place):
@@ -65,7 +65,7 @@ def logs(  # noqa: PLR0913 - one option a filter
                 printer.print(line)
 
 
-class Wanted:
+class LineFilter:
     """Which lines are printed."""
 
     def __init__(self, rnd: int | None, stage: str, level: int) -> None:
@@ -141,7 +141,7 @@ def _read(line: str) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _last(file: Path, count: int, wanted: Wanted, place: int) -> Iterable[str]:
+def _last(file: Path, count: int, wanted: LineFilter, place: int) -> Iterable[str]:
     """Give the last lines that are wanted, of the file and of those that were rotated away."""
     older = [file.with_name(f"{file.name}.{n}") for n in range(9, 0, -1)]
     kept: deque[str] = deque(maxlen=count)

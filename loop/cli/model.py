@@ -14,14 +14,14 @@ from loop.cli.access import Csv, Json, Reason, settings, show, show_json, show_q
 from loop.cli.chat import talk
 from loop.cli.records import change, store
 from loop.cli.terminal import Terminal
-from loop.gates.comparison import Question, described
+from loop.gates.comparison import MarginTest, described
 from loop.gates.judging import OVERALL
 from loop.gates.pairing import Paired, by_backend, by_novelty, pair
 from loop.proposals import PROMPTS, read_system
 from loop.rollout.conversation import conversation
 from loop.runtime import gpu, lock, paths
 from loop.store import Store
-from loop.store.suites import Measured
+from loop.store.suites import ScoreConditions
 from loop.types import Part, Player, Policy, Precision, Split, Task
 from loop.weights import adapters
 from task_generators.backends.catalogues import catalogue
@@ -169,7 +169,7 @@ def _write_card(policy_id: str) -> Path:
     return directory
 
 
-def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> list[dict[str, Any]]:
+def _compared(opened: Store, first: Policy, second: Policy, met: ScoreConditions) -> list[dict[str, Any]]:
     """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
     unsound = opened.soundness.unsound(met.suite_id)
     new, old = (
@@ -180,11 +180,11 @@ def _compared(opened: Store, first: Policy, second: Policy, met: Measured) -> li
     if not paired.entries:
         return []
     groups = {OVERALL: paired.played, **by_novelty(paired.entries), **by_backend(paired.entries)}
-    questions = [Question(name, rows, 0.0, decides=False) for name, rows in groups.items()]
+    questions = [MarginTest(name, rows, 0.0, decides=False) for name, rows in groups.items()]
     return [_difference(met.suite, paired, question, (first, second)) for question in questions]
 
 
-def _difference(suite: str, paired: Paired, question: Question, policies: tuple[Policy, Policy]) -> dict[str, Any]:
+def _difference(suite: str, paired: Paired, question: MarginTest, policies: tuple[Policy, Policy]) -> dict[str, Any]:
     found = described(question, paired)
     mine, theirs = (each.id[:12] for each in policies)
     return {

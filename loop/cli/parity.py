@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from loop import plugins
 from loop.artifacts import parity as comparing
-from loop.artifacts.parity import Compared, Difference
+from loop.artifacts.parity import Difference, PlayComparison
 from loop.artifacts.runtime import mlx_lm_server
 from loop.cli import policies, terminal
 from loop.cli.access import Json, settings, show, show_json
@@ -122,7 +122,7 @@ def _judge(suite: Suite, configured: Config, tasks: Sequence[Task]) -> Callable[
     return lambda played: all(checker.check(known[played.task], played).passed for checker in checkers)
 
 
-def _tell(different: Sequence[Difference | None], plays: Sequence[Compared], *, as_json: bool) -> None:
+def _tell(different: Sequence[Difference | None], plays: Sequence[PlayComparison], *, as_json: bool) -> None:
     rows = [*_rows(different, plays)]
     found = [each for each in different if each is not None]
     if as_json:
@@ -141,7 +141,7 @@ def _tell(different: Sequence[Difference | None], plays: Sequence[Compared], *, 
         terminal.say(f"{failed.task[:12]} was not played elsewhere: {failed.failure[:200]}")
 
 
-def _rows(different: Sequence[Difference | None], plays: Sequence[Compared]) -> list[dict[str, Any]]:
+def _rows(different: Sequence[Difference | None], plays: Sequence[PlayComparison]) -> list[dict[str, Any]]:
     def row(what: str, same: int, of: int) -> dict[str, Any]:
         return {"what": what, "count": same, "of": of}
 

@@ -18,8 +18,8 @@ from loop.release import competitors, declarations, directory
 from loop.release.competitors import Comparison
 from loop.release.declarations import Declarations
 from loop.release.documents import RELEASE, SCHEMA, documents, summary
-from loop.release.evidence import Evidence, gather
-from loop.release.judgement import Judgement, judge
+from loop.release.evidence import ReleaseEvidence, gather
+from loop.release.judgement import ReleaseJudgement, judge
 from loop.release.measuring import peak_gb, time_answers
 from loop.release.pages.site import INDEX, MARKER, Artifact, site
 from loop.release.pages.site import SCHEMA as PAGES
@@ -140,7 +140,7 @@ def index(*, out: Out, declare: Declare = None) -> None:
     terminal.say(f"{out / INDEX}: {len(artifacts)} policies, {len(runs)} rounds.")
 
 
-def evidence_of(found: Policy, declare: Path | None, compare: Path | None) -> Evidence:
+def evidence_of(found: Policy, declare: Path | None, compare: Path | None) -> ReleaseEvidence:
     """Gather a policy's evidence, with what its owner declares; other systems are checked against it."""
     declared = declarations.read(declare, Declarations)
     rows = declarations.read(compare, Comparison).competitors
@@ -150,7 +150,7 @@ def evidence_of(found: Policy, declare: Path | None, compare: Path | None) -> Ev
     return evidence
 
 
-def gather_one(opened: Store, found: Policy, declared: Declarations | None = None) -> Evidence:
+def gather_one(opened: Store, found: Policy, declared: Declarations | None = None) -> ReleaseEvidence:
     """Gather one policy's evidence under this home's settings."""
     return gather(opened, found, settings().student.source, paths.find().models, declared=declared)
 
@@ -165,7 +165,7 @@ def _add_weights(found: Policy, building: Path, to: Target, quant: Quant) -> Non
     within.rmdir()
 
 
-def _tell(evidence: Evidence, judged: Judgement, out: Path, *, as_json: bool) -> None:
+def _tell(evidence: ReleaseEvidence, judged: ReleaseJudgement, out: Path, *, as_json: bool) -> None:
     if as_json:
         show_json({**summary(evidence, judged), "out": str(out)})
         return

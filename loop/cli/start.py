@@ -17,7 +17,7 @@ from loop.cli.terminal import Terminal
 from loop.control import channel, notices, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
 from loop.runtime import child, disk, lock, log, paths
-from loop.runtime.signals import Stop, Stopped
+from loop.runtime.signals import Stopped, StopRequest
 from loop.serve import endpoint
 from loop.stages import soundness
 
@@ -61,7 +61,7 @@ def run(places: paths.Paths, settings: config.Config) -> int:
         log.set_up(places.logs)
         child.reap(places.run)
         console, shown = Terminal(), progress.Board(places.run, settings.profile)
-        stop = Stop()
+        stop = StopRequest()
         stop.listen()
         try:
             with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:

@@ -17,9 +17,9 @@ from loop.config import Config, Teaching
 from loop.control import lease, progress
 from loop.errors import ConfigError, LoopdError, NotFound, nearest
 from loop.runtime import lock, log, paths
-from loop.runtime.signals import Stop, Stopped
+from loop.runtime.signals import Stopped, StopRequest
 from loop.stages import evaluation
-from loop.stages.soundness import Entry, Ledger, assess
+from loop.stages.soundness import LedgerLine, SuiteLedger, assess
 from loop.types import Novelty, Policy, Score, Suite
 from task_generators import suites
 from task_generators.suites import frames, leaks
@@ -119,7 +119,7 @@ def _named(name: str) -> Suite:
         return parts.suite_called(opened, name)
 
 
-def _ledger(name: str) -> Ledger:
+def _ledger(name: str) -> SuiteLedger:
     """Put a suite's ledger together: its plans are replayed now, the rest is from the store, where there is one."""
     suite, chosen = _named(name), settings()
     checkers = [plugins.load("checkers", part) for part in chosen.checkers]
@@ -131,14 +131,14 @@ def _ledger(name: str) -> Ledger:
     return assess(suite, checkers, chosen.rule, noted, attempts)
 
 
-def _arms(ledger: Ledger) -> list[dict[str, object]]:
-    arms: dict[str, list[Entry]] = {}
+def _arms(ledger: SuiteLedger) -> list[dict[str, object]]:
+    arms: dict[str, list[LedgerLine]] = {}
     for entry in ledger.entries:
         arms.setdefault(entry.arm, []).append(entry)
     return [{"arm": arm, **_counts(entries)} for arm, entries in sorted(arms.items())]
 
 
-def _counts(entries: Sequence[Entry]) -> dict[str, object]:
+def _counts(entries: Sequence[LedgerLine]) -> dict[str, object]:
     sound = [entry for entry in entries if entry.sound]
     return {
         "tasks": len(entries),
@@ -150,7 +150,7 @@ def _counts(entries: Sequence[Entry]) -> dict[str, object]:
     }
 
 
-def _line(entry: Entry) -> dict[str, object]:
+def _line(entry: LedgerLine) -> dict[str, object]:
     return {
         "task": entry.task[:12],
         "source": entry.source,
@@ -193,7 +193,7 @@ def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = F
         raise LoopdError(f"Suite '{told.suite}' speaks training's words in {turns}: \"{told.example}\" Reword them.")
 
 
-def _worded(shares: Sequence[frames.Share]) -> list[dict[str, object]]:
+def _worded(shares: Sequence[frames.FrameShare]) -> list[dict[str, object]]:
     """Tell, suite by suite, the part of its users' turns that are worded like training, for every part of it."""
     rows: dict[str, dict[str, object]] = {}
     for share in shares:
@@ -238,7 +238,7 @@ def run(  # noqa: PLR0913 - the options of a command
     """Play a suite with one player and store the scores. The daemon must not be running."""
     suite, chosen = _without(_named(name), without_rule or []), _held(settings(), constrained=constrained)
     places = paths.find().create()
-    stop = Stop()
+    stop = StopRequest()
     with lock.hold(places.data):
         log.set_up(places.logs)
         stop.listen()

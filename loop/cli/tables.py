@@ -17,14 +17,14 @@ DIGEST: Final = 12
 HEX: Final = frozenset("0123456789abcdef")
 
 
-class Fitted(NamedTuple):
+class FittedTable(NamedTuple):
     """A table, and the columns that had no room."""
 
     table: Table
     left_out: tuple[str, ...]
 
 
-def fit(rows: Sequence[Mapping[str, str]], width: int | None) -> Fitted:
+def fit(rows: Sequence[Mapping[str, str]], width: int | None) -> FittedTable:
     """Make a table of rows that have the same columns.
 
     Args:
@@ -43,7 +43,7 @@ def fit(rows: Sequence[Mapping[str, str]], width: int | None) -> Fitted:
         table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room[name])
     for row in rows:
         table.add_row(*(Text(row[name]) for name in names))
-    return Fitted(table, tuple(name for name in rows[0] if name not in names))
+    return FittedTable(table, tuple(name for name in rows[0] if name not in names))
 
 
 def _short(value: str) -> str:

@@ -17,7 +17,7 @@ from loop.errors import CannotCreate, CheckNegative, NotFound, nearest
 from loop.rollout.play import play
 from loop.store.trajectories import Shown
 from loop.types import End, Part, Play, Task
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.base.teacher import Teacher
 from teachers.provider.retry import UNKNOWN
 
@@ -80,7 +80,7 @@ def known() -> list[str]:
     return plugins.known("teachers")
 
 
-def _unknown(player: str) -> Iterator[Finding]:
+def _unknown(player: str) -> Iterator[ProbeFinding]:
     """Show what plays of this teacher failed of and no rule knows; it is worth a report."""
     try:
         with reading_store() as ask:
@@ -89,7 +89,7 @@ def _unknown(player: str) -> Iterator[Finding]:
         return  # no store yet, or none that can be read: there is nothing to show
     for name, message, count in found:
         if name == player:
-            yield Finding(name="unknown failure", ok=False, detail=f"{count} plays: {message}", weight="should")
+            yield ProbeFinding(name="unknown failure", ok=False, detail=f"{count} plays: {message}", weight="should")
 
 
 def _what(name: str) -> str:

@@ -15,7 +15,7 @@ from loop.cli.terminal import Terminal
 from loop.control import progress
 from loop.errors import LoopdError, NotRunning
 from loop.runtime import paths
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.ui import overview, story
 
 app = typer.Typer(add_completion=False)
@@ -69,7 +69,7 @@ def _picture(places: paths.Paths) -> RenderableType:
     return Group(*parts, _disk(places))
 
 
-def _facts(ask: Ask) -> list[Text]:
+def _facts(ask: Query) -> list[Text]:
     """Say what became of the last candidate, what is paused, what waits and what was spent."""
     lines = [Text(story.why(ask))]
     lines += [

@@ -14,7 +14,7 @@ from loop.cli.access import Csv, Json, settings, show, show_json, show_query
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
 from loop.control import lease
-from loop.dataset.export import Form, write
+from loop.dataset.export import ExportFormat, write
 from loop.errors import CannotCreate, CheckNegative, ConfigError, nearest
 from loop.runtime import lock, paths
 from loop.store import Store
@@ -23,9 +23,9 @@ from loop.types import Accepted
 if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
     from loop.traces.arms import Made
     from loop.traces.importing import Imported, ImportRules
-    from loop.traces.inspection import Inspection, Spread
+    from loop.traces.inspection import Spread, TraceInspection
     from loop.traces.sifting import Sifted
-    from loop.traces.trace import Found, Refused
+    from loop.traces.trace import LocatedTrace, UnreadableRow
     from teachers.base.teacher import Teacher
 
 app = typer.Typer(
@@ -72,7 +72,7 @@ def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) ->
         raise CheckNegative("It contains no trace.")
 
 
-def _print(found: "Inspection") -> None:
+def _print(found: "TraceInspection") -> None:
     console = Terminal()
     formats = ", ".join(f"{count} {name}" for name, count in found.formats.items())
     console.print(f"{found.traces} traces ({formats or 'none'}), {found.refused} rows refused", highlight=False)
@@ -85,7 +85,7 @@ def _print(found: "Inspection") -> None:
             console.print(example, markup=False, highlight=False)
 
 
-def _facts(found: "Inspection") -> Iterator[tuple[str, Any]]:
+def _facts(found: "TraceInspection") -> Iterator[tuple[str, Any]]:
     yield "could be trained on as they are", found.trainable
     yield "said before word for word", found.duplicates
     yield "conversations / users with a name", f"{found.conversations} / {found.users}"
@@ -139,7 +139,10 @@ def import_(  # noqa: PLR0913 - each is an option
 
 
 def _take(
-    sources: list[str], form: str | None, rules: "ImportRules", tell: "Callable[[Found | Refused, int], None]"
+    sources: list[str],
+    form: str | None,
+    rules: "ImportRules",
+    tell: "Callable[[LocatedTrace | UnreadableRow, int], None]",
 ) -> "Imported":
     from loop.traces.importing import take  # noqa: PLC0415 - see above
     from loop.traces.privacy.pseudonyms import Pseudonyms  # noqa: PLC0415
@@ -166,9 +169,9 @@ def writing() -> Iterator[Store]:
 
 
 @contextmanager
-def _refusals(path: Path | None) -> "Iterator[Callable[[Found | Refused, int], None]]":
+def _refusals(path: Path | None) -> "Iterator[Callable[[LocatedTrace | UnreadableRow, int], None]]":
     """Tell how far an import is, and write refused rows down where a file is named."""
-    from loop.traces.trace import Refused  # noqa: PLC0415 - see above
+    from loop.traces.trace import UnreadableRow  # noqa: PLC0415 - see above
 
     console, rows = Terminal(stderr=True), 0
     try:
@@ -176,10 +179,10 @@ def _refusals(path: Path | None) -> "Iterator[Callable[[Found | Refused, int], N
     except OSError as error:
         raise CannotCreate(f"{path}: {error.strerror}") from error
 
-    def tell(found: "Found | Refused", stored: int) -> None:
+    def tell(found: "LocatedTrace | UnreadableRow", stored: int) -> None:
         nonlocal rows
         rows += 1
-        if file and isinstance(found, Refused):
+        if file and isinstance(found, UnreadableRow):
             file.write(
                 json.dumps({"source": found.place.source, "line": found.place.line, "reason": found.reason}) + "\n"
             )
@@ -386,8 +389,8 @@ def export(
     out: Annotated[Path, typer.Argument(help="Output file.")],
     *,
     to: Annotated[
-        Form, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")
-    ] = Form.MESSAGES,
+        ExportFormat, typer.Option(help="Format: messages (JSON lines), ATIF 1.7, Inspect log or Parquet.")
+    ] = ExportFormat.MESSAGES,
     arm: Annotated[str | None, typer.Option(help="Only this arm: direct, filtered, …")] = None,
     accepted: Annotated[bool, typer.Option("--accepted", help="Only traces accepted by every filter.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from loop.cli.access import Csv, Json
 from loop.cli.records import store
 from loop.cli.terminal import Terminal
 from loop.types import Purpose, Tier
-from loop.ui.listing import Found, Outcome, Wanted, find
+from loop.ui.listing import ListedPlay, PlayFilter, PlayOutcome, find
 
 app = typer.Typer(add_completion=False, help="Single plays: list, show.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def list_plays(  # noqa: PLR0913 - one option a filter
     backend: Annotated[str, typer.Option(help="Backend used by the task.")] = "",
     family: Annotated[str, typer.Option(help="Task family.")] = "",
     tier: Annotated[Tier | None, typer.Option(help="Task tier.")] = None,
-    verdict: Annotated[Outcome | None, typer.Option(help="Verdict of the required checkers.")] = None,
+    verdict: Annotated[PlayOutcome | None, typer.Option(help="Verdict of the required checkers.")] = None,
     failed: Annotated[str, typer.Option(metavar="CHECKER", help="Checker that failed the play.")] = "",
     player: Annotated[str, typer.Option(help="student, or a teacher's name.")] = "",
     policy: Annotated[str, typer.Option(help="A prefix of a policy id.")] = "",
@@ -48,7 +48,7 @@ def list_plays(  # noqa: PLR0913 - one option a filter
     given = {"backend": backend, "family": family, "tier": tier, "verdict": verdict, "failed": failed, "player": player}
     more = {"policy": policy, "round": rnd, "purpose": purpose, "suite": suite, "task": task, "words": words}
     with access.reading() as ask:
-        page = find(ask, Wanted.model_validate({**given, **more}), after=after, limit=limit, seconds=PATIENCE)
+        page = find(ask, PlayFilter.model_validate({**given, **more}), after=after, limit=limit, seconds=PATIENCE)
     if as_json:
         access.show_json(page.model_dump(mode="json"))
         return
@@ -58,7 +58,7 @@ def list_plays(  # noqa: PLR0913 - one option a filter
         terminal.say(f"{far}Older ones: add --after {page.next}", err=True)
 
 
-def _row(found: Found) -> dict[str, Any]:
+def _row(found: ListedPlay) -> dict[str, Any]:
     """Spell what a person looks for first."""
     failed = f"failed {', '.join(found.failed)}" if found.failed else "refused"
     return {

@@ -8,7 +8,7 @@ from rich.text import Text
 from loop.redaction import shown
 from loop.store.trajectories import Shown
 from loop.types import End, Message, Verdict
-from loop.ui.reading import Made, made, spoken
+from loop.ui.reading import ShownCall, made, spoken
 
 STYLES = {"system": "dim", "user": "bold cyan", "assistant": "bold green", "tool": "yellow"}
 ORIGINS = {
@@ -58,7 +58,7 @@ def _conversation(shown: Shown) -> Iterator[Text]:
         yield Text("\nnot played on: no other turn could have made it pass", style="dim")
 
 
-def message(said: Message, calls: Sequence[Made] = ()) -> Text:
+def message(said: Message, calls: Sequence[ShownCall] = ()) -> Text:
     """Draw one message: who said it, what, and with which calls."""
     who = shown(said.name) if said.role == "tool" and said.name else said.role
     style = "bold red" if said.ok is False else STYLES[said.role]
@@ -71,7 +71,7 @@ def message(said: Message, calls: Sequence[Made] = ()) -> Text:
     return text
 
 
-def _call(call: Made) -> Text:
+def _call(call: ShownCall) -> Text:
     arguments = [
         Text.assemble(f"{shown(each.name)}=", (_clipped(each.text), ORIGINS.get(each.source or "", "")))
         for each in call.arguments

@@ -6,7 +6,7 @@ from loop.types import Catalogue, Message, Task, Tier, Tool
 from task_generators.files import Files
 from task_generators.trading import Trading
 from task_generators.travel import Travel
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.base.teacher import Teacher
 
 SEED = 7
@@ -21,22 +21,22 @@ def trial_tasks() -> tuple[Task, ...]:
     return tuple(generator.make(arm, SEED) for generator, arm in zip(generators, arms, strict=True))
 
 
-def probe(teacher: Teacher) -> Finding:
+def probe(teacher: Teacher) -> ProbeFinding:
     """Ask for one real step: does the credential work, and does the answer have the right form?
 
     It costs one request. A right teacher calls the clock.
     """
     if teacher.credential is None:
-        return Finding(name="probe", ok=True, detail="it asks nobody")
+        return ProbeFinding(name="probe", ok=True, detail="it asks nobody")
     try:
         with conversation(teacher, trial_tasks()[0], SEED) as chat:
             reply = chat.reply(ASKED, Catalogue(tools=(CLOCK,)))
     except ProviderError as error:
-        return Finding(name="probe", ok=False, detail=f"{error.kind}: {error}")
+        return ProbeFinding(name="probe", ok=False, detail=f"{error.kind}: {error}")
     used = reply.usage
     price = f"{used.prompt_tokens} + {used.completion_tokens} tokens, ${used.cost:.4f}"
     called = [call.name for call in reply.message.calls]
     if called == [CLOCK.name]:
-        return Finding(name="probe", ok=True, detail=f"it called the clock; {price}")
+        return ProbeFinding(name="probe", ok=True, detail=f"it called the clock; {price}")
     said = ", ".join(called) or reply.message.content[:80]
-    return Finding(name="probe", ok=False, detail=f"it should have called the clock and gave: {said}; {price}")
+    return ProbeFinding(name="probe", ok=False, detail=f"it should have called the clock and gave: {said}; {price}")

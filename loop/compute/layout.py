@@ -48,7 +48,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Run:
+class RowGroup:
     """R rows that ask as many tokens each as the row with most of them has, `width`, of their n pages.
 
     A place among the heads of pages or rows is that of the page or row times the number of heads, and the head's.
@@ -83,12 +83,12 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Share:
+class TokenShare:
     """What one core attends for: tokens `first` to `first + count` of the flat batch."""
 
     first: int
     count: int
-    runs: tuple[Run, ...]
+    runs: tuple[RowGroup, ...]
     of_run: mx.array | None
     """[count] where each token is among those of the runs, one run behind the other. None: there, in order."""
     groups: tuple[Group, ...]
@@ -96,17 +96,17 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """One forward pass of N tokens: each row's follow each other, and rows behind one prefix stand together."""
 
     positions: mx.array
     """[N] positions in the conversation, for the rotary embedding."""
     spots: mx.array
     """[N * K] where each token's keys and values go, a head: places among those of all pages, one behind the other."""
-    shares: tuple[Share, ...]
+    shares: tuple[TokenShare, ...]
 
 
-def lay_out(work: Sequence[Work], heads: int, cores: int = 1) -> Pass:
+def lay_out(work: Sequence[Work], heads: int, cores: int = 1) -> ForwardPass:
     """Lay a pass out for so many key/value heads, and so many cores.
 
     Rows without a prefix come first, those behind one prefix beside each other.
@@ -117,7 +117,7 @@ def lay_out(work: Sequence[Work], heads: int, cores: int = 1) -> Pass:
     within = np.array([place % PAGE for _, place in places])
     spots = _of_heads(pages, heads) * PAGE + within[:, None]
     shares = _shares(work, heads, positions, cores if sum(place for _, place in places) >= WORTH else 1)
-    return Pass(mx.array(positions), mx.array(spots.reshape(-1)), tuple(shares))
+    return ForwardPass(mx.array(positions), mx.array(spots.reshape(-1)), tuple(shares))
 
 
 def _of_heads(places: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
@@ -126,7 +126,7 @@ def _of_heads(places: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
     return spread
 
 
-def _shares(work: Sequence[Work], heads: int, positions: NDArray[np.int64], parts: int) -> Iterator[Share]:
+def _shares(work: Sequence[Work], heads: int, positions: NDArray[np.int64], parts: int) -> Iterator[TokenShare]:
     """Cut the tokens into shares with as many scores each, those with prefixes included."""
     scores = np.cumsum(positions + 1)
     bounds = [0, *np.searchsorted(scores, scores[-1] * np.arange(1, parts) / parts), len(positions)]
@@ -145,11 +145,11 @@ def _between(work: Sequence[Work], low: int, high: int) -> Iterator[Work]:
         first += item.count
 
 
-def _share(work: Sequence[Work], heads: int, first: int) -> Share:
+def _share(work: Sequence[Work], heads: int, first: int) -> TokenShare:
     runs = _cuts(list(_seats(work)))
     count = sum(item.count for item in work)
     laid = tuple(_run(seats, heads, count) for seats in runs)
-    return Share(first, count, laid, _moved(*_found(runs)), tuple(_groups(work)))
+    return TokenShare(first, count, laid, _moved(*_found(runs)), tuple(_groups(work)))
 
 
 def _groups(work: Sequence[Work]) -> Iterator[Group]:
@@ -206,7 +206,7 @@ def _found(runs: Sequence[Sequence[Seat]]) -> tuple[NDArray[np.int32], int]:
     return place, before
 
 
-def _run(seats: Sequence[Seat], heads: int, among: int) -> Run:
+def _run(seats: Sequence[Seat], heads: int, among: int) -> RowGroup:
     width = max(seat.count for seat in seats)
     asking = np.zeros((len(seats), width), dtype=np.int32)
     for row, seat in enumerate(seats):
@@ -215,7 +215,7 @@ def _run(seats: Sequence[Seat], heads: int, among: int) -> Run:
     rows, before = np.repeat(np.arange(len(seats)), counts), np.cumsum(counts) - counts
     start = np.array([seat.start for seat in seats])[rows] - (np.arange(len(rows)) - before[rows]) * PAGE
     some = np.arange(counts.max()) < counts[:, None]
-    return Run(
+    return RowGroup(
         rows=len(seats),
         asking=_moved(asking.reshape(-1), among),
         pages=_places(_of_heads(np.concatenate([seat.pages for seat in seats]), heads).reshape(-1)),

@@ -17,7 +17,7 @@ PROBED: Final = (0, 1, 17, 4000)
 Rope = Callable[..., mx.array]
 
 
-class Turns(NamedTuple):
+class Rotations(NamedTuple):
     """How a pass's N tokens are turned: [N, 1, 1, D / 2] each."""
 
     cos: mx.array
@@ -31,15 +31,15 @@ class Rotary:
         """Take the model's own, and the size of a head."""
         self.rope, self.half = rope, size // 2
 
-    def turns(self, positions: mx.array) -> Turns:
+    def turns(self, positions: mx.array) -> Rotations:
         """Work out the cosines and sines of positions, [N]."""
         shape = (len(positions), 1, 1, self.half)
         probe = mx.concatenate([mx.ones(shape), mx.zeros(shape)], axis=-1)
-        return Turns(*mx.split(self.rope(probe, offset=positions), 2, axis=-1))
+        return Rotations(*mx.split(self.rope(probe, offset=positions), 2, axis=-1))
 
-    def __call__(self, x: mx.array, offset: int | mx.array | Turns = 0) -> mx.array:
+    def __call__(self, x: mx.array, offset: int | mx.array | Rotations = 0) -> mx.array:
         """Turn a pass's queries or keys, [N, heads, 1, D]; all else is turned by the model's own."""
-        if not isinstance(offset, Turns):
+        if not isinstance(offset, Rotations):
             return self.rope(x, offset=offset)
         return mx.concatenate(_turned(x[..., : self.half], x[..., self.half :], *offset), axis=-1)
 
@@ -63,7 +63,7 @@ def share_turns(model: Any) -> None:  # noqa: ANN401 - a model of mlx-lm's llama
             layer.rope = shared
 
 
-def offset(model: Any, positions: mx.array) -> mx.array | Turns:  # noqa: ANN401 - as above
+def offset(model: Any, positions: mx.array) -> mx.array | Rotations:  # noqa: ANN401 - as above
     """Give what a pass through the model hands to its embeddings: positions, [N], or what they share of them."""
     rope = model.layers[0].self_attn.rope
     return rope.turns(positions) if isinstance(rope, Rotary) else positions

@@ -11,11 +11,11 @@ from loop.config.settings import (
     Refresh,
     Sampling,
     Storage,
-    Student,
+    StudentSettings,
     Teaching,
     Training,
 )
-from loop.config.sources import RESERVED, Source, combine, environment, gather, load, origin, profiles, remember
+from loop.config.sources import RESERVED, SettingSource, combine, environment, gather, load, origin, profiles, remember
 
 __all__ = [
     "RESERVED",
@@ -27,9 +27,9 @@ __all__ = [
     "Plays",
     "Refresh",
     "Sampling",
-    "Source",
+    "SettingSource",
     "Storage",
-    "Student",
+    "StudentSettings",
     "Teaching",
     "Training",
     "combine",

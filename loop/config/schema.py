@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from loop import plugins
-from loop.config.settings import Config, Gating, Sampling, Student
+from loop.config.settings import Config, Gating, Sampling, StudentSettings
 from loop.config.sources import record_of
 
-COMPLETED: Final = (Config, Student, Sampling, Gating)
+COMPLETED: Final = (Config, StudentSettings, Sampling, Gating)
 """Records whose fields a profile gives: a file of one's own need not."""
 PARTS: Final[Mapping[tuple[str, str], str]] = {
     ("Config", "teachers"): "teachers",

@@ -18,7 +18,7 @@ from loop.types.jobs import Recipe
 from teachers.budget.limits import Limits
 
 
-class Student(Record):
+class StudentSettings(Record):
     """The model that learns, and how it is asked."""
 
     source: str
@@ -232,7 +232,7 @@ class Config(Record):
     max_attempts: int = Field(default=20, ge=1)
     """Entries into one stage before the round is given up, so that a poisoned round cannot stop the loop for ever."""
     rule: Rule = OFFICIAL
-    student: Student
+    student: StudentSettings
     sampling: Sampling
     teachers: tuple[Teaching, ...] = ()
     proposals: tuple[Proposal, ...] = ()

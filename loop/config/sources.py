@@ -31,7 +31,7 @@ def profiles() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-class Source(NamedTuple):
+class SettingSource(NamedTuple):
     """Where settings come from, and what it sets."""
 
     place: str
@@ -49,21 +49,25 @@ def load(paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: M
 
 def gather(
     paths: Paths, profile: str | None, flags: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[Source, ...]:
+) -> tuple[SettingSource, ...]:
     """Read every source, the one that wins last.
 
     Raises:
         ConfigError: as `load` does.
     """
-    own = [*_files(paths, environ), Source("the environment", _from_environment(environ)), Source("the flags", flags)]
+    own = [
+        *_files(paths, environ),
+        SettingSource("the environment", _from_environment(environ)),
+        SettingSource("the flags", flags),
+    ]
     for place, tree in own:
         _check_words(tree, Config, place)
     named = (str(tree["profile"]) for _, tree in reversed(own) if "profile" in tree)
     name = profile or next(named, None) or _remembered(paths)
-    return (Source(f"profile {name}", {**_profile(name), "profile": name}), *own)
+    return (SettingSource(f"profile {name}", {**_profile(name), "profile": name}), *own)
 
 
-def combine(sources: Sequence[Source]) -> Config:
+def combine(sources: Sequence[SettingSource]) -> Config:
     """Lay the later over the earlier.
 
     Raises:
@@ -76,7 +80,7 @@ def combine(sources: Sequence[Source]) -> Config:
     return _validate({**merged, "profile": first.tree["profile"]})
 
 
-def origin(sources: Sequence[Source], words: Sequence[str]) -> str:
+def origin(sources: Sequence[SettingSource], words: Sequence[str]) -> str:
     """Say where the setting at a place comes from: the last source that sets it, or what is above it."""
     return next((source.place for source in reversed(sources) if _sets(source.tree, words)), "default")
 
@@ -101,12 +105,12 @@ def _profile(name: str) -> dict[str, Any]:
     return tomllib.loads((resources.files("loop") / "profiles" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[Source]:
+def _files(paths: Paths, environ: Mapping[str, str]) -> Iterator[SettingSource]:
     for path in (paths.config / "loopd.toml", Path("loopd.toml")):
         if path.exists():
-            yield Source(str(path), _read(path))
+            yield SettingSource(str(path), _read(path))
     if named := environ.get("LOOPD_CONFIG"):
-        yield Source(named, _read(Path(named)))
+        yield SettingSource(named, _read(Path(named)))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -28,12 +28,12 @@ from loop.control import commands
 from loop.control.progress import Board
 from loop.errors import LoopdError, NoAnswer, NotRunning
 from loop.runtime import lock, loopback
-from loop.runtime.loopback import Guard, Limits
+from loop.runtime.loopback import ClientLimits, Guard
 from loop.store import Store
 
 FILE: Final = "control.json"
 SOCKET: Final = "control.sock"
-LIMITS: Final = Limits(connections=32)
+LIMITS: Final = ClientLimits(connections=32)
 LONGEST: Final = 100
 """Bytes of a socket's path: 104 fit on a Mac, 108 on Linux."""
 PATIENCE: Final = 35.0

@@ -134,7 +134,7 @@ def _correct(store: Store, arguments: Arguments) -> Answer:
 
 def _collect(store: Store, arguments: Arguments) -> Answer:
     named = arguments.get("kinds")
-    kinds = [garbage.Kind(str(kind)) for kind in named] if isinstance(named, list) else list(garbage.Kind)
+    kinds = [garbage.GarbageKind(str(kind)) for kind in named] if isinstance(named, list) else list(garbage.GarbageKind)
     kept = Storage.model_validate({"keep_rounds": arguments["keep_rounds"]})
     freed, whole = garbage.remove(garbage.find(paths.find(), store, kept, kinds), store)
     return {"bytes": freed, "whole": whole}

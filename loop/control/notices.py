@@ -23,7 +23,7 @@ from loop.config import Notify
 from loop.errors import ConfigError, LoopdError
 from loop.redaction import learn, redacted, shown
 from loop.runtime import query
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import Record
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ Lasting = dict[tuple[str, str], Notice]
 """What goes on for a while, by its kind and name."""
 
 
-class Watch:
+class NoticeWatch:
     """Notes what is new between two looks. What was there at the first look is not new."""
 
     def __init__(self, data: Path) -> None:
@@ -72,7 +72,7 @@ class Watch:
         self._decided: int | None = None
         self._told: frozenset[tuple[str, str]] = frozenset()
 
-    def look(self, ask: Ask) -> list[Notice]:
+    def look(self, ask: Query) -> list[Notice]:
         """Say what is new."""
         first = self._decided is None
         decisions, self._decided = _decisions(ask, self._decided or 0)
@@ -82,7 +82,7 @@ class Watch:
         return [] if first else [*decisions, *fresh]
 
 
-def _decisions(ask: Ask, last: int) -> tuple[list[Notice], int]:
+def _decisions(ask: Query, last: int) -> tuple[list[Notice], int]:
     found = ask("select id, candidate, decision, reason from promotion where id > ? order by id", [last]).rows
     notices = []
     for number, candidate, decision, reason in found:
@@ -93,14 +93,14 @@ def _decisions(ask: Ask, last: int) -> tuple[list[Notice], int]:
     return notices, found[-1][0] if found else last
 
 
-def _refusals(ask: Ask, number: int) -> int:
+def _refusals(ask: Query, number: int) -> int:
     """Count the refusals up to a decision, since the last that was none."""
     statement = """select count(*) from promotion where decision = 'rejected' and id <= ?
      and id > coalesce((select max(id) from promotion where decision <> 'rejected' and id < ?), 0)"""
     return int(ask(statement, [number, number]).rows[0][0])
 
 
-def _paused(ask: Ask) -> Lasting:
+def _paused(ask: Query) -> Lasting:
     rows = ask("select gate, reason from gate_pause").rows
     return {
         ("pause", gate): _notice("pause", f"Gate {gate} is paused", f"Nobody is promoted meanwhile. {reason}".strip())
@@ -108,7 +108,7 @@ def _paused(ask: Ask) -> Lasting:
     }
 
 
-def _waiting(ask: Ask) -> Lasting:
+def _waiting(ask: Query) -> Lasting:
     rows = ask("select credential, until, reason from quota where until > ?", [time.time()]).rows
     return {
         ("quota", credential): _notice(
@@ -148,7 +148,7 @@ def watching(settings: Notify, url: str, data: Path) -> Iterator[None]:
         ConfigError: the file with the webhook's address cannot be read, or holds none.
     """
     ways, ended = _ways(settings), threading.Event()
-    thread = threading.Thread(target=_watch, args=(url, Watch(data), ways, ended), name="notices", daemon=True)
+    thread = threading.Thread(target=_watch, args=(url, NoticeWatch(data), ways, ended), name="notices", daemon=True)
     if ways:
         thread.start()
     try:
@@ -159,7 +159,7 @@ def watching(settings: Notify, url: str, data: Path) -> Iterator[None]:
             thread.join(PATIENCE)
 
 
-def _watch(url: str, watch: Watch, ways: Sequence[Way], ended: threading.Event) -> None:
+def _watch(url: str, watch: NoticeWatch, ways: Sequence[Way], ended: threading.Event) -> None:
     """Look until the end, and once more then: the last round's decision is news too."""
     last = False
     while True:
@@ -171,7 +171,7 @@ def _watch(url: str, watch: Watch, ways: Sequence[Way], ended: threading.Event) 
         last = ended.wait(EVERY)
 
 
-def _looked(url: str, watch: Watch) -> list[Notice]:
+def _looked(url: str, watch: NoticeWatch) -> list[Notice]:
     try:
         with query.read_only(url) as ask:
             return watch.look(ask)

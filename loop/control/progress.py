@@ -21,15 +21,15 @@ STEADY: Final = 5.0
 """Seconds into a step before its rate is shown."""
 
 
-class Tally(Record):
+class WinCount(Record):
     """How often something was won."""
 
     wins: int = 0
     plays: int = 0
 
-    def plus(self, *, won: bool) -> "Tally":
+    def plus(self, *, won: bool) -> "WinCount":
         """One more play."""
-        return Tally(wins=self.wins + won, plays=self.plays + 1)
+        return WinCount(wins=self.wins + won, plays=self.plays + 1)
 
 
 class Progress(Record):
@@ -47,7 +47,7 @@ class Progress(Record):
     step_began: float = 0.0
     step_done: int = 0
     """How much of `done` had been there when the step began: a resumed stage does not count it in its rate."""
-    tallies: Mapping[str, Tally] = {}
+    tallies: Mapping[str, WinCount] = {}
     """Per player and backend, of this round: `student GorillaFileSystem`."""
     loss: float | None = None
     losses: tuple[float, ...] = ()
@@ -125,7 +125,7 @@ class Board:
     def won(self, who: str, *, won: bool) -> None:
         """Count a judged play."""
         tallies = dict(self.now.tallies)
-        tallies[who] = tallies.get(who, Tally()).plus(won=won)
+        tallies[who] = tallies.get(who, WinCount()).plus(won=won)
         self.update(tallies=tallies)
 
     def close(self) -> None:

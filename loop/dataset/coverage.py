@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.canonical import canonical
-from loop.types import Accepted, Asked, From, Turn
+from loop.types import Accepted, From, Turn, TurnAttempt
 
 REACH: Final = 6
 """Words that stand at most so far apart make a pair."""
@@ -31,7 +31,9 @@ WORDS: Final = re.compile(r"[\w.@/-]*\w")
 class Coverage:
     """What the chosen rows show so far."""
 
-    def __init__(self, pool: Iterable[Accepted], room: int, asked: Iterable[Asked] = (), stress: float = 0.0) -> None:
+    def __init__(
+        self, pool: Iterable[Accepted], room: int, asked: Iterable[TurnAttempt] = (), stress: float = 0.0
+    ) -> None:
         """Give each trait its share of the rows; by the root of how often the pool has them, common ones weigh more.
 
         Args:
@@ -85,7 +87,7 @@ class Ranking:
                 return row
 
 
-def _wanted(asked: Iterable[Asked], stress: float) -> dict[int, float]:
+def _wanted(asked: Iterable[TurnAttempt], stress: float) -> dict[int, float]:
     """Say how often each trait is wanted: once, and more by the share of its turns that were wrong."""
     seen, wrong = Counter[int](), Counter[int]()
     for each in asked:

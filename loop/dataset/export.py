@@ -14,7 +14,7 @@ from loop.errors import CannotCreate
 from loop.types import Accepted
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """A form in which conversations are written."""
 
     MESSAGES = "messages"
@@ -27,7 +27,7 @@ class Form(StrEnum):
     """Parquet, a conversation a row."""
 
 
-def write(form: Form, accepted: Iterable[Accepted], path: Path, arguments: Arguments = "object") -> int:
+def write(form: ExportFormat, accepted: Iterable[Accepted], path: Path, arguments: Arguments = "object") -> int:
     """Write conversations into a file, the same bytes for the same ones, and count them.
 
     Raises:
@@ -35,11 +35,11 @@ def write(form: Form, accepted: Iterable[Accepted], path: Path, arguments: Argum
         ConfigError: Parquet is asked for, and the library for it is not installed.
     """
     listed = list(accepted)
-    writers: Final[Mapping[Form, Callable[[], None]]] = {
-        Form.MESSAGES: lambda: _lines(path, [row(each, arguments) for each in listed]),
-        Form.ATIF: lambda: _lines(path, [atif.document(each) for each in listed]),
-        Form.INSPECT: lambda: _text(path, json.dumps(inspect_log.log(listed), ensure_ascii=False)),
-        Form.PARQUET: lambda: parquet.write(listed, path),
+    writers: Final[Mapping[ExportFormat, Callable[[], None]]] = {
+        ExportFormat.MESSAGES: lambda: _lines(path, [row(each, arguments) for each in listed]),
+        ExportFormat.ATIF: lambda: _lines(path, [atif.document(each) for each in listed]),
+        ExportFormat.INSPECT: lambda: _text(path, json.dumps(inspect_log.log(listed), ensure_ascii=False)),
+        ExportFormat.PARQUET: lambda: parquet.write(listed, path),
     }
     try:
         writers[form]()

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from loop.canonical import canonical, digest
 from loop.dataset.coverage import Coverage, Ranking
 from loop.dataset.rules import MixRules
-from loop.types import Accepted, ArmKey, Asked, Dataset, Record, Task, Tier
+from loop.types import Accepted, ArmKey, Dataset, Record, Task, Tier, TurnAttempt
 
 SHINGLE: Final = 3
 """Words of one shingle: what near-duplicates share."""
@@ -29,7 +29,7 @@ class Skill(Record):
 
     rates: Mapping[ArmKey, float] = {}
     """Pass rates of arms, in 0..1."""
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[TurnAttempt, ...] = ()
     """The turns that it has played, in any order."""
 
 

@@ -19,7 +19,7 @@ INTERVAL: Final = 0.025
 NOTHING: Final = np.zeros(0, dtype=np.int64)
 
 
-class Step(NamedTuple):
+class PartLook(NamedTuple):
     """One look at a part of the suite."""
 
     number: int
@@ -52,7 +52,7 @@ class Looks:
     spending: float = SPENDING
     """Power of the plays in what each look may spend."""
 
-    def steps(self, rows: Ints, tasks: int) -> tuple[Step, ...]:
+    def steps(self, rows: Ints, tasks: int) -> tuple[PartLook, ...]:
         """List the looks at some rows of a suite of so many tasks; one that would show nothing new is left out."""
         found: list[tuple[int, Ints, int]] = []
         for number, look in enumerate(ladder(self.first, tasks, self.most)):
@@ -61,11 +61,11 @@ class Looks:
             if len(inside) >= FEWEST and len(inside) * look.samples > before:
                 found.append((number, inside, look.samples))
         errors = shares([len(inside) * samples for _, inside, samples in found], self.spending)
-        return tuple(Step(*step, self.error * share) for step, share in zip(found, errors, strict=True))
+        return tuple(PartLook(*step, self.error * share) for step, share in zip(found, errors, strict=True))
 
 
 @dataclass(frozen=True)
-class Question:
+class MarginTest:
     """Is the candidate worse by a margin on some of the tasks?"""
 
     name: str
@@ -77,17 +77,17 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ComparisonResult:
     """What was found, and the look that would tell more."""
 
     part: GatePart
-    next: Step | None
+    next: PartLook | None
     """None where it is decided, or where there is no further look."""
     open: Ints = field(default_factory=lambda: NOTHING)
     """Rows that the next look lacks."""
 
 
-def compare(question: Question, paired: Paired, looks: Looks) -> Answer:
+def compare(question: MarginTest, paired: Paired, looks: Looks) -> ComparisonResult:
     """Say whether the candidate is not worse by the margin, is, or whether that is open; the first clear look counts.
 
     A look counts once all of its tasks have been played, so that it stays as it was once made.
@@ -109,11 +109,11 @@ def compare(question: Question, paired: Paired, looks: Looks) -> Answer:
             break
     left = sum(step.error for step in steps if step.plays > last)
     found: Values = {"verdict": verdict, "bound": bound, "look": last, "spent": error, "left": left}
-    return Answer(GatePart(**found, **described(question, paired)), after, lacking)
+    return ComparisonResult(GatePart(**found, **described(question, paired)), after, lacking)
 
 
 @dataclass(frozen=True)
-class Gain:
+class Improvement:
     """Whether the candidate is better beyond doubt."""
 
     chance: float = 1.0
@@ -123,7 +123,7 @@ class Gain:
     left: float = 0.0
     """The error of later looks."""
     shown: bool = False
-    next: Step | None = None
+    next: PartLook | None = None
     """The look that could still show it; None where it is shown, hopeless, or the last look is done."""
     open: Ints = field(default_factory=lambda: NOTHING)
     """Rows that the next look lacks."""
@@ -133,10 +133,10 @@ HOPE: Final = 1.645
 """Standard errors by which the true gain may lie above the seen one before a gain counts as hopeless."""
 
 
-def gain(paired: Paired, rows: Ints, looks: Looks) -> Gain:
+def gain(paired: Paired, rows: Ints, looks: Looks) -> Improvement:
     """Test "no better" at every look; the first that is beyond its error counts."""
     steps = looks.steps(rows, len(paired.entries))
-    found, hope = Gain(left=looks.error), True
+    found, hope = Improvement(left=looks.error), True
     for place, step in enumerate(steps):
         left = sum(each.error for each in steps[place + 1 :])
         lacking = step.open_rows(paired)
@@ -145,14 +145,14 @@ def gain(paired: Paired, rows: Ints, looks: Looks) -> Gain:
         champion, candidate = paired.at(step.rows, step.samples)
         gains = candidate - champion
         p = chance(gains)
-        found = Gain(p, step.error, left, shown=p <= step.error)
+        found = Improvement(p, step.error, left, shown=p <= step.error)
         hope = bool(hopeful(gains[gains > 0].sum(), -gains[gains < 0].sum(), step, steps[-1]))
         if found.shown:
             break
     return found
 
 
-def hopeful(won: Counts, lost: Counts, seen: Step, last: Step) -> Bools:
+def hopeful(won: Counts, lost: Counts, seen: PartLook, last: PartLook) -> Bools:
     """Whether the last look would rather show the gain, were it as great as what was seen lets one hope.
 
     Args:
@@ -184,7 +184,7 @@ def verdict_of(low: float, high: float, margin: float) -> tuple[GateVerdict, flo
     return GateVerdict.INCONCLUSIVE, low
 
 
-def described(question: Question, paired: Paired) -> Values:
+def described(question: MarginTest, paired: Paired) -> Values:
     """Give the rates and their interval over the tasks that both have played, with the plays that each of them has."""
     rows = question.rows[paired.plays[question.rows] > 0]
     samples = int(paired.plays[rows].min()) if len(rows) else 0

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from loop.gates.comparison import Answer, Gain, Looks, Question, compare, gain
+from loop.gates.comparison import ComparisonResult, Improvement, Looks, MarginTest, compare, gain
 from loop.gates.looks import SPENDING
 from loop.gates.pairing import Ints, Paired, by_backend, by_novelty, pair
 from loop.gates.reference import best_on
@@ -65,10 +65,10 @@ class Judging(Record):
         answers = [compare(question, paired, self.looks) for question in self.questions(paired.entries)]
         answers += self._beside(champion, candidate, trial)
         answers += self._measured(paired, champion, candidate)
-        better = gain(paired, trained(paired.entries), self.gains) if self.improves else Gain()
+        better = gain(paired, trained(paired.entries), self.gains) if self.improves else Improvement()
         return self._result(paired, answers, better)
 
-    def questions(self, entries: Sequence[Entry]) -> tuple[Question, ...]:
+    def questions(self, entries: Sequence[Entry]) -> tuple[MarginTest, ...]:
         """List what is asked of a suite: overall, known and new words, each part of this gate; unseen families last.
 
         A part too small for any bound decides nothing, since it could never hold; it is reported.
@@ -76,10 +76,10 @@ class Judging(Record):
         novel, rows = by_novelty(entries), trained(entries)
         words = [part for part in (Novelty.KNOWN, Novelty.WORDS) if part in novel]
         return (
-            Question(OVERALL, rows, self.margin),
-            *(Question(each, novel[each], self.words_margin, decides=len(novel[each]) >= FEWEST) for each in words),
+            MarginTest(OVERALL, rows, self.margin),
+            *(MarginTest(each, novel[each], self.words_margin, decides=len(novel[each]) >= FEWEST) for each in words),
             *self._parts(entries, rows),
-            *(Question(part, novel[part], self.margin, decides=False) for part in novel if part not in words),
+            *(MarginTest(part, novel[part], self.margin, decides=False) for part in novel if part not in words),
         )
 
     @property
@@ -92,13 +92,13 @@ class Judging(Record):
         """When to look, and the error of a false improvement that the looks share."""
         return Looks(self.first, self.most, self.level * self.share / self.window, self.spending)
 
-    def _parts(self, entries: Sequence[Entry], rows: Ints) -> Iterator[Question]:
+    def _parts(self, entries: Sequence[Entry], rows: Ints) -> Iterator[MarginTest]:
         names = self._groups(entries)
         if len(names) > 1:
             for name, members in names.items():
                 inside = np.intersect1d(members, rows)
                 if len(inside):
-                    yield Question(name, inside, self._margin(name), decides=len(inside) >= FEWEST)
+                    yield MarginTest(name, inside, self._margin(name), decides=len(inside) >= FEWEST)
 
     def _groups(self, entries: Sequence[Entry]) -> Mapping[str, Ints]:
         """Name the parts that are judged alone, each with its rows; none here."""
@@ -110,7 +110,9 @@ class Judging(Record):
         del group
         return self.margin
 
-    def _beside(self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial) -> Iterator[Answer]:
+    def _beside(
+        self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial
+    ) -> Iterator[ComparisonResult]:
         """Compare with the best champion that there ever was on each backend, where the present one does worse."""
         families, groups = trained(trial.entries), self._groups(trial.entries) or by_backend(trial.entries)
         for name, members in groups.items() if trial.earlier else ():
@@ -118,22 +120,24 @@ class Judging(Record):
             best = best_on(name, rows, champion, trial)
             if best is not None:
                 margin = max(self.cumulative_margin, self._margin(name))
-                question = Question(f"{name}, {BEST}", rows, margin, beside=best)
+                question = MarginTest(f"{name}, {BEST}", rows, margin, beside=best)
                 yield compare(question, pair(trial.earlier[best], candidate, trial.entries), self.looks)
 
-    def _measured(self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]) -> list[Answer]:
+    def _measured(
+        self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]
+    ) -> list[ComparisonResult]:
         """Compare what is no pass rate; nothing here."""
         del paired, champion, candidate
         return []
 
-    def _result(self, paired: Paired, answers: Sequence[Answer], better: Gain) -> GateResult:
+    def _result(self, paired: Paired, answers: Sequence[ComparisonResult], better: Improvement) -> GateResult:
         parts = [answer.part for answer in answers]
         overall, verdict = parts[0], _together(parts)
         undecided = _undecided(answers) if verdict is GateVerdict.INCONCLUSIVE else ()
         pursued = [better] if better.next and verdict is not GateVerdict.FAILS else []
         reported = [each for each in answers if not each.part.decides]
         whole = reported if any(each is answers[0] for each in undecided) else ()
-        asking: tuple[Answer | Gain, ...] = undecided or tuple(pursued)
+        asking: tuple[ComparisonResult | Improvement, ...] = undecided or tuple(pursued)
         return GateResult(
             gate=self.name,
             verdict=verdict,
@@ -169,7 +173,7 @@ def _together(parts: Sequence[GatePart]) -> GateVerdict:
     return GateVerdict.HOLDS
 
 
-def _undecided(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+def _undecided(answers: Sequence[ComparisonResult]) -> tuple[ComparisonResult, ...]:
     """List the undecided parts whose next look is the earliest.
 
     Where one part is undecided after its last look, the gate cannot hold any more, and nothing is asked.
@@ -181,7 +185,9 @@ def _undecided(answers: Sequence[Answer]) -> tuple[Answer, ...]:
     return tuple(each for each, look in zip(undecided, looks, strict=True) if look == min(looks))
 
 
-def _wanted(paired: Paired, asking: Sequence[Answer | Gain], reported: Sequence[Answer] = ()) -> tuple[str, ...]:
+def _wanted(
+    paired: Paired, asking: Sequence[ComparisonResult | Improvement], reported: Sequence[ComparisonResult] = ()
+) -> tuple[str, ...]:
     """Name the tasks that the next looks lack, and with them those that are only reported."""
     last = max((each.next.number for each in asking if each.next), default=-1)
     along = [each for each in reported if each.next is not None and each.next.number <= last]
@@ -189,7 +195,7 @@ def _wanted(paired: Paired, asking: Sequence[Answer | Gain], reported: Sequence[
     return tuple(paired.entries[row].task for row in np.unique(np.concatenate(rows))) if rows else ()
 
 
-def _reason(name: str, verdict: GateVerdict, parts: Sequence[GatePart], better: Gain) -> str:
+def _reason(name: str, verdict: GateVerdict, parts: Sequence[GatePart], better: Improvement) -> str:
     if not parts[0].tasks:
         return f"{name}: no task has been played by both policies"
     if verdict is GateVerdict.HOLDS:

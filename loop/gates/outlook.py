@@ -23,7 +23,7 @@ class Outlook(Record):
     reason: str
 
 
-class Step(StrEnum):
+class OutlookStep(StrEnum):
     """What a round does about its outlook."""
 
     TRAIN = "train"
@@ -34,16 +34,16 @@ class Step(StrEnum):
     """End here, until something changes."""
 
 
-class Course(Record):
+class OutlookDecision(Record):
     """What a round does, and why."""
 
-    step: Step
+    step: OutlookStep
     reason: str
     times: Mapping[str, int] = {}
     """How many times as large each gate's suite is drawn, by gate."""
 
 
-class View(Record):
+class GateOutlook(Record):
     """What one gate would say of a flawless candidate."""
 
     gate: str
@@ -58,7 +58,7 @@ class View(Record):
     spent: float
 
 
-def view(gate: Gate, entries: Sequence[Entry], champion: Sequence[Score], samples: int) -> View:
+def view(gate: Gate, entries: Sequence[Entry], champion: Sequence[Score], samples: int) -> GateOutlook:
     """Judge a flawless candidate beside the champion's scores.
 
     Args:
@@ -72,7 +72,7 @@ def view(gate: Gate, entries: Sequence[Entry], champion: Sequence[Score], sample
     result: GateResult = gate.within(samples).judge(known, flawless, Trial(entries=tuple(entries)))
     asked = {entries[row].task for row in trained(entries)}
     measured = {score.task for score in champion} & asked
-    return View(
+    return GateOutlook(
         gate=gate.name,
         verdict=result.verdict,
         improved=result.improved,
@@ -84,7 +84,7 @@ def view(gate: Gate, entries: Sequence[Entry], champion: Sequence[Score], sample
     )
 
 
-def outlook(views: Sequence[View]) -> Outlook:
+def outlook(views: Sequence[GateOutlook]) -> Outlook:
     """Say whether a flawless candidate would be promoted: every gate holds, and one finds it better."""
     unmeasured = [each.gate for each in views if not each.measured]
     if unmeasured:
@@ -97,7 +97,7 @@ def outlook(views: Sequence[View]) -> Outlook:
     )
 
 
-def _told(each: View) -> str:
+def _told(each: GateOutlook) -> str:
     what = f"{each.gate}: the champion fails {each.failed} of {each.tasks} tasks"
     what += "" if each.measured == each.tasks else f" by the {each.measured} it has played"
     if each.verdict is not GateVerdict.HOLDS:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from loop.gates.comparison import INTERVAL, NOTHING, Answer, verdict_of
+from loop.gates.comparison import INTERVAL, NOTHING, ComparisonResult, verdict_of
 from loop.gates.judging import Judging, trained
 from loop.gates.pairing import Floats, Ints, Paired, by_backend, by_family
 from loop.gates.statistics import FEWEST, mean_bounds
@@ -46,7 +46,9 @@ class Retention(Judging):
         del group
         return self.category_margin
 
-    def _measured(self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]) -> list[Answer]:
+    def _measured(
+        self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]
+    ) -> list[ComparisonResult]:
         bounds = [(name, 1 + rise, 0.0) for name, rise in self.rises.items()]
         bounds += [(name, 0.0, limit) for name, limit in self.limits.items()]
         steps = self.looks.steps(trained(paired.entries), len(paired.entries))
@@ -55,7 +57,9 @@ class Retention(Judging):
         tasks = {paired.entries[row].task for row in trained(paired.entries)}
         rows = [(name, times, limit, *_table(name, tasks, champion, candidate)) for name, times, limit in bounds]
         return [
-            Answer(self._part(name, old, new, times * old + limit, self.level / max(1, len(steps))), more, lacking)
+            ComparisonResult(
+                self._part(name, old, new, times * old + limit, self.level / max(1, len(steps))), more, lacking
+            )
             for name, times, limit, old, new in rows
             if len(new) >= FEWEST
         ]

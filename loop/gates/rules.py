@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from loop.gates.comparison import Looks, Question, compare
+from loop.gates.comparison import Looks, MarginTest, compare
 from loop.gates.judging import OVERALL, trained
 from loop.gates.pairing import by_backend, by_family, by_novelty, pair
 from loop.types import OFFICIAL, SEED_RULE, GatePart, Rule, Score
@@ -34,7 +34,7 @@ def under_rules(scores: tuple[Sequence[Score], Sequence[Score]], played: Rule) -
 def _compared(rule: Rule, scores: tuple[Sequence[Score], Sequence[Score]]) -> GatePart:
     paired = pair(*([under(rule, score) for score in side] for side in scores))
     name = f"{rule.name} rule, {rule.steps_per_turn} steps"
-    return compare(Question(name, np.arange(len(paired.entries)), MARGIN, decides=False), paired, LOOKS).part
+    return compare(MarginTest(name, np.arange(len(paired.entries)), MARGIN, decides=False), paired, LOOKS).part
 
 
 def under(rule: Rule, score: Score) -> Score:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from loop.gates.comparison import Looks, Question, hopeful
+from loop.gates.comparison import Looks, MarginTest, hopeful
 from loop.gates.judging import Judging, trained
 from loop.gates.pairing import Bools, Ints
 from loop.gates.statistics import score_bounds
@@ -34,7 +34,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulatedOutcomes:
     """What became of every candidate; arrays of [candidates]."""
 
     promoted: Bools
@@ -50,7 +50,7 @@ class Outcome:
 class Track:
     """What one gate would find if every look were made. A look is its number in the gate's ladder."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[MarginTest, ...]
     """Those that decide, the one over the whole first."""
     holds: Ints
     """[questions, candidates]: the look that clears it, or `NEVER`."""
@@ -91,7 +91,7 @@ class Track:
         return found
 
 
-def judged(benches: Sequence[Bench], changes: Sequence[Changes]) -> Outcome:
+def judged(benches: Sequence[Bench], changes: Sequence[Changes]) -> SimulatedOutcomes:
     """Judge candidates as the daemon does: look by look, until all is decided, or nothing can be gained.
 
     Args:
@@ -104,7 +104,7 @@ def judged(benches: Sequence[Bench], changes: Sequence[Changes]) -> Outcome:
     held = _at(end, [_every([track.holding(look) for track in tracks]) for look in looks]) & ~failed
     tested = _pursued(tracks, [_at(end, [track.tested(look) for look in looks]) for track in tracks], held)
     plays = sum((_plays(*each, end) for each in zip(tracks, tested, strict=True)), start=np.zeros_like(end))
-    return Outcome(promoted=held & _better(tracks, tested), held=held, failed=failed, plays=plays)
+    return SimulatedOutcomes(promoted=held & _better(tracks, tested), held=held, failed=failed, plays=plays)
 
 
 def tracks_of(benches: Sequence[Bench], changes: Sequence[Changes]) -> list[Track]:
@@ -134,7 +134,7 @@ def _track(bench: Bench, changes: Changes) -> Track:
     return Track(questions, holds, fails, shown, hope & gate.improves, seen, until, last)
 
 
-def _until(questions: Sequence[Question], decided: Ints, shape: tuple[int, int]) -> Ints:
+def _until(questions: Sequence[MarginTest], decided: Ints, shape: tuple[int, int]) -> Ints:
     """Say of every task which look is the last to ask for it: that which decides the last of its parts."""
     found = np.full(shape, -1)
     for place, question in enumerate(questions):
@@ -142,7 +142,7 @@ def _until(questions: Sequence[Question], decided: Ints, shape: tuple[int, int])
     return found
 
 
-def _answer(question: Question, looks: Looks, changes: Changes, holds: Ints, fails: Ints) -> None:
+def _answer(question: MarginTest, looks: Looks, changes: Changes, holds: Ints, fails: Ints) -> None:
     for step in looks.steps(question.rows, changes.shape[1]):
         won, lost = _counts(changes[:, step.rows])
         low, high = score_bounds(won, lost, len(step.rows), step.error)

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from loop.artifacts import cards
 from loop.artifacts.markdown import table, text
 from loop.release.categories import POINTS, Category
-from loop.release.evidence import Evidence, lock, tree
-from loop.release.judgement import Judgement
+from loop.release.evidence import ReleaseEvidence, lock, tree
+from loop.release.judgement import ReleaseJudgement
 from loop.release.provenance import source_table
 from loop.types import Standing
 
@@ -21,7 +21,7 @@ OUT_OF_SCOPE: Final = (
 )
 
 
-def card(evidence: Evidence, judged: Judgement) -> str:
+def card(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> str:
     """Spell the card: YAML in front, Markdown behind."""
     parts = (_head(evidence, judged), _categories(evidence), _blockers(judged), _identity(evidence), _use(evidence))
     measured = (cards.tables(evidence.report), _comparison(evidence), _speed(evidence))
@@ -30,7 +30,7 @@ def card(evidence: Evidence, judged: Judgement) -> str:
     return "\n".join([*front, *(line for each in (*parts, *measured, *made) for line in each), ""])
 
 
-def _licence(evidence: Evidence) -> Iterator[str]:
+def _licence(evidence: ReleaseEvidence) -> Iterator[str]:
     if evidence.declared.licence:
         yield f"license: {json.dumps(evidence.declared.licence.lower())}"
     if evidence.base.hub and not evidence.report.source.partition("@")[2]:
@@ -39,7 +39,7 @@ def _licence(evidence: Evidence) -> Iterator[str]:
         yield "base_model_relation: adapter"
 
 
-def _head(evidence: Evidence, judged: Judgement) -> Iterator[str]:
+def _head(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> Iterator[str]:
     yield from ("", f"# {text(evidence.title)}", "", f"**{text(judged.sentence)}**", "")
     yield f"State: **{judged.state}**: {judged.ground}. Next: {text(judged.next_action)}"
     if evidence.standing is Standing.SPECIALIST:
@@ -49,7 +49,7 @@ def _head(evidence: Evidence, judged: Judgement) -> Iterator[str]:
         )
 
 
-def _categories(evidence: Evidence) -> Iterator[str]:
+def _categories(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Base, tuned, delta: regressions first", "")
     if not evidence.categories:
         yield (
@@ -71,7 +71,7 @@ def _category(each: Category) -> tuple[str, ...]:
     return each.suite, each.kind, each.name, size, f"{100 * each.base:.1f}", tuned, f"{100 * each.delta:+.1f}", interval
 
 
-def _blockers(judged: Judgement) -> Iterator[str]:
+def _blockers(judged: ReleaseJudgement) -> Iterator[str]:
     yield from ("", "## Blockers and caveats", "")
     if not judged.blockers:
         yield "None."
@@ -80,7 +80,7 @@ def _blockers(judged: Judgement) -> Iterator[str]:
     yield from table(("what", "why it matters", "unblock", "bars the release"), rows)
 
 
-def _identity(evidence: Evidence) -> Iterator[str]:
+def _identity(evidence: ReleaseEvidence) -> Iterator[str]:
     policy = evidence.policy
     revision = f", revision {evidence.base.revision}" if evidence.base.revision else ""
     rows = {
@@ -100,7 +100,7 @@ def _identity(evidence: Evidence) -> Iterator[str]:
         yield from ("", f"Round {evidence.report.round}: **{word}**: {text(decided.reason)}.")
 
 
-def _use(evidence: Evidence) -> Iterator[str]:
+def _use(evidence: ReleaseEvidence) -> Iterator[str]:
     declared, backends = evidence.declared, sorted({c.name for c in evidence.categories if c.kind == "backend"})
     measured = f" of the kind that was measured: {', '.join(backends)}" if backends else ""
     intended = (
@@ -112,7 +112,7 @@ def _use(evidence: Evidence) -> Iterator[str]:
     yield from (f"- {text(each)}" for each in (*_limits(evidence), *declared.limitations))
 
 
-def _limits(evidence: Evidence) -> Iterator[str]:
+def _limits(evidence: ReleaseEvidence) -> Iterator[str]:
     yield "Everything was measured in simulated worlds; real tools fail in other ways."
     yield from (
         f"{each.suite}, {each.name}: {100 * each.tuned:.1f} % of {each.tasks} tasks." for each in _words(evidence)
@@ -124,11 +124,11 @@ def _limits(evidence: Evidence) -> Iterator[str]:
         yield "The suites have served earlier decisions of the same loop; no sealed suite was opened for this policy."
 
 
-def _words(evidence: Evidence) -> list[Category]:
+def _words(evidence: ReleaseEvidence) -> list[Category]:
     return [each for each in evidence.categories if each.kind == "words"]
 
 
-def _comparison(evidence: Evidence) -> Iterator[str]:
+def _comparison(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Other systems", "")
     if not evidence.competitors:
         yield "No other system was compared."
@@ -140,12 +140,12 @@ def _comparison(evidence: Evidence) -> Iterator[str]:
     yield from table(head, rows)
 
 
-def _speed(evidence: Evidence) -> Iterator[str]:
+def _speed(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Latency, memory, tokens a second", "")
     yield from table(("what", "figure", "rests on"), figures(evidence))
 
 
-def figures(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
+def figures(evidence: ReleaseEvidence) -> Iterator[tuple[str, str, str]]:
     """Tell latency, memory and tokens a second: what, how much, and what it rests on."""
     speed = evidence.performance
     if alone := speed.alone:
@@ -164,7 +164,7 @@ def figures(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
         yield "training", f"{rate}, peak {peak}", f"{fit.steps} steps"
 
 
-def _training(evidence: Evidence) -> Iterator[str]:
+def _training(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Training data", "")
     yield from source_table(evidence.sources)
     yield from ("", "Counts and rules of the dataset: `data_card.md`.", "", "## Declared knobs", "")
@@ -176,7 +176,7 @@ def _training(evidence: Evidence) -> Iterator[str]:
     )
 
 
-def knobs(evidence: Evidence) -> dict[str, JsonValue]:
+def knobs(evidence: ReleaseEvidence) -> dict[str, JsonValue]:
     """Everything that the training could have been tuned by, flattened."""
     told = tree(evidence.report.training) if evidence.report.training else {}
     flat = {**_flat(told), **_flat(evidence.adapter_config)}
@@ -191,7 +191,7 @@ def _flat(tree: Mapping[str, JsonValue], above: str = "") -> dict[str, JsonValue
     return flat
 
 
-def commands(evidence: Evidence) -> list[str]:
+def commands(evidence: ReleaseEvidence) -> list[str]:
     """Commands that show or repeat what the card says."""
     name, rnd = evidence.policy.id[:12], evidence.report.round
     shown = [f"loopd gate show {rnd}", f"loopd gate explain {rnd}"] if rnd is not None else []
@@ -207,7 +207,7 @@ def commands(evidence: Evidence) -> list[str]:
     ]
 
 
-def _repeat(evidence: Evidence) -> Iterator[str]:
+def _repeat(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Reproduction", "", "What the figures depend on, by digest (`lock.json`):", "")
     yield from (f"    {line}" for line in json.dumps(lock(evidence), indent=1).splitlines())
     yield from ("", f"Where the store is, with loopd {evidence.loopd}:", "")
@@ -225,7 +225,7 @@ def _repeat(evidence: Evidence) -> Iterator[str]:
     )
 
 
-def _citation(evidence: Evidence) -> Iterator[str]:
+def _citation(evidence: ReleaseEvidence) -> Iterator[str]:
     declared = evidence.declared
     yield from ("", "## Citation and licence", "")
     author = text(declared.author) or "**the author is not declared**"

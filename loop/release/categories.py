@@ -37,7 +37,7 @@ class Category(Record):
         return self.high is not None and self.high < 0
 
 
-class Gain(Record):
+class SuiteGain(Record):
     """The gain over all suites that gates measure on, each task counted once."""
 
     tasks: int
@@ -67,7 +67,7 @@ def in_order(found: Iterable[Category]) -> tuple[Category, ...]:
     )
 
 
-def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> Gain | None:
+def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> SuiteGain | None:
     """Give the gain over several suites together; None where base and tuned share no task."""
     base = _once([side[0] for side in measured.values()])
     tuned = _once([side[1] for side in measured.values()])
@@ -75,10 +75,10 @@ def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> Gai
     rows = paired.played
     if not len(rows):
         return None
-    return Gain(suites=tuple(sorted(measured)), **_sizes(paired, rows), **_figures(paired, rows))
+    return SuiteGain(suites=tuple(sorted(measured)), **_sizes(paired, rows), **_figures(paired, rows))
 
 
-def sentence(found: Gain | None) -> str:
+def sentence(found: SuiteGain | None) -> str:
     """Say the one thing that a reader must not miss."""
     gate = f"the gate of +{100 * POINTS:.0f} points"
     if found is None:

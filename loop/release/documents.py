@@ -8,15 +8,15 @@ from pydantic import JsonValue
 from loop.artifacts import cards
 from loop.redaction import redacted
 from loop.release.card import card, commands, knobs
-from loop.release.evidence import Evidence, lock
-from loop.release.judgement import Judgement
+from loop.release.evidence import ReleaseEvidence, lock
+from loop.release.judgement import ReleaseJudgement
 from loop.release.provenance import source_table
 
 RELEASE = "release.json"
 SCHEMA = "loopd-release/v1"
 
 
-def documents(evidence: Evidence, judged: Judgement) -> dict[str, str]:
+def documents(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, str]:
     """Spell every file."""
     told = {
         "README.md": card(evidence, judged),
@@ -35,7 +35,7 @@ def documents(evidence: Evidence, judged: Judgement) -> dict[str, str]:
     return {name: redacted(text) for name, text in told.items()}
 
 
-def summary(evidence: Evidence, judged: Judgement) -> dict[str, JsonValue]:
+def summary(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, JsonValue]:
     """Tell a release to programs."""
     return {
         "schema": SCHEMA,
@@ -49,14 +49,14 @@ def summary(evidence: Evidence, judged: Judgement) -> dict[str, JsonValue]:
     }
 
 
-def data_card(evidence: Evidence) -> str:
+def data_card(evidence: ReleaseEvidence) -> str:
     """Tell what it was trained on: counts and rules, and every source with its licence and provenance."""
     head = evidence.report.data or "# Data card\n\nNothing was trained for this policy: it differs in its settings.\n"
     told = source_table(evidence.sources)
     return "\n".join([head, "## Sources", "", *told, ""])
 
 
-def _citation(evidence: Evidence) -> str:
+def _citation(evidence: ReleaseEvidence) -> str:
     declared = evidence.declared
     lines = {
         "cff-version": "1.2.0",

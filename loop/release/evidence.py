@@ -13,12 +13,12 @@ from loop.artifacts.cards import Report
 from loop.canonical import NotJson, digest, parse
 from loop.errors import LoopdError
 from loop.release import provenance
-from loop.release.categories import Category, Gain, categories, gain, in_order
+from loop.release.categories import Category, SuiteGain, categories, gain, in_order
 from loop.release.competitors import Competitor, Setup, metric_digest, prompt_digest
 from loop.release.declarations import Declarations
 from loop.release.performance import MEASURED, Alone, Performance, in_plays
 from loop.store import Store
-from loop.store.suites import Measured
+from loop.store.suites import ScoreConditions
 from loop.types import TWIN, Policy, Record, Round, Score, Standing
 from loop.weights import adapters
 
@@ -46,7 +46,7 @@ class MeasuredOn(Record):
     setup: Setup
 
 
-class Evidence(Record):
+class ReleaseEvidence(Record):
     """What a release is judged and written from."""
 
     policy: Policy
@@ -59,8 +59,8 @@ class Evidence(Record):
     dataset: str = ""
     measured: tuple[MeasuredOn, ...] = ()
     categories: tuple[Category, ...] = ()
-    gain: Gain | None = None
-    sources: tuple[provenance.Source, ...] = ()
+    gain: SuiteGain | None = None
+    sources: tuple[provenance.DataSource, ...] = ()
     performance: Performance = Performance()
     paused: tuple[str, ...] = ()
     adapter_fault: str = ""
@@ -95,7 +95,7 @@ def gather(
     models: Path,
     *,
     declared: Declarations | None = None,
-) -> Evidence:
+) -> ReleaseEvidence:
     """Gather what is known of a policy.
 
     Args:
@@ -112,7 +112,7 @@ def gather(
     pairs = _pairs(store, policy, stock, report)
     number = store.evidence.trained_in(policy.id)
     dataset = store.datasets.of(store.rounds.get(number)) if number else None
-    return Evidence(
+    return ReleaseEvidence(
         policy=policy,
         standing=report.standing,
         report=report,
@@ -138,9 +138,9 @@ def gather(
 Sides = tuple[list[Score], list[Score]]
 
 
-def _pairs(store: Store, policy: Policy, stock: Policy, report: Report) -> dict[Measured, Sides]:
+def _pairs(store: Store, policy: Policy, stock: Policy, report: Report) -> dict[ScoreConditions, Sides]:
     """Give base's and policy's scores for every suite, each under one fingerprint: the gates', else the fullest."""
-    chosen: dict[str, tuple[Measured, Sides]] = {}
+    chosen: dict[str, tuple[ScoreConditions, Sides]] = {}
     for met in store.suites.measured(policy.id):
         sides = _pair(store, policy, stock, met)
         weight = (met.fingerprint in _marks(report), len(sides[1]))
@@ -150,7 +150,7 @@ def _pairs(store: Store, policy: Policy, stock: Policy, report: Report) -> dict[
     return dict(chosen.values())
 
 
-def _pair(store: Store, policy: Policy, stock: Policy, met: Measured) -> Sides:
+def _pair(store: Store, policy: Policy, stock: Policy, met: ScoreConditions) -> Sides:
     """Give base's and policy's scores of the sound tasks under one fingerprint."""
     unsound = store.soundness.unsound(met.suite_id)
     base, tuned = (
@@ -165,11 +165,11 @@ def _marks(report: Report) -> set[str]:
     return {result.fingerprint for result in report.gates if result.decides}
 
 
-def _deciding(report: Report, pairs: Mapping[Measured, Sides]) -> dict[str, Sides]:
+def _deciding(report: Report, pairs: Mapping[ScoreConditions, Sides]) -> dict[str, Sides]:
     return {met.suite: sides for met, sides in pairs.items() if met.fingerprint in _marks(report)}
 
 
-def _measured(store: Store, policy: Policy, met: Measured, sides: Sides, marks: set[str]) -> MeasuredOn:
+def _measured(store: Store, policy: Policy, met: ScoreConditions, sides: Sides, marks: set[str]) -> MeasuredOn:
     base, tuned = sides
     tries = store.soundness.attempts(met.suite_id).values()
     by_task: dict[str, list[bool]] = {}
@@ -196,7 +196,7 @@ def _measured(store: Store, policy: Policy, met: Measured, sides: Sides, marks: 
 
 def _sources(
     store: Store, base: provenance.BaseModel, dataset: str, declared: Declarations
-) -> tuple[provenance.Source, ...]:
+) -> tuple[provenance.DataSource, ...]:
     origins = store.evidence.origins(dataset) if dataset else ()
     return provenance.sources(base, origins, plugins.known("task_generators"), declared.licences)
 
@@ -235,7 +235,7 @@ def tree(text: str | bytes) -> dict[str, JsonValue]:
     return found if isinstance(found, dict) else {}
 
 
-def lock(evidence: Evidence) -> dict[str, JsonValue]:
+def lock(evidence: ReleaseEvidence) -> dict[str, JsonValue]:
     """Name everything by digest that the measurements depend on."""
     policy, rnd = evidence.policy, evidence.trained_in
     suites: dict[str, JsonValue] = {
@@ -258,7 +258,7 @@ def lock(evidence: Evidence) -> dict[str, JsonValue]:
     }
 
 
-def regressions(evidence: Evidence) -> tuple[Category, ...]:
+def regressions(evidence: ReleaseEvidence) -> tuple[Category, ...]:
     """List the categories that are worse beyond doubt, the greatest loss first."""
     lost = [each for each in evidence.categories if each.lost]
     return tuple(sorted(lost, key=lambda each: each.delta or 0.0))

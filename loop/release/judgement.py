@@ -4,26 +4,26 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from loop.release.categories import sentence
-from loop.release.evidence import Evidence, regressions
-from loop.release.states import Blocker, Ground, State, state_on
+from loop.release.evidence import ReleaseEvidence, regressions
+from loop.release.states import Blocker, State, StateReason, state_on
 from loop.types import Record, Standing
 
 SHOWN: Final = 5
 """Regressions that are named in a blocker; the table has them all."""
 
 
-class Judgement(Record):
+class ReleaseJudgement(Record):
     """A release's state, its ground, and everything that its reader must know first."""
 
     state: State
-    ground: Ground
+    ground: StateReason
     sentence: str
     """Above or below the gate."""
     blockers: tuple[Blocker, ...]
     next_action: str
 
 
-def judge(evidence: Evidence, *, weights: bool = False) -> Judgement:
+def judge(evidence: ReleaseEvidence, *, weights: bool = False) -> ReleaseJudgement:
     """Judge a release.
 
     Args:
@@ -33,7 +33,7 @@ def judge(evidence: Evidence, *, weights: bool = False) -> Judgement:
     blockers = tuple(each for find in FINDERS for each in find(evidence)) + tuple(_weights(evidence, within=weights))
     ground = _ground(evidence, complete=not any(each.bars for each in blockers))
     state = state_on(ground)
-    return Judgement(
+    return ReleaseJudgement(
         state=state,
         ground=ground,
         sentence=sentence(evidence.gain),
@@ -42,28 +42,28 @@ def judge(evidence: Evidence, *, weights: bool = False) -> Judgement:
     )
 
 
-def _ground(evidence: Evidence, *, complete: bool) -> Ground:
+def _ground(evidence: ReleaseEvidence, *, complete: bool) -> StateReason:
     if evidence.declared.parked:
-        return Ground.BY_HAND
+        return StateReason.BY_HAND
     if evidence.adapter_fault:
-        return Ground.UNVERIFIED
+        return StateReason.UNVERIFIED
     if evidence.policy.id == evidence.stock:
-        return Ground.UNTRAINED
+        return StateReason.UNTRAINED
     return _by_standing(evidence, complete=complete)
 
 
-def _by_standing(evidence: Evidence, *, complete: bool) -> Ground:
+def _by_standing(evidence: ReleaseEvidence, *, complete: bool) -> StateReason:
     match evidence.standing:
         case Standing.RETIRED:
-            return Ground.RETIRED
+            return StateReason.RETIRED
         case Standing.CANDIDATE:
-            return Ground.UNDECIDED if evidence.report.gates else Ground.NOT_JUDGED
+            return StateReason.UNDECIDED if evidence.report.gates else StateReason.NOT_JUDGED
         case Standing.REJECTED:
-            return Ground.REFUSED if evidence.report.gates else Ground.NOT_JUDGED
+            return StateReason.REFUSED if evidence.report.gates else StateReason.NOT_JUDGED
         case Standing.SPECIALIST:
-            return Ground.ROUTED_ONLY if complete else Ground.HALF_A_SPECIALIST
+            return StateReason.ROUTED_ONLY if complete else StateReason.HALF_A_SPECIALIST
         case Standing.CHAMPION:
-            return Ground.COMPLETE if complete else Ground.INCOMPLETE
+            return StateReason.COMPLETE if complete else StateReason.INCOMPLETE
 
 
 def _next(state: State, blockers: tuple[Blocker, ...]) -> str:
@@ -75,7 +75,7 @@ def _next(state: State, blockers: tuple[Blocker, ...]) -> str:
     return first or "Read the card once more, and publish."
 
 
-def _gates(evidence: Evidence) -> Iterator[Blocker]:
+def _gates(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     name, first = evidence.policy.id[:12], evidence.policy.id == evidence.stock
     if not evidence.report.gates and not first:
         why = "Nobody knows whether it is better or worse than what was there before."
@@ -87,14 +87,14 @@ def _gates(evidence: Evidence) -> Iterator[Blocker]:
         yield Blocker(what=f"Paused gates: {paused}", why=why, unblock=f"loopd gate resume {evidence.paused[0]}")
 
 
-def _adapter(evidence: Evidence) -> Iterator[Blocker]:
+def _adapter(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     if evidence.adapter_fault:
         why = "What would be released is not what was measured."
         unblock = f"Put the adapter back from a copy, and check: loopd model verify {evidence.policy.id[:12]}"
         yield Blocker(what=f"The adapter is not what was published: {evidence.adapter_fault}", why=why, unblock=unblock)
 
 
-def _base(evidence: Evidence) -> Iterator[Blocker]:
+def _base(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     if not evidence.base.revision:
         why = "Nobody else can load the same base model, so nobody can repeat a figure."
         unblock = "Name the base as owner/name@revision in student.source of loopd.toml."
@@ -108,7 +108,7 @@ def _base(evidence: Evidence) -> Iterator[Blocker]:
             yield Blocker(what=f"The base was not measured on {each.suite}", why=why, unblock=unblock, bars=each.gates)
 
 
-def _licences(evidence: Evidence) -> Iterator[Blocker]:
+def _licences(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     for each in evidence.sources:
         if not each.licence:
             what = f"No licence is known for {each.kind} {each.name}"
@@ -124,14 +124,14 @@ def _licences(evidence: Evidence) -> Iterator[Blocker]:
         yield Blocker(what="No dataset is on record for the adapter", why=why, unblock=unblock)
 
 
-def _author(evidence: Evidence) -> Iterator[Blocker]:
+def _author(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     if not (evidence.declared.author and evidence.declared.url):
         why = "A release that cannot be cited cannot be answered for."
         unblock = 'Declare author = "…" and url = "https://…" in the file of --declare.'
         yield Blocker(what="No author and address for the citation", why=why, unblock=unblock)
 
 
-def _speed(evidence: Evidence) -> Iterator[Blocker]:
+def _speed(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     alone = evidence.performance.alone
     unblock = f"loopd release measure {evidence.policy.id[:12]}"
     if alone is None:
@@ -142,7 +142,7 @@ def _speed(evidence: Evidence) -> Iterator[Blocker]:
         yield Blocker(what="Peak memory was not measured", why=why, unblock=unblock)
 
 
-def _disclosed(evidence: Evidence) -> Iterator[Blocker]:
+def _disclosed(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     lost = regressions(evidence)
     if lost:
         names = ", ".join(f"{each.name} ({each.suite}) {100 * (each.delta or 0):+.1f}" for each in lost[:SHOWN])
@@ -156,7 +156,7 @@ def _disclosed(evidence: Evidence) -> Iterator[Blocker]:
         yield Blocker(what="No sealed suite was opened for it", why=why, unblock=unblock, bars=False)
 
 
-def _ceilings(evidence: Evidence) -> Iterator[Blocker]:
+def _ceilings(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     for each in evidence.measured:
         if each.gates and not each.teacher_plays:
             why = "Whether a strong model passes the suite's tasks is not known, only that their plans do."
@@ -165,14 +165,14 @@ def _ceilings(evidence: Evidence) -> Iterator[Blocker]:
             yield Blocker(what=what, why=why, unblock=unblock, bars=False)
 
 
-def _weights(evidence: Evidence, *, within: bool) -> Iterator[Blocker]:
+def _weights(evidence: ReleaseEvidence, *, within: bool) -> Iterator[Blocker]:
     if not (within or evidence.declared.weights):
         why = "A reader can check the figures, and not use the model."
         unblock = 'Release without --metadata-only, or declare where they lie: weights = "https://…".'
         yield Blocker(what="The weights are not part of the release", why=why, unblock=unblock, bars=False)
 
 
-FINDERS: Final[tuple[Callable[[Evidence], Iterator[Blocker]], ...]] = (
+FINDERS: Final[tuple[Callable[[ReleaseEvidence], Iterator[Blocker]], ...]] = (
     _adapter,
     _gates,
     _base,

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from loop.store.evidence import Fit, Timing
+from loop.store.evidence import RecordedFit, Timing
 from loop.types import Record
 
 MEASURED: Final = "performance"
@@ -52,7 +52,7 @@ class Performance(Record):
 
     alone: Alone | None = None
     in_plays: InPlays | None = None
-    training: Fit | None = None
+    training: RecordedFit | None = None
 
 
 def in_plays(timings: Sequence[Timing]) -> InPlays | None:

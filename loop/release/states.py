@@ -22,7 +22,7 @@ class State(StrEnum):
     """Real, and no longer worked on."""
 
 
-class Ground(StrEnum):
+class StateReason(StrEnum):
     """Why a release is in its state."""
 
     COMPLETE = "every gate held and all evidence is here"
@@ -38,19 +38,21 @@ class Ground(StrEnum):
     BY_HAND = "its owner has parked it"
 
 
-GROUNDS: Final[Mapping[State, frozenset[Ground]]] = {
-    State.READY: frozenset({Ground.COMPLETE, Ground.ROUTED_ONLY}),
-    State.CURRENT_BEST: frozenset({Ground.INCOMPLETE}),
-    State.REPORT_ONLY: frozenset({Ground.REFUSED, Ground.UNTRAINED}),
-    State.BLOCKED: frozenset({Ground.NOT_JUDGED, Ground.UNDECIDED, Ground.UNVERIFIED, Ground.HALF_A_SPECIALIST}),
-    State.PARKED: frozenset({Ground.RETIRED, Ground.BY_HAND}),
+GROUNDS: Final[Mapping[State, frozenset[StateReason]]] = {
+    State.READY: frozenset({StateReason.COMPLETE, StateReason.ROUTED_ONLY}),
+    State.CURRENT_BEST: frozenset({StateReason.INCOMPLETE}),
+    State.REPORT_ONLY: frozenset({StateReason.REFUSED, StateReason.UNTRAINED}),
+    State.BLOCKED: frozenset(
+        {StateReason.NOT_JUDGED, StateReason.UNDECIDED, StateReason.UNVERIFIED, StateReason.HALF_A_SPECIALIST}
+    ),
+    State.PARKED: frozenset({StateReason.RETIRED, StateReason.BY_HAND}),
 }
 """Every legal ground of a state; each ground belongs to one."""
 WITH_WEIGHTS: Final = frozenset({State.READY, State.CURRENT_BEST})
 """States in which the weights may be handed out."""
 
 
-def state_on(ground: Ground) -> State:
+def state_on(ground: StateReason) -> State:
     """Give the state that a ground puts a release in."""
     return next(state for state, grounds in GROUNDS.items() if ground in grounds)
 

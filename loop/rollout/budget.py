@@ -18,8 +18,8 @@ from loop.store.spend import Parked
 from loop.types import Play, Trajectory
 from teachers.base.teacher import Teacher
 from teachers.budget.account import Account
-from teachers.budget.decision import Decision
-from teachers.budget.rest import Rest
+from teachers.budget.decision import SpendDecision
+from teachers.budget.rest import CredentialRest
 
 log = structlog.get_logger()
 PATIENCE: Final = 60.0
@@ -59,7 +59,7 @@ class Cashier:
             elif not account.busy:
                 self._give_up(play, decision)
 
-    def _patiently(self, account: Account, play: Play) -> Decision:
+    def _patiently(self, account: Account, play: Play) -> SpendDecision:
         """Ask whether it may start; wait out what is over soon, where nothing else can be done meanwhile."""
         decision = account.decide(play.task, play.round)
         wait = (decision.retry_at or inf) - time.time()
@@ -79,15 +79,15 @@ class Cashier:
             parked = Parked(credential=account.key, until=rest.until, failures=rest.failures, reason=rest.reason)
             self._store.spend.park(parked)
 
-    def _give_up(self, play: Play, decision: Decision) -> None:
+    def _give_up(self, play: Play, decision: SpendDecision) -> None:
         if (play.player_name, decision.reason) not in self._told:
             self._told.add((play.player_name, decision.reason))
             log.warning("teacher_waits", teacher=play.player_name, reason=decision.reason, retry_at=decision.retry_at)
         self._store.plays.abandon([play], decision.reason)
 
 
-def _rest(store: Store, credential: str) -> Rest:
+def _rest(store: Store, credential: str) -> CredentialRest:
     parked = store.spend.parked(credential)
     if parked is None:
-        return Rest()
-    return Rest(until=parked.until, failures=parked.failures, reason=parked.reason)
+        return CredentialRest()
+    return CredentialRest(until=parked.until, failures=parked.failures, reason=parked.reason)

@@ -49,7 +49,7 @@ HERE: Final = '{"ticket":0}'
 """The answer that says only: I am up. Tickets of plays begin at 1."""
 
 
-class Settings(Record):
+class RayPoolSettings(Record):
     """What the child is told when it starts."""
 
     workers: int
@@ -61,7 +61,7 @@ class Settings(Record):
     """The home of Ray's own files. Short, because socket paths end at 103 characters on macOS."""
 
 
-class Answer(Record):
+class TicketResult(Record):
     """What the child says of one ticket."""
 
     ticket: int
@@ -183,12 +183,12 @@ class RayPool:
             raise ProviderError(FailureKind.FATAL, f"{often}: see {self._logs}/ray.log, or start with `--no-ray`.")
         time.sleep(min(LONGEST_WAIT, 2 ** max(recent - 1, 0) - 1))
 
-    def _answer(self, child: Child, timeout: float) -> Answer:
+    def _answer(self, child: Child, timeout: float) -> TicketResult:
         try:
             line = child.line(timeout)
             if line is None:
                 raise child.lost()
-            return Answer.model_validate_json(line)
+            return TicketResult.model_validate_json(line)
         except TimeoutError as error:
             raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
         except ValidationError as error:
@@ -196,7 +196,7 @@ class RayPool:
 
     def _start(self) -> None:
         directory, environment = ray_home.make(self._run)
-        settings = Settings(workers=self._workers, threads=self._threads, play=self._play, directory=directory)
+        settings = RayPoolSettings(workers=self._workers, threads=self._threads, play=self._play, directory=directory)
         arguments = (sys.executable, "-m", "loop.rollout.ray_pool", settings.model_dump_json())
         environment |= self._environment
         self._child = Child("ray", arguments, run=self._run, logs=self._logs, environment=environment, grace=0.0)
@@ -234,7 +234,7 @@ class Worker:
 class Crew:
     """Ray's actors and what each has in flight. A dead one is replaced; Ray repeats nothing by itself."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RayPoolSettings) -> None:
         import ray  # noqa: PLC0415 - the daemon, which imports this module, never loads Ray
 
         self._settings, self._kill, self._death = settings, ray.kill, ray.exceptions.RayActorError
@@ -261,7 +261,7 @@ class Crew:
                 self._replace(actor)
         if error is None:
             return f'{{"ticket":{ticket},"trajectory":{future.result()}}}'
-        return Answer(ticket=ticket, lost=f"{type(error).__name__}: {error}"[:2000]).model_dump_json()
+        return TicketResult(ticket=ticket, lost=f"{type(error).__name__}: {error}"[:2000]).model_dump_json()
 
     def cancel(self) -> None:
         """End every actor that plays something."""
@@ -288,7 +288,7 @@ Event = bytes | tuple[int, "Future[str]"]
 
 def main() -> NoReturn:
     """Be the child: bring Ray up, say so, and relay until the daemon ends it or is gone."""
-    settings = Settings.model_validate_json(sys.argv[1])
+    settings = RayPoolSettings.model_validate_json(sys.argv[1])
     out, inbox = _claim_stdout(), SimpleQueue[Event]()
     ray_home.occupy(settings.directory)
     Thread(target=_listen, args=(inbox, settings.directory), daemon=True).start()
@@ -311,7 +311,7 @@ def _listen(inbox: "SimpleQueue[Event]", directory: Path) -> None:
     end_session()
 
 
-def _start_ray(settings: Settings) -> list[psutil.Process]:
+def _start_ray(settings: RayPoolSettings) -> list[psutil.Process]:
     """Start Ray. Returns the two processes without which it is dead."""
     import ray  # noqa: PLC0415 - the daemon, which imports this module, never loads Ray
 

@@ -58,7 +58,7 @@ REBOOT: Final = 60.0
 """How far two readings of the machine's start may lie apart, seconds: more is another start."""
 
 
-class Trace(Record):
+class ChildRecord(Record):
     """What is left on disk of a running child. A pid alone names nothing: it is given out again."""
 
     name: str
@@ -292,7 +292,7 @@ def reap(run: Path) -> list[str]:
     ended = []
     for path in sorted(run.glob("*.child.json")):
         with contextlib.suppress(OSError, ValueError):
-            trace = Trace.model_validate_json(path.read_bytes())
+            trace = ChildRecord.model_validate_json(path.read_bytes())
             ended += [trace.name] if _kill(trace) else []
         path.unlink(missing_ok=True)
     for path in run.glob("*.token"):
@@ -331,22 +331,22 @@ def _open_log(path: Path) -> IO[bytes]:
         raise CannotCreate(f"{path}: {error.strerror}. Set LOOPD_HOME to a directory that can be written.") from error
 
 
-def _trace(name: str, pid: int) -> Trace:
+def _trace(name: str, pid: int) -> ChildRecord:
     try:
         created = psutil.Process(pid).create_time()
     except psutil.Error:  # it is over already
         created = time.time()
-    return Trace(name=name, pid=pid, created=created, booted=psutil.boot_time())
+    return ChildRecord(name=name, pid=pid, created=created, booted=psutil.boot_time())
 
 
-def _store(run: Path, trace: Trace) -> Path:
+def _store(run: Path, trace: ChildRecord) -> Path:
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = run / f"{trace.name}-{trace.pid}.child.json"
     path.write_text(trace.model_dump_json())
     return path
 
 
-def _kill(trace: Trace) -> bool:
+def _kill(trace: ChildRecord) -> bool:
     """Kill whatever is left of a child's session. True where there was something."""
     members = found = _members(trace)
     deadline = time.monotonic() + LAST
@@ -359,7 +359,7 @@ def _kill(trace: Trace) -> bool:
     return bool(found)
 
 
-def _members(trace: Trace) -> list[psutil.Process]:
+def _members(trace: ChildRecord) -> list[psutil.Process]:
     """List the living processes of a child's session, the leader dead or alive; none where the leader is a stranger."""
     if abs(psutil.boot_time() - trace.booted) > REBOOT or _stranger(trace):
         return []
@@ -367,14 +367,14 @@ def _members(trace: Trace) -> list[psutil.Process]:
     return [process for process in found if process is not None]
 
 
-def _stranger(trace: Trace) -> bool:
+def _stranger(trace: ChildRecord) -> bool:
     try:
         return abs(psutil.Process(trace.pid).create_time() - trace.created) > CLOCK
     except psutil.Error:
         return False
 
 
-def _member(pid: int, trace: Trace) -> psutil.Process | None:
+def _member(pid: int, trace: ChildRecord) -> psutil.Process | None:
     try:
         if os.getsid(pid) != trace.pid:
             return None

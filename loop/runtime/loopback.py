@@ -42,7 +42,7 @@ Refusal = Callable[[int, str], Response]
 """Spells a refusal: a status and why."""
 
 
-class Limits(Record):
+class ClientLimits(Record):
     """What a client may take of a server. Times are in seconds."""
 
     connections: int = Field(default=64, ge=1)
@@ -86,7 +86,7 @@ class Timer:
 class Connections(H11Protocol):
     """One connection, and what uvicorn does not bound of it."""
 
-    config: "Settings"
+    config: "ServerSettings"
     head: Timer
     reading: Timer
     _turned_away = False
@@ -145,10 +145,10 @@ class Connections(H11Protocol):
         return cycle is None or cycle.response_complete
 
 
-class Settings(uvicorn.Config):
+class ServerSettings(uvicorn.Config):
     """uvicorn's settings, and our limits."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, *, farewell: int = 1) -> None:
+    def __init__(self, app: ASGIApp, limits: ClientLimits, *, farewell: int = 1) -> None:
         """Bind an application to limits.
 
         Args:
@@ -176,7 +176,7 @@ class Settings(uvicorn.Config):
 class Guard:
     """Passes on what comes with the token, from this machine and within bounds; answers the rest itself."""
 
-    def __init__(self, app: ASGIApp, token: str, limits: Limits, refusal: Refusal) -> None:
+    def __init__(self, app: ASGIApp, token: str, limits: ClientLimits, refusal: Refusal) -> None:
         """Stand before an application.
 
         Args:
@@ -291,7 +291,7 @@ Beside = Callable[[], Coroutine[Any, Any, None]]
 def serving(  # noqa: PLR0913 - a server is told these
     app: ASGIApp,
     listener: socket.socket,
-    limits: Limits,
+    limits: ClientLimits,
     *,
     name: str,
     farewell: int = 1,
@@ -307,7 +307,7 @@ def serving(  # noqa: PLR0913 - a server is told these
         farewell: seconds that requests under way have at the end.
         beside: what else the thread does.
     """
-    server = uvicorn.Server(Settings(app, limits, farewell=farewell))
+    server = uvicorn.Server(ServerSettings(app, limits, farewell=farewell))
     running = threading.Thread(target=lambda: asyncio.run(_serve(server, listener, beside)), name=name, daemon=True)
     running.start()
     try:

@@ -19,7 +19,7 @@ PG_OPTIONS: Final = "-c idle_in_transaction_session_timeout=60000 -c lock_timeou
 """Of every connection to PostgreSQL, also of the store's own."""
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """What a query answered; `more` where rows were left out."""
 
     columns: tuple[str, ...]
@@ -31,12 +31,12 @@ Value = str | int | float | None
 """What a question mark in a statement may stand for."""
 
 
-class Ask(Protocol):
+class Query(Protocol):
     """Answer one `select`, `values` or `with`: at most so many rows, and stopped after so many seconds."""
 
     def __call__(
         self, statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
-    ) -> Answer:
+    ) -> QueryResult:
         """Ask.
 
         Args:
@@ -63,7 +63,7 @@ def views(url: str) -> str:
 
 
 @contextmanager
-def read_only(url: str) -> Iterator[Ask]:
+def read_only(url: str) -> Iterator[Query]:
     """Ask what an operator wants to know (`loopd sql`), beside a running daemon, with no way to change anything.
 
     Raises:
@@ -94,7 +94,7 @@ VALUE_BYTES: Final = 4_000_000
 
 
 @contextmanager
-def _reading_sqlite(file: Path) -> Iterator[Ask]:
+def _reading_sqlite(file: Path) -> Iterator[Query]:
     path = file.resolve()
     if not path.exists():
         raise NotFound(f"There is no database at {path}. Type: loopd start")
@@ -104,7 +104,9 @@ def _reading_sqlite(file: Path) -> Iterator[Ask]:
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_authorizer(_authorize)
 
-        def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+        def ask(
+            statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
+        ) -> QueryResult:
             connection.set_progress_handler(_deadline(seconds), STEPS)
             try:
                 return _bounded(connection.execute(statement, values), rows)
@@ -136,7 +138,7 @@ def _deadline(seconds: float) -> Callable[[], int]:
 
 
 @contextmanager
-def _reading_postgresql(rest: str) -> Iterator[Ask]:
+def _reading_postgresql(rest: str) -> Iterator[Query]:
     """Ask through a cursor of the server: it takes one query, and no statement that writes.
 
     A superuser could read the server's files: it asks as a role that reads tables only.
@@ -150,7 +152,7 @@ def _reading_postgresql(rest: str) -> Iterator[Ask]:
         raise CannotCreate(redacted(f"database {rest.rpartition('@')[2]}: {first}")) from error
     connection.read_only = True
 
-    def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> Answer:
+    def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> QueryResult:
         spelled = statement.replace("%", "%%").replace("?", "%s") if values else statement
         watch = threading.Timer(seconds, connection.cancel_safe)
         watch.start()
@@ -168,12 +170,12 @@ def _reading_postgresql(rest: str) -> Iterator[Ask]:
         yield ask
 
 
-def _bounded(cursor: Any, rows: int) -> Answer:  # noqa: ANN401 - a cursor of either driver
+def _bounded(cursor: Any, rows: int) -> QueryResult:  # noqa: ANN401 - a cursor of either driver
     columns = tuple(column[0] for column in cursor.description or ())
     if not columns:
         raise ValueError("that is not a query. Try: select * from v_rounds")
     found = cursor.fetchmany(rows + 1)
-    return Answer(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
+    return QueryResult(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
 
 
 def _refused(why: str, seconds: float) -> LoopdError:

@@ -24,7 +24,7 @@ class Stopped(BaseException):
         return 130 if self.number == signal.SIGINT else 0
 
 
-class Stop:
+class StopRequest:
     """The request to stop. Between writes the daemon asks for it; while it waits for others it is interrupted."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from loop.control.commands import carry_out
 from loop.errors import LoopdError
-from loop.runtime.loopback import Guard, Limits
+from loop.runtime.loopback import ClientLimits, Guard
 from loop.serve import chat, feedback, models, stats
 from loop.serve.context import Context
 from loop.serve.errors import Refusal, refusal
@@ -27,7 +27,7 @@ from loop.ui.door import Door
 from loop.ui.site import Site
 
 log = structlog.get_logger()
-LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=75)
+LIMITS: Final = ClientLimits(connections=512, bytes=16 * 2**20, idle=75)
 GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (
     chat.routes,
     feedback.routes,

@@ -24,7 +24,7 @@ from loop.store import Store
 from loop.traces.importing import ImportRules, take
 from loop.traces.privacy.pseudonyms import Pseudonyms
 from loop.traces.readers.openai_messages import OpenaiMessages
-from loop.traces.trace import Found, NotATrace, Place
+from loop.traces.trace import LocatedTrace, NotATrace, RowLocation
 from loop.types import Record
 
 log = structlog.get_logger()
@@ -121,7 +121,7 @@ class Capture:
             "created": int(time.time()),
         }
         self._number += 1
-        found = Found(Place(SOURCE, self._number), SOURCE, OpenaiMessages().trace(told))
+        found = LocatedTrace(RowLocation(SOURCE, self._number), SOURCE, OpenaiMessages().trace(told))
         done = take(self._store, [found], ImportRules(licence="private"), Pseudonyms.at(self._data / KEY))
         self._counts.update(kept=done.stored, known=done.known, refused=done.refused)
 

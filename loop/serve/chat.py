@@ -55,10 +55,10 @@ class Rewriting(Protocol):
 
 def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
-    return [Route("/v1/chat/completions", Chat(context).complete, methods=["POST"])]
+    return [Route("/v1/chat/completions", StudentGateway(context).complete, methods=["POST"])]
 
 
-class Chat:
+class StudentGateway:
     """Puts requests to the students' servers."""
 
     def __init__(self, context: Context) -> None:

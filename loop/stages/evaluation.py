@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from loop import plugins
 from loop.canonical import digest
-from loop.config import Config, Student, Teaching
+from loop.config import Config, StudentSettings, Teaching
 from loop.errors import ConfigError, NotFound, Sealed
 from loop.parts import Loop, suite_called
 from loop.stages import collecting
@@ -56,7 +56,7 @@ def _as_student(config: Config) -> dict[str, JsonValue]:
     student = config.student
     sampling: list[JsonValue] = [config.gating.temperature, student.temperature, student.top_p, student.max_tokens]
     sampling += ["held by llguidance"] if student.constrained else []
-    sampling += [student.player] if student.player != Student.model_fields["player"].default else []
+    sampling += [student.player] if student.player != StudentSettings.model_fields["player"].default else []
     return {"sampling": sampling}
 
 

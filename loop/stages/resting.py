@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from loop.gates.outlook import Course, Outlook, Step, View, outlook, view
+from loop.gates.outlook import GateOutlook, Outlook, OutlookDecision, OutlookStep, outlook, view
 from loop.parts import Loop
 from loop.stages.evaluation import fingerprint
 from loop.stages.gating import entries_of
@@ -20,26 +20,26 @@ EVERY: Final = 5.0
 """Seconds between two looks for a change."""
 
 
-def course(loop: Loop, rnd: Round) -> Course:
+def course(loop: Loop, rnd: Round) -> OutlookDecision:
     """Say what a new round does, by what a flawless candidate could gain; larger suites are drawn here."""
     times = {gate.name: loop.store.suites.grown(gate.suite) for gate in loop.gates}
     found = _course(loop, times)
     log.info("outlook", step=str(found.step), reason=found.reason)
-    for gate in loop.gates if found.step is Step.GROW else ():
+    for gate in loop.gates if found.step is OutlookStep.GROW else ():
         if found.times[gate.name] > times[gate.name]:
             _grow(loop, rnd, gate, found.times[gate.name], found.reason)
     return found
 
 
-def _course(loop: Loop, times: Mapping[str, int]) -> Course:
+def _course(loop: Loop, times: Mapping[str, int]) -> OutlookDecision:
     found = _foresee(loop, times)
     if found.open or not loop.config.gating.rest:
-        return Course(step=Step.TRAIN, reason=found.reason, times=times)
+        return OutlookDecision(step=OutlookStep.TRAIN, reason=found.reason, times=times)
     larger = _larger(loop, times)
     if larger is None:
-        return Course(step=Step.REST, reason=f"{RESTS}{found.reason}", times=times)
+        return OutlookDecision(step=OutlookStep.REST, reason=f"{RESTS}{found.reason}", times=times)
     drawn = ", ".join(f"{name} {size} times" for name, size in larger.items() if size > times[name])
-    return Course(step=Step.GROW, reason=f"draws larger suites ({drawn}): {found.reason}", times=larger)
+    return OutlookDecision(step=OutlookStep.GROW, reason=f"draws larger suites ({drawn}): {found.reason}", times=larger)
 
 
 def until_changed(loop: Loop, rnd: Round) -> None:
@@ -62,7 +62,7 @@ def _foresee(loop: Loop, times: Mapping[str, int]) -> Outlook:
     return outlook([_view(loop, gate, times[gate.name]) for gate in loop.gates])
 
 
-def _view(loop: Loop, gate: Gate, times: int) -> View:
+def _view(loop: Loop, gate: Gate, times: int) -> GateOutlook:
     entries = entries_of(loop, suite_named(grown(gate.suite, times)))
     judging = gate.attempted(loop.store.promotions.attempts())
     return view(judging, entries, _scores(loop, gate), loop.config.gating.max_samples)

@@ -43,7 +43,9 @@ def shortage(places: Paths, store: Store, limits: Storage, needed: int = 0) -> s
 def tidy(loop: Loop, needed: int = 0) -> str:
     """Delete waste, and without room all garbage. Returns why there still is no room; empty where there is."""
     why = shortage(loop.paths, loop.store, loop.config.storage, needed)
-    found = garbage.find(loop.paths, loop.store, loop.config.storage, tuple(garbage.Kind) if why else garbage.WASTE)
+    found = garbage.find(
+        loop.paths, loop.store, loop.config.storage, tuple(garbage.GarbageKind) if why else garbage.WASTE
+    )
     freed, whole = garbage.remove(found, loop.store)
     if found:
         kinds = sorted({str(each.kind) for each in found})

@@ -13,7 +13,7 @@ from loop import plugins
 from loop.canonical import digest
 from loop.parts import Loop
 from loop.store.soundness import Flaw
-from loop.types import Arm, ArmKey, Part, Play, Record, Request, Round, Tally, Task
+from loop.types import Arm, ArmKey, Part, Play, Record, Round, Task, TaskRequest, TaskTally
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ def bequeath(loop: Loop) -> None:
     loop.store.arms.change(lambda arms: map(inherit, arms.values()))
 
 
-def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -> list[Arm]:
+def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[TaskTally], rnd: Round) -> list[Arm]:
     plays, wins, taught = Counter[ArmKey](), Counter[ArmKey](), Counter[ArmKey]()
     for tally in tallies:
         plays[tally.arm] += tally.student_plays
@@ -93,7 +93,7 @@ def _learned(arms: Mapping[ArmKey, Arm], tallies: Iterable[Tally], rnd: Round) -
     ]
 
 
-def _after(loop: Loop, tally: Tally) -> More:
+def _after(loop: Loop, tally: TaskTally) -> More:
     return loop.curriculum.more(
         plays=tally.student_plays,
         wins=tally.student_wins,
@@ -103,7 +103,7 @@ def _after(loop: Loop, tally: Tally) -> More:
     )
 
 
-def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
+def _owed_after(loop: Loop, rnd: Round, tally: TaskTally) -> list[Play]:
     owed = _after(loop, tally)
     if not tally.student_plays or not (owed.samples or owed.teacher):
         return []
@@ -112,7 +112,7 @@ def _owed_after(loop: Loop, rnd: Round, tally: Tally) -> list[Play]:
     return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
 
-def _further(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
+def _further(loop: Loop, rnd: Round, tallies: Sequence[TaskTally]) -> Owing:
     """Look at what has opened until nothing more does; then ask for lessons, once."""
     keys, sampling, draw = tuple(loop.arms()), loop.config.sampling, f"{rnd.seed}/{rnd.id}"
     known = {arm.key: arm for arm in loop.store.arms.all()}
@@ -123,14 +123,14 @@ def _further(loop: Loop, rnd: Round, tallies: Sequence[Tally]) -> Owing:
     return _owing(loop, rnd, requests)
 
 
-def _owing(loop: Loop, rnd: Round, requests: Sequence[Request]) -> Owing:
+def _owing(loop: Loop, rnd: Round, requests: Sequence[TaskRequest]) -> Owing:
     arms = loop.arms()
     made = [(request, arms[request.arm].make(request.arm, request.seed)) for request in requests]
     plays = [play for request, task in made for play in _plays(loop, rnd, task, request)]
     return Owing(tasks=tuple(task for _, task in made), plays=tuple(plays))
 
 
-def _plays(loop: Loop, rnd: Round, task: Task, request: Request) -> Iterator[Play]:
+def _plays(loop: Loop, rnd: Round, task: Task, request: TaskRequest) -> Iterator[Play]:
     yield from (_student_play(loop, rnd, task, sample) for sample in range(request.samples))
     if request.teacher:
         yield from _teacher_plays(loop, rnd, task)

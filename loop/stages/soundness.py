@@ -12,7 +12,7 @@ from loop.errors import ConfigError, LoopdError, nearest
 from loop.plugins import judges_of
 from loop.rollout.play import play
 from loop.store import Store
-from loop.store.soundness import UNSOUND, Attempts, Flaw, Replay
+from loop.store.soundness import UNSOUND, Attempts, Flaw, PlanReplay
 from loop.types import Checker, Gate, Part, Play, Record, Rule, Split, Suite, Task
 from task_generators.suites import SEALED, grown
 from task_generators.suites import names as known_names
@@ -29,14 +29,14 @@ MANNER: Final = frozenset({"dataflow", "economy"})
 player can look first only a teacher's play shows."""
 
 
-class Entry(Record):
+class LedgerLine(Record):
     """One task's line."""
 
     task: str
     arm: str
     source: str
     flaws: tuple[Flaw, ...]
-    replay: Replay
+    replay: PlanReplay
     attempts: Attempts = Attempts()
 
     @property
@@ -50,14 +50,14 @@ class Entry(Record):
         return self.attempts.wins > 0 if self.attempts.plays else self.replay.passed
 
 
-class Ledger(Record):
+class SuiteLedger(Record):
     """A suite's lines, in its order."""
 
     suite: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LedgerLine, ...]
 
     @property
-    def sound(self) -> tuple[Entry, ...]:
+    def sound(self) -> tuple[LedgerLine, ...]:
         """The tasks that count."""
         return tuple(entry for entry in self.entries if entry.sound)
 
@@ -73,7 +73,7 @@ def assess(
     rule: Rule,
     noted: Iterable[Flaw] = (),
     attempts: Mapping[str, Attempts] | None = None,
-) -> Ledger:
+) -> SuiteLedger:
     """Replay a suite's plans and put together what is known. Nothing is stored.
 
     Args:
@@ -84,10 +84,10 @@ def assess(
         attempts: of teachers that do not see the plan, by task.
     """
     flaws, judges = list(dict.fromkeys([*known_flaws(suite), *noted])), judges_of(suite, checkers)
-    return Ledger(
+    return SuiteLedger(
         suite=suite.name,
         entries=tuple(
-            Entry(
+            LedgerLine(
                 task=task.id,
                 arm=str(task.arm),
                 source=task.source,
@@ -107,23 +107,23 @@ def known_flaws(suite: Suite) -> Iterator[Flaw]:
             yield Flaw(task=task.id, kind=defect.kind, source=defect.source, note=defect.note)
 
 
-def replay(task: Task, checkers: Sequence[Checker], rule: Rule) -> Replay:
+def replay(task: Task, checkers: Sequence[Checker], rule: Rule) -> PlanReplay:
     """Play a task's plan and have it judged. What is held against its manner stands in the reason all the same."""
     owed = Play(id=task.id, round=0, task=task, player=Part(use=SCRIPTED), player_name=SCRIPTED, rule=rule)
     try:
         played = play(owed)
         verdicts = [checker.check(task, played) for checker in checkers] if played.failure is None else []
     except LoopdError as error:
-        return Replay(task=task.id, passed=False, reason=str(error))
+        return PlanReplay(task=task.id, passed=False, reason=str(error))
     if played.failure is not None:
-        return Replay(task=task.id, passed=False, reason=played.failure.message)
+        return PlanReplay(task=task.id, passed=False, reason=played.failure.message)
     against = [verdict for verdict in verdicts if not verdict.passed]
     excused = MANNER if task.source else frozenset[str]()
     why = "; ".join(f"{verdict.checker}: {verdict.reason}" for verdict in against)
-    return Replay(task=task.id, passed={verdict.checker for verdict in against} <= excused, reason=why)
+    return PlanReplay(task=task.id, passed={verdict.checker for verdict in against} <= excused, reason=why)
 
 
-def take_stock(store: Store, suite: Suite, checkers: Sequence[Checker], rule: Rule) -> Ledger:
+def take_stock(store: Store, suite: Suite, checkers: Sequence[Checker], rule: Rule) -> SuiteLedger:
     """Assess a suite and store what came out: `v_ledger` and `v_flaws` show it."""
     store.suites.save(suite)
     ledger = assess(suite, checkers, rule, store.soundness.flaws(), store.soundness.attempts(suite.id))
@@ -161,7 +161,7 @@ def require_external(names: Sequence[str]) -> None:
             raise ConfigError(f"gating.external: '{name}' is sealed; gating.sealed says how often twins are played.")
 
 
-def _too_low(ledger: Ledger, least: float) -> str:
+def _too_low(ledger: SuiteLedger, least: float) -> str:
     count = sum(entry.passable for entry in ledger.sound)
     return (
         f"Suite '{ledger.suite}' cannot be a gate: only {count} of its {len(ledger.sound)} sound tasks can be passed "

@@ -19,7 +19,7 @@ from loop.stages.evaluation import external
 from loop.store.traces import CORRECTION
 from loop.traces.corrections import sound
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
-from loop.types.jobs import Began, Fitted, Job, Recipe, Stepped
+from loop.types.jobs import Began, FitResult, Job, Recipe, Stepped
 from loop.weights import adapters
 from task_generators.suites import suite, twin
 from task_generators.suites.leaks import DatasetAudit
@@ -171,7 +171,7 @@ def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, 
         }
 
 
-def _train(loop: Loop, rnd: Round, job: Job) -> Fitted:
+def _train(loop: Loop, rnd: Round, job: Job) -> FitResult:
     """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further.
 
     One that ran out of memory goes on with half the tokens at once, which happens a few times at most.
@@ -213,7 +213,7 @@ def _tell_smaller(loop: Loop, rnd: Round, job: Job, error: OutOfMemory) -> None:
     loop.store.events.record("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
 
 
-def _attempt(loop: Loop, rnd: Round, job: Job) -> Fitted:
+def _attempt(loop: Loop, rnd: Round, job: Job) -> FitResult:
     spared = job.batch_tokens != loop.config.training.batch_tokens
     doing = f"training, only {job.batch_tokens} tokens at once" if spared else "training"
     loop.board.step(doing, total=0, unit="steps")
@@ -227,11 +227,11 @@ def _attempt(loop: Loop, rnd: Round, job: Job) -> Fitted:
                     if not loop.board.now.total:  # steps from before a restart are no speed of this one
                         loop.board.step(doing, line.steps, line.step - 1, unit="steps")
                     _tell(loop, rnd, line)
-                case Fitted():
+                case FitResult():
                     return line
     except OutOfMemory as error:
         raise _Starved(job, error) from error
-    raise AssertionError("the trainer ends with `Fitted`, or raises")
+    raise AssertionError("the trainer ends with `FitResult`, or raises")
 
 
 def _tell_engine(loop: Loop, rnd: Round, line: Began) -> None:

@@ -33,7 +33,7 @@ NAME: Final = re.compile(r"loopd\.db|loopd\.dump|models/[0-9a-f]{64}/[A-Za-z0-9]
 """What a file in a backup may be called."""
 
 
-class Manifest(Record):
+class BackupManifest(Record):
     """What a backup holds."""
 
     format: Literal[1] = 1
@@ -41,7 +41,7 @@ class Manifest(Record):
     """Sha256 by name."""
 
 
-def write(target: Path, url: str, places: Paths) -> Manifest:
+def write(target: Path, url: str, places: Paths) -> BackupManifest:
     """Write a backup of a store that may be written to meanwhile: it is there whole or not at all.
 
     The database is copied first: weights are published before a policy names them, and never change.
@@ -56,7 +56,7 @@ def write(target: Path, url: str, places: Paths) -> Manifest:
         copy = copies.save(url, scratch)
         found = {copy.name: copy, **_weights(url, copy, places)}
         whole = scratch / "backup.tar"
-        manifest = Manifest(files={name: sha256(path) for name, path in sorted(found.items())})
+        manifest = BackupManifest(files={name: sha256(path) for name, path in sorted(found.items())})
         text = scratch / MANIFEST
         text.write_text(canonical(manifest.model_dump(mode="json")), encoding="utf-8")
         with tarfile.open(whole, "w") as tar:
@@ -69,7 +69,7 @@ def write(target: Path, url: str, places: Paths) -> Manifest:
     return manifest
 
 
-def restore(source: Path, url: str, places: Paths) -> Manifest:
+def restore(source: Path, url: str, places: Paths) -> BackupManifest:
     """Put a backup's database and weights in their places; what does not hold together changes nothing.
 
     Raises:
@@ -129,7 +129,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return member.replace(uid=0, gid=0, uname="", gname="", deep=False) if member.isreg() else None
 
 
-def _unpacked(source: Path, scratch: Path) -> Manifest:
+def _unpacked(source: Path, scratch: Path) -> BackupManifest:
     found: dict[str, str] = {}
     manifest = None
     try:
@@ -139,7 +139,7 @@ def _unpacked(source: Path, scratch: Path) -> Manifest:
                 if stream is None or manifest is not None:
                     raise CheckNegative(f"{source} is no backup: '{member.name:.80}' has no place in it.")
                 if member.name == MANIFEST:
-                    manifest = Manifest.model_validate(parse(stream.read(LONGEST)))
+                    manifest = BackupManifest.model_validate(parse(stream.read(LONGEST)))
                 elif NAME.fullmatch(member.name) and member.name not in found:
                     found[member.name] = _extract(stream, scratch / member.name)
                 else:

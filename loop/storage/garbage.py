@@ -29,7 +29,7 @@ AT_ONCE: Final = 20_000
 """Plays whose messages one call deletes at most, so that others can write in between."""
 
 
-class Kind(StrEnum):
+class GarbageKind(StrEnum):
     """What is garbage, the least useful first."""
 
     LEFTOVER = "leftover"
@@ -48,14 +48,14 @@ class Kind(StrEnum):
     """Messages and calls of rejected training plays; their verdicts stay."""
 
 
-WASTE: Final = frozenset({Kind.LEFTOVER, Kind.CHECKPOINT, Kind.RAY, Kind.COPY})
+WASTE: Final = frozenset({GarbageKind.LEFTOVER, GarbageKind.CHECKPOINT, GarbageKind.RAY, GarbageKind.COPY})
 """What is of no use to anybody."""
 
 
 class Garbage(Record):
     """One thing that may be deleted."""
 
-    kind: Kind
+    kind: GarbageKind
     what: str
     bytes: int
     why: str
@@ -65,7 +65,9 @@ class Garbage(Record):
     """Of messages: the last round whose plays are meant."""
 
 
-def find(places: Paths, store: Store, kept: Storage, kinds: Collection[Kind] = tuple(Kind)) -> list[Garbage]:
+def find(
+    places: Paths, store: Store, kept: Storage, kinds: Collection[GarbageKind] = tuple(GarbageKind)
+) -> list[Garbage]:
     """List what may be deleted, and delete nothing.
 
     Args:
@@ -79,16 +81,16 @@ def find(places: Paths, store: Store, kept: Storage, kinds: Collection[Kind] = t
     """
     ended = [rnd.id for rnd in store.rounds.all() if rnd.state in ENDED]
     upto = max(ended, default=0) - kept.keep_rounds
-    finders: Mapping[Kind, Callable[[], Iterable[Garbage]]] = {
-        Kind.LEFTOVER: lambda: _leftovers(places, store),
-        Kind.CHECKPOINT: lambda: _checkpoints(places, ended),
-        Kind.RAY: _ray,
-        Kind.COPY: lambda: _copies(places),
-        Kind.PREFIX: lambda: _prefixes(places),
-        Kind.ADAPTER: lambda: _adapters(places, store, upto),
-        Kind.MESSAGES: lambda: _messages(store, upto),
+    finders: Mapping[GarbageKind, Callable[[], Iterable[Garbage]]] = {
+        GarbageKind.LEFTOVER: lambda: _leftovers(places, store),
+        GarbageKind.CHECKPOINT: lambda: _checkpoints(places, ended),
+        GarbageKind.RAY: _ray,
+        GarbageKind.COPY: lambda: _copies(places),
+        GarbageKind.PREFIX: lambda: _prefixes(places),
+        GarbageKind.ADAPTER: lambda: _adapters(places, store, upto),
+        GarbageKind.MESSAGES: lambda: _messages(store, upto),
     }
-    return [each for kind in Kind if kind in kinds for each in finders[kind]()]
+    return [each for kind in GarbageKind if kind in kinds for each in finders[kind]()]
 
 
 def remove(found: Collection[Garbage], store: Store) -> tuple[int, bool]:
@@ -122,37 +124,37 @@ def size(path: Path) -> int:
     return total
 
 
-def _garbage(kind: Kind, path: Path, why: str) -> Garbage:
+def _garbage(kind: GarbageKind, path: Path, why: str) -> Garbage:
     return Garbage(kind=kind, what=str(path), bytes=size(path), why=why, path=path)
 
 
 def _leftovers(places: Paths, store: Store) -> Iterator[Garbage]:
     known = {policy.adapter for policy, _ in store.policies.all() if policy.adapter}
     for path in adapters.garbage(places.models, known, older_than=WEEK):
-        yield _garbage(Kind.LEFTOVER, path, "no policy names it")
+        yield _garbage(GarbageKind.LEFTOVER, path, "no policy names it")
 
 
 def _checkpoints(places: Paths, ended: Collection[int]) -> Iterator[Garbage]:
     for number in ended:
         for path in sorted(places.scratch.glob(f"round-{number}-*")):
-            yield _garbage(Kind.CHECKPOINT, path, f"round {number} has ended")
+            yield _garbage(GarbageKind.CHECKPOINT, path, f"round {number} has ended")
 
 
 def _ray() -> Iterator[Garbage]:
     for path in sorted(ray_home.PARENT.glob(f"{ray_home.PREFIX}*")):
         if _ours(path) and _old(path) and not _occupied(path):
-            yield _garbage(Kind.RAY, path, "nothing runs in it")
+            yield _garbage(GarbageKind.RAY, path, "nothing runs in it")
 
 
 def _copies(places: Paths) -> Iterator[Garbage]:
     copies = sorted(places.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
     for path in copies[:-1]:
-        yield _garbage(Kind.COPY, path, f"{copies[-1].name} is newer")
+        yield _garbage(GarbageKind.COPY, path, f"{copies[-1].name} is newer")
 
 
 def _prefixes(places: Paths) -> Iterator[Garbage]:
     if places.prefixes.is_dir() and any(places.prefixes.iterdir()):
-        yield _garbage(Kind.PREFIX, places.prefixes, "can be computed again")
+        yield _garbage(GarbageKind.PREFIX, places.prefixes, "can be computed again")
 
 
 def _adapters(places: Paths, store: Store, upto: int) -> Iterator[Garbage]:
@@ -165,14 +167,16 @@ def _adapters(places: Paths, store: Store, upto: int) -> Iterator[Garbage]:
     for policy, _ in policies:
         path = places.adapter(policy)
         if policy.id in old and policy.adapter not in needed and policy.id not in parents and path and path.is_dir():
-            yield _garbage(Kind.ADAPTER, path, f"policy {policy.id[:12]} was rejected and never promoted")
+            yield _garbage(GarbageKind.ADAPTER, path, f"policy {policy.id[:12]} was rejected and never promoted")
 
 
 def _messages(store: Store, upto: int) -> Iterator[Garbage]:
     plays, many = store.space.forgettable(upto)
     if plays:
         why = "rejected, and in no dataset, audit or correction"
-        yield Garbage(kind=Kind.MESSAGES, what=f"{plays} plays up to round {upto}", bytes=many, why=why, upto=upto)
+        yield Garbage(
+            kind=GarbageKind.MESSAGES, what=f"{plays} plays up to round {upto}", bytes=many, why=why, upto=upto
+        )
 
 
 def _ours(path: Path) -> bool:

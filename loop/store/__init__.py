@@ -16,10 +16,10 @@ from loop.store.datasets import Datasets
 from loop.store.events import Events
 from loop.store.evidence import Evidence
 from loop.store.gates import Gates
-from loop.store.inspection import Inspection
+from loop.store.inspection import StoreInspection
 from loop.store.leases import Leases
 from loop.store.openings import Openings
-from loop.store.plays import Plays
+from loop.store.plays import PlayRecords
 from loop.store.policies import Policies
 from loop.store.promotions import Promotions
 from loop.store.rounds import Rounds
@@ -29,7 +29,7 @@ from loop.store.spend import Spend
 from loop.store.suites import Suites
 from loop.store.tasks import Tasks
 from loop.store.traces import Traces
-from loop.store.training import Training
+from loop.store.training import TrainingRecords
 from loop.store.trajectories import Trajectories
 from loop.store.verdicts import Verdicts
 
@@ -59,14 +59,14 @@ class Store:
         self.spend = Spend(database)
         self.tasks = Tasks(database)
         self.suites = Suites(database, self.tasks)
-        self.training = Training(database)
+        self.training = TrainingRecords(database)
         self.trajectories = Trajectories(database, self.tasks)
         self.audits = Audits(database, self.trajectories)
         self.datasets = Datasets(database, self.trajectories)
-        self.plays = Plays(database, self.tasks, self.trajectories, max_attempts)
+        self.plays = PlayRecords(database, self.tasks, self.trajectories, max_attempts)
         self.traces = Traces(database, self.tasks, self.trajectories)
         self.verdicts = Verdicts(database)
-        self.inspection = Inspection(database, self.trajectories)
+        self.inspection = StoreInspection(database, self.trajectories)
 
     @classmethod
     def open(cls, url: str, *, max_attempts: int = MAX_ATTEMPTS, clock: Callable[[], int] = now) -> Self:

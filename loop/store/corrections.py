@@ -13,7 +13,7 @@ from loop.store.tables import Correction as CorrectionRow
 from loop.store.tables import CorrectionKind, CorrectionScore
 from loop.types import Message, Record
 
-__all__ = ["Correction", "CorrectionKind", "Corrections", "Told"]
+__all__ = ["Correction", "CorrectionKind", "Corrections", "NumberedCorrection"]
 
 
 class Correction(Record):
@@ -39,7 +39,7 @@ class Correction(Record):
         return digest(self.model_dump(mode="json", exclude={"said"}))
 
 
-class Told(NamedTuple):
+class NumberedCorrection(NamedTuple):
     """A correction and its number."""
 
     id: int
@@ -71,7 +71,7 @@ class Corrections:
         assert found is not None
         return int(found)
 
-    def all(self, after: int = 0) -> Iterator[Told]:
+    def all(self, after: int = 0) -> Iterator[NumberedCorrection]:
         """Give corrections after a number, in the order in which they came."""
         query = select(CorrectionRow).where(CorrectionRow.id > after)
         return self._db.paged(query, CorrectionRow.id, _told)
@@ -106,8 +106,8 @@ def _answer_of(row: AnyRow) -> Message:
     return Message.model_validate(json_object(row.answer))
 
 
-def _told(_connection: Connection, rows: Sequence[AnyRow]) -> list[Told]:
-    return [Told(row.id, correction_of(row)) for row in rows]
+def _told(_connection: Connection, rows: Sequence[AnyRow]) -> list[NumberedCorrection]:
+    return [NumberedCorrection(row.id, correction_of(row)) for row in rows]
 
 
 @reads(CorrectionRow)

@@ -12,7 +12,7 @@ from loop.store.tables import Trajectory as TrajectoryRow
 from loop.types import Purpose, Record
 
 
-class Origin(Record):
+class RowOrigin(Record):
     """Rows of a dataset that came the same way."""
 
     generator: str
@@ -39,7 +39,7 @@ class Timing(Record):
     """That were said."""
 
 
-class Fit(Record):
+class RecordedFit(Record):
     """How a training ran."""
 
     steps: int
@@ -65,7 +65,7 @@ class Evidence:
         with self._db.read() as connection:
             return connection.scalar(query.order_by(RoundRow.id).limit(1))
 
-    def origins(self, dataset_id: str) -> tuple[Origin, ...]:
+    def origins(self, dataset_id: str) -> tuple[RowOrigin, ...]:
         """Count a dataset's rows by where they came from, the most first."""
         how = (
             TaskRow.generator,
@@ -87,7 +87,7 @@ class Evidence:
         )
         with self._db.read() as connection:
             rows = connection.execute(query).mappings().all()
-        return tuple(Origin.model_validate(dict(row)) for row in rows)
+        return tuple(RowOrigin.model_validate(dict(row)) for row in rows)
 
     def timings(self, policy_id: str) -> tuple[Timing, ...]:
         """Say what each of a policy's plays on suites took."""
@@ -99,11 +99,11 @@ class Evidence:
             found = connection.execute(query).all()
         return tuple(Timing(seconds=row.seconds, answers=row.requests, tokens=row.completion_tokens) for row in found)
 
-    def fit(self, round_id: int) -> Fit | None:
+    def fit(self, round_id: int) -> RecordedFit | None:
         """Say how a round's training ran; None where no step was taken."""
         query = select(func.count(), func.avg(TrainingStep.tokens_per_second), func.max(TrainingStep.peak_gb)).where(
             TrainingStep.round == round_id
         )
         with self._db.read() as connection:
             steps, speed, peak = connection.execute(query).one()
-        return Fit(steps=steps, tokens_per_second=speed, peak_gb=peak) if steps else None
+        return RecordedFit(steps=steps, tokens_per_second=speed, peak_gb=peak) if steps else None

@@ -41,7 +41,7 @@ NAMED: Final = 20
 """Rows with one fault that are named; of the rest only the number is told."""
 
 
-class Finding(Record):
+class IntegrityFinding(Record):
     """One thing that is not as it should be."""
 
     where: str
@@ -51,14 +51,14 @@ class Finding(Record):
     fault: str
 
 
-class Inspection:
+class StoreInspection:
     """Looks at everything, and changes nothing."""
 
     def __init__(self, database: Database, trajectories: Trajectories) -> None:
         self._db = database
         self._trajectories = trajectories
 
-    def findings(self, *, quick: bool = False) -> Iterator[Finding]:
+    def findings(self, *, quick: bool = False) -> Iterator[IntegrityFinding]:
         """Yield whatever is wrong.
 
         Args:
@@ -75,16 +75,16 @@ class Inspection:
                 yield from _some(self._rows(mapper.class_))
             yield from _some(self._trajectories_said())
 
-    def _file(self) -> Iterator[Finding]:
+    def _file(self) -> Iterator[IntegrityFinding]:
         """Ask SQLite what it finds in its own file."""
         with self._db.read() as connection:
             if connection.dialect.name != "sqlite":
                 return
             for (said,) in connection.exec_driver_sql(f"pragma integrity_check({NAMED})"):
                 if said != "ok":
-                    yield Finding(where="file", key="", fault=said)
+                    yield IntegrityFinding(where="file", key="", fault=said)
 
-    def _keys(self, table: AnyTable) -> Iterator[Finding]:
+    def _keys(self, table: AnyTable) -> Iterator[IntegrityFinding]:
         """Find rows whose foreign keys lead nowhere."""
         for key in table.foreign_key_constraints:
             parent = key.referred_table.alias()
@@ -94,30 +94,30 @@ class Inspection:
             fault = f"the {key.referred_table.name} that its {' and '.join(key.column_keys)} names is not there"
             yield from self._broken(table.name, fault, select(*table.primary_key).where(named, ~there))
 
-    def _checks(self, table: AnyTable) -> Iterator[Finding]:
+    def _checks(self, table: AnyTable) -> Iterator[IntegrityFinding]:
         """Find rows that break a check of their table."""
         for check in table.constraints:
             if isinstance(check, CheckConstraint):
                 query = select(*table.primary_key).where(text(f"not ({check.sqltext})"))
                 yield from self._broken(table.name, f"not so: {check.sqltext}", query)
 
-    def _broken(self, table: str, fault: str, query: Any) -> Iterator[Finding]:  # noqa: ANN401 - a select or a text
+    def _broken(self, table: str, fault: str, query: Any) -> Iterator[IntegrityFinding]:  # noqa: ANN401 - a select or a text
         with self._db.read() as connection:
             keys = [" ".join(map(str, row)) for row in connection.execute(query)]
-        return _some(Finding(where=table, key=key, fault=fault) for key in keys)
+        return _some(IntegrityFinding(where=table, key=key, fault=fault) for key in keys)
 
-    def _rows(self, table: type[Table]) -> Iterator[Finding]:
+    def _rows(self, table: type[Table]) -> Iterator[IntegrityFinding]:
         """Find rows that no record can be made of."""
         check = reads(table)(_check(table))
         query = with_prompt() if table is PolicyRow else select(table)
         for page in self._pages(table, query):
             yield from _faults(page, check)
 
-    def _trajectories_said(self) -> Iterator[Finding]:
+    def _trajectories_said(self) -> Iterator[IntegrityFinding]:
         """Find trajectories whose messages are not those that were stored, or cannot be read."""
         for page in self._pages(TrajectoryRow, select(TrajectoryRow), self._trajectories.damages):
             for error in page:
-                yield Finding(where=error.table, key=error.key, fault=error.fault)
+                yield IntegrityFinding(where=error.table, key=error.key, fault=error.fault)
 
     def _pages(
         self, table: type[Table], query: AnySelect, build: Callable[[Connection, list[AnyRow]], Any] | None = None
@@ -136,15 +136,15 @@ class Inspection:
             page = query.order_by(*table.__table__.primary_key).limit(PAGE).where(key > tuple_(*last))
 
 
-def _faults(rows: Iterable[AnyRow], check: Callable[[AnyRow], object]) -> Iterator[Finding]:
+def _faults(rows: Iterable[AnyRow], check: Callable[[AnyRow], object]) -> Iterator[IntegrityFinding]:
     for row in rows:
         try:
             check(row)
         except DamagedRow as error:
-            yield Finding(where=error.table, key=error.key, fault=error.fault)
+            yield IntegrityFinding(where=error.table, key=error.key, fault=error.fault)
 
 
-def _some(found: Iterable[Finding]) -> Iterator[Finding]:
+def _some(found: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
     """Name the first findings of one kind, and count the rest."""
     findings = iter(found)
     last = None
@@ -152,7 +152,7 @@ def _some(found: Iterable[Finding]) -> Iterator[Finding]:
         yield last
     rest = sum(1 for _ in findings)
     if rest and last:
-        yield Finding(where=last.where, key=f"{rest} more", fault="like these")
+        yield IntegrityFinding(where=last.where, key=f"{rest} more", fault="like these")
 
 
 def _check(table: type[Table]) -> Callable[[AnyRow], object]:

@@ -23,7 +23,7 @@ SETTLE = (
 )
 
 
-class Plays:
+class PlayRecords:
     """The plays. Owing the same play twice, or finishing it twice, changes nothing."""
 
     def __init__(self, database: Database, tasks: Tasks, trajectories: Trajectories, max_attempts: int) -> None:

@@ -29,7 +29,7 @@ class Flaw(Record):
     note: str = ""
 
 
-class Replay(Record):
+class PlanReplay(Record):
     """Whether a task's own plan passes every required checker."""
 
     task: str
@@ -70,7 +70,7 @@ class Soundness:
             rows = connection.execute(query.order_by(Defect.task, Defect.kind, Defect.source)).all()
         return (Flaw(task=row.task, kind=row.kind, source=row.source, note=row.note) for row in rows)
 
-    def save_replays(self, replays: Sequence[Replay]) -> None:
+    def save_replays(self, replays: Sequence[PlanReplay]) -> None:
         """Keep the latest replay of each task."""
         now = self._db.clock()
         rows = [

@@ -24,7 +24,7 @@ from loop.store.trajectories import Required, evidence_of, passed, verdicts_of
 from loop.types import Purpose, Record, Round, Score, Suite
 
 
-class Measured(Record):
+class ScoreConditions(Record):
     """Under which conditions somebody was measured."""
 
     suite: str
@@ -188,13 +188,13 @@ class Suites:
         with self._db.read() as connection:
             return [_score(row) for row in connection.execute(query)]
 
-    def measured(self, subject: str) -> tuple[Measured, ...]:
+    def measured(self, subject: str) -> tuple[ScoreConditions, ...]:
         """List the suites and fingerprints that a policy (by id) or a teacher (by name) has scores under."""
         met = select(SuiteRow.name, ScoreRow.suite, ScoreRow.fingerprint).join(SuiteRow, SuiteRow.id == ScoreRow.suite)
         query = met.where(ScoreRow.subject == subject).distinct().order_by(SuiteRow.name, ScoreRow.fingerprint)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        return tuple(Measured(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
+        return tuple(ScoreConditions(suite=row.name, suite_id=row.suite, fingerprint=row.fingerprint) for row in rows)
 
     def findings(
         self, subject: str, suite_id: str, fingerprint: str, checker: tuple[str, int]

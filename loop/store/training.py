@@ -5,7 +5,7 @@ from loop.store.tables import TrainingStep as TrainingStepRow
 from loop.types import Round, TrainingStep
 
 
-class Training:
+class TrainingRecords:
     """The steps of every round's training, readable while it runs (`v_training`)."""
 
     def __init__(self, database: Database) -> None:

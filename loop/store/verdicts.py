@@ -14,7 +14,7 @@ from loop.store.tables import Task as TaskRow
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Required, passed, verdicts_of
-from loop.types import ArmKey, Purpose, Rate, Round, Tally, Verdict
+from loop.types import ArmKey, Purpose, Rate, Round, TaskTally, Verdict
 
 GIVEN = (
     select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
@@ -62,7 +62,7 @@ class Verdicts:
             accepted = self._judged(connection, trajectory_id, required)
             connection.execute(MARK, {"trajectory": trajectory_id, "accepted": accepted})
 
-    def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Tally]:
+    def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[TaskTally]:
         """How each task of a round went so far, in the order of their ids."""
         student = TrajectoryRow.policy.is_not(None)
         won = TrajectoryRow.passed == 1
@@ -143,8 +143,8 @@ def _arm(row: AnyRow) -> ArmKey:
 
 
 @reads(TaskRow)
-def _tally(row: AnyRow) -> Tally:
-    return Tally(
+def _tally(row: AnyRow) -> TaskTally:
+    return TaskTally(
         task=row.id,
         arm=_arm(row),
         student_plays=row.student_plays,

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Answer, Spoken
-from loop.student.sampling import Sampling
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import GeneratedSoFar, Generation
+from loop.student.sampling import SamplingParams
 from loop.student.service import Queued, Service
 from loop.student.streaming import StreamedText, stopped, unstopped
-from loop.student.wire import Ask, standard_answer, wire_answer, wire_calls
+from loop.student.wire import ChatBody, standard_answer, wire_answer, wire_calls
 from loop.templates import thinking
 from loop.templates.parse import Parsed
 from loop.templates.render import Renderer
@@ -26,7 +26,7 @@ DONE: Final = "data: [DONE]\n\n"
 
 
 @dataclass(frozen=True)
-class Heard:
+class PartialAnswer:
     """What was said so far, or in all."""
 
     tokens: tuple[int, ...]
@@ -42,7 +42,7 @@ class Heard:
 class ChatCompletion:
     """One ask on its way to an answer."""
 
-    def __init__(self, ask: Ask, renderer: Renderer, service: Service) -> None:
+    def __init__(self, ask: ChatBody, renderer: Renderer, service: Service) -> None:
         """Render the prompt.
 
         Raises:
@@ -93,24 +93,24 @@ class ChatCompletion:
                 yield _event({**self._named("chat.completion.chunk"), "choices": [], "usage": self._usage(heard)})
         yield DONE
 
-    async def _heard(self, queued: Callable[[Queued], None]) -> AsyncGenerator[Heard]:
+    async def _heard(self, queued: Callable[[Queued], None]) -> AsyncGenerator[PartialAnswer]:
         following = self.service.follow(self.request, queued)
         try:
             async for said in following:
-                heard = self._whole(said) if isinstance(said, Answer) else self._so_far(said)
+                heard = self._whole(said) if isinstance(said, Generation) else self._so_far(said)
                 if (cut := stopped(heard.text, self.ask.stops)) is not None:
-                    yield Heard(heard.tokens, heard.logprobs, cut, "stop", cut=True, cached=heard.cached)
+                    yield PartialAnswer(heard.tokens, heard.logprobs, cut, "stop", cut=True, cached=heard.cached)
                     return
                 yield heard
         finally:
             await following.aclose()
 
-    def _so_far(self, said: Spoken) -> Heard:
-        return Heard(said.tokens, said.logprobs, self.renderer.text(said.tokens))
+    def _so_far(self, said: GeneratedSoFar) -> PartialAnswer:
+        return PartialAnswer(said.tokens, said.logprobs, self.renderer.text(said.tokens))
 
-    def _whole(self, answer: Answer) -> Heard:
+    def _whole(self, answer: Generation) -> PartialAnswer:
         text = self.renderer.text(answer.tokens)
-        return Heard(answer.tokens, answer.logprobs or (), text, answer.finish, cached=answer.cached)
+        return PartialAnswer(answer.tokens, answer.logprobs or (), text, answer.finish, cached=answer.cached)
 
     def _telling(self) -> StreamedText:
         alone = bool(self.request.held and self.request.held.text_alone)
@@ -119,7 +119,7 @@ class ChatCompletion:
             text_alone=alone, data=not self.ask.tools, thinking=bool(tags) and not thinking.closes(tags[-1])
         )
 
-    def _parsed(self, heard: Heard) -> Parsed:
+    def _parsed(self, heard: PartialAnswer) -> Parsed:
         catalogue, alone = self.ask.catalogue, bool(self.request.held and self.request.held.text_alone)
         parsed = (
             self.renderer.template.read(heard.text, catalogue)
@@ -131,7 +131,7 @@ class ChatCompletion:
             return Parsed(content=heard.text, fault=parsed.fault)
         return parsed
 
-    def _deltas(self, telling: StreamedText, heard: Heard, parsed: Parsed) -> Iterator[Json]:
+    def _deltas(self, telling: StreamedText, heard: PartialAnswer, parsed: Parsed) -> Iterator[Json]:
         """Spell what is still to be told when the message is done: thinking, text, and each call in two pieces."""
         if parsed.reasoning:
             yield {"reasoning_content": parsed.reasoning}
@@ -148,10 +148,10 @@ class ChatCompletion:
     def _calls(self, parsed: Parsed) -> list[Any]:
         return wire_calls(parsed.calls, self.calls)
 
-    def _finish(self, heard: Heard, parsed: Parsed | None = None) -> str:
+    def _finish(self, heard: PartialAnswer, parsed: Parsed | None = None) -> str:
         return "tool_calls" if (parsed or self._parsed(heard)).calls else str(heard.finish)
 
-    def _scores(self, heard: Heard, first: int = 0) -> Json:
+    def _scores(self, heard: PartialAnswer, first: int = 0) -> Json:
         """Spell the log-probabilities of the tokens from `first` on, where they were asked for."""
         if not self.ask.logprobs:
             return {"logprobs": None}
@@ -166,7 +166,7 @@ class ChatCompletion:
         known: JsonValue = None if "\ufffd" in text else [*text.encode()]
         return {"token": text, "logprob": logprob, "bytes": known, "top_logprobs": []}
 
-    def _usage(self, heard: Heard) -> Json:
+    def _usage(self, heard: PartialAnswer) -> Json:
         read, said = len(self.request.tokens), len(heard.tokens)
         cached: Json = (
             {"prompt_tokens_details": {"cached_tokens": heard.cached}}
@@ -184,16 +184,16 @@ class ChatCompletion:
         usage: Json = {"usage": None} if self.ask.stream_options.include_usage else {}
         return _event({**self._named("chat.completion.chunk"), "choices": [choice], **usage})
 
-    def _request(self) -> Request:
+    def _request(self) -> TokenRequest:
         ask = self.ask
         messages = [message.message() for message in ask.messages]
         held, prompt = ask.held, self.renderer.prompt(messages, ask.catalogue)
         room = self.service.ready.result().context - len(prompt)
-        return Request(
+        return TokenRequest(
             tokens=prompt,
             prefix=self.renderer.prefix(messages, ask.catalogue),
             max_tokens=max(1, min(ask.max_tokens, room)) if ask.standard else ask.max_tokens,
-            sampling=Sampling(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed, logprobs=ask.logprobs),
+            sampling=SamplingParams(temperature=ask.temperature, top_p=ask.top_p, seed=ask.seed, logprobs=ask.logprobs),
             ends=(self.renderer.end,),
             adapter=ask.adapter,
             held=held and held.model_copy(update={"offered": self.renderer.template.held(held.offered)}),

@@ -13,14 +13,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from loop.errors import LoopdError
-from loop.runtime.loopback import Guard, Limits
+from loop.runtime.loopback import ClientLimits, Guard
 from loop.student.chat_completion import ChatCompletion
-from loop.student.engine.interface import Refused
+from loop.student.engine.interface import Unservable
 from loop.student.service import Queued, Service
-from loop.student.wire import Ask
+from loop.student.wire import ChatBody
 from loop.templates.render import Renderer
 
-LIMITS: Final = Limits(connections=512, bytes=16 * 2**20, idle=3600)
+LIMITS: Final = ClientLimits(connections=512, bytes=16 * 2**20, idle=3600)
 """An idle connection stays: closing it races with the play that is about to use it."""
 GONE: Final = 499
 """Nobody reads this status: the client went away."""
@@ -40,7 +40,7 @@ class Endpoint:
     async def complete(self, http: HttpRequest) -> Response:
         """Answer one conversation, whole or as a stream."""
         try:
-            ask = Ask.model_validate_json(await http.body())
+            ask = ChatBody.model_validate_json(await http.body())
             answering = ChatCompletion(ask, self.renderer, self.service)
         except (ValidationError, ValueError, LoopdError) as error:
             return refusal(400, str(error))
@@ -111,7 +111,7 @@ async def _streamed(http: HttpRequest, answering: ChatCompletion) -> Response:
     if leaving.done() and not leaving.cancelled():
         first.cancel()
         return Response(status_code=GONE)
-    if first.done() and isinstance(error := first.exception(), Refused):
+    if first.done() and isinstance(error := first.exception(), Unservable):
         return refusal(400, str(error))
     return Streamed(first, pieces, queued.result() if queued.done() else None)
 
@@ -129,7 +129,7 @@ async def _whole(http: HttpRequest, answering: ChatCompletion) -> Response:
 async def _answered(answering: ChatCompletion, queued: "asyncio.Future[Queued]") -> Response:
     try:
         return JSONResponse(await answering.whole(_tell(queued)))
-    except Refused as error:
+    except Unservable as error:
         return refusal(400, str(error))
 
 

@@ -14,7 +14,7 @@ from loop.compute.cpu.elementwise import exp
 from loop.types import Record
 
 
-class Sampling(Record):
+class SamplingParams(Record):
     """How a request's tokens are chosen."""
 
     temperature: float = 0.0
@@ -25,12 +25,14 @@ class Sampling(Record):
     logprobs: bool = False
 
 
-def generator(sampling: Sampling) -> np.random.Generator:
+def generator(sampling: SamplingParams) -> np.random.Generator:
     """Give a request's own source of chance, the same on every platform."""
     return np.random.Generator(np.random.Philox(sampling.seed & (2**64 - 1)))
 
 
-def choose(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> tuple[list[int], list[float]]:
+def choose(
+    logits: mx.array, samplings: Sequence[SamplingParams], chances: Sequence[float]
+) -> tuple[list[int], list[float]]:
     """Choose a token a row from logits [R, V]; also its log-probability, where anybody asks (else 0).
 
     `chances` holds each row's next number in [0, 1).
@@ -48,7 +50,7 @@ def choose(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[fl
     return [int(token) for token in np.array(tokens)], [float(score) for score in np.array(scores)]
 
 
-def sampled(logits: mx.array, samplings: Sequence[Sampling], chances: Sequence[float]) -> mx.array:
+def sampled(logits: mx.array, samplings: Sequence[SamplingParams], chances: Sequence[float]) -> mx.array:
     """Sample a token a row from logits [R, V] by inverting the distribution function at each row's chance."""
     warmth = mx.array([sampling.temperature or 1.0 for sampling in samplings])[:, None]
     scaled = logits / warmth

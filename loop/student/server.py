@@ -26,14 +26,14 @@ from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
 from loop.runtime.gpu_turn import GpuTurn
-from loop.runtime.loopback import ADDRESS, Settings
+from loop.runtime.loopback import ADDRESS, ServerSettings
 from loop.student.endpoint import LIMITS, Endpoint
 from loop.student.engine import attention
 from loop.student.engine.adapters import Adapters
 from loop.student.engine.batching import GIB, Engine
 from loop.student.engine.interface import Batching
 from loop.student.engine.plain import PlainEngine
-from loop.student.engine.stored import Place
+from loop.student.engine.stored import PrefixDirectory
 from loop.student.grammar.constraint import Constraint
 from loop.student.service import Service
 from loop.templates.render import Renderer
@@ -109,11 +109,11 @@ def room(free: int) -> int:
     return max(LEAST_ROOM, free // 2)
 
 
-def _place(options: argparse.Namespace) -> Place | None:
+def _place(options: argparse.Namespace) -> PrefixDirectory | None:
     if not (options.prefixes and options.policy and options.prefix_mib):
         return None
     budget = options.prefix_mib * 2**20
-    return Place(directory=options.prefixes, budget=budget, policy=options.policy, template=options.template)
+    return PrefixDirectory(directory=options.prefixes, budget=budget, policy=options.policy, template=options.template)
 
 
 async def _serve(options: argparse.Namespace) -> int:
@@ -127,7 +127,7 @@ async def _serve(options: argparse.Namespace) -> int:
 
     service = Service(lambda: _engine(options, renderer), failed=failed, turn=GpuTurn.given(os.environ))
     app = Endpoint(service, renderer).app(token)
-    server = uvicorn.Server(Settings(app, LIMITS))
+    server = uvicorn.Server(ServerSettings(app, LIMITS))
     service.start()
     engine = await asyncio.wrap_future(service.ready)
     with contextlib.closing(socket.create_server((ADDRESS, options.port))) as listener:

@@ -12,8 +12,8 @@ import structlog
 
 from loop.compute.cpu.threads import Threads
 from loop.runtime.gpu_turn import GpuTurn
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Answer, Batching, Queue, Refused, Spoken, Stats
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import Batching, GeneratedSoFar, Generation, Queue, Stats, Unservable
 from loop.types import Record
 
 log = structlog.get_logger()
@@ -34,9 +34,9 @@ class Listener:
 
     queued: Callable[[Queued], None]
     """Called once, where the request has to wait for room."""
-    spoken: Callable[[Spoken], None] | None = None
+    spoken: Callable[[GeneratedSoFar], None] | None = None
     """Called each time there is more of the answer."""
-    answer: Future[Answer] = field(default_factory=Future)
+    answer: Future[Generation] = field(default_factory=Future)
     told: bool = False
     heard: int = 0
     """Tokens that `spoken` was told."""
@@ -75,8 +75,11 @@ class Service:
         self._thread.join(PATIENCE)
 
     async def ask(
-        self, request: Request, queued: Callable[[Queued], None], spoken: Callable[[Spoken], None] | None = None
-    ) -> Answer:
+        self,
+        request: TokenRequest,
+        queued: Callable[[Queued], None],
+        spoken: Callable[[GeneratedSoFar], None] | None = None,
+    ) -> Generation:
         """Wait for a request's answer. Cancelling frees its row.
 
         Args:
@@ -95,7 +98,9 @@ class Service:
             self._inbox.put(lambda engine: self._forget(engine, listener))
             raise
 
-    async def follow(self, request: Request, queued: Callable[[Queued], None]) -> AsyncGenerator[Spoken | Answer]:
+    async def follow(
+        self, request: TokenRequest, queued: Callable[[Queued], None]
+    ) -> AsyncGenerator[GeneratedSoFar | Generation]:
         """Give an answer as it grows, and whole in the end. Closing it frees the row.
 
         Args:
@@ -105,9 +110,9 @@ class Service:
         Raises:
             Refused: it can never be served.
         """
-        loop, news, latest = asyncio.get_running_loop(), asyncio.Event(), [Spoken()]
+        loop, news, latest = asyncio.get_running_loop(), asyncio.Event(), [GeneratedSoFar()]
 
-        def spoken(more: Spoken) -> None:
+        def spoken(more: GeneratedSoFar) -> None:
             latest[0] = more
             loop.call_soon_threadsafe(news.set)
 
@@ -129,12 +134,12 @@ class Service:
         self._inbox.put(lambda engine: future.set_result(engine.stats))
         return await asyncio.wrap_future(future)
 
-    def _submit(self, engine: Batching, request: Request, listener: Listener) -> None:
+    def _submit(self, engine: Batching, request: TokenRequest, listener: Listener) -> None:
         if listener.answer.cancelled():
             return
         try:
             identity = engine.submit(request)
-        except Refused as error:
+        except Unservable as error:
             listener.answer.set_exception(error)
         else:
             self._listeners[identity] = listener
@@ -202,7 +207,7 @@ class Service:
                 listener.heard = len(said.tokens)
                 listener.spoken(said)
 
-    def _deliver(self, answer: Answer) -> None:
+    def _deliver(self, answer: Generation) -> None:
         listener = self._listeners.pop(answer.id, None)
         if listener is not None and listener.answer.set_running_or_notify_cancel():
             listener.answer.set_result(answer)

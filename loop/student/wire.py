@@ -126,7 +126,7 @@ class WireStreaming(_Wire):
     include_usage: bool = False
 
 
-class Ask(_Wire):
+class ChatBody(_Wire):
     """The body of `POST /v1/chat/completions`. What would change the answer, and cannot be had, is refused."""
 
     model: str = ""

@@ -5,14 +5,14 @@ from typing import Final
 
 from loop.canonical import NotJson, parse_at
 from loop.templates import json_calls
-from loop.templates.reading import Found, Unreadable, skip_blank
+from loop.templates.reading import ParsedCalls, Unreadable, skip_blank
 from loop.types import Call
 
 MARK: Final = "[TOOL_CALLS]"
 NAMED: Final = re.compile(r"([\w.:/-]{1,200}+)\s*+(?:\[CALL_ID\]\s*+[\w-]{1,100}+\s*+)?+(?:\[ARGS\]\s*+)?+(?=\{)")
 
 
-def behind_mark(text: str, start: int, found: Found) -> int:
+def behind_mark(text: str, start: int, found: ParsedCalls) -> int:
     """Read the calls behind the mark, and give the place behind them.
 
     Raises:
@@ -30,7 +30,7 @@ def behind_mark(text: str, start: int, found: Found) -> int:
     return at
 
 
-def _one(text: str, named: re.Match[str], found: Found) -> int:
+def _one(text: str, named: re.Match[str], found: ParsedCalls) -> int:
     try:
         arguments, at = parse_at(text, named.end())
     except NotJson as error:

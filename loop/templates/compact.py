@@ -16,7 +16,7 @@ from loop.canonical import NotJson, clean
 from loop.canonical import parse as parse_json
 from loop.templates import turns
 from loop.templates.parse import Parsed, parse
-from loop.templates.spans import Span, assistant_text, each_string
+from loop.templates.spans import TokenSpan, assistant_text, each_string
 from loop.types import Call, Catalogue, Message, Tool
 
 MAX_DESCRIPTION: Final = 80
@@ -58,13 +58,13 @@ class Compact:
         [self.end] = self._special(self.turns.end)
         self.after = self._encode(self.turns.after)
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
         """Give the system prompt with the catalogue first, then the spans of each message."""
         later = {name for message in messages for name in message.adds}
         offered = [tool for tool in catalogue.tools if tool.name not in later]
         first = 0 if messages and messages[0].role == "system" else -1
         system = self._system(messages[0].content if not first else "", offered)
-        yield Span((*self.opening, *self._turn("system", system)), False, first)
+        yield TokenSpan((*self.opening, *self._turn("system", system)), False, first)
         for index in range(first + 1, len(messages)):
             yield from self._message(index, messages[index], catalogue)
 
@@ -111,23 +111,23 @@ class Compact:
     def _header(self) -> tuple[int, ...]:
         return self._before("assistant", "")
 
-    def _message(self, index: int, message: Message, catalogue: Catalogue) -> Iterator[Span]:
+    def _message(self, index: int, message: Message, catalogue: Catalogue) -> Iterator[TokenSpan]:
         if message.role == "assistant":
-            yield Span(self._header(), False, index)
+            yield TokenSpan(self._header(), False, index)
             yield from self._said(index, message)
         else:
-            yield Span(
+            yield TokenSpan(
                 self._turn(message.role, self._spelled(message) + self.new_tools(message, catalogue)), False, index
             )
 
-    def _said(self, index: int, message: Message) -> Iterator[Span]:
+    def _said(self, index: int, message: Message) -> Iterator[TokenSpan]:
         if message.tokens is None:
-            yield Span((*self._encode(self._spelled(message)), self.end), True, index)
+            yield TokenSpan((*self._encode(self._spelled(message)), self.end), True, index)
         else:
-            yield Span(message.tokens, True, index)
+            yield TokenSpan(message.tokens, True, index)
             if message.tokens[-1:] != (self.end,):  # cut by the token limit: the turn ends all the same
-                yield Span((self.end,), False, index)
-        yield Span(self.after, False, index)
+                yield TokenSpan((self.end,), False, index)
+        yield TokenSpan(self.after, False, index)
 
     def _turn(self, role: str, content: str) -> tuple[int, ...]:
         return (*self._before(role, content), self.end, *self.after)

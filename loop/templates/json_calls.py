@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.canonical import NotJson, parse, parse_at
-from loop.templates.reading import CLOSE, OPEN, Found, Unreadable, skip_blank
+from loop.templates.reading import CLOSE, OPEN, ParsedCalls, Unreadable, skip_blank
 from loop.types import Call, Catalogue
 
 MAX_MISSING_BRACES: Final = 2
@@ -35,7 +35,7 @@ IN_TEXT: Final = re.compile(
 )
 
 
-def within_tag(text: str, start: int, found: Found) -> int:
+def within_tag(text: str, start: int, found: ParsedCalls) -> int:
     """Read the calls that follow an opening tag, as many as there are, and give the place behind the closing one.
 
     Raises:
@@ -49,7 +49,7 @@ def within_tag(text: str, start: int, found: Found) -> int:
     return _behind_close(text, at, found)
 
 
-def listed(text: str, start: int, found: Found) -> int:
+def listed(text: str, start: int, found: ParsedCalls) -> int:
     """Read calls that follow each other, and give the place behind them.
 
     Raises:
@@ -68,14 +68,14 @@ def listed(text: str, start: int, found: Found) -> int:
     return at
 
 
-def whole(text: str, found: Found, catalogue: Catalogue | None) -> bool:
+def whole(text: str, found: ParsedCalls, catalogue: Catalogue | None) -> bool:
     """Read a message that is nothing but JSON, calls or data; False where it is something else.
 
     Raises:
         Unreadable: calls and data stand side by side, or a call is broken.
     """
     start, fenced = _behind_fence(text, 0)
-    end, rules = _end(text, start, fenced=fenced), Found(0)
+    end, rules = _end(text, start, fenced=fenced), ParsedCalls(0)
     if not text.startswith(tuple(PAIRS), start):
         return False
     try:
@@ -122,7 +122,7 @@ def _next_tag(text: str, start: int) -> int:
     return tag.start() if tag else len(text)
 
 
-def _values(text: str, at: int, end: int | None, found: Found) -> tuple[list[JsonValue], int]:
+def _values(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[list[JsonValue], int]:
     """Read objects and lists that follow each other, with a comma between them or without."""
     values: list[JsonValue] = []
     while text.startswith(tuple(PAIRS), at):
@@ -137,7 +137,7 @@ def _values(text: str, at: int, end: int | None, found: Found) -> tuple[list[Jso
     return values, at
 
 
-def _value(text: str, at: int, end: int | None, found: Found) -> tuple[JsonValue, int]:
+def _value(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[JsonValue, int]:
     """Read one value; a broken one is mended up to `end`, or to the next tag."""
     try:
         return parse_at(text, at)
@@ -195,7 +195,7 @@ def _mended(text: str) -> tuple[str, set[str]]:
     return LOOSE.sub(mended, text), rules
 
 
-def _behind_close(text: str, at: int, found: Found) -> int:
+def _behind_close(text: str, at: int, found: ParsedCalls) -> int:
     """Step over the closing tag, which may be missing before another call and at the end, and over spare braces."""
     while at < len(text) and text[at] in PAIRS.values():
         found.leniencies.add("brace_match")
@@ -226,7 +226,7 @@ def _foreign(value: JsonValue, catalogue: Catalogue | None) -> bool:
     return any(isinstance(name := value.get(key), str) and catalogue.find(name) for key in NAMES)
 
 
-def _call(value: JsonValue, found: Found) -> Call:
+def _call(value: JsonValue, found: ParsedCalls) -> Call:
     call = _unwrapped(value)
     if call is not value:
         found.leniencies.add("function_wrapper")
@@ -249,7 +249,7 @@ def _beside(call: dict[str, JsonValue]) -> str:
     return next(iter([*spare, *twice]), "")
 
 
-def _arguments(call: dict[str, JsonValue], found: Found) -> dict[str, JsonValue]:
+def _arguments(call: dict[str, JsonValue], found: ParsedCalls) -> dict[str, JsonValue]:
     key = next((key for key in ARGUMENTS if key in call), None)
     if key != ARGUMENTS[0]:
         found.leniencies.add("no_arguments" if key is None else "arguments_synonym")
@@ -265,7 +265,7 @@ def _arguments(call: dict[str, JsonValue], found: Found) -> dict[str, JsonValue]
     return arguments
 
 
-def _whole(text: str, found: Found) -> JsonValue:
+def _whole(text: str, found: ParsedCalls) -> JsonValue:
     start = skip_blank(text, 0)
     value, at = _value(text, start, len(text), found) if text.startswith(tuple(PAIRS), start) else (None, start)
     if at == start or skip_blank(text, at) < len(text):

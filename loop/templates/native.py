@@ -24,7 +24,7 @@ from loop.errors import ConfigError, LoopdError, Unsafe
 from loop.templates import trial
 from loop.templates.parse import Parsed, parse
 from loop.templates.sandbox import environment
-from loop.templates.spans import Span
+from loop.templates.spans import TokenSpan
 from loop.types import Call, Catalogue, Message
 
 Json = dict[str, JsonValue]
@@ -81,7 +81,7 @@ class Native:
             raise Unsafe(f"{fault} {trial.way_out(tokenizer)}") from fault
         return template
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
         """Give the spans of each message; results that follow each other are one.
 
         Raises:
@@ -98,7 +98,7 @@ class Native:
                 header, added = self._opening(added, str(written[0]["content"]))
             index = first + len(messages) - len(told)
             if header:
-                yield Span(self._encode(header), False, index if first else -1)
+                yield TokenSpan(self._encode(header), False, index if first else -1)
             yield from self._said(index, message, added)
             text = after
 
@@ -184,18 +184,18 @@ class Native:
         turn = max((text.rfind(token, 0, place) for token in self.special), default=-1) if place >= 0 else -1
         return (text[:turn], text[turn:]) if turn > 0 else ("", text)
 
-    def _said(self, index: int, message: Message, added: str) -> Iterator[Span]:
+    def _said(self, index: int, message: Message, added: str) -> Iterator[TokenSpan]:
         if message.role != "assistant":
-            yield Span(self._encode(added), False, index)
+            yield TokenSpan(self._encode(added), False, index)
             return
         body, _, rest = added.rpartition(self.end_text)
         if message.tokens is None:
-            yield Span((*self._encode(body), self.end), True, index)
+            yield TokenSpan((*self._encode(body), self.end), True, index)
         else:
-            yield Span(message.tokens, True, index)
+            yield TokenSpan(message.tokens, True, index)
             if message.tokens[-1:] != (self.end,):  # cut by the token limit: the turn ends all the same
-                yield Span((self.end,), False, index)
-        yield Span(self._encode(rest), False, index)
+                yield TokenSpan((self.end,), False, index)
+        yield TokenSpan(self._encode(rest), False, index)
 
     def _render(self, messages: Sequence[Json], tools: Sequence[Json], *, ask: bool) -> str:
         if not messages:

@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from loop.templates import bracket_calls, json_calls, thinking, xml_calls
-from loop.templates.reading import CLOSE, OPEN, Found, Unreadable, skip_blank
+from loop.templates.reading import CLOSE, OPEN, ParsedCalls, Unreadable, skip_blank
 from loop.types import Call, Catalogue, Record
 
 __all__ = ["CLOSE", "OPEN", "Parsed", "parse"]
@@ -98,7 +98,7 @@ class _Message:
     """One pass over a message, from mark to mark."""
 
     def __init__(self, text: str, catalogue: Catalogue | None) -> None:
-        self.text, self.catalogue, self.found = text, catalogue, Found(MAX_CALLS)
+        self.text, self.catalogue, self.found = text, catalogue, ParsedCalls(MAX_CALLS)
         self.said: list[str] = []
         self.thought: list[str] = []
         self.opened: set[str] = set()

@@ -15,7 +15,7 @@ class Unreadable(ValueError):
     """A message cannot be read as calls and text without something left over; the message says what."""
 
 
-class Found:
+class ParsedCalls:
     """The calls of a message as they are read, and the forgiving rules that were needed for it."""
 
     def __init__(self, most: int) -> None:

@@ -25,10 +25,10 @@ from loop.templates import trial
 from loop.templates.compact import Compact, Spaced
 from loop.templates.native import Native
 from loop.templates.parse import KNOWN, Parsed
-from loop.templates.spans import Span
+from loop.templates.spans import TokenSpan
 from loop.types import Call, Catalogue, Message
 
-__all__ = ["Renderer", "Span"]
+__all__ = ["Renderer", "TokenSpan"]
 
 CUT_OFF: Final = "cut_off"
 """The leniency of a message that the token limit ended, not the student."""
@@ -47,7 +47,7 @@ class Template(Protocol):
         """The token that ends an assistant's turn."""
         ...
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
         """Give the conversation's tokens, in order. The first span is what all conversations of a catalogue share."""
         ...
 
@@ -126,7 +126,7 @@ class Renderer:
         """The token that ends an assistant's turn."""
         return self.template.end
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[Span, ...]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[TokenSpan, ...]:
         """Give the conversation's tokens with their loss; concatenated, they are what the model reads.
 
         Raises:
@@ -173,7 +173,7 @@ class Renderer:
         return str(self.tokenizer.decode(list(kept), skip_special_tokens=False))
 
 
-def _unlearned(span: Span, messages: Sequence[Message]) -> Span:
+def _unlearned(span: TokenSpan, messages: Sequence[Message]) -> TokenSpan:
     """Take the loss off what stands in a conversation and is not to be learned."""
     return span._replace(loss=False) if span.loss and not messages[span.message].learned else span
 

@@ -17,7 +17,7 @@ TODAY: Final = datetime(2024, 7, 26, tzinfo=UTC)
 """The date that Llama 3's template falls back on where it is not told another."""
 
 
-class Generation(Extension):
+class GenerationTag(Extension):
     """`{% generation %}`: marks what the assistant says, for trainers that ask the template. It changes no text."""
 
     tags = {"generation"}
@@ -31,7 +31,7 @@ class Generation(Extension):
 def environment() -> ImmutableSandboxedEnvironment:
     """Build the environment of one template."""
     made = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", GenerationTag]
     )
     made.filters["tojson"] = tojson
     made.globals |= {"raise_exception": _raise, "strftime_now": TODAY.strftime}

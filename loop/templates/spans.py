@@ -10,7 +10,7 @@ from loop.templates.parse import CLOSE, OPEN
 from loop.types import Call, Message
 
 
-class Span(NamedTuple):
+class TokenSpan(NamedTuple):
     """Tokens of one message that are treated alike."""
 
     tokens: tuple[int, ...]

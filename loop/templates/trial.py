@@ -13,14 +13,14 @@ from tokenizers import Tokenizer
 from loop.errors import Unsafe
 from loop.templates import turns
 from loop.templates.parse import Parsed
-from loop.templates.spans import Span
+from loop.templates.spans import TokenSpan
 from loop.types import Call, Catalogue, Message, Tool
 
 COMPACT: Final = "compact"
 """The template that works with every model whose turns are known."""
 
 
-class Template(Protocol):
+class TriedTemplate(Protocol):
     """What is tried."""
 
     @property
@@ -33,7 +33,7 @@ class Template(Protocol):
         """The token that ends an assistant's turn."""
         ...
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[Span]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
         """Give the conversation's tokens."""
         ...
 
@@ -75,7 +75,7 @@ PLAY: Final = (
 SYSTEM: Final = Message(role="system", content="You keep the seats.")
 
 
-def prove(template: Template) -> None:
+def prove(template: TriedTemplate) -> None:
     """Render the play with and without a system prompt, and read back what the assistant said.
 
     Raises:
@@ -92,7 +92,7 @@ def way_out(tokenizer: Tokenizer) -> str:
     return f"Give another model: loopd's own templates know the turns of {turns.families()}, and not this one's."
 
 
-def _rendered(template: Template, messages: Sequence[Message]) -> None:
+def _rendered(template: TriedTemplate, messages: Sequence[Message]) -> None:
     spans = list(template.spans(messages, CATALOGUE))
     said = {index: _said(template, spans, index) for index, each in enumerate(messages) if each.role == "assistant"}
     everything = template.tokenizer.decode(
@@ -107,7 +107,7 @@ def _rendered(template: Template, messages: Sequence[Message]) -> None:
         _read_back(parsed, messages[index])
 
 
-def _said(template: Template, spans: Iterable[Span], index: int) -> str:
+def _said(template: TriedTemplate, spans: Iterable[TokenSpan], index: int) -> str:
     [learned] = [span.tokens for span in spans if span.loss and span.message == index]
     return str(template.tokenizer.decode(list(learned[:-1]), skip_special_tokens=False))
 

@@ -11,10 +11,10 @@ from tokenizers import Tokenizer
 
 from loop.errors import ConfigError
 
-__all__ = ["CHATML", "Turns", "known", "of"]
+__all__ = ["CHATML", "TurnFormat", "known", "of"]
 
 
-class Turns(NamedTuple):
+class TurnFormat(NamedTuple):
     """A turn is `start` role `close` gap content `end` after."""
 
     family: str
@@ -43,10 +43,10 @@ class Turns(NamedTuple):
         return tuple(token for token in (self.start, self.close, self.end, self.opening) if token)
 
 
-CHATML: Final = Turns("ChatML", "<|im_start|>", "<|im_end|>", gap="\n", after="\n")
+CHATML: Final = TurnFormat("ChatML", "<|im_start|>", "<|im_end|>", gap="\n", after="\n")
 ALL: Final = (
     CHATML,
-    Turns(
+    TurnFormat(
         "Llama 3",
         "<|start_header_id|>",
         "<|eot_id|>",
@@ -55,7 +55,7 @@ ALL: Final = (
         opening="<|begin_of_text|>",
         roles={"tool": "ipython"},
     ),
-    Turns(
+    TurnFormat(
         "Gemma",
         "<start_of_turn>",
         "<end_of_turn>",
@@ -64,11 +64,11 @@ ALL: Final = (
         opening="<bos>",
         roles={"assistant": "model", "system": "user", "tool": "user"},
     ),
-    Turns("Granite", "<|start_of_role|>", "<|end_of_text|>", close="<|end_of_role|>", after="\n"),
+    TurnFormat("Granite", "<|start_of_role|>", "<|end_of_text|>", close="<|end_of_role|>", after="\n"),
 )
 
 
-def known(tokenizer: Tokenizer) -> Turns | None:
+def known(tokenizer: Tokenizer) -> TurnFormat | None:
     """Find the turns whose tokens a vocabulary holds; None where it holds those of none."""
     for each in ALL:
         if all(tokenizer.token_to_id(token) is not None for token in each.special):
@@ -76,7 +76,7 @@ def known(tokenizer: Tokenizer) -> Turns | None:
     return None
 
 
-def of(tokenizer: Tokenizer) -> Turns:
+def of(tokenizer: Tokenizer) -> TurnFormat:
     """Find the turns of a model.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.canonical import NotJson, parse, parse_at
-from loop.templates.reading import CLOSE, OPEN, Found, Unreadable, skip_blank
+from loop.templates.reading import CLOSE, OPEN, ParsedCalls, Unreadable, skip_blank
 from loop.types import Call, Catalogue
 
 FUNCTION: Final = re.compile(r"<function=([^<>\n]{1,200})>")
@@ -29,7 +29,7 @@ def begins(text: str, at: int) -> bool:
     return text.startswith("<function=", at)
 
 
-def within_tag(text: str, start: int, found: Found, catalogue: Catalogue | None, *, tagged: bool) -> int:
+def within_tag(text: str, start: int, found: ParsedCalls, catalogue: Catalogue | None, *, tagged: bool) -> int:
     """Read the calls from here on, and give the place behind them and their closing tag.
 
     Raises:
@@ -50,7 +50,7 @@ def within_tag(text: str, start: int, found: Found, catalogue: Catalogue | None,
     return at
 
 
-def _call(text: str, start: int, found: Found, catalogue: Catalogue | None) -> int:
+def _call(text: str, start: int, found: ParsedCalls, catalogue: Catalogue | None) -> int:
     opening = FUNCTION.match(text, start)
     if not opening:
         raise Unreadable("a call has no name")

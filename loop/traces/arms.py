@@ -31,7 +31,7 @@ SYNTHESIZED: Final = "synthesized"
 ARMS: Final = (DIRECT, FILTERED, RELABELLED, SYNTHESIZED)
 
 
-class Made(Record):
+class ArmSummary(Record):
     """What was made of the traces."""
 
     taken: int
@@ -46,7 +46,9 @@ class Made(Record):
     """Messages that are context only."""
 
 
-def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue, committee: Sequence[Teacher] = ()) -> Made:
+def make(
+    store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue, committee: Sequence[Teacher] = ()
+) -> ArmSummary:
     """Make an arm of everything that was imported and judged. Making it twice makes nothing new.
 
     Where there is a committee, it says anew what filters still refuse in `relabelled`.
@@ -79,7 +81,7 @@ def make(store: Store, arm: str, chosen: Sequence[Filter], today: Catalogue, com
     for name, given in judged:
         if given:
             store.verdicts.record(name, given, required(chosen))
-    return Made(**counts)
+    return ArmSummary(**counts)
 
 
 def partly(trajectory: Trajectory, wrong: frozenset[int]) -> Trajectory | None:

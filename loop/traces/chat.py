@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from loop.canonical import NotJson, canonical
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.literals import value_of
 from loop.traces.trace import NotATrace
 from loop.traces.untrusted import mapping, sequence, text, word
@@ -57,7 +57,7 @@ def _part(part: dict[str, JsonValue], place: str) -> str:
     raise NotATrace(f"{place} is of type '{word(part.get('type'))[:40]}', which is not text")
 
 
-def calls_of(message: dict[str, JsonValue], place: str) -> list[Asked]:
+def calls_of(message: dict[str, JsonValue], place: str) -> list[LoggedCall]:
     """Read an assistant message's calls: `tool_calls`, `toolCalls`, or the older `function_call`.
 
     Raises:
@@ -70,7 +70,7 @@ def calls_of(message: dict[str, JsonValue], place: str) -> list[Asked]:
     return found
 
 
-def _call(value: JsonValue, place: str) -> Asked:
+def _call(value: JsonValue, place: str) -> LoggedCall:
     wrapped = mapping(value, place)
     inner = mapping(wrapped.get("function", wrapped), f"{place}.function")
     name = text(inner.get("name"), f"{place}.function.name")
@@ -78,20 +78,20 @@ def _call(value: JsonValue, place: str) -> Asked:
     return asked(word(wrapped.get("id") or wrapped.get("call_id")), name, given)
 
 
-def asked(identity: str, name: str, arguments: JsonValue) -> Asked:
+def asked(identity: str, name: str, arguments: JsonValue) -> LoggedCall:
     """Read one call; arguments may be an object, a text that holds one, or nothing."""
     if isinstance(arguments, str):
         try:
             arguments = value_of(arguments) if arguments.strip() else {}
         except NotJson as error:
-            return Asked(identity, None, f"the arguments of {name[:100]} cannot be read: {str(error)[:200]}")
+            return LoggedCall(identity, None, f"the arguments of {name[:100]} cannot be read: {str(error)[:200]}")
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        return Asked(identity, None, f"the arguments of {name[:100]} are not an object")
+        return LoggedCall(identity, None, f"the arguments of {name[:100]} are not an object")
     if not name.strip():
-        return Asked(identity, None, "a call has no name")
-    return Asked(identity, Call(name=name, arguments=arguments))
+        return LoggedCall(identity, None, "a call has no name")
+    return LoggedCall(identity, Call(name=name, arguments=arguments))
 
 
 def _result(conversation: Conversation, message: dict[str, JsonValue], place: str) -> None:

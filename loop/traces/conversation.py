@@ -11,7 +11,7 @@ from loop.types import Call, Message
 MISSING: Final = "the trace holds no result of this call"
 
 
-class Asked(NamedTuple):
+class LoggedCall(NamedTuple):
     """One call of an assistant message, as the format has it."""
 
     id: str
@@ -43,7 +43,7 @@ class Conversation:
         """Take in what the user says, and the names of tools that come with it."""
         self._add(Message(role="user", content=_bounded(content), adds=tuple(adds)))
 
-    def assistant(self, content: str, calls: Sequence[Asked] = (), reasoning: str | None = None) -> None:
+    def assistant(self, content: str, calls: Sequence[LoggedCall] = (), reasoning: str | None = None) -> None:
         """Take in what the assistant says and calls. Where one call cannot be read, none is."""
         faults = [asked.fault for asked in calls if asked.call is None]
         read = [asked.call for asked in calls if asked.call is not None] if not faults else []

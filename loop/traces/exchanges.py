@@ -16,7 +16,7 @@ from loop.canonical import canonical
 from loop.traces import chat
 from loop.traces.conversation import Conversation
 from loop.traces.tools import catalogue
-from loop.traces.trace import NotATrace, Place, Refused, Trace
+from loop.traces.trace import NotATrace, RowLocation, Trace, UnreadableRow
 from loop.types import Catalogue, Record
 
 Chat = dict[str, JsonValue]
@@ -45,17 +45,17 @@ class Gathered:
         self._file = sqlite3.connect("", isolation_level=None)
         self._file.execute("create table exchange (kin text, at integer, source text, line integer, body text)")
 
-    def add(self, place: Place, exchange: Exchange) -> None:
+    def add(self, place: RowLocation, exchange: Exchange) -> None:
         """Take one in."""
         row = (exchange.group, exchange.at, place.source, place.line, canonical(exchange.model_dump()))
         self._file.execute("insert into exchange values (?, ?, ?, ?, ?)", row)
 
-    def groups(self) -> Iterator[tuple[Place, list[Exchange]]]:
+    def groups(self) -> Iterator[tuple[RowLocation, list[Exchange]]]:
         """Give them back, a group at a time, each in the order in which it happened."""
         rows = self._file.execute("select kin, source, line, body from exchange order by kin, at, rowid")
         for _, members in groupby(rows, key=lambda row: row[0]):
             listed = list(members)
-            place = Place(listed[0][1], listed[0][2])
+            place = RowLocation(listed[0][1], listed[0][2])
             yield place, [Exchange.model_validate(from_json(body)) for _, _, _, body in listed]
 
     def close(self) -> None:
@@ -63,14 +63,14 @@ class Gathered:
         self._file.close()
 
 
-def traces_of(gathered: Gathered) -> Iterator[tuple[Place, Trace] | Refused]:
+def traces_of(gathered: Gathered) -> Iterator[tuple[RowLocation, Trace] | UnreadableRow]:
     """Stitch every group's exchanges together."""
     for place, exchanges in gathered.groups():
         for chain in _chains(exchanges):
             try:
                 yield place, chain.trace()
             except NotATrace as error:
-                yield Refused(place, str(error))
+                yield UnreadableRow(place, str(error))
 
 
 class _Chain:

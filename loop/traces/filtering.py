@@ -19,7 +19,7 @@ MOST: Final = 200
 """Faults of one conversation that are kept."""
 
 
-class Fault(NamedTuple):
+class TraceFault(NamedTuple):
     """Something that is wrong with one message, or with the whole conversation."""
 
     place: int
@@ -28,7 +28,7 @@ class Fault(NamedTuple):
     detail: str
 
 
-class Seen(NamedTuple):
+class StudiedTrace(NamedTuple):
     """One conversation that a filter studies, and where other filters found fault with it."""
 
     id: str
@@ -49,10 +49,10 @@ class Filter(Record):
         return f"trace-{type(self).__module__.rpartition('.')[2]}"
 
     @abstractmethod
-    def faults(self, trajectory: Trajectory) -> Iterable[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterable[TraceFault]:
         """Find what is wrong with a conversation. Never raises for anything that it may hold."""
 
-    def studied(self, seen: Iterable[Seen]) -> Self:
+    def studied(self, seen: Iterable[StudiedTrace]) -> Self:
         """Return this filter as it is after it has seen all traces."""
         del seen
         return self
@@ -62,7 +62,7 @@ class Filter(Record):
         del task
         return self.verdict(trajectory, list(self.faults(trajectory)))
 
-    def verdict(self, trajectory: Trajectory, faults: Sequence[Fault]) -> Verdict:
+    def verdict(self, trajectory: Trajectory, faults: Sequence[TraceFault]) -> Verdict:
         """Say in a verdict what was found."""
         said = sum(message.role == "assistant" for message in trajectory.messages)
         wrong = {fault.place for fault in faults}
@@ -91,7 +91,7 @@ def _turns(messages: Sequence[Message]) -> dict[int, int]:
     return found
 
 
-def _told(fault: Fault, turns: Mapping[int, int]) -> str:
+def _told(fault: TraceFault, turns: Mapping[int, int]) -> str:
     where = "the conversation" if fault.place == WHOLE else f"turn {turns.get(fault.place, 0)}, message {fault.place}"
     return f"{where}: {fault.detail[:300]}"
 

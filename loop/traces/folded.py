@@ -8,7 +8,7 @@ happened: results as results, and what was said to the user as said.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from loop.traces.conversation import Asked, Conversation, is_result
+from loop.traces.conversation import Conversation, LoggedCall, is_result
 from loop.types import Call, Message
 
 SPOKEN: Final = frozenset(
@@ -31,7 +31,7 @@ def unfolded(messages: Sequence[Message]) -> tuple[Message, ...]:
         elif message.role == "assistant":
             said = spoken(message)
             if said is None:
-                conversation.assistant(message.content, [Asked("", call) for call in message.calls])
+                conversation.assistant(message.content, [LoggedCall("", call) for call in message.calls])
             else:
                 conversation.assistant(said)
         elif message.role == "system":

@@ -13,7 +13,7 @@ from loop.traces.inspection import content_of
 from loop.traces.privacy.pseudonyms import Pseudonyms
 from loop.traces.privacy.scrubbing import Scrubbed, scrubbed
 from loop.traces.privacy.secrets import secret_in
-from loop.traces.trace import Found, NotATrace, Refused, Trace
+from loop.traces.trace import LocatedTrace, NotATrace, Trace, UnreadableRow
 from loop.types import Catalogue, End, Message, Record, Split, Task, Tier, Trajectory, Turn
 
 BATCH: Final = 200
@@ -24,7 +24,7 @@ GENERATOR: Final = "traces"
 LONGEST: Final = {Tier.EASY: 2, Tier.MODERATE: 4, Tier.HARD: 8}
 """Calls up to which a conversation belongs to a tier."""
 
-Tell = Callable[[Found | Refused, int], None]
+Tell = Callable[[LocatedTrace | UnreadableRow, int], None]
 """Is told every row that was read, and how many were stored so far."""
 
 
@@ -58,7 +58,7 @@ class Imported(Record):
 
 def take(
     store: Store,
-    found: Iterable[Found | Refused],
+    found: Iterable[LocatedTrace | UnreadableRow],
     rules: ImportRules,
     pseudonyms: Pseudonyms,
     tell: Tell = lambda _found, _stored: None,
@@ -82,20 +82,20 @@ class _Importer:
         self.reasons: Counter[str] = Counter()
         self.replaced: Counter[str] = Counter()
 
-    def add(self, batch: Sequence[Found | Refused]) -> None:
+    def add(self, batch: Sequence[LocatedTrace | UnreadableRow]) -> None:
         """Take a batch in, in one transaction."""
-        named: dict[str, Found] = {}
+        named: dict[str, LocatedTrace] = {}
         for each in batch:
-            if isinstance(each, Found):
+            if isinstance(each, LocatedTrace):
                 named.setdefault(self._identity(each.trace), each)
         known = self.store.traces.known(list(named))
         self.counts["read"] += len(batch)
-        traces = sum(isinstance(each, Found) for each in batch)
+        traces = sum(isinstance(each, LocatedTrace) for each in batch)
         self.counts["known"] += traces - len(named) + len(known)
         kept = [made for name, each in named.items() if name not in known and (made := self._kept(name, each))]
         self.counts["stored"] += self.store.traces.keep(self._split(kept))
         for each in batch:
-            if isinstance(each, Refused):
+            if isinstance(each, UnreadableRow):
                 self._refuse(each)
             else:
                 self.tell(each, self.counts["stored"])
@@ -109,13 +109,13 @@ class _Importer:
     def _identity(self, trace: Trace) -> str:
         return self.pseudonyms.identity(canonical(content_of(trace)))
 
-    def _kept(self, name: str, found: Found) -> Kept | None:
+    def _kept(self, name: str, found: LocatedTrace) -> Kept | None:
         try:
             clean = self._clean(found.trace)
             self.replaced.update(list(clean.replaced))
             return kept_of(name, found, clean, self.rules)
         except NotATrace as error:
-            self._refuse(Refused(found.place, str(error)))
+            self._refuse(UnreadableRow(found.place, str(error)))
             return None
 
     def _clean(self, trace: Trace) -> Scrubbed:
@@ -123,7 +123,7 @@ class _Importer:
             raise NotATrace(f"it holds a credential ({secret}); take it out, and revoke it")
         return scrubbed(trace, self.pseudonyms, self.rules.region) if self.rules.scrub else Scrubbed(trace, {})
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: UnreadableRow) -> None:
         self.counts["refused"] += 1
         self.reasons[refused.reason[:120]] += 1
         self.tell(refused, self.counts["stored"])
@@ -141,7 +141,7 @@ def _moved(kept: Kept, split: Split) -> Kept:
     return kept.model_copy(update={"task": task, "trajectory": kept.trajectory.model_copy(update={"task": task.id})})
 
 
-def kept_of(name: str, found: Found, clean: Scrubbed, rules: ImportRules) -> Kept:
+def kept_of(name: str, found: LocatedTrace, clean: Scrubbed, rules: ImportRules) -> Kept:
     """Give a trace the form in which it is stored.
 
     Raises:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from loop.canonical import canonical, digest
 from loop.traces.privacy.detection import personal
 from loop.traces.privacy.secrets import secret_in
-from loop.traces.trace import Found, Refused, Trace
+from loop.traces.trace import LocatedTrace, Trace, UnreadableRow
 from loop.types import Record
 
 LOOKED: Final = 2_000
@@ -37,7 +37,7 @@ class Spread(Record):
     most: float
 
 
-class Inspection(Record):
+class TraceInspection(Record):
     """What a first look found."""
 
     traces: int
@@ -90,9 +90,9 @@ class Inspector:
         self.offered: set[str] = set()
         self.sizes: list[tuple[int, int, int]] = []
 
-    def add(self, found: Found | Refused) -> None:
+    def add(self, found: LocatedTrace | UnreadableRow) -> None:
         """Take one in."""
-        if isinstance(found, Refused):
+        if isinstance(found, UnreadableRow):
             self.reasons[_kind_of(found.reason)] += 1
             if len(self.examples) < TOLD:
                 self.examples.append(f"{found.place}: {found.reason}")
@@ -134,7 +134,7 @@ class Inspector:
             for tool in trace.catalogue.tools:
                 self.schemas.setdefault(tool.name, set()).add(digest(tool.model_dump(mode="json")))
 
-    def result(self) -> Inspection:
+    def result(self) -> TraceInspection:
         """Sum up."""
         names = [*self.calls, *(name for name in self.schemas if name not in self.calls)]
         tools = [
@@ -157,7 +157,7 @@ class Inspector:
             "unread",
             "trainable",
         )
-        return Inspection(
+        return TraceInspection(
             traces=len(self.sizes),
             formats=dict(self.formats.most_common()),
             refused=self.reasons.total(),
@@ -174,7 +174,7 @@ class Inspector:
         )
 
 
-def inspect(found: Iterable[Found | Refused]) -> Inspection:
+def inspect(found: Iterable[LocatedTrace | UnreadableRow]) -> TraceInspection:
     """Look at traces."""
     inspector = Inspector()
     for each in found:

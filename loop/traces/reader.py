@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from loop.traces.trace import Found, NotATrace, Refused, Row, Trace
+from loop.traces.trace import LocatedTrace, NotATrace, SourceRow, Trace, UnreadableRow
 from loop.types import Record
 
 
@@ -26,7 +26,7 @@ class Reader(Protocol):
         """Whether a row looks like this format. At most one reader claims a row of any known format."""
         ...
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read a source's rows. Never raises for anything that a row may hold."""
         ...
 
@@ -51,13 +51,13 @@ class RowReader(Record):
             NotATrace: it is none; the message says where and why.
         """
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read every row for itself."""
         for row in rows:
             try:
-                yield Found(row.place, self.name, self.trace(row.value))
+                yield LocatedTrace(row.place, self.name, self.trace(row.value))
             except NotATrace as error:
-                yield Refused(row.place, str(error))
+                yield UnreadableRow(row.place, str(error))
 
 
 class SessionReader(Record):
@@ -73,14 +73,14 @@ class SessionReader(Record):
         """Whether a row looks like this format."""
 
     @abstractmethod
-    def session(self, rows: Iterable[Row]) -> Iterable[Trace]:
+    def session(self, rows: Iterable[SourceRow]) -> Iterable[Trace]:
         """Read all rows of a file.
 
         Raises:
             NotATrace: they are no session; the message says where and why.
         """
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read the file as a whole; it is told at its first row."""
         waiting = iter(rows)
         first = next(waiting, None)
@@ -88,6 +88,6 @@ class SessionReader(Record):
             return
         try:
             for trace in self.session([first, *waiting]):
-                yield Found(first.place, self.name, trace)
+                yield LocatedTrace(first.place, self.name, trace)
         except NotATrace as error:
-            yield Refused(first.place, str(error))
+            yield UnreadableRow(first.place, str(error))

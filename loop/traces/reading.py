@@ -8,7 +8,7 @@ from loop.errors import ConfigError
 from loop.plugins import known, load
 from loop.traces.reader import Reader
 from loop.traces.sources import expanded, rows_of
-from loop.traces.trace import Found, Place, Refused, Row
+from loop.traces.trace import LocatedTrace, RowLocation, SourceRow, UnreadableRow
 from loop.types import Part
 
 PACKAGE: Final = "loop.traces.readers"
@@ -21,7 +21,7 @@ def readers() -> list[Reader]:
     return [load(PACKAGE, Part(use=name)) for name in known(PACKAGE)]
 
 
-def read(names: Iterable[str], form: Part | None = None) -> Iterator[Found | Refused]:
+def read(names: Iterable[str], form: Part | None = None) -> Iterator[LocatedTrace | UnreadableRow]:
     """Read everything behind the names.
 
     Args:
@@ -38,39 +38,41 @@ def read(names: Iterable[str], form: Part | None = None) -> Iterator[Found | Ref
         yield from _read(name, given, several)
 
 
-def _read(name: str, given: Reader | None, several: list[Reader]) -> Iterator[Found | Refused]:
+def _read(name: str, given: Reader | None, several: list[Reader]) -> Iterator[LocatedTrace | UnreadableRow]:
     rows = rows_of(name)
-    seen: list[Row | Refused] = []
+    seen: list[SourceRow | UnreadableRow] = []
     reader = given
     for row in rows:
         seen.append(row)
-        if reader is None and isinstance(row, Row):
+        if reader is None and isinstance(row, SourceRow):
             reader = next((each for each in several if each.claims(row.value)), None)
         if reader is not None or len(seen) == LOOK:
             break
     if reader is None:
-        yield from (row for row in seen if isinstance(row, Refused))
-        if any(isinstance(row, Row) for row in seen):
+        yield from (row for row in seen if isinstance(row, UnreadableRow))
+        if any(isinstance(row, SourceRow) for row in seen):
             formats = ", ".join(each.name for each in several)
-            yield Refused(Place(name, 0), f"no reader knows this format. Name it with --format; known: {formats}")
+            yield UnreadableRow(
+                RowLocation(name, 0), f"no reader knows this format. Name it with --format; known: {formats}"
+            )
         return
-    bad: list[Refused] = []
+    bad: list[UnreadableRow] = []
     for found in reader.read(_good(chain(seen, rows), bad)):
         yield from _taken(bad)
         yield found
     yield from _taken(bad)
 
 
-def _good(rows: Iterable[Row | Refused], bad: list[Refused]) -> Iterator[Row]:
+def _good(rows: Iterable[SourceRow | UnreadableRow], bad: list[UnreadableRow]) -> Iterator[SourceRow]:
     """Give the rows that can be read; lay the others aside."""
     for row in rows:
-        if isinstance(row, Row):
+        if isinstance(row, SourceRow):
             yield row
         else:
             bad.append(row)
 
 
-def _taken(bad: list[Refused]) -> list[Refused]:
+def _taken(bad: list[UnreadableRow]) -> list[UnreadableRow]:
     taken = [*bad]
     bad.clear()
     return taken

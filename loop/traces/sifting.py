@@ -7,7 +7,7 @@ from typing import Final
 from loop.plugins import known, load
 from loop.store import Store
 from loop.store.traces import Kept
-from loop.traces.filtering import Filter, Seen, faulty
+from loop.traces.filtering import Filter, StudiedTrace, faulty
 from loop.types import Catalogue, Part, Record, Trajectory, Verdict
 
 PACKAGE: Final = "loop.traces.filters"
@@ -49,7 +49,9 @@ def judge(seen: Sequence[tuple[str, Trajectory]], chosen: Sequence[Filter]) -> I
     """Judge conversations that are all at hand, in order."""
     plain = [each for each in chosen if not each.studies]
     first = [[_verdict(each, trajectory) for each in plain] for _, trajectory in seen]
-    studied = _studied(chosen, (Seen(name, one, faulty(given)) for (name, one), given in zip(seen, first, strict=True)))
+    studied = _studied(
+        chosen, (StudiedTrace(name, one, faulty(given)) for (name, one), given in zip(seen, first, strict=True))
+    )
     for (_, trajectory), given in zip(seen, first, strict=True):
         yield [*given, *(_verdict(each, trajectory) for each in studied)]
 
@@ -81,11 +83,11 @@ def sift(store: Store, chosen: Sequence[Filter]) -> Sifted:
     )
 
 
-def _seen(kept: Iterable[Kept], found: dict[str, frozenset[int]]) -> Iterator[Seen]:
-    return (Seen(each.id, each.trajectory, found.get(each.id, frozenset())) for each in kept)
+def _seen(kept: Iterable[Kept], found: dict[str, frozenset[int]]) -> Iterator[StudiedTrace]:
+    return (StudiedTrace(each.id, each.trajectory, found.get(each.id, frozenset())) for each in kept)
 
 
-def _studied(chosen: Sequence[Filter], seen: Iterable[Seen]) -> list[Filter]:
+def _studied(chosen: Sequence[Filter], seen: Iterable[StudiedTrace]) -> list[Filter]:
     """Let the filters that need it see all traces."""
     wanting = [each for each in chosen if each.studies]
     if not wanting:

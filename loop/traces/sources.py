@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from loop.canonical import NotJson, parse
 from loop.errors import ConfigError, NotFound
-from loop.traces.trace import Place, Refused, Row
+from loop.traces.trace import RowLocation, SourceRow, UnreadableRow
 
 MAX_ROW: Final = 32_000_000
 """Bytes of one row."""
@@ -63,7 +63,7 @@ def _counts(path: Path, top: Path) -> bool:
     return path.name.endswith(SUFFIXES) and not hidden and not path.is_symlink() and path.is_file()
 
 
-def rows_of(name: str) -> Iterator[Row | Refused]:
+def rows_of(name: str) -> Iterator[SourceRow | UnreadableRow]:
     """Read one file's or URL's rows, in order."""
     if is_url(name):
         with _downloaded(name) as file:
@@ -73,7 +73,7 @@ def rows_of(name: str) -> Iterator[Row | Refused]:
         with Path(name).open("rb") as file:
             yield from _rows(file, name)
     except OSError as error:
-        yield Refused(Place(name, 0), f"cannot be read: {error.strerror or error}")
+        yield UnreadableRow(RowLocation(name, 0), f"cannot be read: {error.strerror or error}")
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _downloaded(url: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _rows(file: IO[bytes], name: str) -> Iterator[Row | Refused]:
+def _rows(file: IO[bytes], name: str) -> Iterator[SourceRow | UnreadableRow]:
     begins = file.read(4)
     file.seek(0)
     if begins == b"PAR1":
@@ -106,10 +106,10 @@ def _rows(file: IO[bytes], name: str) -> Iterator[Row | Refused]:
     try:
         yield from _json(opened, name)
     except (OSError, EOFError) as error:
-        yield Refused(Place(name, 0), f"cannot be unpacked: {error}")
+        yield UnreadableRow(RowLocation(name, 0), f"cannot be unpacked: {error}")
 
 
-def _json(file: IO[bytes], name: str) -> Iterator[Row | Refused]:
+def _json(file: IO[bytes], name: str) -> Iterator[SourceRow | UnreadableRow]:
     """Read JSON lines, or whole documents where the first line is the beginning of one."""
     first = file.readline(MAX_ROW + 1).removeprefix(b"\xef\xbb\xbf")
     yield from (_documents if _begins_a_document(first) else _lines)(first, file, name)
@@ -125,26 +125,26 @@ def _begins_a_document(line: bytes) -> bool:
     )
 
 
-def _lines(line: bytes, file: IO[bytes], name: str) -> Iterator[Row | Refused]:
+def _lines(line: bytes, file: IO[bytes], name: str) -> Iterator[SourceRow | UnreadableRow]:
     number = 1
     while line:
         if len(line) > MAX_ROW:
-            yield Refused(Place(name, number), f"the line is longer than {MAX_ROW} bytes")
+            yield UnreadableRow(RowLocation(name, number), f"the line is longer than {MAX_ROW} bytes")
             while line and not line.endswith(b"\n"):
                 line = file.readline(CHUNK)
         elif line.strip():
-            yield from _line(line, Place(name, number))
+            yield from _line(line, RowLocation(name, number))
         line, number = file.readline(MAX_ROW + 1), number + 1
 
 
-def _line(line: bytes, place: Place) -> Iterator[Row | Refused]:
+def _line(line: bytes, place: RowLocation) -> Iterator[SourceRow | UnreadableRow]:
     try:
-        yield from unwrapped(Row(place, parse(line, MAX_ROW)))
+        yield from unwrapped(SourceRow(place, parse(line, MAX_ROW)))
     except NotJson as error:
-        yield Refused(place, f"no JSON: {error}")
+        yield UnreadableRow(place, f"no JSON: {error}")
 
 
-def unwrapped(row: Row) -> Iterator[Row]:
+def unwrapped(row: SourceRow) -> Iterator[SourceRow]:
     """Take an API's answer apart: its list, an item a row."""
     value = row.value
     if isinstance(value, dict):
@@ -156,7 +156,7 @@ def unwrapped(row: Row) -> Iterator[Row]:
                 and isinstance(inner, list)
                 and not value.keys() & {"id", "resourceSpans", "messages", "steps", "turns"}
             ):
-                yield from (Row(row.place, _inner(each)) for each in inner)
+                yield from (SourceRow(row.place, _inner(each)) for each in inner)
                 return
     yield row
 
@@ -168,17 +168,17 @@ def _inner(value: JsonValue) -> JsonValue:
     return value
 
 
-def _documents(begun: bytes, file: IO[bytes], name: str) -> Iterator[Row | Refused]:
+def _documents(begun: bytes, file: IO[bytes], name: str) -> Iterator[SourceRow | UnreadableRow]:
     """Read a list's items, or one document after another, without ever holding the whole file."""
     text = _Text(begun, file)
     listed = text.begins_with("[")
     number = 1
     try:
         while text.has_more(listed=listed):
-            yield from unwrapped(Row(Place(name, number), text.value()))
+            yield from unwrapped(SourceRow(RowLocation(name, number), text.value()))
             number += 1
     except (NotJson, UnicodeDecodeError) as error:
-        yield Refused(Place(name, number), f"no JSON: {error}")
+        yield UnreadableRow(RowLocation(name, number), f"no JSON: {error}")
 
 
 class _Text:
@@ -256,7 +256,7 @@ class _Decoder:
         return text
 
 
-def _parquet(file: IO[bytes], name: str) -> Iterator[Row | Refused]:
+def _parquet(file: IO[bytes], name: str) -> Iterator[SourceRow | UnreadableRow]:
     """Read Parquet's rows, some at a time.
 
     Raises:
@@ -272,6 +272,6 @@ def _parquet(file: IO[bytes], name: str) -> Iterator[Row | Refused]:
         for batch in parquet.ParquetFile(file).iter_batches(batch_size=64):
             for value in batch.to_pylist():
                 number += 1
-                yield from _line(json.dumps(value, default=str).encode(), Place(name, number))
+                yield from _line(json.dumps(value, default=str).encode(), RowLocation(name, number))
     except (pa.ArrowException, OSError, ValueError) as error:
-        yield Refused(Place(name, number), f"no Parquet: {str(error)[:200]}")
+        yield UnreadableRow(RowLocation(name, number), f"no Parquet: {str(error)[:200]}")

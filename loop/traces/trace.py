@@ -31,7 +31,7 @@ class Trace(Record):
     """Microseconds since the epoch; 0 where nobody says."""
 
 
-class Place(NamedTuple):
+class RowLocation(NamedTuple):
     """Where a row stands."""
 
     source: str
@@ -44,23 +44,23 @@ class Place(NamedTuple):
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One row of a source, before anybody knows what it is."""
 
-    place: Place
+    place: RowLocation
     value: JsonValue
 
 
-class Refused(NamedTuple):
+class UnreadableRow(NamedTuple):
     """A row that could not be read."""
 
-    place: Place
+    place: RowLocation
     reason: str
 
 
-class Found(NamedTuple):
+class LocatedTrace(NamedTuple):
     """A trace, and where it stood."""
 
-    place: Place
+    place: RowLocation
     format: str
     trace: Trace

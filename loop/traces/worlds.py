@@ -34,7 +34,7 @@ class Use(Record):
     """Arguments that are added to the row."""
 
 
-class World(Record):
+class TraceWorld(Record):
     """What was read off traces."""
 
     catalogue: Catalogue
@@ -54,7 +54,7 @@ class World(Record):
         return {"tools": tools, "rows": [dict(row) for row in rows], "rules": rules, "answers": []}
 
 
-def world_of(trajectories: Iterable[Trajectory], catalogue: Catalogue) -> World | None:
+def world_of(trajectories: Iterable[Trajectory], catalogue: Catalogue) -> TraceWorld | None:
     """Read a world off traces; None where their results tell of nothing.
 
     Args:
@@ -75,7 +75,7 @@ def world_of(trajectories: Iterable[Trajectory], catalogue: Catalogue) -> World 
     rows = seen.things(shared)
     columns = {name for use in uses.values() for name in use.columns}
     key = max(sorted(columns), key=lambda name: len({str(row.get(name)) for row in rows}), default="")
-    return World(catalogue=catalogue, rows=rows, uses=uses, key=key) if key else None
+    return TraceWorld(catalogue=catalogue, rows=rows, uses=uses, key=key) if key else None
 
 
 class _Seen:

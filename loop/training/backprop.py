@@ -16,7 +16,7 @@ import mlx.core as mx
 
 from loop.compute.cpu.elementwise import exp_negative, gated, gated_gradient, swiglu
 from loop.compute.pieces import Pieces, abreast
-from loop.compute.rotary import Turns, offset
+from loop.compute.rotary import Rotations, offset
 from loop.training.attention import Forest
 from loop.training.prefix_tree import Packed
 from loop.training.projection import Gradients, Projection
@@ -60,7 +60,7 @@ class Block:
         self.qkv, self.out = Projection(block.self_attn, QKV), Projection(block.self_attn, OUT)
         self.gate_up, self.down = Projection(block.mlp, GATE_UP), Projection(block.mlp, DOWN)
 
-    def heads(self, offset: Array | Turns) -> Any:  # noqa: ANN401 - a function of three arrays
+    def heads(self, offset: Array | Rotations) -> Any:  # noqa: ANN401 - a function of three arrays
         """Make the function from projections to what attention reads: split into heads, normed, rotated, grouped."""
         attention = self.attention
         kv_heads = attention.n_kv_heads
@@ -79,7 +79,7 @@ class Block:
         return split
 
 
-class Pass:
+class BackwardPass:
     """One micro-batch on its way through the model and back.
 
     With `recompute` (gradient checkpointing, Chen et al. 2016) it keeps each block's input and no more, and computes
@@ -185,7 +185,8 @@ def gradient(
     more time and keeps a twentieth of the memory. `between` is called between two blocks.
     """
     passes = [
-        (Pass(model, packed, recompute=recompute), stream) for packed, stream in zip(parts, streams, strict=False)
+        (BackwardPass(model, packed, recompute=recompute), stream)
+        for packed, stream in zip(parts, streams, strict=False)
     ]
     blocks = [Block(block) for block in model.layers]
     for block in blocks:

@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from loop.canonical import NotJson, parse
 from loop.runtime.durable import move_into_place, sha256
 from loop.training.masks import Losses
-from loop.training.watch import Watch
+from loop.training.watch import EarlyStopping
 from loop.types import Record
 from loop.weights.adapters import MANIFEST
 
@@ -30,7 +30,7 @@ class Reached(Record):
 
     step: int = 0
     """Steps taken."""
-    watch: Watch = Watch()
+    watch: EarlyStopping = EarlyStopping()
     told: tuple[Losses, ...] = ()
     """Per step, what its rows lost; where rows are chosen by it, otherwise empty."""
 

@@ -12,7 +12,7 @@ import mlx.core as mx
 from mlx.nn.utils import average_gradients
 from mlx.utils import tree_map
 
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 
 
 class Ranks:
@@ -23,7 +23,7 @@ class Ranks:
         self.group = mx.distributed.init()
         self.rank, self.count = int(self.group.rank()), int(self.group.size())
 
-    def share(self, rows: Sequence[Row]) -> list[Row]:
+    def share(self, rows: Sequence[TrainingRow]) -> list[TrainingRow]:
         """Give this rank's rows of a step; rows that begin alike stay together."""
         ordered = sorted(rows, key=lambda row: (row.tokens, row.id))
         start, stop = (len(rows) * rank // self.count for rank in (self.rank, self.rank + 1))

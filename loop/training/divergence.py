@@ -25,10 +25,10 @@ from loop.runtime.child import exit_with_parent
 from loop.runtime.gpu_turn import GpuTurn
 from loop.templates.render import Renderer
 from loop.training.job import read_examples
-from loop.training.masks import Refused, Row, row
+from loop.training.masks import RowRefused, TrainingRow, row
 from loop.training.prefix_tree import common
 from loop.training.shared_prefix import CHUNK_BYTES, head
-from loop.types.jobs import Distance, Measured, Meter, MeterLine
+from loop.types.jobs import Distance, MeasurementResult, Meter, MeterLine
 from loop.weights.loading import load
 
 LONGEST: Final = 2**20
@@ -39,7 +39,7 @@ LOGITS: Final = 128
 """Tokens that it reads in one pass where it makes all their logits."""
 
 
-class Reader:
+class CachedReader:
     """One model, and how far it has read: keys and values of the tokens behind it stay.
 
     Logits are made where they are learned alone, or everywhere for a family that does more than apply its head.
@@ -70,17 +70,17 @@ class Reader:
         return hidden[0]
 
 
-class Pair:
+class ModelPair:
     """Policy and base, reading the same plays."""
 
     def __init__(self, policy: Any, base: Any, turn: GpuTurn | None = None) -> None:  # noqa: ANN401 - mlx-lm models
         self.turn = turn or GpuTurn(None)
-        self.policy, self.base = Reader(policy), Reader(base)
+        self.policy, self.base = CachedReader(policy), CachedReader(base)
         self.tokens: tuple[int, ...] = ()
         self.known: dict[int, float] = {}
         """KL at places of the present play."""
 
-    def measure(self, play: Row) -> float:
+    def measure(self, play: TrainingRow) -> float:
         """Give the mean KL over a play's learned places, in nats a token."""
         places = [place for place, learned in enumerate(play.loss) if learned]
         goes_back = self.policy.goes_back and self.base.goes_back
@@ -148,16 +148,16 @@ def measure(meter: Meter, turn: GpuTurn | None = None) -> Iterator[Distance]:
     renderer = Renderer.load(meter.base, meter.template)
     turn = turn or GpuTurn(None)
     turn.acquire()
-    pair = Pair(load(meter.base, meter.adapter, meter.precision), load(meter.base), turn)
+    pair = ModelPair(load(meter.base, meter.adapter, meter.precision), load(meter.base), turn)
     for play in sorted(_plays(meter, renderer), key=lambda play: play.tokens):
         yield Distance(id=play.id, kl=max(0.0, pair.measure(play)), tokens=play.targets)
 
 
-def _plays(meter: Meter, renderer: Renderer) -> Iterator[Row]:
+def _plays(meter: Meter, renderer: Renderer) -> Iterator[TrainingRow]:
     for example in read_examples(meter.rows):
         try:
             yield row(example.id, renderer.spans(example.messages, example.catalogue), LONGEST, example.group)
-        except Refused:
+        except RowRefused:
             continue  # it said nothing
 
 
@@ -171,7 +171,7 @@ def main() -> int:
         meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
         for line in measure(meter, GpuTurn.given(os.environ)):
             _print(line)
-        _print(Measured())
+        _print(MeasurementResult())
     except (OSError, NotJson, ValidationError) as error:
         sys.stderr.write(f"{sys.argv[1]} is no job: {error}\n")
         return ConfigError.exit_code

@@ -16,7 +16,7 @@ from loop.compute.rotary import share_turns
 from loop.runtime.gpu_turn import GpuTurn
 from loop.training import backprop, plain, shared_prefix
 from loop.training.lanes import Lanes
-from loop.training.masks import Row, learned
+from loop.training.masks import TrainingRow, learned
 from loop.training.prefix_tree import Floats, Packed, pack
 from loop.training.schedule import split
 from loop.types.jobs import Job
@@ -24,7 +24,7 @@ from loop.types.jobs import Job
 Name = Literal["layers", "shared-prefix", "plain"]
 
 
-class Engine:
+class TrainingEngine:
     """Computes losses and gradients of rows for one model."""
 
     def __init__(self, model: Any, job: Job, turn: GpuTurn | None = None) -> None:  # noqa: ANN401 - an mlx-lm model
@@ -70,7 +70,7 @@ class Engine:
             with shared_prefix.recomputing(self.model, recompute=recompute):
                 yield
 
-    def gradient(self, rows: Sequence[Row], total: float) -> tuple[mx.array, Any]:
+    def gradient(self, rows: Sequence[TrainingRow], total: float) -> tuple[mx.array, Any]:
         """Sum the losses of the rows' learned tokens by weight over `total`, the whole step's; and its gradient."""
         parts = list(self._parts(rows, total))
         loss, gradient, each = self.lanes.gradient(self.model, parts)
@@ -82,7 +82,7 @@ class Engine:
         }
         return loss, gradient
 
-    def loss(self, rows: Sequence[Row]) -> float:
+    def loss(self, rows: Sequence[TrainingRow]) -> float:
         """Compute the weighted mean loss of the rows' learned tokens, and no gradient."""
         function: Any = plain.loss if self.name == "plain" else shared_prefix.loss
         total = 0.0
@@ -92,7 +92,7 @@ class Engine:
             total += value
         return total
 
-    def _parts(self, rows: Sequence[Row], total: float) -> Iterator[Packed | plain.Padded]:
+    def _parts(self, rows: Sequence[TrainingRow], total: float) -> Iterator[Packed | plain.Padded]:
         if self.name == "plain":
             return (plain.pad(part, total) for part in plain.split(rows, self.at_once))
         return (pack(part, total) for part in split(rows, self.lanes.count, self.at_once))

@@ -18,7 +18,7 @@ def identity(job: Job) -> str:
     return digest({**told, "content": digest(job.rows.read_text(encoding="utf-8"))})
 
 
-class Example(Record):
+class TrainingExample(Record):
     """One line of the rows file."""
 
     id: str
@@ -43,7 +43,7 @@ def read_job(path: Path) -> Job:
         raise ConfigError(f"{path} is no training job: {error}") from error
 
 
-def read_examples(path: Path) -> list[Example]:
+def read_examples(path: Path) -> list[TrainingExample]:
     """Read a rows file.
 
     Raises:
@@ -52,7 +52,7 @@ def read_examples(path: Path) -> list[Example]:
     examples = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            examples.append(Example.model_validate(parse(line)))
+            examples.append(TrainingExample.model_validate(parse(line)))
         except (NotJson, ValidationError) as error:
             raise ConfigError(f"{path}, line {number} is no training row: {error}") from error
     return examples

@@ -16,7 +16,7 @@ Losses = Mapping[str, tuple[float, ...]]
 """Of each row of a step by id, what the answers of its turns lost before it, in nats."""
 
 
-class Span(Protocol):
+class LearnedSpan(Protocol):
     """A run of tokens that is learned whole or not at all."""
 
     @property
@@ -30,10 +30,10 @@ class Span(Protocol):
         ...
 
 
-class Renderer(Protocol):
+class RendersMessages(Protocol):
     """Renders messages to tokens, the same in serving and in training (rule 2)."""
 
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Sequence[Span]:
+    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Sequence[LearnedSpan]:
         """Render a whole conversation."""
         ...
 
@@ -47,7 +47,7 @@ class RowTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One trajectory as tokens.
 
     `loss[i]` says whether `tokens[i + 1]` is learned from what stands before it, so it is one shorter than `tokens`.
@@ -68,16 +68,18 @@ class Row:
         return sum(self.loss)
 
 
-def learned(rows: Iterable[Row]) -> float:
+def learned(rows: Iterable[TrainingRow]) -> float:
     """Sum the weights of the tokens that rows are learned at: what a step's loss is divided by."""
     return sum(row.weight * row.targets for row in rows)
 
 
-class Refused(ValueError):
+class RowRefused(ValueError):
     """A play that makes no training row; the message is the reason that is counted."""
 
 
-def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weigh: Weighing = "tokens") -> Row:
+def row(
+    name: str, spans: Iterable[LearnedSpan], limit: int, group: str = "", weigh: Weighing = "tokens"
+) -> TrainingRow:
     """Lay one play's spans end to end.
 
     Args:
@@ -94,7 +96,7 @@ def row(name: str, spans: Iterable[Span], limit: int, group: str = "", weigh: We
     tokens = tuple(token for part in parts for token in part.tokens)
     loss = tuple(part.loss for part in parts for _ in part.tokens)[1:]
     if len(tokens) > limit:
-        raise Refused("too_long")
+        raise RowRefused("too_long")
     if not any(loss):
-        raise Refused("no_loss")
-    return Row(name, tokens, loss, group, 1 / sum(loss) if weigh == "trajectories" else 1.0)
+        raise RowRefused("no_loss")
+    return TrainingRow(name, tokens, loss, group, 1 / sum(loss) if weigh == "trajectories" else 1.0)

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from loop.dataset.coverage import described
-from loop.templates.spans import Span
-from loop.training.job import Example
-from loop.training.masks import Losses, Row, RowTurn
+from loop.templates.spans import TokenSpan
+from loop.training.job import TrainingExample
+from loop.training.masks import Losses, RowTurn, TrainingRow
 from loop.training.prefix_tree import Floats
 
 Shares = npt.NDArray[np.float64]
@@ -37,7 +37,9 @@ RECENT: Final = 0.1
 class Sought:
     """Steps that choose from the rows that are left. Seed and losses decide, so they can be gone through again."""
 
-    def __init__(self, rows: Sequence[Row], take: int, size: int, climb: Callable[[int], int], seed: int) -> None:
+    def __init__(
+        self, rows: Sequence[TrainingRow], take: int, size: int, climb: Callable[[int], int], seed: int
+    ) -> None:
         """Prepare to give `take` of the rows, `size` a step, two groups of rows in each.
 
         Args:
@@ -62,7 +64,7 @@ class Sought:
         self.offered = {group: len(names) for group, names in sorted(self.left.items())}
         self.fields = {group: _Field([self.rows[name] for name in names]) for group, names in self.left.items()}
 
-    def step(self, number: int) -> list[Row]:
+    def step(self, number: int) -> list[TrainingRow]:
         """Take the rows of a step, counted from 0, out of those that are left."""
         runs = min(2, sum(map(bool, self.left.values())))
         names = [name for run in range(runs) for name in self._run(-(-(self.size - run) // runs), number)]
@@ -107,7 +109,7 @@ class Sought:
 class _Field:
     """The turns of one group's rows: how alike they are asked, and what those like each have lost of late."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[TrainingRow]) -> None:
         ends = [*accumulate(len(row.turns) for row in rows)]
         self.turns = {row.id: slice(end - len(row.turns), end) for row, end in zip(rows, ends, strict=True)}
         self.cost = {row.id: len(row.tokens) for row in rows}
@@ -135,21 +137,21 @@ class _Field:
         self.lost += LEFT * np.array(losses) @ self.news[self.turns[name]]
 
 
-def turns_of(example: Example, spans: Sequence[Span]) -> tuple[RowTurn, ...]:
+def turns_of(example: TrainingExample, spans: Sequence[TokenSpan]) -> tuple[RowTurn, ...]:
     """Describe the turns of a play that was rendered as these spans."""
     users = [place for place, message in enumerate(example.messages) if message.role == "user"]
     ends = [*users[1:], len(example.messages)]
     return tuple(_turn(example, begin, end, spans) for begin, end in zip(users, ends, strict=True))
 
 
-def _turn(example: Example, begin: int, end: int, spans: Sequence[Span]) -> RowTurn:
+def _turn(example: TrainingExample, begin: int, end: int, spans: Sequence[TokenSpan]) -> RowTurn:
     calls = [call for message in example.messages[begin:end] for call in message.calls]
     given = [value for call in calls for value in call.arguments.values()]
     traits = described(example.messages[begin].content, [call.name for call in calls], given)
     return RowTurn(traits, sum(len(span.tokens) for span in spans if span.loss and begin <= span.message < end))
 
 
-def _by_turn(row: Row, losses: Floats) -> tuple[float, ...]:
+def _by_turn(row: TrainingRow, losses: Floats) -> tuple[float, ...]:
     """Sum a row's losses over the learned tokens of each turn."""
     ends = [*accumulate(turn.learned for turn in row.turns)]
     return tuple(float(losses[end - turn.learned : end].sum()) for turn, end in zip(row.turns, ends, strict=True))

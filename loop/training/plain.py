@@ -12,7 +12,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 
 Array = mx.array
 
@@ -26,7 +26,7 @@ class Padded:
     weights: Array
 
 
-def pad(rows: Sequence[Row], total: float) -> Padded:
+def pad(rows: Sequence[TrainingRow], total: float) -> Padded:
     """Stand rows beside each other, the shorter ones padded behind, where causal attention never looks."""
     length = max(len(row.tokens) for row in rows) - 1
     tokens, targets = (np.zeros((len(rows), length), np.int32) for _ in range(2))
@@ -45,9 +45,9 @@ def loss(model: Any, padded: Padded) -> Array:  # noqa: ANN401 - an mlx-lm model
     return (each * padded.weights).sum()
 
 
-def split(step: Sequence[Row], budget: int) -> list[list[Row]]:
+def split(step: Sequence[TrainingRow], budget: int) -> list[list[TrainingRow]]:
     """Cut a step into micro-batches of at most `budget` tokens, padding counted; a longer row stands alone."""
-    parts: list[list[Row]] = []
+    parts: list[list[TrainingRow]] = []
     for row in sorted(step, key=lambda row: (len(row.tokens), row.id)):
         if parts and len(row.tokens) * (len(parts[-1]) + 1) <= budget:
             parts[-1].append(row)

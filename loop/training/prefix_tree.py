@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ class Packed:
 class _Builder:
     """Grows a packed micro-batch segment by segment."""
 
-    rows: Sequence[Row]
+    rows: Sequence[TrainingRow]
     total: float
     """Weight of all learned tokens of the step."""
     least: int
@@ -116,7 +116,7 @@ def common(one: Sequence[int], other: Sequence[int]) -> int:
     return next((place for place in range(limit) if one[place] != other[place]), limit)
 
 
-def pack(rows: Sequence[Row], total: float, least: int = 32, block: int = 256) -> Packed:
+def pack(rows: Sequence[TrainingRow], total: float, least: int = 32, block: int = 256) -> Packed:
     """Pack rows into one micro-batch.
 
     Args:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Protocol
 
-from loop.training.masks import Losses, Row
+from loop.training.masks import Losses, TrainingRow
 from loop.training.prefix_tree import Floats, common
 
 
-def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> list[list[Row]]:
+def steps(rows: Sequence[TrainingRow], epochs: int, size: int, run: int, seed: int) -> list[list[TrainingRow]]:
     """Deal all rows out to optimizer steps of about `size` rows, epoch after epoch.
 
     Rows of one group stand together in runs of up to `run`, so that their common prefix is computed once for the run;
@@ -20,7 +20,7 @@ def steps(rows: Sequence[Row], epochs: int, size: int, run: int, seed: int) -> l
     return [step for epoch in range(epochs) for step in _epoch(rows, size, run, random.Random(f"{seed}/{epoch}"))]
 
 
-class Course(Protocol):
+class RowSchedule(Protocol):
     """Which rows each step trains on."""
 
     @property
@@ -38,7 +38,7 @@ class Course(Protocol):
         """Ids of the rows so far, in order, where not all of them are trained on."""
         ...
 
-    def step(self, number: int) -> Sequence[Row]:
+    def step(self, number: int) -> Sequence[TrainingRow]:
         """Give the rows of a step, counted from 0; each step once, in order."""
         ...
 
@@ -54,13 +54,13 @@ class Course(Protocol):
 class Dealt:
     """A course that is settled before it begins: every row, epoch after epoch."""
 
-    def __init__(self, plan: Sequence[Sequence[Row]]) -> None:
+    def __init__(self, plan: Sequence[Sequence[TrainingRow]]) -> None:
         """Take the steps as they come."""
         self.plan, self.count = plan, len(plan)
         self.told: tuple[Losses, ...] = ()
         self.taken: tuple[str, ...] = ()
 
-    def step(self, number: int) -> Sequence[Row]:
+    def step(self, number: int) -> Sequence[TrainingRow]:
         """Give the rows of a step, counted from 0."""
         return self.plan[number]
 
@@ -71,7 +71,7 @@ class Dealt:
         """Nothing has to be gone through again."""
 
 
-def apart(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:
+def apart(rows: Sequence[TrainingRow], share: float, seed: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Keep a share of the rows apart from training; both parts stay in order, and neither is empty if it can be."""
     count = min(len(rows) - 1, max(1, round(share * len(rows)))) if share > 0 else 0
     chosen = set(random.Random(f"{seed}/heldout").sample(range(len(rows)), count))
@@ -81,7 +81,7 @@ def apart(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list
     )
 
 
-def _epoch(rows: Sequence[Row], size: int, run: int, rng: random.Random) -> list[list[Row]]:
+def _epoch(rows: Sequence[TrainingRow], size: int, run: int, rng: random.Random) -> list[list[TrainingRow]]:
     runs = [members[start : start + run] for members in _groups(rows, rng) for start in range(0, len(members), run)]
     rng.shuffle(runs)
     order = [row for members in runs for row in members]
@@ -90,8 +90,8 @@ def _epoch(rows: Sequence[Row], size: int, run: int, rng: random.Random) -> list
     return [order[start:stop] for start, stop in pairwise(cuts) if stop > start]
 
 
-def _groups(rows: Sequence[Row], rng: random.Random) -> list[list[Row]]:
-    groups: defaultdict[str, list[Row]] = defaultdict(list)
+def _groups(rows: Sequence[TrainingRow], rng: random.Random) -> list[list[TrainingRow]]:
+    groups: defaultdict[str, list[TrainingRow]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
     for members in groups.values():
@@ -103,7 +103,7 @@ EVENED: Final = 16
 """Rows of a step up to which micro-batches are evened out: that looks at pairs of rows, again and again."""
 
 
-def split(step: Sequence[Row], lanes: int, budget: int) -> list[list[Row]]:
+def split(step: Sequence[TrainingRow], lanes: int, budget: int) -> list[list[TrainingRow]]:
     """Cut a step into micro-batches of at most `budget` packed tokens, in number a multiple of `lanes` where it can be.
 
     Rows that begin alike stay together where that costs least, and the largest micro-batch is as small as can be,
@@ -121,7 +121,7 @@ def split(step: Sequence[Row], lanes: int, budget: int) -> list[list[Row]]:
     return [[ordered[place] for place in part] for part in parts]
 
 
-def _fill(ordered: Sequence[Row], shared: Sequence[int], budget: int) -> list[list[int]]:
+def _fill(ordered: Sequence[TrainingRow], shared: Sequence[int], budget: int) -> list[list[int]]:
     """Fill micro-batches up to the budget, in order; `shared[n]`: tokens that row n begins with like the one before."""
     parts: list[list[int]] = []
     filled = 0

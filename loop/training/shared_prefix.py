@@ -20,7 +20,7 @@ from loop.compute.cpu.elementwise import exp, traced_swiglu
 from loop.compute.pieces import Pieces, whole
 from loop.errors import ConfigError
 from loop.training.attention import Forest
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 from loop.training.prefix_tree import Packed, pack
 
 Array = mx.array
@@ -125,7 +125,7 @@ def reaches(model: Any) -> bool:  # noqa: ANN401 - as above
     that are no attention, or change its logits. It is reached when the first branch of a forest gives the logits of a
     plain row.
     """
-    rows = [Row(str(last), (1, 2, 3, 4, last, 5), (True,) * 5) for last in (6, 7)]
+    rows = [TrainingRow(str(last), (1, 2, 3, 4, last, 5), (True,) * 5) for last in (6, 7)]
     try:
         with stand_in(model):
             cache = ForestCache(packed := pack(rows, 1, least=1))

@@ -29,13 +29,13 @@ from loop.templates.render import Renderer
 from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
 from loop.training.distributed import Ranks
-from loop.training.engine import Engine
+from loop.training.engine import TrainingEngine
 from loop.training.job import identity, read_examples, read_job
-from loop.training.masks import Refused, Row, learned, row
+from loop.training.masks import RowRefused, TrainingRow, learned, row
 from loop.training.needs import Sought, turns_of
-from loop.training.schedule import Course, Dealt, apart, steps
-from loop.training.watch import Watch
-from loop.types.jobs import Began, Fitted, Job, Stepped, TrainerLine
+from loop.training.schedule import Dealt, RowSchedule, apart, steps
+from loop.training.watch import EarlyStopping
+from loop.types.jobs import Began, FitResult, Job, Stepped, TrainerLine
 from loop.weights.adapters import ROWS, inspect
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
@@ -56,7 +56,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     turn.acquire()
     model = load(job.base)
     lora.attach(model, job)
-    engine = Engine(model, job, turn)
+    engine = TrainingEngine(model, job, turn)
     ranks = _ranks(job)
     tell(
         Began(
@@ -72,7 +72,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     )
     optimizer = optim.AdamW(learning_rate=job.learning_rate)
     optimizer.init(model.trainable_parameters())
-    fitting = Fit(job, engine, optimizer, course, heldout, ranks)
+    fitting = TrainingLoop(job, engine, optimizer, course, heldout, ranks)
     for line in fitting.run():
         tell(line)
     step = fitting.choose()
@@ -81,31 +81,31 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
         _save_taken(course.taken or [each.id for each in learned], job)
         manifest = inspect(job.out, directory_digest(job.base))
         count = len(next(iter(manifest.tensors.values())))
-        tell(Fitted(adapter=job.out, tensors=count, step=step))
+        tell(FitResult(adapter=job.out, tensors=count, step=step))
 
 
-def read_rows(job: Job) -> tuple[list[Row], Counter[str]]:
+def read_rows(job: Job) -> tuple[list[TrainingRow], Counter[str]]:
     """Render the job's examples; those that make no row are counted by reason.
 
     Raises:
         ConfigError: none makes a row.
     """
     renderer = Renderer.load(job.base, job.template)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     refused: Counter[str] = Counter()
     for example in read_examples(job.rows):
         try:
             spans = [*renderer.spans(example.messages, example.catalogue)]
             made = row(example.id, spans, job.max_tokens, example.group, job.weigh)
             rows.append(replace(made, turns=turns_of(example, spans)) if job.take else made)
-        except Refused as reason:
+        except RowRefused as reason:
             refused[str(reason)] += 1
     if not rows:
         raise ConfigError(f"{job.rows} holds no row to train on (refused: {dict(refused)}).")
     return rows, refused
 
 
-def _course(job: Job, rows: Sequence[Row]) -> Course:
+def _course(job: Job, rows: Sequence[TrainingRow]) -> RowSchedule:
     if job.take is None:
         return Dealt(steps(rows, job.epochs, job.batch_rows, job.run, job.seed))
     return Sought(rows, job.take, job.batch_rows, job.climb, job.seed)
@@ -123,16 +123,16 @@ def _ranks(job: Job) -> Ranks:
     return ranks
 
 
-class Fit:
+class TrainingLoop:
     """One training under way: the steps that are still owed, and what is measured on the way."""
 
     def __init__(  # noqa: PLR0913 - all that a training is
         self,
         job: Job,
-        engine: Engine,
+        engine: TrainingEngine,
         optimizer: Any,  # noqa: ANN401 - mlx's own
-        course: Course,
-        heldout: Sequence[Row],
+        course: RowSchedule,
+        heldout: Sequence[TrainingRow],
         ranks: Ranks,
     ) -> None:
         self.job, self.engine, self.model, self.optimizer = job, engine, engine.model, optimizer
@@ -171,7 +171,7 @@ class Fit:
             return last
         return best if checkpoint.adopt(self.job.scratch, self.identity, best, self.model) else last
 
-    def _step(self, members: Sequence[Row], rate: float) -> float:
+    def _step(self, members: Sequence[TrainingRow], rate: float) -> float:
         self.optimizer.learning_rate = rate
         mine = self.ranks.share(members)
         loss, gradient = self.engine.gradient(mine, learned(members)) if mine else self._nothing()
@@ -225,7 +225,9 @@ class Fit:
         self.optimizer.state = state["optimizer"]
         mx.eval(state)
         (done, step, misses), loss = state["numbers"].tolist(), state["loss"].item()
-        return Reached(step=done, watch=Watch(step=step, misses=misses, loss=None if loss == math.inf else loss))
+        return Reached(
+            step=done, watch=EarlyStopping(step=step, misses=misses, loss=None if loss == math.inf else loss)
+        )
 
 
 def learning_rate(job: Job, step: int, count: int) -> float:

@@ -5,7 +5,7 @@ from typing import Self
 from loop.types import Record
 
 
-class Watch(Record):
+class EarlyStopping(Record):
     """What the measurements so far say. Steps count from one; 0 is none yet."""
 
     step: int = 0

@@ -106,7 +106,7 @@ class Stepped(TrainingStep):
     says: Literal["step"] = "step"
 
 
-class Fitted(Record):
+class FitResult(Record):
     """The last line of a training."""
 
     says: Literal["done"] = "done"
@@ -136,11 +136,11 @@ class Distance(Record):
     tokens: int = Field(ge=0)
 
 
-class Measured(Record):
+class MeasurementResult(Record):
     """The last line of a measurement."""
 
     says: Literal["done"] = "done"
 
 
-TrainerLine = Annotated[Began | Stepped | Fitted, Field(discriminator="says")]
-MeterLine = Annotated[Distance | Measured, Field(discriminator="says")]
+TrainerLine = Annotated[Began | Stepped | FitResult, Field(discriminator="says")]
+MeterLine = Annotated[Distance | MeasurementResult, Field(discriminator="says")]

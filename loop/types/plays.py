@@ -181,7 +181,7 @@ class Accepted(Record):
     trajectory: Trajectory
 
 
-class Asked(Record):
+class TurnAttempt(Record):
     """A turn that a student's play came to, and whether it did there what was asked."""
 
     turn: Turn

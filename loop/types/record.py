@@ -32,7 +32,7 @@ class Part(Record):
     settings: Mapping[str, JsonValue] = {}
 
 
-class Fault(NamedTuple):
+class ValidationFault(NamedTuple):
     """What a validation found first: where, what must be true, what was given instead."""
 
     place: str
@@ -46,12 +46,12 @@ class Fault(NamedTuple):
         return f"'{self.place}': {self.says}"
 
 
-def first_fault(error: ValidationError) -> Fault:
+def first_fault(error: ValidationError) -> ValidationFault:
     """Say what a validation found first, in a form that fits one line."""
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"])
     says = first["msg"].removeprefix("Value error, ")
-    return Fault(place, says, redacted(repr(first["input"]))[:80], first["type"] == "extra_forbidden")
+    return ValidationFault(place, says, redacted(repr(first["input"]))[:80], first["type"] == "extra_forbidden")
 
 
 def first_endless(tree: object, place: str = "") -> str | None:

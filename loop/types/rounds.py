@@ -36,7 +36,7 @@ MOVES: Mapping[RoundState, frozenset[RoundState]] = {
 """Every legal life of a round."""
 
 
-class Move(Record):
+class Transition(Record):
     """Where a stage sends its round, and why where that is no matter of course."""
 
     state: RoundState
@@ -90,7 +90,7 @@ class Arm(Record):
         return self.alpha / (self.alpha + self.beta)
 
 
-class Request(Record):
+class TaskRequest(Record):
     """What the curriculum asks for: one task of an arm, by seed, and how often each side plays it."""
 
     arm: ArmKey
@@ -111,7 +111,7 @@ class Dataset(Record):
     rules: Mapping[str, JsonValue]
 
 
-class Tally(Record):
+class TaskTally(Record):
     """How one task of a round went so far. A win is a trajectory that every required checker accepted."""
 
     task: str

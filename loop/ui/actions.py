@@ -29,7 +29,7 @@ SAID: Final[Mapping[str, str]] = {
 """What is asked before each is done."""
 
 
-class Form(Record):
+class ActionForm(Record):
     """A button that was pressed."""
 
     verb: Literal["gate.pause", "gate.resume", "model.rollback", "curriculum.freeze", "curriculum.thaw"]
@@ -99,7 +99,7 @@ def token(key: str) -> str:
     return hmac.new(key.encode(), b"form", hashlib.sha256).hexdigest()
 
 
-def carried_out(site: Site, key: str, form: Form) -> None:
+def carried_out(site: Site, key: str, form: ActionForm) -> None:
     """Do what was asked for.
 
     Raises:

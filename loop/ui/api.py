@@ -70,7 +70,7 @@ PAGING: Final = (
 )
 FILTERS: Final = tuple(
     Parameter(name, field.description or name, {"type": "string"})
-    for name, field in listing.Wanted.model_fields.items()
+    for name, field in listing.PlayFilter.model_fields.items()
 )
 OFFERS: Final[Sequence[Offer]] = (
     Offer("/v1/status", "What the daemon does, and why the last candidate was or was not promoted.", Status),
@@ -131,7 +131,7 @@ def _answer(told: Record) -> Response:
     return JSONResponse({"schema": SCHEMA, **told.model_dump(mode="json")}, headers=HEADERS)
 
 
-def _split(given: dict[str, str]) -> tuple[Paged, listing.Wanted]:
+def _split(given: dict[str, str]) -> tuple[Paged, listing.PlayFilter]:
     paging = {name: given.pop(name) for name in Paged.model_fields if name in given}
     return Paged.model_validate(paging), listing.wanted(given)
 

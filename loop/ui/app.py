@@ -12,13 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from loop.runtime.loopback import Guard, Limits, serving
+from loop.runtime.loopback import ClientLimits, Guard, serving
 from loop.ui import api, health, problems
 from loop.ui.door import Door
 from loop.ui.pages import Pages
 from loop.ui.site import Site
 
-LIMITS: Final = Limits(connections=64, idle=75)
+LIMITS: Final = ClientLimits(connections=64, idle=75)
 
 
 def routes(site: Site, key: str) -> list[Route]:

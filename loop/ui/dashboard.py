@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import Novelty
 from loop.ui import overview, story
 from loop.ui.charts import bars, lines, matrix, svg
@@ -23,7 +23,7 @@ CHARTS: Final[Mapping[str, str]] = {
 }
 
 
-def told(site: Site, ask: Ask) -> dict[str, Any]:
+def told(site: Site, ask: Query) -> dict[str, Any]:
     """Gather it all."""
     now = site.progress
     champion = rows(ask, "select * from v_policies where standing = 'champion'")
@@ -58,33 +58,33 @@ GATES: Final = """select gate, verdict, difference, low, high, reason, round fro
  where judged = (select max(judged) from v_gates o where o.gate = g.gate) order by gate"""
 
 
-def _rates(ask: Ask) -> Markup | None:
+def _rates(ask: Query) -> Markup | None:
     series = overview.rates(ask)
     ordered = {str(part): series[part] for part in Novelty if part in series}
     return lines.lines(ordered, CHARTS["rates"]) if ordered else None
 
 
-def _heat(ask: Ask) -> Markup | None:
+def _heat(ask: Query) -> Markup | None:
     arms = rows(ask, "select backends, tier, pass_rate, plays from v_curriculum where plays > 0")
     return matrix.heat(overview.curriculum(arms), CHARTS["curriculum"]) if arms else None
 
 
-def _transfer(ask: Ask) -> Markup | None:
+def _transfer(ask: Query) -> Markup | None:
     cells = overview.transfer(ask)
     return matrix.transfer(cells, CHARTS["transfer"]) if cells else None
 
 
-def _mix(ask: Ask) -> Markup | None:
+def _mix(ask: Query) -> Markup | None:
     mixes = overview.mixes(ask)
     return bars.mix(mixes, CHARTS["mix"]) if mixes else None
 
 
-def _timeline(ask: Ask) -> Markup | None:
+def _timeline(ask: Query) -> Markup | None:
     courses = [course for course in overview.courses(ask) if course.spans]
     return bars.timeline(courses, CHARTS["timeline"]) if courses else None
 
 
-DRAWN: Final[Mapping[str, Callable[[Ask], Markup | None]]] = {
+DRAWN: Final[Mapping[str, Callable[[Query], Markup | None]]] = {
     "rates": _rates,
     "curriculum": _heat,
     "transfer": _transfer,
@@ -93,7 +93,7 @@ DRAWN: Final[Mapping[str, Callable[[Ask], Markup | None]]] = {
 }
 
 
-def document(ask: Ask, name: str) -> str:
+def document(ask: Query, name: str) -> str:
     """Draw one chart as a file."""
     return svg.document(DRAWN[name](ask) or _nothing(name))
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from loop.errors import LoopdError
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import RoundState
 from loop.ui.problems import answered
 from loop.ui.rendering import HEADERS
@@ -106,7 +106,7 @@ class Figures(Collector):
             stage.add_metric([each.value], int(now is not None and now.stage == each))
         yield stage
 
-    def _paid(self, ask: Ask) -> Iterator[Metric]:
+    def _paid(self, ask: Query) -> Iterator[Metric]:
         asked, found = self._calls
         if time.monotonic() - asked > KEPT:
             found = rows(ask, CALLS)
@@ -126,7 +126,7 @@ class Figures(Collector):
         yield from (requests, tokens, cost)
 
 
-def _played(ask: Ask) -> Iterator[Metric]:
+def _played(ask: Query) -> Iterator[Metric]:
     family = CounterMetricFamily(
         "loopd_trajectories", "Judged training plays of the curriculum.", labels=["source", "tier", "verdict"]
     )
@@ -137,14 +137,14 @@ def _played(ask: Ask) -> Iterator[Metric]:
     yield family
 
 
-def _owed(ask: Ask) -> Iterator[Metric]:
+def _owed(ask: Query) -> Iterator[Metric]:
     family = GaugeMetricFamily("loopd_jobs", "Plays of the latest round.", labels=["kind", "state"])
     for row in rows(ask, OWED):
         family.add_metric([row["purpose"], row["state"]], row["plays"])
     yield family
 
 
-def _gated(ask: Ask) -> Iterator[Metric]:
+def _gated(ask: Query) -> Iterator[Metric]:
     ratio = GaugeMetricFamily("loopd_gate_score_ratio", "Pass rate at the latest gate.", labels=["gate", "axis"])
     for row in rows(ask, GATES):
         ratio.add_metric([row["gate"], "champion"], row["champion_rate"])
@@ -157,14 +157,14 @@ def _gated(ask: Ask) -> Iterator[Metric]:
     yield paused
 
 
-def _decided(ask: Ask) -> Iterator[Metric]:
+def _decided(ask: Query) -> Iterator[Metric]:
     family = CounterMetricFamily("loopd_promotions", "Decisions about who is champion.", labels=["outcome"])
     for row in rows(ask, DECISIONS):
         family.add_metric([row["decision"]], row["decisions"])
     yield family
 
 
-def _trained(ask: Ask) -> Iterator[Metric]:
+def _trained(ask: Query) -> Iterator[Metric]:
     for row in rows(ask, STEP):
         yield GaugeMetricFamily("loopd_train_loss", "Loss of the latest step.", row["loss"])
         rate = row["tokens_per_second"] or 0
@@ -174,7 +174,7 @@ def _trained(ask: Ask) -> Iterator[Metric]:
         yield peak
 
 
-def _last(ask: Ask) -> Iterator[Metric]:
+def _last(ask: Query) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "loopd_last_success_timestamp_seconds", "When each kind of work last came to something.", labels=["phase"]
     )

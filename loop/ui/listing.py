@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from loop.errors import UsageError
-from loop.runtime.query import Ask, Value
+from loop.runtime.query import Query, Value
 from loop.types import Purpose, Record, Tier
 
 SECONDS: Final = 0.2
@@ -24,7 +24,7 @@ STRIDE_OF_WORDS: Final = 400
 """The same where their messages are read too."""
 
 
-class Outcome(StrEnum):
+class PlayOutcome(StrEnum):
     """What the checkers made of a play."""
 
     ACCEPTED = "accepted"
@@ -33,13 +33,13 @@ class Outcome(StrEnum):
     """Not judged yet by every required checker."""
 
 
-class Wanted(Record):
+class PlayFilter(Record):
     """Which plays somebody wants to see; an empty field asks for nothing."""
 
     backend: str = ""
     family: str = ""
     tier: Tier | None = None
-    verdict: Outcome | None = None
+    verdict: PlayOutcome | None = None
     failed: str = ""
     """Name of a checker that failed it."""
     player: str = ""
@@ -54,7 +54,7 @@ class Wanted(Record):
     """A text that a message or the arguments of a call contain, in large or small letters."""
 
 
-class Found(Record):
+class ListedPlay(Record):
     """One play of a list."""
 
     trajectory: str
@@ -83,7 +83,7 @@ class Found(Record):
 class Page(Record):
     """Some plays, and where the next ones are."""
 
-    rows: tuple[Found, ...]
+    rows: tuple[ListedPlay, ...]
     next: str | None
     """The cursor of the next page; None at the end."""
     back_to: datetime | None
@@ -120,7 +120,9 @@ JOINS: Final = "join task k on k.id = t.task left join suite s on s.id = t.suite
 ORDER: Final = "order by t.stored desc, t.id desc"
 
 
-def find(ask: Ask, wanted: Wanted, *, after: str | None = None, limit: int = 50, seconds: float = SECONDS) -> Page:
+def find(
+    ask: Query, wanted: PlayFilter, *, after: str | None = None, limit: int = 50, seconds: float = SECONDS
+) -> Page:
     """Give the newest plays that are wanted.
 
     Args:
@@ -148,7 +150,7 @@ def find(ask: Ask, wanted: Wanted, *, after: str | None = None, limit: int = 50,
     return Page(rows=_found(ask, rows), next=None, back_to=None)
 
 
-def _strides(ask: Ask, wanted: Wanted, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:
+def _strides(ask: Query, wanted: PlayFilter, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:
     """Cut the order of all plays into stretches: after one key, up to another. What an index finds is one stretch."""
     stride = STRIDE_OF_WORDS if wanted.words else STRIDE
     if (wanted.round is not None or wanted.task) and not wanted.words:
@@ -177,7 +179,7 @@ def _between(start: Key | None, stop: Key | None) -> tuple[list[str], list[Value
     return conditions, values
 
 
-def _conditions(wanted: Wanted) -> tuple[list[str], list[Value]]:
+def _conditions(wanted: PlayFilter) -> tuple[list[str], list[Value]]:
     """Say in SQL what is wanted."""
     given = wanted.model_dump(exclude_defaults=True)
     conditions = [CONDITIONS[name] for name in given]
@@ -215,7 +217,7 @@ def _beginning(said: object) -> list[Value]:
 
 
 def _outcome(said: object) -> list[Value]:
-    return [{Outcome.ACCEPTED: 1, Outcome.REFUSED: 0, Outcome.OPEN: 2}[Outcome(str(said))]]
+    return [{PlayOutcome.ACCEPTED: 1, PlayOutcome.REFUSED: 0, PlayOutcome.OPEN: 2}[PlayOutcome(str(said))]]
 
 
 def _phrase(said: object) -> list[Value]:
@@ -231,18 +233,18 @@ SPELLED: Final[dict[str, Callable[[object], list[Value]]]] = {
 }
 
 
-def _found(ask: Ask, rows: Sequence[Row]) -> tuple[Found, ...]:
+def _found(ask: Query, rows: Sequence[Row]) -> tuple[ListedPlay, ...]:
     against = _against(ask, [str(row[1]) for row in rows])
     told = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     return tuple(
-        Found.model_validate(
+        ListedPlay.model_validate(
             {**each, "stored": _moment(each["stored"]), "failed": tuple(against.get(each["trajectory"], ()))}
         )
         for each in told
     )
 
 
-def _against(ask: Ask, ids: Sequence[str]) -> dict[str, list[str]]:
+def _against(ask: Query, ids: Sequence[str]) -> dict[str, list[str]]:
     """Name the checkers that failed each play."""
     found = dict[str, list[str]]()
     if ids:
@@ -268,10 +270,10 @@ def _read(cursor: str) -> Key:
     return int(moment), trajectory
 
 
-def wanted(given: Mapping[str, str]) -> Wanted:
+def wanted(given: Mapping[str, str]) -> PlayFilter:
     """Read a filter as a query or a form spells it: what is empty asks for nothing.
 
     Raises:
         ValidationError: a word or value is not one of ours.
     """
-    return Wanted.model_validate({name: value for name, value in given.items() if value != ""})
+    return PlayFilter.model_validate({name: value for name, value in given.items() if value != ""})

@@ -6,7 +6,7 @@ from itertools import groupby
 from math import sqrt
 from typing import Final
 
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import Novelty, Record
 from loop.ui.rows import Row, rows
 
@@ -43,7 +43,7 @@ class Moved(Record):
     rounds: int
 
 
-class Span(Record):
+class TimeSpan(Record):
     """Some of a round's time. Seconds since the round began."""
 
     what: str
@@ -51,12 +51,12 @@ class Span(Record):
     seconds: float
 
 
-class Course(Record):
+class RoundTimeline(Record):
     """How a round's time went by."""
 
     round: int
     seconds: float
-    spans: tuple[Span, ...]
+    spans: tuple[TimeSpan, ...]
     idle: float
     """Share of it in which nothing was played and nothing trained."""
 
@@ -85,7 +85,7 @@ where k.novelty is not null group by h.round, h.decision, k.novelty order by h.r
 """
 
 
-def rates(ask: Ask) -> dict[str, list[Point]]:
+def rates(ask: Query) -> dict[str, list[Point]]:
     """Give each candidate's pass rate on tasks of known words, new words and unseen families, with its interval."""
     found: dict[str, list[Point]] = {part.value: [] for part in Novelty}
     for row in rows(ask, RATES, [ROUNDS]):
@@ -125,7 +125,7 @@ TRANSFER: Final = """select round, trained_backend, evaluated_backend, trained_s
  and round in (select id from round where candidate is not null order by id desc limit ?)"""
 
 
-def transfer(ask: Ask) -> dict[tuple[str, str], Moved]:
+def transfer(ask: Query) -> dict[tuple[str, str], Moved]:
     """Give what training on a backend did to another.
 
     A candidate is trained on several backends at once. Rounds with different mixes tell them apart: each counts by the
@@ -152,7 +152,7 @@ group by h.id, 2 order by h.id
 """
 
 
-def mixes(ask: Ask, most: int = 16) -> list[dict[str, int]]:
+def mixes(ask: Query, most: int = 16) -> list[dict[str, int]]:
     """Give how many rows of each source the last rounds trained on, the oldest first."""
     found = rows(ask, MIX, [most])
     return [
@@ -169,12 +169,12 @@ SPEND: Final = """select teacher, sum(calls) as calls, sum(calls_ok) as answered
 WAITING: Final = "select credential, until, reason from quota where until > ? order by credential"
 
 
-def spend(ask: Ask) -> list[Row]:
+def spend(ask: Query) -> list[Row]:
     """Give what each teacher was asked and what it cost."""
     return rows(ask, SPEND)
 
 
-def waiting(ask: Ask) -> list[Row]:
+def waiting(ask: Query) -> list[Row]:
     """Give the credentials that a provider asked to wait, and until when, in seconds since the epoch."""
     return rows(ask, WAITING, [time.time()])
 
@@ -194,28 +194,28 @@ order by h.id, s.first
 CALLED: Final = {"train": "plays", "gate": "gates", "training": "training"}
 
 
-def courses(ask: Ask, most: int = 12) -> list[Course]:
+def courses(ask: Query, most: int = 12) -> list[RoundTimeline]:
     """Give how the time of the last rounds went by, from the first to the last of each kind of work."""
     found = rows(ask, TIMES, [most])
     return [_course(number, list(group)) for number, group in groupby(found, key=lambda row: row["round"])]
 
 
-def _course(number: int, found: list[Row]) -> Course:
+def _course(number: int, found: list[Row]) -> RoundTimeline:
     began, ended = found[0]["started"], max([found[0]["changed"], *(row["last"] for row in found if row["last"])])
     spans = [
-        Span(what=CALLED[row["what"]], start=max(0, row["first"] - began) / 1e6, seconds=_long(row, began))
+        TimeSpan(what=CALLED[row["what"]], start=max(0, row["first"] - began) / 1e6, seconds=_long(row, began))
         for row in found
         if row["what"]
     ]
     whole = max(ended - began, 1) / 1e6
-    return Course(round=number, seconds=whole, spans=tuple(spans), idle=max(0.0, 1 - _covered(spans) / whole))
+    return RoundTimeline(round=number, seconds=whole, spans=tuple(spans), idle=max(0.0, 1 - _covered(spans) / whole))
 
 
 def _long(row: Row, began: int) -> float:
     return float(max(0, row["last"] - max(row["first"], began)) / 1e6)
 
 
-def _covered(spans: Sequence[Span]) -> float:
+def _covered(spans: Sequence[TimeSpan]) -> float:
     """Add up what spans cover; where two overlap, once."""
     covered, end = 0.0, 0.0
     for span in sorted(spans, key=lambda each: each.start):

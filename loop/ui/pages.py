@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.store.trajectories import Shown
 from loop.types import Record, Tier
 from loop.ui import dashboard, listing, problems
-from loop.ui.actions import Form, carried_out, token
-from loop.ui.listing import Outcome, Wanted
-from loop.ui.reading import MEANINGS, TRACER, Spoken, spoken
+from loop.ui.actions import ActionForm, carried_out, token
+from loop.ui.listing import PlayFilter, PlayOutcome
+from loop.ui.reading import MEANINGS, TRACER, ShownMessage, spoken
 from loop.ui.rendering import HEADERS, page
 from loop.ui.rows import rows
 from loop.ui.site import Site
@@ -32,14 +32,14 @@ PLAYERS: Final = """select distinct player from (select player from trajectory o
  order by player"""
 
 
-class Compared(Record):
+class PairRequest(Record):
     """Which two plays stand side by side."""
 
     left: str = Field(min_length=1, max_length=100)
     right: str = Field(min_length=1, max_length=100)
 
 
-class Asked(Record):
+class PageRequest(Record):
     """Where a list goes on, and whether only its rows are wanted."""
 
     after: str | None = Field(default=None, max_length=200)
@@ -83,7 +83,9 @@ class Pages:
     def plays(self, request: Request) -> Response:
         """List plays, or only the rows of the list."""
         given = dict(request.query_params)
-        asked = Asked.model_validate({name: given.pop(name) for name in Asked.model_fields if name in given})
+        asked = PageRequest.model_validate(
+            {name: given.pop(name) for name in PageRequest.model_fields if name in given}
+        )
         wanted = listing.wanted(given)
         if not self._site.begun:
             return page("empty.html", {"active": "plays"})
@@ -99,13 +101,13 @@ class Pages:
         """Show one play, and who else played its task."""
         shown = self._site.play(request.path_params["id"])
         with self._site.ask() as ask:
-            same = listing.find(ask, Wanted(task=shown.trajectory.task), limit=20).rows
+            same = listing.find(ask, PlayFilter(task=shown.trajectory.task), limit=20).rows
         others = [each for each in same if each.trajectory != shown.id]
         return page("play.html", {**_read(shown), "others": others, "meanings": MEANINGS, "active": "plays"})
 
     def compared(self, request: Request) -> Response:
         """Show two plays side by side."""
-        asked = Compared.model_validate(dict(request.query_params))
+        asked = PairRequest.model_validate(dict(request.query_params))
         sides = [_read(self._site.play(each)) for each in (asked.left, asked.right)]
         traced = any(side["traced"] for side in sides)
         return page("compare.html", {"sides": sides, "traced": traced, "meanings": MEANINGS, "active": "plays"})
@@ -147,7 +149,7 @@ class Pages:
         return await run_in_threadpool(problems.answered(lambda _: self._done(body)), request)
 
     def _done(self, body: bytes) -> Response:
-        form = Form.of(body)
+        form = ActionForm.of(body)
         if not form.sure:
             return page("confirm.html", {"asked": form, "form": self._form, "active": ""})
         carried_out(self._site, self._key, form)
@@ -160,19 +162,19 @@ class Pages:
             return rows(ask, statement)
 
 
-def _choices(ask: Ask) -> dict[str, list[str]]:
+def _choices(ask: Query) -> dict[str, list[str]]:
     arms = rows(ask, "select distinct backends, family from v_curriculum")
     return {
         "backend": sorted({name for arm in arms for name in arm["backends"].split("+")}),
         "family": sorted({arm["family"] for arm in arms}),
         "tier": [*Tier],
-        "verdict": [*Outcome],
+        "verdict": [*PlayOutcome],
         "player": [row["player"] for row in rows(ask, PLAYERS)],
     }
 
 
 def _read(shown: Shown) -> dict[str, Any]:
-    said: list[Spoken] = list(spoken(shown))
+    said: list[ShownMessage] = list(spoken(shown))
     return {"shown": shown, "said": said, "turns": sum(each.begins for each in said), "traced": _traced(shown)}
 
 

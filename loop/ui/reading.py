@@ -28,7 +28,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 }
 
 
-class Origin(Record):
+class ShownOrigin(Record):
     """Where one value came from."""
 
     value: str
@@ -43,7 +43,7 @@ class Argument(Record):
     name: str
     text: str
     """Its value as JSON."""
-    origins: tuple[Origin, ...] = ()
+    origins: tuple[ShownOrigin, ...] = ()
 
     @property
     def source(self) -> str | None:
@@ -57,14 +57,14 @@ class Argument(Record):
         return "; ".join(f"{each.value}: {_told(each)}" for each in self.origins)
 
 
-class Made(Record):
+class ShownCall(Record):
     """One call, with its arguments."""
 
     tool: str
     arguments: tuple[Argument, ...]
 
 
-class Spoken(Record):
+class ShownMessage(Record):
     """One message."""
 
     place: int
@@ -74,32 +74,32 @@ class Spoken(Record):
     begins: bool
     """Whether a turn begins with it."""
     message: Message
-    calls: tuple[Made, ...] = ()
+    calls: tuple[ShownCall, ...] = ()
 
 
-Traces = Mapping[tuple[int, int, str, str], Sequence[Origin]]
+Traces = Mapping[tuple[int, int, str, str], Sequence[ShownOrigin]]
 """Origins by turn, step, tool and the argument's path."""
 
 
-def spoken(shown: Shown) -> Iterator[Spoken]:
+def spoken(shown: Shown) -> Iterator[ShownMessage]:
     """Give the messages of a play in order."""
     traces, turn, step = _traces(shown), 0, 0
     for place, message in enumerate(shown.trajectory.messages):
         begins = message.role == "user"
         turn, step = (turn + 1, 0) if begins else (turn, step + (message.role == "assistant"))
         calls = _made(message.calls, traces, (turn, step))
-        yield Spoken(place=place, turn=turn, begins=begins, message=message, calls=calls)
+        yield ShownMessage(place=place, turn=turn, begins=begins, message=message, calls=calls)
 
 
-def made(message: Message) -> tuple[Made, ...]:
+def made(message: Message) -> tuple[ShownCall, ...]:
     """Give a message's calls where nobody traced their values."""
     return _made(message.calls, {}, (0, 0))
 
 
-def _made(calls: Sequence[Call], traces: Traces, where: tuple[int, int]) -> tuple[Made, ...]:
+def _made(calls: Sequence[Call], traces: Traces, where: tuple[int, int]) -> tuple[ShownCall, ...]:
     names = [call.name for call in calls]
     return tuple(
-        Made(
+        ShownCall(
             tool=call.name,
             arguments=tuple(
                 Argument(
@@ -116,7 +116,7 @@ def _made(calls: Sequence[Call], traces: Traces, where: tuple[int, int]) -> tupl
 
 def _of(
     traces: Traces, where: tuple[int, int, str], argument: dict[str, JsonValue], *, alone: bool
-) -> Iterator[Origin]:
+) -> Iterator[ShownOrigin]:
     """Find an argument's origins; where a message calls the tool twice, the value tells which call is meant."""
     for path, value in leaves(argument):
         for origin in traces.get((*where, path), ()):
@@ -127,7 +127,7 @@ def _of(
 def _traces(shown: Shown) -> Traces:
     judged = [verdict for verdict in shown.verdicts if verdict.checker == TRACER]
     listed = max(judged, key=lambda verdict: verdict.version).evidence.get("arguments") if judged else None
-    found: dict[tuple[int, int, str, str], list[Origin]] = {}
+    found: dict[tuple[int, int, str, str], list[ShownOrigin]] = {}
     for each in listed if isinstance(listed, list) else []:
         if isinstance(each, dict):
             key = (
@@ -136,7 +136,9 @@ def _traces(shown: Shown) -> Traces:
                 _word(each.get("tool")),
                 _word(each.get("argument")),
             )
-            origin = Origin(value=_word(each.get("value")), source=_word(each.get("source")), by=_word(each.get("by")))
+            origin = ShownOrigin(
+                value=_word(each.get("value")), source=_word(each.get("source")), by=_word(each.get("by"))
+            )
             found.setdefault(key, []).append(origin)
     return found
 
@@ -149,6 +151,6 @@ def _word(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _told(origin: Origin) -> str:
+def _told(origin: ShownOrigin) -> str:
     meaning = MEANINGS.get(origin.source, origin.source)
     return f"{meaning} ({origin.by})" if origin.by else meaning

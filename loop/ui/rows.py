@@ -7,13 +7,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from loop.errors import UsageError
-from loop.runtime.query import Ask, Value
+from loop.runtime.query import Query, Value
 from loop.types import Record
 
 Row = dict[str, Any]
 
 
-def rows(ask: Ask, statement: str, values: Sequence[Value] = (), *, most: int = 1000, seconds: float = 10) -> list[Row]:
+def rows(
+    ask: Query, statement: str, values: Sequence[Value] = (), *, most: int = 1000, seconds: float = 10
+) -> list[Row]:
     """Ask for rows as mappings from column to value."""
     answer = ask(statement, values, rows=most, seconds=seconds)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
@@ -63,7 +65,7 @@ LISTS: Final[Mapping[str, Listed]] = MappingProxyType(
 """By the last word of their path."""
 
 
-def page(ask: Ask, listed: Listed, after: str | None, limit: int) -> tuple[list[Row], str | None]:
+def page(ask: Query, listed: Listed, after: str | None, limit: int) -> tuple[list[Row], str | None]:
     """Give one page of a view, and the cursor of the next.
 
     Raises:

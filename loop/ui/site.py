@@ -39,7 +39,7 @@ class Site:
     """Opens the store, or gives the one that is open."""
 
     @contextmanager
-    def ask(self) -> Iterator[query.Ask]:
+    def ask(self) -> Iterator[query.Query]:
         """Ask in SQL, read only.
 
         Raises:

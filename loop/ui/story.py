@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from loop.control.progress import Progress
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import RoundState
 from loop.ui.rows import Row, rows
 
@@ -21,7 +21,7 @@ LAST_DECISION: Final = """select p.round, p.candidate, p.decision, p.reason from
  where p.decision in ('promoted', 'rejected', 'rollback') order by p.id desc limit 1"""
 
 
-def now(ask: Ask, progress: Progress | None) -> str:
+def now(ask: Query, progress: Progress | None) -> str:
     """Say what the daemon does."""
     if progress is None:
         return _stopped(rows(ask, LAST_ROUND))
@@ -42,7 +42,7 @@ def _stopped(found: list[Row]) -> str:
     return f"The daemon is not running; round {last['round']} {where}. Go on with: loopd start"
 
 
-def why(ask: Ask) -> str:
+def why(ask: Query) -> str:
     """Say what became of the last candidate, and why."""
     found = rows(ask, LAST_DECISION)
     if not found:
@@ -57,7 +57,7 @@ def why(ask: Ask) -> str:
     return f"{name} {became}: {last['reason'].rstrip('.')}."
 
 
-def paused(ask: Ask) -> dict[str, str]:
+def paused(ask: Query) -> dict[str, str]:
     """Name the paused gates, each with the reason that was given."""
     return {row["gate"]: row["reason"] for row in rows(ask, "select gate, reason from gate_pause order by gate")}
 

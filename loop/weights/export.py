@@ -23,7 +23,7 @@ from loop.templates.render import Renderer
 from loop.types import Precision
 from loop.weights import adapters, base_models, gguf_file, peft
 from loop.weights.base_models import MANIFEST, publish
-from loop.weights.job import EXPORTED, GGUF, Job, Target
+from loop.weights.job import EXPORTED, GGUF, ExportJob, Target
 from loop.weights.loading import BITS, GROUP, load, quantized
 from loop.weights.modelfile import differences, modelfile
 from loop.weights.speech import CONFIG, TEMPLATE, Speech, speech, teach
@@ -33,7 +33,7 @@ LEFT_OUT: Final = frozenset({MANIFEST, "model.safetensors.index.json"})
 ROUNDING: Final = ("quantization", "quantization_config")
 
 
-def export(job: Job) -> Path:
+def export(job: ExportJob) -> Path:
     """Make the directory, whole or not at all.
 
     Raises:
@@ -104,7 +104,7 @@ def _tell_rounding(config: Path, precision: Precision) -> None:
     config.write_text(json.dumps(told | dict.fromkeys(ROUNDING, rounding), indent=4), encoding="utf-8")
 
 
-def _mlx(job: Job, directory: Path, how: Speech) -> None:
+def _mlx(job: ExportJob, directory: Path, how: Speech) -> None:
     if not job.fuse:
         for name in adapters.verify(_adapter(job), base_models.known_digest(job.base)).files:
             shutil.copyfile(_adapter(job) / name, directory / name)
@@ -114,7 +114,7 @@ def _mlx(job: Job, directory: Path, how: Speech) -> None:
     teach(directory, how)
 
 
-def _hf(job: Job, directory: Path, how: Speech) -> None:
+def _hf(job: ExportJob, directory: Path, how: Speech) -> None:
     _copy_settings(job.base, directory)
     model = _plain(job)
     weights = dict(tree_flatten(model.parameters()))
@@ -126,13 +126,13 @@ def _hf(job: Job, directory: Path, how: Speech) -> None:
     teach(directory, how)
 
 
-def _plain(job: Job) -> Any:  # noqa: ANN401 - an mlx-lm model
+def _plain(job: ExportJob) -> Any:  # noqa: ANN401 - an mlx-lm model
     """Give the model without rounding: numbers that were rounded stay what rounding made of them."""
     model = _merged(job.base, job.adapter, job.precision)
     return dequantize_model(model) if quantized(model) else model
 
 
-def _peft(job: Job, directory: Path, how: Speech) -> None:
+def _peft(job: ExportJob, directory: Path, how: Speech) -> None:
     adapters.verify(_adapter(job), base_models.known_digest(job.base))
     config = json.loads((job.base / CONFIG).read_text(encoding="utf-8"))
     if set(ROUNDING) & config.keys():
@@ -143,7 +143,7 @@ def _peft(job: Job, directory: Path, how: Speech) -> None:
     (directory / CONFIG).unlink()  # of the base model, which lies elsewhere
 
 
-def _adapter(job: Job) -> Path:
+def _adapter(job: ExportJob) -> Path:
     """Give the adapter of a policy that is nothing but its base model and an adapter.
 
     Raises:
@@ -156,7 +156,7 @@ def _adapter(job: Job) -> Path:
     return job.adapter
 
 
-def _gguf(job: Job, directory: Path, how: Speech) -> None:
+def _gguf(job: ExportJob, directory: Path, how: Speech) -> None:
     weights = {name: _float32(value) for name, value in tree_flatten(_plain(job).parameters())}
     gguf_file.write(directory / GGUF, job.base, weights, how, job.quant)
 
@@ -165,7 +165,7 @@ def _float32(value: mx.array) -> NDArray[np.float32]:
     return np.array(value.astype(mx.float32))
 
 
-def _ollama(job: Job, directory: Path, how: Speech) -> None:
+def _ollama(job: ExportJob, directory: Path, how: Speech) -> None:
     _gguf(job, directory, how)
     config = json.loads((job.base / CONFIG).read_text(encoding="utf-8"))
     template = Renderer.load(job.base, job.template).template
@@ -173,7 +173,7 @@ def _ollama(job: Job, directory: Path, how: Speech) -> None:
     (directory / "Modelfile").write_text(written, encoding="utf-8")
 
 
-TARGETS: Final[Mapping[Target, Callable[[Job, Path, Speech], None]]] = {
+TARGETS: Final[Mapping[Target, Callable[[ExportJob, Path, Speech], None]]] = {
     Target.MLX: _mlx,
     Target.HF: _hf,
     Target.PEFT: _peft,
@@ -189,12 +189,12 @@ SERVED_BY: Final = {
 }
 
 
-def _about(job: Job, renderer: Renderer) -> dict[str, str]:
+def _about(job: ExportJob, renderer: Renderer) -> dict[str, str]:
     told = job.model_dump(mode="json", include={"to", "policy", "template", "system", "precision", "quant", "source"})
     return {EXPORTED: json.dumps(told, indent=1, sort_keys=True) + "\n", "EXPORT.md": _told(job, renderer)}
 
 
-def _told(job: Job, renderer: Renderer) -> str:
+def _told(job: ExportJob, renderer: Renderer) -> str:
     return "\n".join([
         f"# For {job.to}", "",
         f"Policy `{job.policy[:16]}` with template `{job.template}`. Serve it:", "",
@@ -206,7 +206,7 @@ def _told(job: Job, renderer: Renderer) -> str:
     ])  # fmt: skip
 
 
-def _differs(job: Job, renderer: Renderer) -> list[str]:
+def _differs(job: ExportJob, renderer: Renderer) -> list[str]:
     found = [
         "text of a message that spells a special token is that token here; loopd reads it as text",
         "a call that the model spelled in another way than it was taught is spelled as taught from then on",
@@ -222,7 +222,7 @@ def _differs(job: Job, renderer: Renderer) -> list[str]:
 def main() -> int:
     """Print the directory as one JSON line; 0 if it was made."""
     try:
-        made = export(Job.model_validate_json(sys.stdin.read()))
+        made = export(ExportJob.model_validate_json(sys.stdin.read()))
     except (LoopdError, ValidationError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the parent shows it
         return error.exit_code if isinstance(error, LoopdError) else 1

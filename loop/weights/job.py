@@ -23,7 +23,7 @@ class Target(StrEnum):
     OLLAMA = "ollama"
 
 
-class Job(Record):
+class ExportJob(Record):
     """What is exported, and how."""
 
     to: Target

@@ -13,7 +13,7 @@ from loop.errors import ConfigError
 from loop.types import Task
 from task_generators.backends.bfcl import BadEntry
 from task_generators.backends.bfcl_single import single_turn_tasks
-from task_generators.backends.formats import FORMAT, FORMATS, Format, spelt
+from task_generators.backends.formats import FORMAT, FORMATS, PromptFormat, spelt
 from task_generators.backends.functions_backend import FUNCTIONS
 from task_generators.backends.installed import INSTALL
 from task_generators.backends.schemas import original_names
@@ -53,7 +53,7 @@ def _ids() -> Mapping[str, list[str]]:
         raise BadEntry(f"{FILE}: {type(error).__name__}: {error}") from error
 
 
-def _rendered(task: Task, rendering: Format) -> Task:
+def _rendered(task: Task, rendering: PromptFormat) -> Task:
     functions: Any = task.initial[FUNCTIONS]
     [turn] = task.turns
     names = original_names([document["name"] for document in functions["functions"]])

@@ -20,7 +20,7 @@ RETURNED: Final = ("python", "json", "verbose_xml", "concise_xml")
 DESCRIBED: Final = ("python", "xml", "json")
 
 
-class Format(Record):
+class PromptFormat(Record):
     """One rendering of the system prompt."""
 
     returned: Literal["python", "json", "verbose_xml", "concise_xml"]
@@ -49,18 +49,18 @@ class Format(Record):
 
 FORMATS: Final = (
     *(
-        Format(returned=returned, tagged=tagged, described=described)
+        PromptFormat(returned=returned, tagged=tagged, described=described)
         for returned in RETURNED
         for tagged in (True, False)
         for described in DESCRIBED
     ),
-    Format(returned="python", tagged=False, described="json", prompt="markdown"),
-    Format(returned="python", tagged=False, described="json", style="experimental"),
+    PromptFormat(returned="python", tagged=False, described="json", prompt="markdown"),
+    PromptFormat(returned="python", tagged=False, described="json", style="experimental"),
 )
 """BFCL's 26."""
 
 
-def instruction(functions: list[dict[str, Any]], rendering: Format) -> str:
+def instruction(functions: list[dict[str, Any]], rendering: PromptFormat) -> str:
     """Write BFCL's system prompt for some functions, with its remark on their language."""
     hint = _hints()._get_language_specific_hint("simple_python")  # noqa: SLF001 - BFCL's own
     noted = [{**each, "description": each["description"] + hint} for each in functions]
@@ -82,7 +82,7 @@ def _hints() -> ModuleType:
 # --- how calls are written -------------------------------------------------------------------------------------------
 
 
-def spelt(calls: Sequence[tuple[str, Mapping[str, Any]]], rendering: Format) -> str:
+def spelt(calls: Sequence[tuple[str, Mapping[str, Any]]], rendering: PromptFormat) -> str:
     """Write calls as a rendering wants them."""
     text = WRITERS[rendering.returned](calls)
     return f"<TOOLCALL>{text}</TOOLCALL>" if rendering.tagged else text

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from loop.types import Record, Tool
-from task_generators.backends.formats import FORMAT, Format, instruction
+from task_generators.backends.formats import FORMAT, PromptFormat, instruction
 from task_generators.backends.schemas import safe_names, tool_of
 
 FUNCTIONS: Final = "Functions"
@@ -32,7 +32,7 @@ class Unseen:
         """Describe the functions where they are offered in words only, and say how a call is to be written."""
         if FORMAT not in self._initial:
             return ""
-        return instruction(self._initial["functions"], Format.model_validate(self._initial[FORMAT]))
+        return instruction(self._initial["functions"], PromptFormat.model_validate(self._initial[FORMAT]))
 
     def tool(self, name: str) -> Callable[..., dict[str, JsonValue]]:
         """Find what answers a tool: any call is answered alike."""

@@ -72,7 +72,7 @@ def bounded(digits: int) -> int:
     return digits
 
 
-class Tickets(_Simulator):  # type: ignore[misc]  # BFCL is untyped
+class MendedTickets(_Simulator):  # type: ignore[misc]  # BFCL is untyped
     """Errors in one order."""
 
     def edit_ticket(self, ticket_id: int, updates: Mapping[str, Any]) -> Any:  # noqa: ANN401 - BFCL's result
@@ -84,7 +84,7 @@ class Tickets(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         return result
 
 
-class Travel(_Simulator):  # type: ignore[misc]  # BFCL is untyped
+class MendedTravel(_Simulator):  # type: ignore[misc]  # BFCL is untyped
     """Cards and bookings of its own, one day for every play, errors in one order."""
 
     credit_card_list: Any
@@ -131,7 +131,7 @@ def years(born: dt.date) -> int:
     return TODAY.year - born.year - ((TODAY.month, TODAY.day) < (born.month, born.day))
 
 
-class Twitter(_Simulator):  # type: ignore[misc]  # BFCL is untyped
+class MendedTwitter(_Simulator):  # type: ignore[misc]  # BFCL is untyped
     """Lists of its own: BFCL's default lists belong to all plays, and `mention` writes into them."""
 
     def post_tweet(self, content: str, tags: Any = (), mentions: Any = ()) -> Any:  # noqa: ANN401 - BFCL's signature
@@ -139,7 +139,7 @@ class Twitter(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         return super().post_tweet(content, list(tags), list(mentions))
 
 
-class Vehicle(_Simulator):  # type: ignore[misc]  # BFCL is untyped
+class MendedVehicle(_Simulator):  # type: ignore[misc]  # BFCL is untyped
     """A weather report of its own, where a long context has one for all plays."""
 
     def get_outside_temperature_from_google(self) -> Any:  # noqa: ANN401 - BFCL's result
@@ -154,9 +154,9 @@ class Vehicle(_Simulator):  # type: ignore[misc]  # BFCL is untyped
 MENDS: Final[Mapping[str, type]] = {
     "GorillaFileSystem": FileSystem,
     "MathAPI": Mathematics,
-    "TicketAPI": Tickets,
-    "TravelAPI": Travel,
-    "TwitterAPI": Twitter,
-    "VehicleControlAPI": Vehicle,
+    "TicketAPI": MendedTickets,
+    "TravelAPI": MendedTravel,
+    "TwitterAPI": MendedTwitter,
+    "VehicleControlAPI": MendedVehicle,
 }
 """What stands before each simulator."""

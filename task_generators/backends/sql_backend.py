@@ -109,7 +109,7 @@ class SqlDatabase:
         self._written: list[str] = []
         self._stops = 0
         self._tables: JsonValue = None
-        self._child = Child()
+        self._child = DatabaseProcess()
         answer = self._child.ask({"do": "build", **self._initial}, START_SECONDS)
         if "error" in answer:
             raise BadState(f"initial state of SQL: {answer['error']}")
@@ -152,14 +152,14 @@ class SqlDatabase:
     def _exchange(self, request: Mapping[str, JsonValue], seconds: float) -> dict[str, JsonValue]:
         """Ask the child. One that is gone is built anew: the initial state, and what was written since."""
         if not self._child.running:
-            self._child = Child()
+            self._child = DatabaseProcess()
             self._child.ask({"do": "build", **self._initial}, START_SECONDS)
             for sql in self._written:
                 self._child.ask({"do": "execute", "sql": sql}, START_SECONDS)
         return self._child.ask(request, seconds)
 
 
-class Child:
+class DatabaseProcess:
     """The process that holds a database: it reads one line of JSON and answers one, and ends when its input does."""
 
     def __init__(self) -> None:

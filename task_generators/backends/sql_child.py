@@ -72,11 +72,11 @@ FUNCTIONS = set(
 )
 
 
-class Refused(Exception):
+class StatementRefused(Exception):
     """A statement that is not run, or was stopped; the player reads why."""
 
 
-class Database:
+class PlayDatabase:
     """The database of one play."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Database:
     def describe(self, table: str) -> dict[str, Any]:
         """Describe one table."""
         if table not in self._names():
-            raise Refused(f"no such table: {table}")
+            raise StatementRefused(f"no such table: {table}")
         self._trust()
         columns = self._connection.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
         count = self._connection.execute(f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0]  # noqa: S608 - quoted
@@ -138,14 +138,16 @@ class Database:
         self._guard(READING)
         cursor = self._connection.execute(sql)
         if cursor.description is None:
-            raise Refused("query runs one SELECT statement")
+            raise StatementRefused("query runs one SELECT statement")
         columns, rows = [column[0] for column in cursor.description], []
         room = MAX_ANSWER - len(json.dumps(columns))
         for row in cursor:
             rows.append([_plain(value) for value in row])
             room -= len(json.dumps(rows[-1]))
             if len(rows) > MAX_ROWS or room < 0:
-                raise Refused(f"more than {MAX_ROWS} rows, or too much text: ask for less, with WHERE or LIMIT")
+                raise StatementRefused(
+                    f"more than {MAX_ROWS} rows, or too much text: ask for less, with WHERE or LIMIT"
+                )
         return {"columns": columns, "rows": rows}
 
     def execute(self, sql: str) -> dict[str, Any]:
@@ -168,9 +170,9 @@ class Database:
         cursor = self._connection.execute(sql)
         cursor.fetchmany(MAX_ROWS)
         if self._table is None:
-            raise Refused("execute runs one INSERT, UPDATE or DELETE statement")
+            raise StatementRefused("execute runs one INSERT, UPDATE or DELETE statement")
         if cursor.rowcount > MAX_CHANGES:
-            raise Refused(f"more than {MAX_CHANGES} rows would change")
+            raise StatementRefused(f"more than {MAX_CHANGES} rows would change")
         return cursor.rowcount
 
     # --- what is allowed --------------------------------------------------------------------------------------------
@@ -234,13 +236,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - SQLite's value
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def answer(database: Database, request: dict[str, Any]) -> dict[str, Any]:
+def answer(database: PlayDatabase, request: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked for; what goes wrong is an answer too."""
     try:
         return _answer(database, **request)
     except MemoryError:
         return {"error": "out of memory"}
-    except (sqlite3.Error, sqlite3.Warning, Refused, ValueError, OverflowError, TypeError) as error:
+    except (sqlite3.Error, sqlite3.Warning, StatementRefused, ValueError, OverflowError, TypeError) as error:
         return {"error": _told(str(error))}
 
 
@@ -253,7 +255,7 @@ def _told(message: str) -> str:
     return message[:1_000]
 
 
-def _answer(database: Database, do: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _answer(database: PlayDatabase, do: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     asked: dict[str, Callable[..., dict[str, Any]]] = {
         "build": database.build,
         "dump": database.dump,
@@ -283,7 +285,7 @@ def confine() -> None:
 
 def main() -> None:
     """Answer line after line."""
-    database = Database()
+    database = PlayDatabase()
     confine()
     for line in sys.stdin:
         print(json.dumps(answer(database, json.loads(line))), flush=True)  # noqa: T201 - the answer

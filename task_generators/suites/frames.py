@@ -57,7 +57,7 @@ LONGEST: Final = 600
 """Sentences and characters of one run, at most: no frame's sentence is longer."""
 
 
-class Share(Record):
+class FrameShare(Record):
     """How many user turns of a suite, or of a part of it, are worded like training."""
 
     suite: str
@@ -192,12 +192,12 @@ def _moves() -> Iterator[tuple[str, Phrasing]]:
     return ((move, phrasing) for name in names if name not in NO_MOVES for move, phrasing in wording(name).items())
 
 
-def shares(suites: Sequence[Suite]) -> list[Share]:
+def shares(suites: Sequence[Suite]) -> list[FrameShare]:
     """Count for every suite, part by part, the user turns that are worded like training."""
     return [share for suite in suites for share in _shares(suite)]
 
 
-def _shares(suite: Suite) -> Iterator[Share]:
+def _shares(suite: Suite) -> Iterator[FrameShare]:
     said: Counter[Novelty | None] = Counter()
     like: dict[Novelty | None, list[str]] = defaultdict(list)
     for task in suite.tasks:
@@ -206,7 +206,9 @@ def _shares(suite: Suite) -> Iterator[Share]:
         like[task.novelty] += [turn.user for turn in task.turns if trained().has(turn.user, values)]
     for part, turns in said.items():
         found = like[part]
-        yield Share(suite=suite.name, part=part, turns=turns, trained=len(found), example=found[0] if found else "")
+        yield FrameShare(
+            suite=suite.name, part=part, turns=turns, trained=len(found), example=found[0] if found else ""
+        )
 
 
 def _values(task: Task) -> frozenset[str]:

@@ -18,14 +18,14 @@ from task_generators.backends.bfcl import CATEGORIES
 from task_generators.bfcl import tasks_of
 from task_generators.suites.frozen import RENDERED
 from task_generators.suites.listed import listed
-from task_generators.suites.overlaps import TRAIN, Finding, Index, Overlap, audit, between
+from task_generators.suites.overlaps import TRAIN, Index, Likeness, Overlap, audit, between
 
 FILE: Final = "known_overlaps.toml"
 SEEDS: Final = 4
 """Training tasks of each arm that the suites are compared with."""
 
 
-class Known(Record):
+class KnownOverlap(Record):
     """A likeness that is no leak. Names and arms are patterns as in file names."""
 
     suite: tuple[str, ...] = ("*",)
@@ -36,7 +36,7 @@ class Known(Record):
     overlap: tuple[Overlap, ...] = tuple(Overlap)
     reason: str = Field(min_length=10)
 
-    def covers(self, finding: Finding) -> bool:
+    def covers(self, finding: Likeness) -> bool:
         """Whether a finding is this likeness."""
         return (
             not finding.crosses
@@ -63,16 +63,16 @@ class Shared(Record):
     """Why it is no leak; None where that is not known."""
 
 
-def known() -> tuple[Known, ...]:
+def known() -> tuple[KnownOverlap, ...]:
     """Read the list of likenesses that are no leak.
 
     Raises:
         ConfigError: the list cannot be read; names the file and the entry.
     """
-    return listed(FILE, Known)
+    return listed(FILE, KnownOverlap)
 
 
-def reason(finding: Finding, listing: Sequence[Known]) -> str | None:
+def reason(finding: Likeness, listing: Sequence[KnownOverlap]) -> str | None:
     """Say why a finding is no leak; None where nothing is known."""
     return next((each.reason for each in listing if each.covers(finding)), None)
 
@@ -83,14 +83,14 @@ def shared(suites: Sequence[Suite], tasks: Sequence[Task]) -> list[Shared]:
     Renderings of a suite's questions have that suite's leak groups, and are not compared again.
     """
     suites = [suite for suite in suites if suite.name != RENDERED]
-    listing, groups = known(), defaultdict[tuple[str, str, Overlap, str | None], list[Finding]](list)
+    listing, groups = known(), defaultdict[tuple[str, str, Overlap, str | None], list[Likeness]](list)
     for finding in (*audit(suites, tasks), *between(suites)):
         groups[finding.suite, finding.other_in, finding.overlap, reason(finding, listing)].append(finding)
     rows = [_shared(key, found) for key, found in groups.items()]
     return sorted(rows, key=lambda row: (row.reason is not None, row.suite, row.other, row.overlap))
 
 
-def _shared(key: tuple[str, str, Overlap, str | None], found: Sequence[Finding]) -> Shared:
+def _shared(key: tuple[str, str, Overlap, str | None], found: Sequence[Likeness]) -> Shared:
     suite, other, overlap, why = key
     tasks = len({finding.task for finding in found})
     return Shared(
@@ -131,7 +131,7 @@ class DatasetAudit:
         for found in self._index.alike(task):
             suite = self._names[found.task.id]
             arm = str(found.task.arm)
-            finding = Finding(overlap=found.overlap, suite=suite, task=found.task.id, other=task.id, arm=arm)
+            finding = Likeness(overlap=found.overlap, suite=suite, task=found.task.id, other=task.id, arm=arm)
             if reason(finding, self._known) is None:
                 return found.overlap
         return None

@@ -35,7 +35,7 @@ class Overlap(StrEnum):
     """The users say nearly the same, and what is to be done does not depend on the world."""
 
 
-class Finding(Record):
+class Likeness(Record):
     """One likeness."""
 
     overlap: Overlap
@@ -89,7 +89,7 @@ class Index:
         yield from self._wording.alike(task)
 
 
-def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Finding]:
+def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Likeness]:
     """Compare suites with training tasks: ids, leak groups, initial states, plans, wording.
 
     One finding for each suite task and kind, with one example. The order is that of the suites.
@@ -98,10 +98,10 @@ def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Finding]:
     return [_finding(suite, task, found) for suite in suites for task in suite.tasks for found in index.alike(task)]
 
 
-def between(suites: Sequence[Suite]) -> list[Finding]:
+def between(suites: Sequence[Suite]) -> list[Likeness]:
     """Compare suites with each other: one finding for each task, kind and later suite, with one example."""
     index, places = Index(task for suite in suites for task in suite.tasks), _places(suites)
-    seen: dict[tuple[str, str, str, Overlap], Finding] = {}
+    seen: dict[tuple[str, str, str, Overlap], Likeness] = {}
     for place, suite in enumerate(suites):
         for task in suite.tasks:
             for found in index.all_alike(task):
@@ -122,8 +122,8 @@ def _places(suites: Sequence[Suite]) -> Mapping[str, list[int]]:
     return places
 
 
-def _finding(suite: Suite, task: Task, found: Alike, other_in: str = TRAIN) -> Finding:
-    return Finding(
+def _finding(suite: Suite, task: Task, found: Alike, other_in: str = TRAIN) -> Likeness:
+    return Likeness(
         overlap=found.overlap,
         suite=suite.name,
         task=task.id,

@@ -24,7 +24,7 @@ FIRST_DAY: Final = date(2025, 1, 1)
 DAYS: Final = 1095
 
 
-class Pool(Generic[T]):
+class ValuePool(Generic[T]):
     """Values to draw from; which of them are for suites alone, their digests say."""
 
     def __init__(self, members: Iterable[T]) -> None:
@@ -36,9 +36,9 @@ class Pool(Generic[T]):
         self.training: tuple[T, ...] = tuple(member for member in self.all if str(member) not in kept)
 
     @classmethod
-    def of(cls, text: str) -> "Pool[str]":
+    def of(cls, text: str) -> "ValuePool[str]":
         """Make a pool of the words of a text."""
-        return Pool(text.split())
+        return ValuePool(text.split())
 
 
 class Draws(Random):
@@ -63,16 +63,16 @@ class Draws(Random):
             drawn[int(self.random() * below)] = None
         return list(drawn)
 
-    def one(self, pool: Pool[T]) -> T:
+    def one(self, pool: ValuePool[T]) -> T:
         """Draw a member."""
         return self.choice(pool.suites if self.suites else pool.training)
 
-    def some(self, pool: Pool[T], count: int) -> list[T]:
+    def some(self, pool: ValuePool[T], count: int) -> list[T]:
         """Draw `count` different members. A suite's come from its own quarter; where that is too small, from all."""
         share = self._share(pool, count)
         return [share[place] for place in self.distinct(len(share), count)]
 
-    def alike(self, pool: Pool[T], count: int) -> list[T]:
+    def alike(self, pool: ValuePool[T], count: int) -> list[T]:
         """Draw `count` different members, many of them beside their neighbour in the order of the pool.
 
         Pools of names are in the order of the alphabet, so neighbours are easily mistaken for each other.
@@ -87,7 +87,7 @@ class Draws(Random):
                 break
         return list(drawn)[:count]
 
-    def _share(self, pool: Pool[T], count: int) -> Sequence[T]:
+    def _share(self, pool: ValuePool[T], count: int) -> Sequence[T]:
         if not self.suites:
             return pool.training
         return pool.suites if count <= len(pool.suites) else pool.all

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from task_generators.writing.draws import Draws, Pool
+from task_generators.writing.draws import Draws, ValuePool
 
-TOPICS: Final = Pool.of(
+TOPICS: Final = ValuePool.of(
     """
     absence account advice agenda airline album alert anecdote annex answer apology appeal apple
     article assembly atlas auction audit badge balance ballet ballot banner bargain batch battery bicycle bill
@@ -53,7 +53,7 @@ TOPICS: Final = Pool.of(
 )
 """Names of files, folders' contents, and the like."""
 
-PLACES: Final = Pool.of(
+PLACES: Final = ValuePool.of(
     """
     acorn admin agate alcove almond alpha alpine amber amethyst anchor anvil apollo arbor arcade arch archive arctic
     arena ash aspen atlantic attic aurora autumn avenue azure backup balcony bamboo banyan barn basement basin bay
@@ -86,7 +86,7 @@ PLACES: Final = Pool.of(
 
 EXTENSIONS: Final = ("txt", "md", "csv", "log", "doc", "pdf", "json", "html")
 
-FIRST_NAMES: Final = Pool.of(
+FIRST_NAMES: Final = ValuePool.of(
     """
     Abel Ada Adam Agnes Aida Aisha Alan Alba Alec Alice Alma Amir Amy Ana Andre Anil Anita Anja Anna Anton Arno
     Arthur Asha Astrid August Axel Basil Bea Bella Ben Bert Bianca Boris Bruno Cara Carl Carla Cecil Celia Cesar
@@ -106,7 +106,7 @@ FIRST_NAMES: Final = Pool.of(
     """
 )
 
-LAST_NAMES: Final = Pool.of(
+LAST_NAMES: Final = ValuePool.of(
     """
     Abbott Adams Aguilar Albers Allen Amato Archer Ashby Avery Bailey Baker Banks Barr Bates Bauer Becker Bell Berg
     Bishop Black Blake Bond Bowen Boyd Brandt Brooks Brown Burke Burns Byrd Byrne Cain Carter Chan Chavez Clark Cole
@@ -124,7 +124,7 @@ LAST_NAMES: Final = Pool.of(
     """
 )
 
-SYMBOLS: Final = Pool.of(
+SYMBOLS: Final = ValuePool.of(
     """
     ABT ACN ADBE ADI ADM ADP ADSK AEE AEP AES AFL AIG AIZ AJG ALB ALGN ALL ALLE AMAT AMCR AMD AME AMGN AMP AMT
     ANET AON AOS APA APD APH APTV ARE ATO AVB AVGO AVY AWK AXON AXP AZO BALL BAX BBY BDX BEN BIIB BKNG BKR BLK
@@ -140,7 +140,7 @@ SYMBOLS: Final = Pool.of(
 """Stock symbols."""
 
 
-DEVICES: Final = Pool.of(
+DEVICES: Final = ValuePool.of(
     """
     printer scanner laptop monitor keyboard mouse router server phone tablet projector camera headset speaker modem
     switch charger dock badge-reader elevator heater fan lamp fridge dishwasher turnstile intercom plotter copier
@@ -153,7 +153,7 @@ DEVICES: Final = Pool.of(
     invoice-form
     """
 )
-FAULTS: Final = Pool(
+FAULTS: Final = ValuePool(
     (
         "is slow",
         "is broken",
@@ -185,7 +185,7 @@ FAULTS: Final = Pool(
         "asks for a code",
     )
 )
-NEWS: Final = Pool(
+NEWS: Final = ValuePool(
     (
         "The {topic} is ready.",
         "Please look at the {topic}.",
@@ -219,7 +219,7 @@ NEWS: Final = Pool(
 )
 
 
-SEARCHABLE: Final = Pool(
+SEARCHABLE: Final = ValuePool(
     topic for topic in TOPICS.all if sum(topic in word.lower() for word in (*TOPICS.all, *PLACES.all, *NEWS.all)) == 1
 )
 """Topics that no other word of a message or a tweet contains."""

@@ -5,7 +5,7 @@ from typing import Literal
 from loop.types import Record
 
 
-class Finding(Record):
+class ProbeFinding(Record):
     """What a check found: one line for the operator."""
 
     name: str

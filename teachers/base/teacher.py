@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from loop.types import Chat, Record, Task, Usage
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.budget.limits import Window
 
 CHARACTERS_PER_TOKEN = 3.5
@@ -66,7 +66,7 @@ class Teacher(Record):
         del now
         return None
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self) -> tuple[ProbeFinding, ...]:
         """Examine set-up and safety without a model call; reaches no further than this machine."""
         return ()
 

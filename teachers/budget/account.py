@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from loop.errors import FailureKind, ProviderError
 from loop.types import Failure, Play, Task, Trajectory, Usage
 from teachers.base.teacher import Teacher
-from teachers.budget.decision import Decision, next_allowed
-from teachers.budget.ledger import Ledger, charged
+from teachers.budget.decision import SpendDecision, next_allowed
+from teachers.budget.ledger import SpendLedger, charged
 from teachers.budget.limits import Limits, Spending, Window
-from teachers.budget.rest import HOUR, Rest, rest_after
+from teachers.budget.rest import HOUR, CredentialRest, rest_after
 
 WINDOWS_KEPT = 600.0
 """Seconds for which the provider's own account of its quota is believed."""
@@ -26,9 +26,9 @@ class Account:
     """
 
     teacher: Teacher
-    ledger: Ledger
+    ledger: SpendLedger
     limits: Limits = field(default_factory=Limits)
-    rest: Rest = field(default_factory=Rest)
+    rest: CredentialRest = field(default_factory=CredentialRest)
     clock: Callable[[], float] = time.time
     _running: dict[str, tuple[int, Usage]] = field(default_factory=dict)
     """Reservation and worst case of each play under way."""
@@ -49,10 +49,10 @@ class Account:
         """Whether this play is under way."""
         return play.id in self._running
 
-    def decide(self, task: Task, round_id: int) -> Decision:
+    def decide(self, task: Task, round_id: int) -> SpendDecision:
         """Say whether a play of the task may start now. A teacher that is free and without limits always may."""
         if self.teacher.credential is None:
-            return Decision(allowed=True)
+            return SpendDecision(allowed=True)
         now = self.clock()
         ready = not self.rest.failures or now >= self.rest.until
         return next_allowed(
@@ -71,7 +71,7 @@ class Account:
         number = self.ledger.reserve(self.key, worst, play=play.id, round=play.round)
         self._running[play.id] = (number, worst)
 
-    def end(self, play: Play, trajectory: Trajectory) -> Rest:
+    def end(self, play: Play, trajectory: Trajectory) -> CredentialRest:
         """Settle a play and say how the credential rests from now on."""
         number, worst = self._running.pop(play.id)
         failure = trajectory.failure

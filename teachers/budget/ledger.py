@@ -9,7 +9,7 @@ from typing import Protocol
 from loop.types import Usage
 
 
-class Ledger(Protocol):
+class SpendLedger(Protocol):
     """What is kept of every credential, over restarts; the store fulfils it."""
 
     def reserve(self, teacher: str, most: Usage, *, play: str | None = None, round: int | None = None) -> int:  # noqa: A002 - a round's word everywhere

@@ -16,7 +16,7 @@ GRACE: Final = 90.0
 JITTER: Final = 60.0
 
 
-class Rest(Record):
+class CredentialRest(Record):
     """How a credential rests, and after how many refusals in a row."""
 
     until: float = 0.0
@@ -27,7 +27,7 @@ class Rest(Record):
     """Redacted evidence."""
 
 
-def rest_after(failure: Failure | None, before: Rest, now: float, jitter: float = 0.5) -> Rest:
+def rest_after(failure: Failure | None, before: CredentialRest, now: float, jitter: float = 0.5) -> CredentialRest:
     """Decide how long a credential rests after a play.
 
     Args:
@@ -37,7 +37,7 @@ def rest_after(failure: Failure | None, before: Rest, now: float, jitter: float 
         jitter: 0..1, so that many credentials do not wake together.
     """
     if failure is None:
-        return Rest()
+        return CredentialRest()
     failures, told = before.failures + 1, failure.retry_at is not None and failure.retry_at > now
     match failure.kind:
         case FailureKind.QUOTA if told:
@@ -50,4 +50,4 @@ def rest_after(failure: Failure | None, before: Rest, now: float, jitter: float 
             until = failure.retry_at or now
         case _:
             return before
-    return Rest(until=until, failures=failures, reason=f"{failure.kind}: {failure.message}"[:500])
+    return CredentialRest(until=until, failures=failures, reason=f"{failure.kind}: {failure.message}"[:500])

@@ -44,7 +44,7 @@ class ToolRequest(NamedTuple):
 
 
 @dataclass
-class Said:
+class AppServerTurn:
     """What came of a turn: a closing text, or a call that waits."""
 
     text: str | None = None
@@ -86,27 +86,27 @@ class AppServer:
             params["dynamicTools"] = list(tools)
         return str(self.call("thread/start", params, deadline)["thread"]["id"])
 
-    def begin_turn(self, thread: str, text: str, schema: JsonValue, deadline: float) -> Said:
+    def begin_turn(self, thread: str, text: str, schema: JsonValue, deadline: float) -> AppServerTurn:
         """Say something in a conversation and wait for what comes of it."""
         params: Json = {"threadId": thread, "input": [{"type": "text", "text": text}]}
         if not self._native:
             params["outputSchema"] = schema
-        said = Said()
+        said = AppServerTurn()
         self.call("turn/start", params, deadline, said)
         return self.listen(deadline, said)
 
-    def answer_tool(self, request: ToolRequest, text: str, *, ok: bool, deadline: float) -> Said:
+    def answer_tool(self, request: ToolRequest, text: str, *, ok: bool, deadline: float) -> AppServerTurn:
         """Give a waiting call its result and wait for what comes of it."""
         result = {"contentItems": [{"type": "inputText", "text": text}], "success": ok}
         self._send({"id": request.id, "result": result})
-        return self.listen(deadline, Said())
+        return self.listen(deadline, AppServerTurn())
 
     def limits(self, deadline: float) -> tuple[Window, ...]:
         """Ask how much of the subscription's quota is used; costs no model call."""
         found = self.call("account/rateLimits/read", {}, deadline)
         return windows_of(found.get("rateLimits"), time.time())
 
-    def call(self, method: str, params: Json, deadline: float, said: Said | None = None) -> Json:
+    def call(self, method: str, params: Json, deadline: float, said: AppServerTurn | None = None) -> Json:
         """Make a request and wait for its result.
 
         Raises:
@@ -117,7 +117,7 @@ class AppServer:
         while True:
             message = self._next(deadline)
             if "method" in message:
-                self._notice(message, said if said is not None else Said())
+                self._notice(message, said if said is not None else AppServerTurn())
             elif message.get("id") == self._number:
                 return self._result(message)
 
@@ -130,7 +130,7 @@ class AppServer:
         too_large = error.get("code") == BAD_PARAMS and "input_too_large" in text
         raise AttemptFailed(FailureKind.BAD_INPUT if too_large else FailureKind.FATAL, f"the client refuses: {text}")
 
-    def listen(self, deadline: float, said: Said) -> Said:
+    def listen(self, deadline: float, said: AppServerTurn) -> AppServerTurn:
         """Wait until the turn ends or the model calls a tool of the play."""
         while said.request is None:
             message = self._next(deadline)
@@ -139,7 +139,7 @@ class AppServer:
             self._notice(message, said)
         return said
 
-    def _ended(self, turn: Json, said: Said) -> Said:
+    def _ended(self, turn: Json, said: AppServerTurn) -> AppServerTurn:
         if turn.get("status") == "completed":
             return said
         error = turn.get("error") or {}
@@ -150,7 +150,7 @@ class AppServer:
     def _reset(self) -> float | None:
         return reset_of(self.windows, time.time())
 
-    def _notice(self, message: Json, said: Said) -> None:
+    def _notice(self, message: Json, said: AppServerTurn) -> None:
         method, params = message.get("method"), message.get("params") or {}
         if "id" in message:
             said.request = self._tool_request(message, params)
@@ -167,14 +167,14 @@ class AppServer:
             raise AttemptFailed(FailureKind.UNSAFE, f"the client asked for {evidence(str(message['method']))}")
         return ToolRequest(message["id"], str(params.get("tool")), params.get("arguments"))
 
-    def _take(self, item: Json, said: Said) -> None:
+    def _take(self, item: Json, said: AppServerTurn) -> None:
         kind = item.get("type")
         if kind == "agentMessage":
             said.text = str(item.get("text", ""))
         elif kind not in HARMLESS and not (self._native and kind == "dynamicToolCall"):
             raise AttemptFailed(FailureKind.UNSAFE, f"the client began to use a tool: {str(kind)[:80]}")
 
-    def _count(self, params: Json, said: Said) -> None:
+    def _count(self, params: Json, said: AppServerTurn) -> None:
         last = params["tokenUsage"]["last"]
         said.usage += Usage(
             prompt_tokens=tokens(last.get("inputTokens")),

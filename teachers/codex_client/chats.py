@@ -10,7 +10,7 @@ from loop.canonical import clean
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Message, Reply, Usage
 from teachers.base.teacher import CHARACTERS_PER_TOKEN
-from teachers.codex_client.app_server import AppServer, Said, ToolRequest
+from teachers.codex_client.app_server import AppServer, AppServerTurn, ToolRequest
 from teachers.codex_client.exec_step import run_step
 from teachers.codex_client.home import Home
 from teachers.provider import prompt
@@ -136,7 +136,7 @@ class AppServerChat:
 
     def _step(
         self, messages: Sequence[Message], catalogue: Catalogue, complaints: Sequence[str], deadline: float
-    ) -> Said:
+    ) -> AppServerTurn:
         if self._server is None or self._offered != catalogue.id:
             self.close()
             return self._begin(messages, catalogue, complaints, deadline)
@@ -149,7 +149,7 @@ class AppServerChat:
 
     def _begin(
         self, messages: Sequence[Message], catalogue: Catalogue, complaints: Sequence[str], deadline: float
-    ) -> Said:
+    ) -> AppServerTurn:
         server = self._server = AppServer(self.home, native=self.native)
         server.greet(deadline)
         self._names = Names(tool.name for tool in catalogue.tools)
@@ -165,14 +165,14 @@ class AppServerChat:
         news: Sequence[Message],
         complaints: Sequence[str],
         deadline: float,
-    ) -> Said:
+    ) -> AppServerTurn:
         self._waiting = None
         if complaints:
             return server.answer_tool(request, complaints[-1], ok=False, deadline=deadline)
         result = next(message for message in news if message.role == "tool")
         return server.answer_tool(request, result.content, ok=result.ok is not False, deadline=deadline)
 
-    def _read(self, said: Said, catalogue: Catalogue) -> Message:
+    def _read(self, said: AppServerTurn, catalogue: Catalogue) -> Message:
         if said.request is not None:
             self._waiting = said.request
             return self._read_call(said.request, catalogue)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from loop.errors import FailureKind, ProviderError
 from loop.types import Catalogue, Chat, Message, Tool
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 from teachers.codex_client.binary import OLDEST, STRICT
 from teachers.codex_client.exec_step import ROUTER
 from teachers.codex_client.home import Home
@@ -52,16 +52,16 @@ class Examined(Protocol):
         ...
 
 
-def examine(teacher: Examined, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+def examine(teacher: Examined, environ: Mapping[str, str]) -> tuple[ProbeFinding, ...]:
     """Check installation, credential and safety; no request leaves this machine."""
     with tempfile.TemporaryDirectory() as base:
         try:
             return tuple(_findings(teacher, base, environ))
         except ProviderError as error:
-            return (Finding(name="client", ok=False, detail=str(error)),)
+            return (ProbeFinding(name="client", ok=False, detail=str(error)),)
 
 
-def _findings(teacher: Examined, base: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _findings(teacher: Examined, base: str, environ: Mapping[str, str]) -> Iterator[ProbeFinding]:
     with FakeResponses(saying(closing())) as fake:
         home, chat = _set_up(teacher, base, f"{fake.url}/v1")
         yield _version(home)
@@ -80,30 +80,36 @@ def _set_up(teacher: Examined, base: str, url: str) -> tuple[Home, Chat]:
     return home, changed.chat(home)
 
 
-def _version(home: Home) -> Finding:
+def _version(home: Home) -> ProbeFinding:
     version, oldest, wanted = (".".join(map(str, parts)) for parts in (home.version, OLDEST, STRICT))
     told = f"codex-cli {version} at {home.binary}; {oldest} and newer are supported"
     if home.version >= STRICT:
-        return Finding(name="client", ok=True, detail=told)
+        return ProbeFinding(name="client", ok=True, detail=told)
     detail = f"{told}, but from {wanted} on it refuses settings that it does not know, and yours ignores them"
-    return Finding(name="client", ok=False, detail=detail, weight="should")
+    return ProbeFinding(name="client", ok=False, detail=detail, weight="should")
 
 
-def _answered(chat: Chat) -> Finding:
+def _answered(chat: Chat) -> ProbeFinding:
     failed = _failure(lambda: chat.reply(ASKED, Catalogue(tools=(TOOL,))))
-    return Finding(name="answers", ok=failed is None, detail="one step was answered" if failed is None else str(failed))
+    return ProbeFinding(
+        name="answers", ok=failed is None, detail="one step was answered" if failed is None else str(failed)
+    )
 
 
-def _request(body: Mapping[str, Any], *, native: bool) -> Iterator[Finding]:
+def _request(body: Mapping[str, Any], *, native: bool) -> Iterator[ProbeFinding]:
     tools = offered(body)
     if native:
         foreign = [tool for tool in tools if tool.get("name") != TOOL.name]
-        yield Finding(name="no tools of its own", ok=bool(body) and not foreign, detail=f"it offers {names(tools)}")
+        yield ProbeFinding(
+            name="no tools of its own", ok=bool(body) and not foreign, detail=f"it offers {names(tools)}"
+        )
         return
-    yield Finding(name="no tools of its own", ok=bool(body) and not tools, detail=f"it offers {names(tools)}")
+    yield ProbeFinding(name="no tools of its own", ok=bool(body) and not tools, detail=f"it offers {names(tools)}")
     form = (body.get("text") or {}).get("format") or {}
     strict = form.get("type") == "json_schema" and form.get("strict") is True
-    yield Finding(name="strict schema", ok=strict, detail=f"the answer's form is {form.get('type')}, strict {strict}")
+    yield ProbeFinding(
+        name="strict schema", ok=strict, detail=f"the answer's form is {form.get('type')}, strict {strict}"
+    )
 
 
 def names(tools: list[Any]) -> str:
@@ -111,26 +117,26 @@ def names(tools: list[Any]) -> str:
     return ", ".join(str(tool.get("name") or tool.get("type")) for tool in tools) or "nothing"
 
 
-def _refuses(chat: Chat, home: Home) -> Finding:
+def _refuses(chat: Chat, home: Home) -> ProbeFinding:
     failed = _failure(lambda: chat.reply(ASKED, Catalogue(tools=(TOOL,))))
     ran = any(Path(home.empty).iterdir())
     refused = failed is not None and failed.kind is FailureKind.UNSAFE and ROUTER in str(failed)
     detail = "the command ran" if ran else str(failed or "the client went on as if nothing had happened")
-    return Finding(name="refuses a forced tool call", ok=refused and not ran, detail=detail)
+    return ProbeFinding(name="refuses a forced tool call", ok=refused and not ran, detail=detail)
 
 
-def _ends_quickly(chat: Chat) -> Finding:
+def _ends_quickly(chat: Chat) -> ProbeFinding:
     began = time.monotonic()
     failed = _failure(lambda: chat.reply(ASKED, Catalogue(tools=(TOOL,))))
     seconds = time.monotonic() - began
     ok = seconds < QUICK_S and failed is not None and failed.kind is FailureKind.RETRYABLE
-    return Finding(name="gives up on a dead port", ok=ok, detail=f"after {seconds:.1f} s: {failed}")
+    return ProbeFinding(name="gives up on a dead port", ok=ok, detail=f"after {seconds:.1f} s: {failed}")
 
 
-def _credential(teacher: Examined, environ: Mapping[str, str]) -> Finding:
+def _credential(teacher: Examined, environ: Mapping[str, str]) -> ProbeFinding:
     failed = _failure(lambda: teacher.prepared(environ))
     detail = "found" if failed is None else str(failed)
-    return Finding(name="credential", ok=failed is None, detail=detail, weight="should")
+    return ProbeFinding(name="credential", ok=failed is None, detail=detail, weight="should")
 
 
 def _failure(act: Callable[[], object]) -> ProviderError | None:

@@ -37,7 +37,7 @@ LONGEST_PROMPT: Final = 1_048_576
 
 
 @dataclass
-class Heard:
+class ClientOutput:
     """What the client has said so far."""
 
     text: str | None = None
@@ -86,8 +86,8 @@ def command(home: Home, schema: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _listen(child: ClientProcess, deadline: float) -> Heard:
-    heard = Heard()
+def _listen(child: ClientProcess, deadline: float) -> ClientOutput:
+    heard = ClientOutput()
     try:
         while (line := child.line(deadline)) is not None:
             _hear(line, heard)
@@ -99,7 +99,7 @@ def _listen(child: ClientProcess, deadline: float) -> Heard:
     return heard
 
 
-def _hear(line: Line, heard: Heard) -> None:
+def _hear(line: Line, heard: ClientOutput) -> None:
     if line.stream == "err":
         if ROUTER in line.text:
             raise AttemptFailed(FailureKind.UNSAFE, f"the model called a tool of the client: {evidence(line.text)}")
@@ -116,7 +116,7 @@ def _hear(line: Line, heard: Heard) -> None:
             heard.notes.append(_message(event))
 
 
-def _take(item: JsonValue, heard: Heard) -> None:
+def _take(item: JsonValue, heard: ClientOutput) -> None:
     kind = item.get("type") if isinstance(item, dict) else None
     if kind not in HARMLESS:
         raise AttemptFailed(FailureKind.UNSAFE, f"the client began to use a tool: {str(kind)[:80]}")
@@ -124,7 +124,7 @@ def _take(item: JsonValue, heard: Heard) -> None:
         heard.text = str(item.get("text", ""))
 
 
-def _event(text: str, heard: Heard) -> dict[str, JsonValue]:
+def _event(text: str, heard: ClientOutput) -> dict[str, JsonValue]:
     try:
         event = parse(text)
     except NotJson as error:
@@ -160,7 +160,7 @@ def usage_of(value: JsonValue) -> Usage:
     )
 
 
-def _judged(heard: Heard, code: int | None, home: Home, errors: list[str]) -> tuple[str, Usage]:
+def _judged(heard: ClientOutput, code: int | None, home: Home, errors: list[str]) -> tuple[str, Usage]:
     if heard.answer is not None:
         return heard.answer
     if code == 0 and heard.usage is not None and heard.fault is None:

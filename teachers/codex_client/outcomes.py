@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from loop.errors import FailureKind
 from teachers.provider import failures, waits
 from teachers.provider.evidence import evidence
-from teachers.provider.failures import Evidence, by_status, error_within, evidence_of, judged, rules
+from teachers.provider.failures import FailureEvidence, by_status, error_within, evidence_of, judged, rules
 from teachers.provider.numbers import number
 from teachers.provider.retry import LONGEST_WAIT, AttemptFailed
 
@@ -109,7 +109,7 @@ def by_text(text: str) -> FailureKind | None:
     text = text[-8000:]
     status, error = STATUS.search(text), error_within(text)
     quoted = evidence_of(error, int(status[1]) if status else None) if error is not None else None
-    found = Evidence(int(status[1]) if status else None, quoted.words if quoted else (), text)
+    found = FailureEvidence(int(status[1]) if status else None, quoted.words if quoted else (), text)
     return (
         _matching(TEXTS, text)
         or (judged(found) if found.status or found.words else None)

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, Final
 
 from loop.types import Message
-from teachers.fakes.loopback import Answer, Loopback, Seen
+from teachers.fakes.loopback import FakeAnswer, Loopback, RecordedRequest
 from teachers.fakes.minds import Mind, closing, heard, saying
 
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ class FakeDeepSeek(Loopback):
         """Seconds that every answer takes."""
         self._numbers = count(1)
 
-    def handle(self, request: Seen, answer: Answer) -> None:
+    def handle(self, request: RecordedRequest, answer: FakeAnswer) -> None:
         """Answer a request."""
         if request.path.endswith("/user/balance"):
             self.seen.append(request)
@@ -59,13 +59,13 @@ class FakeDeepSeek(Loopback):
         else:
             self.answer(request, answer)
 
-    def answer(self, request: Seen, answer: Answer) -> None:
+    def answer(self, request: RecordedRequest, answer: FakeAnswer) -> None:
         """Say what the mind says."""
         if self.delay:
             self.gone.wait(self.delay)
         answer.json(200, self.completion(self.said(request)))
 
-    def said(self, request: Seen) -> Json:
+    def said(self, request: RecordedRequest) -> Json:
         """Make the assistant's message."""
         message = self.mind(heard(request.body["messages"]))
         thought = f"thought {next(self._numbers)}: café"
@@ -94,7 +94,7 @@ class FakeDeepSeek(Loopback):
         head = {"id": "cmpl-1", "object": "chat.completion", "created": 0, "model": self.model}
         return {**head, "choices": [choice], "usage": USAGE}
 
-    def _refusal(self, request: Seen) -> tuple[int, Json] | None:
+    def _refusal(self, request: RecordedRequest) -> tuple[int, Json] | None:
         if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             return 401, error("Authentication Fails, Your api key is invalid", "authentication_error")
         body = request.body
@@ -105,21 +105,21 @@ class FakeDeepSeek(Loopback):
 
     # --- faults: each is named in `fail` without its prefix -----------------------------------------------------------
 
-    def fault_http(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_http(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Refuse with a status."""
         del request
         status = details["status"]
         body = error(details.get("message", f"fake {status}"), details.get("code", "fake"))
         answer.json(status, body, details.get("headers"))
 
-    def fault_error(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_error(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer 200 with an error in it, as gateways do; with `partial`, beside the beginning of an answer."""
         del request
         choice = {"index": 0, "message": {"role": "assistant", "content": "It is"}, "finish_reason": "error"}
         choices = [choice] if details.get("partial") else None
         answer.json(200, {"choices": choices, "error": details["error"]}, details.get("headers"))
 
-    def fault_echo(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_echo(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Give the key of the request back, where the caller wants it: in the text, a call or the model's name."""
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         native: Json = {"role": "assistant", "content": key if details["where"] == "text" else "Hi."}
@@ -129,7 +129,7 @@ class FakeDeepSeek(Loopback):
         told = self.completion(native)
         answer.json(200, told | ({"model": key} if details["where"] == "model" else {}))
 
-    def fault_keep_alive(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_keep_alive(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Send blank lines for a while before the answer, as a busy server does."""
         answer.begin(200, {"Content-Type": "application/json"})
         for _ in range(int(details["seconds"] / 0.05)):
@@ -138,18 +138,18 @@ class FakeDeepSeek(Loopback):
                 return
         answer.part(json.dumps(self.completion(self.said(request))).encode())
 
-    def fault_silent(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_silent(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Say nothing."""
         del request
         self.gone.wait(details.get("seconds", 60))
         answer.hang_up()
 
-    def fault_close(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_close(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Close the connection."""
         del request, details
         answer.hang_up()
 
-    def fault_truncated(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_truncated(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Break off in the middle of the answer."""
         del details
         body = json.dumps(self.completion(self.said(request))).encode()
@@ -157,25 +157,25 @@ class FakeDeepSeek(Loopback):
         answer.part(body[: len(body) // 2])
         answer.hang_up()
 
-    def fault_bomb(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_bomb(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer, with any status, in a few bytes that unpack to many."""
         del request
         head = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         answer.whole(details.get("status", 200), bomb(BOMB), head)
 
-    def fault_flood(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_flood(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer, with any status, without end."""
         del request
         answer.begin(details.get("status", 200), {"Content-Type": "application/json"})
         while not self.gone.is_set():
             answer.part(b" " * 65536)
 
-    def fault_raw(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_raw(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer with bytes of the caller's choice."""
         del request
         answer.whole(200, details["body"], {"Content-Type": details.get("type", "application/json")})
 
-    def fault_says(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_says(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer with a message of the caller's choice."""
         del request
         native = {"role": "assistant", "content": "", "reasoning_content": "hm", **details["message"]}

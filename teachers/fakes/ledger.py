@@ -6,7 +6,7 @@ from typing import NamedTuple
 from loop.types import Usage
 
 
-class Entry(NamedTuple):
+class Reservation(NamedTuple):
     """One reservation."""
 
     teacher: str
@@ -21,12 +21,12 @@ class MemoryLedger:
     """Keeps reservations in a list; `now` is moved by hand, in seconds."""
 
     now: float = 0.0
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Reservation] = field(default_factory=list)
 
     def reserve(self, teacher: str, most: Usage, *, play: str | None = None, round: int | None = None) -> int:  # noqa: A002 - a round's word everywhere
         """Write the worst case down."""
         del play
-        self.entries.append(Entry(teacher, most, self.now, round, settled=False))
+        self.entries.append(Reservation(teacher, most, self.now, round, settled=False))
         return len(self.entries) - 1
 
     def settle(self, call: int, usage: Usage, outcome: str = "ok") -> None:

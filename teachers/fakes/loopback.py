@@ -14,7 +14,7 @@ MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
-class Seen:
+class RecordedRequest:
     """One request as it arrived."""
 
     method: str
@@ -30,7 +30,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Fault:
+class FakeFault:
     """What goes wrong: the name of a scenario, how often (None: always), and its details."""
 
     scenario: str
@@ -42,10 +42,10 @@ class Loopback(ABC):
     """Base of the fakes: use it in a `with` block, ask for faults with `fail`, read what came in from `seen`."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[RecordedRequest] = []
         self.gone = threading.Event()
         """Set on leaving, so that a fake which keeps silent lets go of its clients."""
-        self._fault: Fault | None = None
+        self._fault: FakeFault | None = None
         self._left = 0
         self._lock = threading.Lock()
         self._server = Server(("127.0.0.1", 0), handler(self))
@@ -59,11 +59,11 @@ class Loopback(ABC):
     def fail(self, scenario: str = "", times: int | None = None, **details: Any) -> None:  # noqa: ANN401 - by scenario
         """Go wrong from the next request on; without a scenario, go right again. Forgets what was seen."""
         with self._lock:
-            self._fault = Fault(scenario, times, details) if scenario else None
+            self._fault = FakeFault(scenario, times, details) if scenario else None
             self._left = times if times is not None else -1
             self.seen.clear()
 
-    def due(self, request: Seen) -> Fault | None:
+    def due(self, request: RecordedRequest) -> FakeFault | None:
         """Note a request and take the fault that is due for it."""
         with self._lock:
             self.seen.append(request)
@@ -73,7 +73,7 @@ class Loopback(ABC):
             return self._fault
 
     @abstractmethod
-    def handle(self, request: Seen, answer: "Answer") -> None:
+    def handle(self, request: RecordedRequest, answer: "FakeAnswer") -> None:
         """Answer one request."""
 
     def __enter__(self) -> Self:
@@ -107,7 +107,7 @@ class Server(ThreadingHTTPServer):
         """Say nothing: a client that went away is part of the play."""
 
 
-class Answer(BaseHTTPRequestHandler):
+class FakeAnswer(BaseHTTPRequestHandler):
     """What a fake may do with one request."""
 
     protocol_version = "HTTP/1.1"
@@ -147,10 +147,10 @@ class Answer(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-def handler(owner: Loopback) -> type[Answer]:
+def handler(owner: Loopback) -> type[FakeAnswer]:
     """Bind the requests of a server to its fake."""
 
-    class Bound(Answer):
+    class Bound(FakeAnswer):
         def do_GET(self) -> None:
             self._take()
 
@@ -160,7 +160,7 @@ def handler(owner: Loopback) -> type[Answer]:
         def _take(self) -> None:
             size = min(int(self.headers.get("Content-Length") or 0), MOST_BYTES)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Seen(self.command, self.path, headers, self.rfile.read(size))
+            request = RecordedRequest(self.command, self.path, headers, self.rfile.read(size))
             try:
                 owner.handle(request, self)
             except (BrokenPipeError, ConnectionResetError):

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from loop.types import Message
-from teachers.fakes.loopback import Answer, Loopback, Seen
+from teachers.fakes.loopback import FakeAnswer, Loopback, RecordedRequest
 from teachers.fakes.minds import Mind, as_json, closing, heard, messages_in, saying
 from teachers.fakes.subscription import quota, signed_in
 
@@ -44,11 +44,11 @@ class FakeResponses(Loopback):
         """Refresh tokens that were used."""
 
     @property
-    def asked(self) -> list[Seen]:
+    def asked(self) -> list[RecordedRequest]:
         """The requests for an answer."""
         return [request for request in self.seen if "/responses" in request.path]
 
-    def handle(self, request: Seen, answer: Answer) -> None:
+    def handle(self, request: RecordedRequest, answer: FakeAnswer) -> None:
         """Answer a request."""
         model_call = "/responses" in request.path
         fault = self.due(request) if model_call else None
@@ -65,7 +65,7 @@ class FakeResponses(Loopback):
         else:
             getattr(self, f"fault_{fault.scenario}")(request, answer, fault.details)
 
-    def answer(self, request: Seen, answer: Answer) -> None:
+    def answer(self, request: RecordedRequest, answer: FakeAnswer) -> None:
         """Say what the mind says."""
         if self.delay:
             self.gone.wait(self.delay)
@@ -78,7 +78,7 @@ class FakeResponses(Loopback):
             items = [text_item(said.content)]
         self.stream(answer, [*items, completed()])
 
-    def stream(self, answer: Answer, events: Iterable[Event]) -> None:
+    def stream(self, answer: FakeAnswer, events: Iterable[Event]) -> None:
         """Send server-sent events."""
         answer.begin(200, {"Content-Type": "text/event-stream", **self.headers})
         for event in ({"type": "response.created", "response": {"id": "resp_1"}}, *events):
@@ -86,85 +86,85 @@ class FakeResponses(Loopback):
 
     # --- faults: each is named in `fail` without its prefix -----------------------------------------------------------
 
-    def fault_http(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_http(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Refuse with a status."""
         del request
         status = details["status"]
         body = details.get("body", {"error": {"message": f"fake {status}", "type": "fake", "code": None}})
         answer.json(status, body, details.get("headers"))
 
-    def fault_spent(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_spent(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Refuse because an allowance is used up; `reached` says whose, as the real server does."""
         del request
         error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "team"}
         headers = {"x-codex-rate-limit-reached-type": details["reached"]} if "reached" in details else {}
         answer.json(429, {"error": error}, {**self.headers, **headers, **details.get("headers", {})})
 
-    def fault_text(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_text(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer with a text of the caller's choice."""
         del request
         self.stream(answer, [text_item(details["text"]), completed()])
 
-    def fault_twice(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_twice(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Think aloud before the answer."""
         said = as_json(self.mind(conversation(request.body)))
         self.stream(answer, [text_item(details["text"]), text_item(said), completed()])
 
-    def fault_garbage(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_garbage(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer with nonsense."""
         del request, details
         answer.begin(200, {"Content-Type": "text/event-stream"})
         answer.part(b"data: {not json\n\nfoo bar\n\n")
 
-    def fault_truncated(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_truncated(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Break off after the text and before the end."""
         del details
         self.stream(answer, [text_item(as_json(self.mind(conversation(request.body))))])
 
-    def fault_failed(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_failed(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Fail within the stream."""
         del request
         self.stream(answer, [{"type": "response.failed", "response": {"id": "resp_1", "error": details["error"]}}])
 
-    def fault_incomplete(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_incomplete(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """End early and say so."""
         del request
         response = {"id": "resp_1", "incomplete_details": {"reason": details["reason"]}, "usage": USAGE}
         self.stream(answer, [text_item('{"calls":'), {"type": "response.incomplete", "response": response}])
 
-    def fault_empty(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_empty(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Complete without a message."""
         del request, details
         self.stream(answer, [completed()])
 
-    def fault_silent(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_silent(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Say nothing, not even the head of an answer, until the fake closes or the time is over."""
         del request
         self.gone.wait(details.get("seconds", 60))
         answer.hang_up()
 
-    def fault_stalled(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_stalled(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Begin an answer and fall silent."""
         del request
         self.stream(answer, [])
         self.gone.wait(details.get("seconds", 60))
 
-    def fault_close(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_close(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Close the connection."""
         del request, details
         answer.hang_up()
 
-    def fault_tool(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_tool(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Call a tool that was not offered: what an injected prompt would make a model do."""
         del request
         self.stream(answer, [item_done({"call_id": f"call_{next(self._numbers)}", **details["item"]}), completed()])
 
-    def fault_flood(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_flood(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Answer without end."""
         del request
         self.stream(answer, [text_item("x" * details["size"]), completed()])
 
-    def fault_expired(self, request: Seen, answer: Answer, details: Mapping[str, Any]) -> None:
+    def fault_expired(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Refuse a token that was not refreshed."""
         del details
         payload = request.headers.get("authorization", "..").split(".")[1]
@@ -172,7 +172,7 @@ class FakeResponses(Loopback):
             return self.answer(request, answer)
         return answer.json(401, {"error": {"message": "token expired", "code": "token_expired"}})
 
-    def _refresh(self, request: Seen, answer: Answer) -> None:
+    def _refresh(self, request: RecordedRequest, answer: FakeAnswer) -> None:
         token = str(request.body.get("refresh_token"))
         if token in self.refreshed:
             answer.json(

@@ -16,7 +16,7 @@ from loop.errors import FailureKind
 from loop.types import Usage
 from teachers.provider import waits
 from teachers.provider.evidence import evidence
-from teachers.provider.failures import Evidence, evidence_of, judged
+from teachers.provider.failures import FailureEvidence, evidence_of, judged
 from teachers.provider.retry import LONGEST_WAIT, AttemptFailed
 
 MINUTE: Final = 60.0
@@ -50,11 +50,11 @@ def refused(error: openai.APIStatusError, secrets: tuple[str, ...], usage: Usage
     found = evidence_of(body if isinstance(body, dict | list | str) else error.message, error.status_code)
     headers = {name.lower(): value for name, value in error.response.headers.items()}
     text = f"HTTP {error.status_code}: {error.message}"
-    return failed(Evidence(found.status, found.words, text), body, headers, secrets, usage)
+    return failed(FailureEvidence(found.status, found.words, text), body, headers, secrets, usage)
 
 
 def failed(
-    found: Evidence,
+    found: FailureEvidence,
     body: JsonValue,
     headers: Mapping[str, str],
     secrets: tuple[str, ...],

@@ -15,7 +15,7 @@ NO_TASK: Final = Task(
 
 
 @runtime_checkable
-class Closing(Protocol):
+class Closable(Protocol):
     """A chat that holds a process or a connection."""
 
     def close(self) -> None:
@@ -39,5 +39,5 @@ def asked(teacher: Teacher, messages: Sequence[Message], catalogue: Catalogue) -
     try:
         return chat.reply(messages, catalogue)
     finally:
-        if isinstance(chat, Closing):
+        if isinstance(chat, Closable):
             chat.close()

@@ -8,7 +8,7 @@ from teachers.base.teacher import Teacher
 from teachers.judging.asking import asked
 
 
-class Proposal(Record):
+class ProposedMessage(Record):
     """What one teacher would say next."""
 
     teacher: str
@@ -31,7 +31,7 @@ def propose(teacher: Teacher, conversation: Sequence[Message], catalogue: Catalo
 
 def proposals(
     teachers: Iterable[Teacher], conversation: Sequence[Message], catalogue: Catalogue
-) -> tuple[Proposal, ...]:
+) -> tuple[ProposedMessage, ...]:
     """Ask every member; one that gives no answer is told as such and holds nobody up.
 
     Raises:
@@ -40,10 +40,10 @@ def proposals(
     return tuple(_proposal(teacher, conversation, catalogue) for teacher in teachers)
 
 
-def _proposal(teacher: Teacher, conversation: Sequence[Message], catalogue: Catalogue) -> Proposal:
+def _proposal(teacher: Teacher, conversation: Sequence[Message], catalogue: Catalogue) -> ProposedMessage:
     try:
         reply = asked(teacher, conversation, catalogue)
     except ProviderError as error:
         failure = Failure(kind=error.kind, message=str(error), retry_at=error.retry_at)
-        return Proposal(teacher=teacher.name, failure=failure)
-    return Proposal(teacher=teacher.name, message=reply.message, usage=reply.usage)
+        return ProposedMessage(teacher=teacher.name, failure=failure)
+    return ProposedMessage(teacher=teacher.name, message=reply.message, usage=reply.usage)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -29,10 +29,10 @@ BaseUrl = Annotated[str, AfterValidator(_checked)]
 """http or https, without credentials."""
 
 
-def examined(url: str, *, has_key: bool) -> tuple[Finding, ...]:
+def examined(url: str, *, has_key: bool) -> tuple[ProbeFinding, ...]:
     """Warn where a key would travel in clear text beyond this machine."""
     parts = urlsplit(url)
     if not has_key or parts.scheme == "https" or parts.hostname in LOCAL:
         return ()
     detail = f"http:// sends the key to {parts.hostname} in clear text; use https:// unless you trust the network"
-    return (Finding(name="address", ok=False, detail=detail, weight="should"),)
+    return (ProbeFinding(name="address", ok=False, detail=detail, weight="should"),)

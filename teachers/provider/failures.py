@@ -142,7 +142,7 @@ GONE: Final = re.compile(
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FailureEvidence:
     """What there is of a failure."""
 
     status: int | None = None
@@ -160,7 +160,7 @@ class Evidence:
         )
 
 
-def judged(found: Evidence) -> FailureKind | None:
+def judged(found: FailureEvidence) -> FailureKind | None:
     """Judge a failure; None where nothing knows it."""
     text = found.text[:4000]
     if (kind := _first(SPECIFIC, found.words)) is not None:
@@ -212,10 +212,10 @@ def _first(table: Rules, words: Iterable[str]) -> FailureKind | None:
     return next((kind for word in words for kind, pattern in table if pattern.search(word)), None)
 
 
-def evidence_of(error: JsonValue, status: int | None = None) -> Evidence:
+def evidence_of(error: JsonValue, status: int | None = None) -> FailureEvidence:
     """Read an error object, or whatever stands in its place, as providers and gateways spell it."""
     if not isinstance(error, dict):
-        return Evidence(status, (), error if isinstance(error, str) else json.dumps(error)[:1000])
+        return FailureEvidence(status, (), error if isinstance(error, str) else json.dumps(error)[:1000])
     said = [error.get(name) for name in ("code", "type", "status", "reason", "error_code", "err_code", "name")]
     inner = error.get("error") or error.get("detail")
     if isinstance(inner, dict):
@@ -224,7 +224,9 @@ def evidence_of(error: JsonValue, status: int | None = None) -> Evidence:
     words = tuple(_word(value) for value in said if isinstance(value, str) and _status(value) is None)
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None  # what a gateway was told itself
-    return Evidence(status or told, words, " ".join([_sentence(error), *([raw] if isinstance(raw, str) else [])]))
+    return FailureEvidence(
+        status or told, words, " ".join([_sentence(error), *([raw] if isinstance(raw, str) else [])])
+    )
 
 
 def _status(value: JsonValue) -> int | None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from loop.errors import FailureKind, ProviderError
-from teachers.base.finding import Finding
+from teachers.base.finding import ProbeFinding
 
 LONGEST = 4096
 
@@ -47,18 +47,18 @@ def readable(file_variable: str | None, variable: str | None, file: str | None =
         return ()
 
 
-def examined(file_variable: str | None, variable: str | None, file: str | None = None) -> tuple[Finding, ...]:
+def examined(file_variable: str | None, variable: str | None, file: str | None = None) -> tuple[ProbeFinding, ...]:
     """Check that there is a key and that nobody else of this machine can read its file."""
     try:
         read_key(file_variable, variable, file)
     except ProviderError as error:
-        return (Finding(name="key", ok=False, detail=str(error)),)
-    found = Finding(name="key", ok=True, detail="found")
+        return (ProbeFinding(name="key", ok=False, detail=str(error)),)
+    found = ProbeFinding(name="key", ok=True, detail="found")
     if readable_by_others(file_variable, file):
         detail = (
             f"the file that {'key_file' if file else file_variable} names can be read by others; type chmod 600 on it"
         )
-        return found, Finding(name="key file", ok=False, detail=detail, weight="should")
+        return found, ProbeFinding(name="key file", ok=False, detail=detail, weight="should")
     return (found,)
 
 

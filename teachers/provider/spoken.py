@@ -38,14 +38,14 @@ HARMONY: Final = re.compile(r"\Aanalysis(?P<thought>.*)assistant\s?final(?P<text
 GIVEN: Final = re.compile(r'"(?:arguments|parameters|args|kwargs|input|action_input|tool_input)"\s{0,9}:')
 
 
-class Spoken(NamedTuple):
+class ThoughtAndText(NamedTuple):
     """A text in its two halves."""
 
     text: str
     thought: str
 
 
-def spoken(content: str, names: Iterable[str]) -> Spoken:
+def spoken(content: str, names: Iterable[str]) -> ThoughtAndText:
     """Part what was said from what was thought.
 
     Args:
@@ -64,10 +64,10 @@ def spoken(content: str, names: Iterable[str]) -> Spoken:
     return found
 
 
-def parted(content: str) -> Spoken:
+def parted(content: str) -> ThoughtAndText:
     """Cut thinking out. Where a template ate the opening mark, all before the closing one was thinking."""
     if (channels := HARMONY.match(content)) is not None:
-        return Spoken(channels["text"].strip(), channels["thought"].strip())
+        return ThoughtAndText(channels["text"].strip(), channels["thought"].strip())
     said, thought, inside, start = list[str](), list[str](), False, 0
     for mark in THINKING.finditer(content):
         piece, start = content[start : mark.start()], mark.end()
@@ -80,8 +80,8 @@ def parted(content: str) -> Spoken:
             inside = True
     (thought if inside else said).append(content[start:])
     if not thought:
-        return Spoken(content, "")
-    return Spoken("".join(said).strip(), "".join(thought).strip())
+        return ThoughtAndText(content, "")
+    return ThoughtAndText("".join(said).strip(), "".join(thought).strip())
 
 
 def leftover(text: str, names: Iterable[str]) -> str | None:

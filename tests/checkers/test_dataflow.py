@@ -6,7 +6,7 @@ import time
 import pytest
 
 from checkers.dataflow import Dataflow
-from checkers.evidence.words import Said, contains
+from checkers.evidence.words import SaidText, contains
 from loop.types import Call, From, PlannedCall, Turn
 from task_generators.backends.bfcl import entries, entry_task
 from task_generators.backends.mutants import gold_script, played
@@ -124,7 +124,7 @@ def test_every_argument_has_its_place_in_the_evidence(task, plays):
     ],
 )
 def test_what_a_user_says_is_read_as_a_person_would(text, value, reading):
-    assert Said(text=text).says(value) == reading
+    assert SaidText(text=text).says(value) == reading
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_a_user_says_is_read_as_a_person_would(text, value, reading):
     ],
 )
 def test_what_a_user_does_not_say_is_not_read(text, value):
-    assert Said(text=text).says(value) is None
+    assert SaidText(text=text).says(value) is None
 
 
 def test_a_part_stands_for_itself_only_between_words():

@@ -7,7 +7,7 @@ import pytest
 from notation import act, read_task
 
 from checkers.dataflow import Dataflow
-from checkers.evidence.databases import Pair, agree
+from checkers.evidence.databases import StatementPair, agree
 from checkers.evidence.statements import Statement, names_in
 from checkers.evidence.tables import holds
 from checkers.outcome import Outcome
@@ -107,7 +107,7 @@ def test_reading_is_linear_in_the_statement(piece):
     ],
 )
 def test_luck_with_one_database_shows_on_others(planned, mine, same):
-    assert agree(SHOP, Pair(planned, mine), "") is same
+    assert agree(SHOP, StatementPair(planned, mine), "") is same
 
 
 def test_tables_are_compared_as_the_question_asks():

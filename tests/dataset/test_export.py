@@ -7,7 +7,7 @@ from atif import Trajectory as AtifTrajectory
 from inspect_ai.log import read_eval_log
 from pyarrow import parquet
 
-from loop.dataset.export import Form, write
+from loop.dataset.export import ExportFormat, write
 from loop.errors import CannotCreate
 from loop.rollout.play import play
 from loop.traces.reading import read
@@ -56,7 +56,7 @@ def said(messages):
 
 def test_atifs_own_package_reads_every_trajectory(accepted, tmp_path):
     path = tmp_path / "out.jsonl"
-    assert write(Form.ATIF, accepted, path) == 2
+    assert write(ExportFormat.ATIF, accepted, path) == 2
     _, hand = (AtifTrajectory.model_validate_json(line) for line in path.read_text().splitlines())
     assert (hand.schema_version, hand.trajectory_id, hand.agent.name) == ("ATIF-v1.7", "p2", "loopd")
     assert [step.source for step in hand.steps] == ["system", "user", "agent", "agent", "user", "agent", "agent"]
@@ -69,7 +69,7 @@ def test_atifs_own_package_reads_every_trajectory(accepted, tmp_path):
 
 def test_inspects_own_package_reads_the_log(accepted, tmp_path):
     path = tmp_path / "out.json"
-    write(Form.INSPECT, accepted, path)
+    write(ExportFormat.INSPECT, accepted, path)
     log = read_eval_log(str(path))
     assert (log.status, len(log.samples)) == ("success", 2)
     hand = log.samples[1]
@@ -86,7 +86,7 @@ def test_inspects_own_package_reads_the_log(accepted, tmp_path):
 
 def test_parquet_holds_messages_and_tools(accepted, tmp_path):
     path = tmp_path / "out.parquet"
-    write(Form.PARQUET, accepted, path)
+    write(ExportFormat.PARQUET, accepted, path)
     _, hand = parquet.read_table(path).to_pylist()
     assert hand["id"] == "p2"
     assert [message["role"] for message in hand["messages"]] == [message.role for message in MESSAGES]
@@ -94,23 +94,23 @@ def test_parquet_holds_messages_and_tools(accepted, tmp_path):
     assert [tool["function"]["name"] for tool in json.loads(hand["tools"])] == ["find"]
 
 
-@pytest.mark.parametrize("form", [Form.MESSAGES, Form.ATIF, Form.PARQUET])
+@pytest.mark.parametrize("form", [ExportFormat.MESSAGES, ExportFormat.ATIF, ExportFormat.PARQUET])
 def test_what_was_written_comes_back_as_a_trace(accepted, tmp_path, form):
-    path = tmp_path / ("out.parquet" if form is Form.PARQUET else "out.jsonl")
+    path = tmp_path / ("out.parquet" if form is ExportFormat.PARQUET else "out.jsonl")
     write(form, accepted, path)
     found = list(read([str(path)]))
     assert [said(each.trace.messages) for each in found] == [said(each.trajectory.messages) for each in accepted]
     assert found[1].trace.messages[1].content == MESSAGES[1].content
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", list(ExportFormat))
 def test_the_same_conversations_give_the_same_bytes(accepted, tmp_path, form):
     for name in ("one", "two"):
         write(form, accepted, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", list(ExportFormat))
 def test_nothing_is_a_file_too_and_a_wrong_place_is_an_error(tmp_path, form):
     assert write(form, [], tmp_path / "none") == 0
     with pytest.raises(CannotCreate, match="nowhere"):

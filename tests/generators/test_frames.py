@@ -4,7 +4,7 @@ import pytest
 
 from loop.types import Novelty, Split, Suite
 from task_generators.suites import GENERATED, frames, suite
-from task_generators.suites.frames import Frames, Share, shares, trained
+from task_generators.suites.frames import Frames, FrameShare, shares, trained
 from task_generators.writing.wording import variants, wording
 
 SEALED = [f"{name}-sealed" for name in GENERATED]
@@ -38,7 +38,7 @@ def test_a_training_sentence_planted_in_a_sealed_task_is_found(backend):
         user = f"Good day. {sentence.format_map(Anything())}"
         planted = task.model_copy(update={"turns": (task.turns[0].model_copy(update={"user": user}),)})
         (share,) = shares([Suite(name="planted", tasks=(planted,))])
-        assert share == Share(suite="planted", part=task.novelty, turns=1, trained=1, example=user)
+        assert share == FrameShare(suite="planted", part=task.novelty, turns=1, trained=1, example=user)
         assert not share.allowed
 
 
@@ -67,7 +67,7 @@ def test_other_words_between_are_another_frame_and_blanks_alone_are_none():
 def test_what_others_wrote_is_counted_but_no_fault():
     written = suite("depth-hard")
     assert {share.part for share in shares([written])} == {None, Novelty.KNOWN, Novelty.WORDS}
-    assert Share(suite="bfcl-base", part=None, turns=9, trained=3).allowed
+    assert FrameShare(suite="bfcl-base", part=None, turns=9, trained=3).allowed
 
 
 def test_training_has_thousands_of_frames():

@@ -16,7 +16,7 @@ from loop.rollout.play import play
 from loop.types import Intent, Novelty, Part, Play, Split
 from task_generators.backends.worlds import open_world
 from task_generators.writing import words
-from task_generators.writing.draws import Pool, draws
+from task_generators.writing.draws import ValuePool, draws
 from task_generators.writing.generator import Generator
 from task_generators.writing.wording import BLANK, read, variants, wording
 
@@ -96,7 +96,7 @@ def test_no_frame_of_training_stands_in_another_set_of_any_file():
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
-POOLS = {name: pool for name, pool in vars(words).items() if isinstance(pool, Pool)}
+POOLS = {name: pool for name, pool in vars(words).items() if isinstance(pool, ValuePool)}
 
 
 @pytest.mark.parametrize("name", POOLS)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from loop.errors import FailureKind, ProviderError
-from loop.runtime.child import MAX_LINE, Child, Trace, reap, scrubbed
+from loop.runtime.child import MAX_LINE, Child, ChildRecord, reap, scrubbed
 
 PARENT = Path(__file__).with_name("parent.py")
 FLOOD = "import sys\nwhile True: sys.stdout.write('x' * 65536)"
@@ -108,7 +108,7 @@ def test_a_broken_record_is_passed_over_and_removed(tmp_path):
 def test_a_record_names_pid_and_start(tmp_path):
     with child(tmp_path, "input()") as running:
         (path,) = (tmp_path / "run").iterdir()
-        trace = Trace.model_validate_json(path.read_bytes())
+        trace = ChildRecord.model_validate_json(path.read_bytes())
         assert (trace.name, trace.pid) == ("child", running.pid)
         assert trace.created == pytest.approx(psutil.Process(running.pid).create_time())
     assert not path.exists()

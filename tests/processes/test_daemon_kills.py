@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.runtime.child import Trace
+from loop.runtime.child import ChildRecord
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(1000)]
 
@@ -37,7 +37,7 @@ def start(home):
 
 def children(home):
     """The daemon's living children by name."""
-    traces = [Trace.model_validate_json(path.read_bytes()) for path in (home / "data/run").glob("*.child.json")]
+    traces = [ChildRecord.model_validate_json(path.read_bytes()) for path in (home / "data/run").glob("*.child.json")]
     return {trace.name: trace.pid for trace in traces if psutil.pid_exists(trace.pid)}
 
 

@@ -5,7 +5,7 @@ import pytest
 from loop import config, parts, plugins
 from loop.config import Teaching
 from loop.control import progress
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages import evaluation
 from loop.testing import FakeGpu
 from task_generators.suites import suite
@@ -20,7 +20,7 @@ def mark(rehearsal):
     def fingerprint(player=None, **settings):
         chosen = config.load(rehearsal.places, "quickstart", settings, {})
         shown = progress.Board(rehearsal.places.run, chosen.profile)
-        with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
+        with parts.build(chosen, rehearsal.places, shown, StopRequest(), gpu=FakeGpu()) as loop:
             return evaluation.fingerprint(loop, suite("rehearsal-depth"), player)
 
     return fingerprint

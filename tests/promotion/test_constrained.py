@@ -2,7 +2,7 @@
 
 from loop import config, parts
 from loop.control import progress
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages import evaluation
 from loop.testing import FakeGpu
 from task_generators.suites import suite
@@ -12,7 +12,7 @@ def marked(rehearsal, student):
     """The fingerprint of a measurement, and what a worker is told of the student."""
     chosen = config.load(rehearsal.places, "quickstart", {"student": student}, {})
     shown = progress.Board(rehearsal.places.run, chosen.profile)
-    with parts.build(chosen, rehearsal.places, shown, Stop(), gpu=FakeGpu()) as loop:
+    with parts.build(chosen, rehearsal.places, shown, StopRequest(), gpu=FakeGpu()) as loop:
         return evaluation.fingerprint(loop, suite("rehearsal-depth")), loop.config.student.part(0.0).settings
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from loop import config, daemon, parts
 from loop.control import progress
-from loop.runtime.signals import Stop, Stopped
+from loop.runtime.signals import Stopped, StopRequest
 from loop.stages import resting
 from loop.testing import FakeGpu
 from loop.types import Novelty, Standing
@@ -81,7 +81,7 @@ def resting_loop(rehearsal, monkeypatch):
     """A loop that rests for ever, in a thread: how to stop it, and the home."""
     rehearsal.live(**REST)
     monkeypatch.setattr(resting, "EVERY", 0.05)
-    stop, ended = Stop(), []
+    stop, ended = StopRequest(), []
 
     def live():
         chosen = config.load(rehearsal.places, "quickstart", {"rounds": None, **REST}, {})

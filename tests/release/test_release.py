@@ -12,8 +12,8 @@ from loop.release.categories import categories, gain, in_order, sentence
 from loop.release.competitors import Competitor, Label, Setup
 from loop.release.performance import MEASURED
 from loop.release.provenance import base_model, sources
-from loop.release.states import GROUNDS, Ground, State, state_on
-from loop.store.evidence import Origin
+from loop.release.states import GROUNDS, State, StateReason, state_on
+from loop.store.evidence import RowOrigin
 from loop.types import Score, Standing, Tier
 
 FILES = {
@@ -60,9 +60,9 @@ def measured(loop, policy):
 
 def test_every_ground_belongs_to_exactly_one_state():
     grounds = [ground for each in GROUNDS.values() for ground in each]
-    assert sorted(grounds) == sorted(Ground)
+    assert sorted(grounds) == sorted(StateReason)
     assert set(GROUNDS) == set(State)
-    assert state_on(Ground.REFUSED) is State.REPORT_ONLY
+    assert state_on(StateReason.REFUSED) is State.REPORT_ONLY
 
 
 def test_a_release_tells_everything_and_says_what_is_missing(loop, tmp_path):
@@ -249,11 +249,11 @@ def test_the_sentence_says_above_below_or_that_nothing_was_measured():
 
 def test_a_source_is_named_with_its_licence_and_without_a_path_of_this_machine():
     origins = [
-        Origin(generator="files", player="student", student=True, rows=7),
-        Origin(generator="files", player="codex-x", student=False, rows=2),
-        Origin(generator="traces", player="trace", student=False, trace="/home/me/a.jsonl", licence="CC-BY",
+        RowOrigin(generator="files", player="student", student=True, rows=7),
+        RowOrigin(generator="files", player="codex-x", student=False, rows=2),
+        RowOrigin(generator="traces", player="trace", student=False, trace="/home/me/a.jsonl", licence="CC-BY",
                arm="direct", rows=1),
-        Origin(generator="mine", player="scripted", student=False, rows=1),
+        RowOrigin(generator="mine", player="scripted", student=False, rows=1),
     ]  # fmt: skip
     found = {
         each.name: each for each in sources(base_model("/home/me/model"), origins, ["files"], {"codex-x": "terms read"})

@@ -9,9 +9,9 @@ import pytest
 from loop.cli.access import reading
 from loop.errors import NotFound
 from loop.release.runs import render as rendering
-from loop.release.runs.contract import SECTIONS, WITH_VALUE, Decision, Known, Run
+from loop.release.runs.contract import SECTIONS, WITH_VALUE, Basis, RunDecision, RunReport
 from loop.release.runs.decision import decide
-from loop.release.runs.facts import Answer, Facts, gather
+from loop.release.runs.facts import Facts, SourcedRows, gather
 from loop.types import RESTS, Standing
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "run"
@@ -38,11 +38,11 @@ def test_a_promoted_round_ships_and_tells_all_six_sections(loop, tmp_path):
     run = found(rendered(1))
     assert run["eval", "depth: difference"].value == 100
     assert run["eval", "depth: difference"].low > 0
-    assert run["eval", "depth: champion"].known is Known.MEASURED
-    assert run["post-training", "peak memory"].known is Known.MISSING
-    assert run["post-training", "held-out loss"].known is Known.SKIPPED
-    assert run["eval", "depth: difference"].known is Known.DERIVED
-    assert run["target", "champion to beat"].known is Known.HISTORICAL
+    assert run["eval", "depth: champion"].known is Basis.MEASURED
+    assert run["post-training", "peak memory"].known is Basis.MISSING
+    assert run["post-training", "held-out loss"].known is Basis.SKIPPED
+    assert run["eval", "depth: difference"].known is Basis.DERIVED
+    assert run["target", "champion to beat"].known is Basis.HISTORICAL
 
 
 def test_every_figure_has_a_value_or_a_reason_and_a_query_that_can_be_asked(loop):
@@ -56,30 +56,30 @@ def test_every_figure_has_a_value_or_a_reason_and_a_query_that_can_be_asked(loop
 
 def test_a_round_whose_candidate_is_no_better_asks_for_other_data(loop):
     run = rendered(2)
-    assert run.verdict.decision is Decision.RETRY_DATA
+    assert run.verdict.decision is RunDecision.RETRY_DATA
     assert run.verdict.next_action == "loopd curriculum show"
-    assert found(run)["eval", "sealed suites"].known is Known.NOT_APPLICABLE
+    assert found(run)["eval", "sealed suites"].known is Basis.NOT_APPLICABLE
 
 
 def test_a_proposed_candidate_has_neither_data_nor_training(loop):
     loop.loopd("model", "propose", "--prompt", "plan-then-act")
     run = rendered(3)
-    assert run.verdict.decision is Decision.PARK
+    assert run.verdict.decision is RunDecision.PARK
     assert run.verdict.next_action == "loopd start"
     known = found(run)
-    assert known["data", "tasks"].known is Known.NOT_APPLICABLE
-    assert known["post-training", "steps"].known is Known.NOT_APPLICABLE
-    assert known["eval", "verdict"].known is Known.SKIPPED
+    assert known["data", "tasks"].known is Basis.NOT_APPLICABLE
+    assert known["post-training", "steps"].known is Basis.NOT_APPLICABLE
+    assert known["eval", "verdict"].known is Basis.SKIPPED
 
 
 def test_a_round_without_enough_rows_asks_for_data(rehearsal):
     rehearsal.live(training={"min_rows": 500})
     run = rendered(1)
-    assert run.verdict.decision is Decision.RETRY_DATA
+    assert run.verdict.decision is RunDecision.RETRY_DATA
     known = found(run)
-    assert known["eval", "verdict"].known is Known.NOT_APPLICABLE
-    assert known["package", "policy"].known is Known.NOT_APPLICABLE
-    assert known["post-training", "steps"].known is Known.MISSING
+    assert known["eval", "verdict"].known is Basis.NOT_APPLICABLE
+    assert known["package", "policy"].known is Basis.NOT_APPLICABLE
+    assert known["post-training", "steps"].known is Basis.MISSING
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def facts(loop):
         policy = [{**second.policy.first, "standing": standing or second.policy.first["standing"]}]
         update = {"round": rows, "gates": judged, "policy": policy, "paused": [{"gate": each} for each in paused]}
         update |= {"losses": [losses]} if losses else {}
-        answers = {name: Answer(found, getattr(second, name).sql) for name, found in update.items()}
+        answers = {name: SourcedRows(found, getattr(second, name).sql) for name, found in update.items()}
         return Facts(**{**dict(second), **answers})
 
     return changed
@@ -107,20 +107,20 @@ UNDECIDED = {"decision": None, "decision_reason": None}
 @pytest.mark.parametrize(
     ("changes", "decision", "action"),
     [
-        ({"row": {"state": "collect"}}, Decision.PARK, "loopd start"),
-        ({"row": {"decision": "promoted"}}, Decision.SHIP, "loopd release"),
-        ({"row": NOBODY}, Decision.RETRY_DATA, "loopd curriculum show"),
-        ({"row": NOBODY | {"reason": f"{RESTS}nothing to gain"}}, Decision.PARK, "gating.most_times"),
-        ({"row": NOBODY | {"state": "failed"}}, Decision.RETRY_TRAINING, "loopd doctor"),
-        ({"row": UNDECIDED | {"state": "failed"}}, Decision.RETRY_EVAL, "loopd model propose"),
-        ({"row": UNDECIDED, "paused": ["depth"]}, Decision.PARK, "loopd gate resume depth"),
-        ({"row": UNDECIDED}, Decision.PARK, "loopd start --rounds 0"),
-        ({"standing": str(Standing.SPECIALIST)}, Decision.PARK, "--metadata-only"),
-        ({"losses": {"first": 1.0, "last": 2.0}}, Decision.RETRY_TRAINING, "learning_rate"),
-        ({"losses": {"first": 1.0, "last": float("nan")}}, Decision.RETRY_TRAINING, "learning_rate"),
-        ({"gates": "fails"}, Decision.REJECT, "loopd gate explain 2"),
-        ({"gates": "inconclusive"}, Decision.RETRY_EVAL, "loopd gate power"),
-        ({"gates": "holds"}, Decision.RETRY_DATA, "loopd curriculum show"),
+        ({"row": {"state": "collect"}}, RunDecision.PARK, "loopd start"),
+        ({"row": {"decision": "promoted"}}, RunDecision.SHIP, "loopd release"),
+        ({"row": NOBODY}, RunDecision.RETRY_DATA, "loopd curriculum show"),
+        ({"row": NOBODY | {"reason": f"{RESTS}nothing to gain"}}, RunDecision.PARK, "gating.most_times"),
+        ({"row": NOBODY | {"state": "failed"}}, RunDecision.RETRY_TRAINING, "loopd doctor"),
+        ({"row": UNDECIDED | {"state": "failed"}}, RunDecision.RETRY_EVAL, "loopd model propose"),
+        ({"row": UNDECIDED, "paused": ["depth"]}, RunDecision.PARK, "loopd gate resume depth"),
+        ({"row": UNDECIDED}, RunDecision.PARK, "loopd start --rounds 0"),
+        ({"standing": str(Standing.SPECIALIST)}, RunDecision.PARK, "--metadata-only"),
+        ({"losses": {"first": 1.0, "last": 2.0}}, RunDecision.RETRY_TRAINING, "learning_rate"),
+        ({"losses": {"first": 1.0, "last": float("nan")}}, RunDecision.RETRY_TRAINING, "learning_rate"),
+        ({"gates": "fails"}, RunDecision.REJECT, "loopd gate explain 2"),
+        ({"gates": "inconclusive"}, RunDecision.RETRY_EVAL, "loopd gate power"),
+        ({"gates": "holds"}, RunDecision.RETRY_DATA, "loopd curriculum show"),
     ],
 )
 def test_every_case_decides_with_one_next_action(facts, changes, decision, action):
@@ -149,7 +149,7 @@ def test_a_reason_draws_no_table_and_no_tag(loop):
 
 def test_the_rendered_example_is_what_the_renderer_makes(loop):
     told = json.loads((EXAMPLE / "run.json").read_text())
-    example = Run.model_validate({"schema_": told.pop("schema"), **told})
+    example = RunReport.model_validate({"schema_": told.pop("schema"), **told})
     assert rendering.files(example) == {path.name: path.read_text() for path in EXAMPLE.iterdir()}
     fresh = found(rendered(1))
     assert {name: each.known for name, each in found(example).items()} == {

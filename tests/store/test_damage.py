@@ -11,7 +11,7 @@ from damaging import cases, damage, unguarded
 from loop.errors import AlreadyRunning, CheckNegative, Damaged, LoopdError, NotFound
 from loop.store import Database, Store, db
 from loop.store.corrections import Correction, CorrectionKind
-from loop.store.soundness import Flaw, Replay
+from loop.store.soundness import Flaw, PlanReplay
 from loop.store.spend import Parked
 from loop.store.traces import Kept, Provenance
 from loop.traces.importing import task_of, trajectory_of
@@ -28,7 +28,7 @@ def full(store, make, live):
     store.traces.keep([kept("t1"), kept("t2", origin="t1", arm="filtered")])
     suite = held(make)
     store.soundness.note(Flaw(task=suite.tasks[0].id, kind="remark", source="x", note="n"))
-    store.soundness.save_replays([Replay(task=suite.tasks[0].id, passed=True)])
+    store.soundness.save_replays([PlanReplay(task=suite.tasks[0].id, passed=True)])
     store.spend.park(Parked(credential="key", until=1.0, failures=1, reason="r"))
     store.leases.take("daemon", "me here")
     store.leases.release()

@@ -12,7 +12,7 @@ from loop.config import Storage
 from loop.rollout import ray_home
 from loop.runtime.paths import Paths
 from loop.storage import garbage
-from loop.storage.garbage import Kind
+from loop.storage.garbage import GarbageKind
 from loop.store.corrections import Correction, CorrectionKind
 from loop.types import Policy, Promotion, RoundState, Standing
 
@@ -118,14 +118,14 @@ def test_only_what_nothing_refers_to_is_garbage(ended, make, places):
         os.utime(places.data / name, (OLD - age, OLD - age))
     places.prefixes.mkdir()
     (places.prefixes / "one").write_bytes(b"1")
-    found = garbage.find(places, ended, DROPPED, set(Kind) - {Kind.RAY, Kind.ADAPTER})
+    found = garbage.find(places, ended, DROPPED, set(GarbageKind) - {GarbageKind.RAY, GarbageKind.ADAPTER})
     assert [(each.kind, each.path and each.path.name) for each in found] == [
-        (Kind.LEFTOVER, ".base-model-abcdefgh"),
-        (Kind.LEFTOVER, "d" * 64),
-        (Kind.CHECKPOINT, "round-1-x"),
-        (Kind.COPY, "loopd.db.0001.bak"),
-        (Kind.PREFIX, "prefixes"),
-        (Kind.MESSAGES, None),
+        (GarbageKind.LEFTOVER, ".base-model-abcdefgh"),
+        (GarbageKind.LEFTOVER, "d" * 64),
+        (GarbageKind.CHECKPOINT, "round-1-x"),
+        (GarbageKind.COPY, "loopd.db.0001.bak"),
+        (GarbageKind.PREFIX, "prefixes"),
+        (GarbageKind.MESSAGES, None),
     ]
     assert found[0].bytes == 5
     freed, whole = garbage.remove(found, ended)
@@ -133,7 +133,7 @@ def test_only_what_nothing_refers_to_is_garbage(ended, make, places):
     assert freed > 11
     assert sorted(path.name for path in places.models.iterdir()) == ["base-model", "b" * 64, "c" * 64, "e" * 64]
     assert [path.name for path in places.scratch.iterdir()] == ["round-2-x"]
-    assert garbage.find(places, ended, DROPPED, set(Kind) - {Kind.RAY, Kind.ADAPTER}) == []
+    assert garbage.find(places, ended, DROPPED, set(GarbageKind) - {GarbageKind.RAY, GarbageKind.ADAPTER}) == []
 
 
 def test_weights_go_of_policies_that_were_rejected_long_enough_ago_and_never_were_champion(ended, make, places):
@@ -146,7 +146,7 @@ def test_weights_go_of_policies_that_were_rejected_long_enough_ago_and_never_wer
     (places.models / name).mkdir()
 
     def listed(kept=DROPPED):
-        return [each.path for each in garbage.find(places, ended, kept, [Kind.ADAPTER])]
+        return [each.path for each in garbage.find(places, ended, kept, [GarbageKind.ADAPTER])]
 
     for state in ("collect", "check", "train", "gate", "promote"):
         rnd = ended.rounds.advance(rnd, RoundState(state))
@@ -166,7 +166,7 @@ def test_rays_files_go_where_nothing_runs_in_them(ended, places):
         fcntl.flock(handle, fcntl.LOCK_SH)
         for each in made[:2]:
             os.utime(each, (OLD, OLD))
-        found = {str(each.path) for each in garbage.find(places, ended, DROPPED, [Kind.RAY])}
+        found = {str(each.path) for each in garbage.find(places, ended, DROPPED, [GarbageKind.RAY])}
         assert found & set(made) == {made[0]}
     finally:
         os.close(handle)

@@ -8,7 +8,7 @@ from loop.errors import UsageError
 from loop.runtime import query
 from loop.types import Call, Message
 from loop.ui import listing
-from loop.ui.listing import Wanted, find
+from loop.ui.listing import PlayFilter, find
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def ids(page):
 
 
 def test_everything_is_listed_the_newest_first(ask):
-    page = find(ask, Wanted())
+    page = find(ask, PlayFilter())
     assert len(page.rows) == 5
     assert [each.stored for each in page.rows] == sorted((each.stored for each in page.rows), reverse=True)
     assert (page.next, page.back_to) == (None, None)
@@ -58,15 +58,15 @@ def test_everything_is_listed_the_newest_first(ask):
     ],
 )
 def test_a_filter_finds_what_it_names(ask, wanted, count):
-    assert len(find(ask, Wanted.model_validate(wanted)).rows) == count
+    assert len(find(ask, PlayFilter.model_validate(wanted)).rows) == count
 
 
 def test_tasks_and_policies_are_named_by_their_beginning(ask):
-    first = find(ask, Wanted()).rows[-1]
+    first = find(ask, PlayFilter()).rows[-1]
     assert first.policy
-    assert len(find(ask, Wanted(task=first.task[:6])).rows) == 2
-    assert len(find(ask, Wanted(policy=first.policy[:6])).rows) == 4
-    assert find(ask, Wanted(policy="zz")).rows == ()
+    assert len(find(ask, PlayFilter(task=first.task[:6])).rows) == 2
+    assert len(find(ask, PlayFilter(policy=first.policy[:6])).rows) == 4
+    assert find(ask, PlayFilter(policy="zz")).rows == ()
 
 
 @given(limit=st.integers(1, 6), stride=st.integers(1, 6), seconds=st.sampled_from([0.0, 60.0]))
@@ -74,11 +74,11 @@ def test_tasks_and_policies_are_named_by_their_beginning(ask):
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # the store is only read
 def test_pages_join_without_gap_or_overlap(ask, limit, stride, seconds):
-    whole, joined, after = ids(find(ask, Wanted(verdict="accepted"))), [], None
+    whole, joined, after = ids(find(ask, PlayFilter(verdict="accepted"))), [], None
     kept, listing.STRIDE = listing.STRIDE, stride
     try:
         for _ in range(20):
-            page = find(ask, Wanted(verdict="accepted"), after=after, limit=limit, seconds=seconds)
+            page = find(ask, PlayFilter(verdict="accepted"), after=after, limit=limit, seconds=seconds)
             joined += ids(page)
             after = page.next
             if after is None:
@@ -90,16 +90,16 @@ def test_pages_join_without_gap_or_overlap(ask, limit, stride, seconds):
 
 def test_a_page_that_ran_out_of_time_says_how_far_it_came(ask, monkeypatch):
     monkeypatch.setattr(listing, "STRIDE_OF_WORDS", 2)
-    page = find(ask, Wanted(words="nobody says this"), seconds=0)
+    page = find(ask, PlayFilter(words="nobody says this"), seconds=0)
     assert page.rows == ()
     assert page.next is not None
-    assert page.back_to == find(ask, Wanted()).rows[1].stored
+    assert page.back_to == find(ask, PlayFilter()).rows[1].stored
 
 
 @pytest.mark.parametrize("cursor", ["x", "-", "12", "12-", "9" * 30 + "-a", "\u0661-a", "1;drop-a"])
 def test_a_cursor_of_nobodys_is_refused(ask, cursor):
     with pytest.raises(UsageError, match="cursor"):
-        find(ask, Wanted(), after=cursor)
+        find(ask, PlayFilter(), after=cursor)
 
 
 def test_calls_are_searched_by_their_arguments(ask, store, make, lived):
@@ -109,4 +109,4 @@ def test_calls_are_searched_by_their_arguments(ask, store, make, lived):
     call = Call(name="look", arguments={"at": "A Zebra 100%"})
     messages = (Message(role="user", content="hm"), Message(role="assistant", content="", calls=(call,)))
     store.plays.finish(play, make.trajectory(play, messages=messages))
-    assert ids(find(ask, Wanted(words="zebra 100%"))) == [play.id]
+    assert ids(find(ask, PlayFilter(words="zebra 100%"))) == [play.id]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from loop.config import Notify
 from loop.control import notices
-from loop.control.notices import Notice, Watch
+from loop.control.notices import Notice, NoticeWatch
 from loop.errors import ConfigError, LoopdError
 from loop.runtime import query
 from loop.types import GateVerdict, Policy, Promotion, RoundState, Standing
@@ -21,7 +21,7 @@ NOTICE = Notice(kind="pause", title="-e true", text="$(touch /tmp/x) & <b>\n")
 @pytest.fixture
 def look(url, store, make, tmp_path):
     store.policies.add(make.policy, Standing.CHAMPION)
-    watch = Watch(tmp_path)
+    watch = NoticeWatch(tmp_path)
 
     def looked():
         with query.read_only(url) as ask:
@@ -77,7 +77,7 @@ def test_what_lasts_is_told_when_it_begins(store, look, monkeypatch):
 def test_what_was_there_before_is_no_news(url, store, make, tmp_path):
     store.gates.pause("depth")
     with query.read_only(url) as ask:
-        assert Watch(tmp_path).look(ask) == []
+        assert NoticeWatch(tmp_path).look(ask) == []
 
 
 # --- telling: no database is needed ----------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 from mlx_lm.models.cache import KVCache
 
 from loop.compute.cpu import abreast, cores
-from loop.compute.cpu.abreast import Reader
-from loop.student.engine.attention import Reading, install
+from loop.compute.cpu.abreast import ParallelReader
+from loop.student.engine.attention import SequenceReading, install
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
 
@@ -33,7 +33,7 @@ def test_the_caches_are_those_of_the_plain_model(model, streams, length, monkeyp
     before, tokens = ([rng.randrange(2, 400) for _ in range(count)] for count in (5, length))
     expected = plain(model, before + tokens)
     install(model)
-    reader, found = Reader(model), [Reading() for _ in model.layers]
+    reader, found = ParallelReader(model), [SequenceReading() for _ in model.layers]
     reader.streams = cores.streams(streams)
     reader.read(before, found)
     reader.read(tokens, found)

@@ -13,12 +13,12 @@ from mlx.utils import tree_flatten
 from safetensors.numpy import save_file
 
 from loop.errors import Unsafe
-from loop.student.engine.adapters import Adapters, Span, spans
+from loop.student.engine.adapters import Adapters, AdapterSpan, spans
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Refused
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import Unservable
 from loop.student.engine.plain import PlainEngine
-from loop.student.engine.stored import Place
+from loop.student.engine.stored import PrefixDirectory
 from loop.weights.adapters import publish
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
@@ -84,7 +84,7 @@ def drawn(seed, length):
 
 def asked(name, seed, prefix=0):
     shared = drawn(0, 40) if prefix else ()
-    return Request(tokens=shared + drawn(seed, 12), prefix=len(shared), max_tokens=14, adapter=name)
+    return TokenRequest(tokens=shared + drawn(seed, 12), prefix=len(shared), max_tokens=14, adapter=name)
 
 
 def test_each_request_is_answered_as_by_its_own_policy_alone(base, published):
@@ -112,9 +112,10 @@ def test_what_one_policy_read_is_never_taken_for_what_another_did(base, publishe
 
 
 def test_prefixes_on_disk_belong_to_their_adapter(base, published, tmp_path):
-    place = Place(directory=tmp_path, budget=2**30, policy="p", template="t")
+    place = PrefixDirectory(directory=tmp_path, budget=2**30, policy="p", template="t")
     requests = [
-        Request(tokens=drawn(3, 200) + drawn(4, 3), prefix=200, max_tokens=6, adapter=name) for name in ("files", "")
+        TokenRequest(tokens=drawn(3, 200) + drawn(4, 3), prefix=200, max_tokens=6, adapter=name)
+        for name in ("files", "")
     ]
     first = several(base, published, stored=place)
     first.prefixes.stored._rate = 1e15  # as if reading took no time: these are small
@@ -137,9 +138,9 @@ def test_memory_is_one_base_and_what_the_adapters_weigh(base, published):
 
 
 def test_an_adapter_that_is_not_there_is_refused(base, published):
-    with pytest.raises(Refused, match=r"no adapter 'fils'.*files, trading"):
+    with pytest.raises(Unservable, match=r"no adapter 'fils'.*files, trading"):
         several(base, published).submit(asked("fils", 1))
-    with pytest.raises(Refused, match="no adapter"):
+    with pytest.raises(Unservable, match="no adapter"):
         PlainEngine(load(base)).submit(asked("files", 1))
 
 
@@ -154,7 +155,11 @@ def test_what_cannot_lie_beside_the_base_is_refused(base, tmp_path):
 
 
 def test_tokens_that_follow_each_other_are_one_span():
-    assert spans([("a", 2), ("a", 1), ("", 3), ("a", 1)]) == (Span("a", 0, 3), Span("", 3, 6), Span("a", 6, 7))
+    assert spans([("a", 2), ("a", 1), ("", 3), ("a", 1)]) == (
+        AdapterSpan("a", 0, 3),
+        AdapterSpan("", 3, 6),
+        AdapterSpan("a", 6, 7),
+    )
     assert spans([]) == ()
 
 

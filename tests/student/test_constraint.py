@@ -10,12 +10,12 @@ from tokenizers import Tokenizer, decoders, models
 
 from loop.errors import ConfigError
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Refused
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import Unservable
 from loop.student.engine.plain import PlainEngine
 from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Constraint, masked, settled
-from loop.student.sampling import Sampling
+from loop.student.sampling import SamplingParams
 from loop.templates.parse import CLOSE, OPEN, parse
 from loop.templates.render import Renderer
 from loop.templates.spans import call_text
@@ -382,7 +382,9 @@ def finished(engine, requests):
 
 def asked(tokenizer, seed, **more):
     prompt = tuple(tokenizer.encode(f"Move the file {seed}. {OPEN}", add_special_tokens=False).ids)
-    return Request(tokens=prompt, max_tokens=60, sampling=Sampling(temperature=1.0, seed=seed, logprobs=True), **more)
+    return TokenRequest(
+        tokens=prompt, max_tokens=60, sampling=SamplingParams(temperature=1.0, seed=seed, logprobs=True), **more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -412,7 +414,7 @@ def test_the_engines_hold_calls_to_the_tools(model, tokenizer, words, build, mon
     monkeypatch.setattr(constraint, "begin", within)
     listing = Catalogue(tools=(tool("ls", {"type": "object", "properties": {"all": {"type": "boolean"}}}),))
     requests = [asked(tokenizer, seed, held=Held(offered=listing)) for seed in range(4)]
-    requests.append(requests[0].model_copy(update={"sampling": Sampling()}))
+    requests.append(requests[0].model_copy(update={"sampling": SamplingParams()}))
     for one in finished(build(model, constraint=constraint), requests):
         text = OPEN + tokenizer.decode(list(one.tokens), skip_special_tokens=False)
         check(text, listing)
@@ -420,7 +422,7 @@ def test_the_engines_hold_calls_to_the_tools(model, tokenizer, words, build, mon
 
 def test_an_engine_without_a_tokenizer_refuses_to_constrain(model, tokenizer):
     for engine in (Engine(model), PlainEngine(model)):
-        with pytest.raises(Refused, match="constrain"):
+        with pytest.raises(Unservable, match="constrain"):
             engine.submit(asked(tokenizer, 0, held=Held(offered=CATALOGUE)))
 
 

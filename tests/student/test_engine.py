@@ -11,10 +11,10 @@ from loop.compute.cpu import blocks
 from loop.compute.layout import PAGE
 from loop.errors import ConfigError
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Queue, Refused
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import Queue, Unservable
 from loop.student.engine.plain import PlainEngine
-from loop.student.sampling import Sampling, choose
+from loop.student.sampling import SamplingParams, choose
 from loop.templates.render import Renderer
 from loop.types import Message, Precision
 from loop.weights import loading
@@ -85,7 +85,7 @@ def check_plays(model, engine, rng, *, count, steps):
     going = [(len(prefix), prefix + user) for prefix, user in plays(rng, count)]
     checked = 0
     for _ in range(steps):
-        asked = [Request(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, 16)) for prefix, tokens in going]
+        asked = [TokenRequest(tokens=tokens, prefix=prefix, max_tokens=rng.randint(1, 16)) for prefix, tokens in going]
         got = answers(engine, asked, rng)
         for request, answer in zip(asked, got, strict=True):
             assert answer.tokens == plain(model, request.tokens, len(answer.tokens))
@@ -142,7 +142,7 @@ def test_greedy_tokens_are_those_of_plain_generate_on_the_embedded_model(tmp_pat
     for step in range(3):
         rng.shuffle(going)
         asked = [
-            Request(
+            TokenRequest(
                 tokens=renderer.prompt(messages, offered),
                 prefix=renderer.prefix(messages, offered),
                 max_tokens=rng.randint(4, 24),
@@ -167,7 +167,9 @@ def test_a_prompt_without_a_prefix_and_one_that_is_all_prefix_are_served(model):
     rng = random.Random(3)
     engine = Engine(model, max_rows=4)
     tokens = [drawn(rng, 5, 40) for _ in range(8)]
-    asked = [Request(tokens=one, prefix=(0, len(one))[index % 2], max_tokens=6) for index, one in enumerate(tokens)]
+    asked = [
+        TokenRequest(tokens=one, prefix=(0, len(one))[index % 2], max_tokens=6) for index, one in enumerate(tokens)
+    ]
     for request, answer in zip(asked, answers(engine, asked), strict=True):
         assert answer.tokens == plain(model, request.tokens, 6)
 
@@ -175,7 +177,7 @@ def test_a_prompt_without_a_prefix_and_one_that_is_all_prefix_are_served(model):
 def test_each_token_of_the_prefix_tree_is_read_once(model):
     rng = random.Random(4)
     prefix, users = drawn(rng, 60, 60), [drawn(rng, 20, 20) for _ in range(5)]
-    requests = [Request(tokens=prefix + users[i // 4], prefix=60, max_tokens=5) for i in range(20)]
+    requests = [TokenRequest(tokens=prefix + users[i // 4], prefix=60, max_tokens=5) for i in range(20)]
     engine = Engine(model, max_rows=20)
     first = answers(engine, requests)
     tree = 60 + 5 * 20
@@ -183,7 +185,7 @@ def test_each_token_of_the_prefix_tree_is_read_once(model):
     assert tree <= engine.stats.read + last_tokens <= 1.05 * tree + last_tokens
     before = engine.stats.read
     more = [request.tokens + answer.tokens + (7, 8) for request, answer in zip(requests, first, strict=True)]
-    got = answers(engine, [Request(tokens=one, prefix=60, max_tokens=1) for one in more])
+    got = answers(engine, [TokenRequest(tokens=one, prefix=60, max_tokens=1) for one in more])
     assert all(answer.cached >= 60 + 20 + 4 for answer in got)
     assert engine.stats.read - before <= 20 * 3
 
@@ -192,7 +194,7 @@ def test_samples_of_one_task_have_its_pages_in_common_and_go_their_own_ways(mode
     rng = random.Random(15)
     engine = Engine(model, max_rows=8)
     task = drawn(rng, 4 * PAGE + 10, 4 * PAGE + 10)
-    requests = [Request(tokens=task + drawn(rng, 3, 9), prefix=5, max_tokens=12) for _ in range(8)]
+    requests = [TokenRequest(tokens=task + drawn(rng, 3, 9), prefix=5, max_tokens=12) for _ in range(8)]
     for request, answer in zip(requests, answers(engine, requests), strict=True):
         assert answer.tokens == plain(model, request.tokens, 12)
     used = {page for rest in engine.talks.rests for page in rest.pages}
@@ -204,11 +206,11 @@ def test_a_rest_that_another_conversation_goes_on_from_is_there_once(model):
     rng = random.Random(16)
     engine = Engine(model, max_rows=2)
     task = drawn(rng, 30, 30)
-    [said, same] = answers(engine, [Request(tokens=task, max_tokens=4)] * 2)
+    [said, same] = answers(engine, [TokenRequest(tokens=task, max_tokens=4)] * 2)
     assert said.tokens == same.tokens
     more = task + said.tokens + drawn(rng, 20, 20)
     before = engine.stats.read
-    [one, other] = answers(engine, [Request(tokens=more, max_tokens=4)] * 2)
+    [one, other] = answers(engine, [TokenRequest(tokens=more, max_tokens=4)] * 2)
     assert one.tokens == other.tokens == plain(model, more, 4)
     assert engine.stats.read - before <= 21 + 2
     assert all(len(rest.held) >= len(more) for rest in engine.talks.rests)
@@ -218,13 +220,13 @@ def test_memory_that_tails_no_longer_need_is_given_to_prefixes_while_others_spea
     rng = random.Random(17)
     engine = Engine(model, max_rows=4, kv_bytes=4 * room(model, prefix=10, tails=3))
     engine.guesses = 0
-    speaking = engine.submit(Request(tokens=drawn(rng, 20, 20), prefix=10, max_tokens=150))
-    long = [engine.submit(Request(tokens=drawn(rng, 300, 300), prefix=10, max_tokens=4)) for _ in range(8)]
+    speaking = engine.submit(TokenRequest(tokens=drawn(rng, 20, 20), prefix=10, max_tokens=150))
+    long = [engine.submit(TokenRequest(tokens=drawn(rng, 300, 300), prefix=10, max_tokens=4)) for _ in range(8)]
     while any(one in engine.waiting or one in engine.talks.rows for one in long):
         engine.step()
     grown = engine.talks.rack.count
     assert speaking in engine.talks.rows
-    large = Request(tokens=drawn(rng, 800, 800), prefix=790, max_tokens=4)
+    large = TokenRequest(tokens=drawn(rng, 800, 800), prefix=790, max_tokens=4)
     mine, found = engine.submit(large), {}
     while engine.busy:
         found |= {answer.id: answer for answer in engine.step()}
@@ -238,7 +240,7 @@ def test_beginnings_shared_by_two_prefixes_are_computed_once(model):
     rng = random.Random(5)
     start = drawn(rng, 50, 50)
     engine = Engine(model)
-    requests = [Request(tokens=(*start, 9 + i, 5, 6, 7), prefix=52, max_tokens=4) for i in range(3)]
+    requests = [TokenRequest(tokens=(*start, 9 + i, 5, 6, 7), prefix=52, max_tokens=4) for i in range(3)]
     for request, answer in zip(requests, answers(engine, requests), strict=True):
         assert answer.tokens == plain(model, request.tokens, 4)
     assert engine.stats.read <= 52 + 2 * 2 + 3 * 2
@@ -254,7 +256,7 @@ def test_what_does_not_fit_waits_in_order_and_memory_stays_bounded(model):
     rng = random.Random(6)
     engine = Engine(model, max_rows=16, kv_bytes=4 * room(model, prefix=10, tails=1))  # three such, and one outside
     engine.guesses = 0  # so that answers of equal length take equally long
-    requests = [Request(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
+    requests = [TokenRequest(tokens=drawn(rng, 30, 60), prefix=10, max_tokens=20) for _ in range(20)]
     ids = [engine.submit(request) for request in requests]
     finished, most = [], 0
     while engine.busy:
@@ -280,7 +282,7 @@ def test_prefixes_and_tails_of_any_length_share_the_memory(model, seed):
     for _ in range(24):
         begin = rng.choice(begins)
         tail = drawn(rng, 1, 40) if rng.random() < 0.8 else drawn(rng, 200, 500)
-        requests.append(Request(tokens=begin + tail, prefix=len(begin), max_tokens=3))
+        requests.append(TokenRequest(tokens=begin + tail, prefix=len(begin), max_tokens=3))
     ids, found = [engine.submit(request) for request in requests], {}
     while engine.busy:
         found |= {answer.id: answer.tokens for answer in engine.step()}
@@ -292,7 +294,7 @@ def test_prefixes_and_tails_of_any_length_share_the_memory(model, seed):
 def test_who_waits_for_a_row_is_told_so_and_so_are_those_behind(model):
     rng = random.Random(12)
     engine = Engine(model, max_rows=2)
-    ids = [engine.submit(Request(tokens=drawn(rng, 30, 60), max_tokens=8)) for _ in range(5)]
+    ids = [engine.submit(TokenRequest(tokens=drawn(rng, 30, 60), max_tokens=8)) for _ in range(5)]
     engine.step()
     assert engine.queue == Queue(ids=tuple(ids[2:]), reason="rows")
     assert engine.stats.waiting_for == "rows"
@@ -306,7 +308,7 @@ def test_conversations_behind_one_prefix_need_room_for_it_once(model):
     rng = random.Random(10)
     engine = Engine(model, max_rows=6, kv_bytes=math.ceil(room(model, prefix=300, tails=6) * 4 / 3))
     prefix = drawn(rng, 300, 300)
-    requests = [Request(tokens=prefix + drawn(rng, 20, 30), prefix=300, max_tokens=8) for _ in range(6)]
+    requests = [TokenRequest(tokens=prefix + drawn(rng, 20, 30), prefix=300, max_tokens=8) for _ in range(6)]
     for request in requests:
         engine.submit(request)
     engine.step()
@@ -321,7 +323,7 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
     token_bytes = Engine(model).talks.rack.token_bytes
     engine = Engine(model, max_rows=2, kv_bytes=4 * 256 * token_bytes)
     for _ in range(6):
-        answers(engine, [Request(tokens=drawn(rng, 210, 210), prefix=200, max_tokens=2)])
+        answers(engine, [TokenRequest(tokens=drawn(rng, 210, 210), prefix=200, max_tokens=2)])
     behind = {rest.behind[0] for rest in engine.talks.rests}
     dropped = behind - set(engine.prefixes._kept.values())
     assert dropped
@@ -331,15 +333,19 @@ def test_a_prefix_that_was_dropped_keeps_no_memory(model):
 def test_a_request_that_never_fits_is_refused(model):
     token_bytes = Engine(model).talks.rack.token_bytes
     engine = Engine(model, kv_bytes=100 * token_bytes)
-    for request in (Request(tokens=()), Request(tokens=(5,) * 90, max_tokens=20), Request(tokens=(5,) * 9000)):
-        with pytest.raises(Refused):
+    for request in (
+        TokenRequest(tokens=()),
+        TokenRequest(tokens=(5,) * 90, max_tokens=20),
+        TokenRequest(tokens=(5,) * 9000),
+    ):
+        with pytest.raises(Unservable):
             engine.submit(request)
 
 
 def test_a_cancelled_request_frees_its_row_and_harms_nobody(model):
     rng = random.Random(7)
     engine = Engine(model, max_rows=2)
-    requests = [Request(tokens=drawn(rng, 10, 20), max_tokens=12) for _ in range(4)]
+    requests = [TokenRequest(tokens=drawn(rng, 10, 20), max_tokens=12) for _ in range(4)]
     ids = [engine.submit(request) for request in requests]
     engine.step()
     engine.cancel(ids[0])
@@ -355,7 +361,7 @@ def test_a_cancelled_request_frees_its_row_and_harms_nobody(model):
 def test_an_end_token_ends_the_answer_and_is_part_of_it(model):
     tokens = (5, 6, 7, 8)
     free = plain(model, tokens, 10)
-    answer = answers(Engine(model), [Request(tokens=tokens, max_tokens=10, ends=(free[4],))])[0]
+    answer = answers(Engine(model), [TokenRequest(tokens=tokens, max_tokens=10, ends=(free[4],))])[0]
     assert answer.finish == "stop"
     assert answer.tokens == free[: free.index(free[4]) + 1]
 
@@ -365,12 +371,12 @@ def test_sampling_depends_on_the_seed_and_not_on_the_batch(model):
     prompt = drawn(rng, 30, 30)
 
     def asked(seed):
-        return Request(
-            tokens=prompt, prefix=20, max_tokens=15, sampling=Sampling(temperature=1.0, top_p=0.9, seed=seed)
+        return TokenRequest(
+            tokens=prompt, prefix=20, max_tokens=15, sampling=SamplingParams(temperature=1.0, top_p=0.9, seed=seed)
         )
 
     alone = [answers(Engine(model), [asked(seed)])[0].tokens for seed in range(4)]
-    others = [Request(tokens=drawn(rng, 5, 60), max_tokens=15) for _ in range(4)]
+    others = [TokenRequest(tokens=drawn(rng, 5, 60), max_tokens=15) for _ in range(4)]
     together = answers(Engine(model, max_rows=8), [*others, *map(asked, range(4))])
     assert [answer.tokens for answer in together[4:]] == alone
     assert len(set(alone)) == 4
@@ -379,9 +385,12 @@ def test_sampling_depends_on_the_seed_and_not_on_the_batch(model):
 def test_guesses_change_no_token_and_save_steps(model):
     rng = random.Random(12)
     prefix, task = drawn(rng, 40, 40), drawn(rng, 10, 20)
-    samplings = [Sampling(), *(Sampling(temperature=0.3, top_p=0.95, seed=seed, logprobs=True) for seed in range(5))]
+    samplings = [
+        SamplingParams(),
+        *(SamplingParams(temperature=0.3, top_p=0.95, seed=seed, logprobs=True) for seed in range(5)),
+    ]
     asked = [
-        Request(tokens=prefix + task, prefix=40, max_tokens=24, ends=(VOCABULARY[-1],), sampling=one)
+        TokenRequest(tokens=prefix + task, prefix=40, max_tokens=24, ends=(VOCABULARY[-1],), sampling=one)
         for one in samplings * 2
     ]
     guessing, plodding = Engine(model, max_rows=4), Engine(model, max_rows=4)
@@ -402,21 +411,23 @@ def test_an_answer_that_was_heard_is_said_in_few_steps_and_ends_where_it_should(
     free = plain(model, prompt, 33)
     engine = Engine(model)
     for end, most in ((free[20], 33), (VOCABULARY[-1], 33), (VOCABULARY[-1], 12)):
-        [answer] = answers(engine, [Request(tokens=prompt, max_tokens=most, ends=(end,))])
+        [answer] = answers(engine, [TokenRequest(tokens=prompt, max_tokens=most, ends=(end,))])
         length = min(most, free.index(end) + 1 if end in free else most)
         assert answer.tokens == free[:length]
         assert answer.finish == ("stop" if end in free[:most] else "length")
     before = engine.stats.steps
-    answers(engine, [Request(tokens=prompt, max_tokens=33)])
+    answers(engine, [TokenRequest(tokens=prompt, max_tokens=33)])
     assert engine.stats.steps - before <= 5  # up to 16 guesses and one more each
-    [going_on] = answers(engine, [Request(tokens=(*prompt, *free, 7, 8), max_tokens=5)])
+    [going_on] = answers(engine, [TokenRequest(tokens=(*prompt, *free, 7, 8), max_tokens=5)])
     assert going_on.cached >= 20 + 32
     assert going_on.tokens == plain(model, (*prompt, *free, 7, 8), 5)
 
 
 def test_logprobs_are_those_of_the_model(model):
     tokens = (5, 6, 7, 8)
-    answer = answers(Engine(model), [Request(tokens=tokens, max_tokens=3, sampling=Sampling(logprobs=True))])[0]
+    answer = answers(
+        Engine(model), [TokenRequest(tokens=tokens, max_tokens=3, sampling=SamplingParams(logprobs=True))]
+    )[0]
     logits = model(mx.array([tokens + answer.tokens]))[0, 3:6]
     wanted = [float((row - mx.logsumexp(row))[token]) for row, token in zip(logits, answer.tokens, strict=True)]
     assert answer.logprobs == pytest.approx(wanted, abs=1e-4)
@@ -425,16 +436,16 @@ def test_logprobs_are_those_of_the_model(model):
 def test_sampled_frequencies_are_the_distribution():
     logits = mx.array([[0.0, 1.0, 2.0, -1.0]] * 4000)
     chances = np.random.default_rng(0).random(4000).tolist()
-    tokens, _ = choose(logits, [Sampling(temperature=0.7)] * 4000, chances)
+    tokens, _ = choose(logits, [SamplingParams(temperature=0.7)] * 4000, chances)
     weights = np.exp(np.array([0.0, 1.0, 2.0, -1.0]) / 0.7)
     assert np.bincount(tokens, minlength=4) / 4000 == pytest.approx(weights / weights.sum(), abs=0.03)
-    nucleus, _ = choose(logits, [Sampling(temperature=0.7, top_p=0.5)] * 4000, chances)
+    nucleus, _ = choose(logits, [SamplingParams(temperature=0.7, top_p=0.5)] * 4000, chances)
     assert set(nucleus) == {2}
 
 
 def test_rows_of_one_batch_are_sampled_each_in_its_own_way():
     logits = mx.array([[0.0, 5.0, 1.0]] * 3)
-    samplings = [Sampling(), Sampling(temperature=1.0), Sampling(temperature=1.0, top_p=0.1)]
+    samplings = [SamplingParams(), SamplingParams(temperature=1.0), SamplingParams(temperature=1.0, top_p=0.1)]
     tokens, _ = choose(logits, samplings, [0.0, 0.0, 0.999])
     assert tokens == [1, 0, 1]
 
@@ -453,7 +464,7 @@ def test_an_unknown_family_is_named(model):
 def test_a_family_that_nobody_knows_is_served_by_mlx_lm_with_the_same_tokens(model):
     rng = random.Random(9)
     engine = PlainEngine(model, max_rows=3)
-    requests = [Request(tokens=drawn(rng, 5, 40), prefix=3, max_tokens=8) for _ in range(5)]
+    requests = [TokenRequest(tokens=drawn(rng, 5, 40), prefix=3, max_tokens=8) for _ in range(5)]
     ids = [engine.submit(request) for request in requests]
     engine.cancel(ids[2])
     found = {}
@@ -463,7 +474,7 @@ def test_a_family_that_nobody_knows_is_served_by_mlx_lm_with_the_same_tokens(mod
     for identity, request in zip(ids, requests, strict=True):
         if identity in found:
             assert found[identity].tokens == plain(model, request.tokens, 8)
-    hot = Request(tokens=(5, 6, 7), max_tokens=8, sampling=Sampling(temperature=1.0, seed=4, logprobs=True))
+    hot = TokenRequest(tokens=(5, 6, 7), max_tokens=8, sampling=SamplingParams(temperature=1.0, seed=4, logprobs=True))
     assert answers(PlainEngine(model), [hot])[0] == answers(PlainEngine(model), [hot])[0]
     assert answers(PlainEngine(model), [hot])[0].tokens == answers(Engine(model), [hot])[0].tokens
 
@@ -472,7 +483,7 @@ def test_a_family_that_nobody_knows_is_served_by_mlx_lm_with_the_same_tokens(mod
 def test_rounded_weights_are_served_like_any_other(tmp_path, precision):
     model = load(tiny(tmp_path, stops=False), None, precision)
     tokens = drawn(random.Random(5), 20, 40)
-    (answer,) = answers(Engine(model, max_rows=2), [Request(tokens=tokens, prefix=10, max_tokens=12)])
+    (answer,) = answers(Engine(model, max_rows=2), [TokenRequest(tokens=tokens, prefix=10, max_tokens=12)])
     assert answer.tokens == plain(model, tokens, 12)
     with pytest.raises(ConfigError, match="already quantized"):
         loading._round(model, precision, tmp_path)

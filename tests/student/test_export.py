@@ -18,7 +18,7 @@ from loop.templates.render import Renderer
 from loop.types import Call, Catalogue, Message, Precision, Reply
 from loop.weights.adapters import publish
 from loop.weights.gguf import _unpermute
-from loop.weights.job import Job
+from loop.weights.job import ExportJob
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest, verify
 from loop.weights.tiny import tiny
@@ -54,7 +54,7 @@ SYSTEM = "Act."
 
 def export(base, out, adapter=None, **more):
     told = {"base": base, "adapter": adapter, "out": out, "template": "spaced-1", "system": SYSTEM, "source": "o/n@abc"}
-    job = Job(**{"to": "mlx", "policy": "p" * 64, "documents": {"README.md": "A card."}, **told, **more})
+    job = ExportJob(**{"to": "mlx", "policy": "p" * 64, "documents": {"README.md": "A card."}, **told, **more})
     command = [sys.executable, "-m", "loop.weights.export"]
     return subprocess.run(command, input=job.model_dump_json(), capture_output=True, text=True, check=False)
 

@@ -11,9 +11,9 @@ from mlx_lm.models import llama
 
 from loop.compute.cpu import blocks, parallel
 from loop.compute.cpu.cores import streams
-from loop.compute.cpu.parallel import ColumnParallel, Cores, Mlp, Part, head, install, rows, width
+from loop.compute.cpu.parallel import ColumnParallel, Cores, LayerPart, Mlp, head, install, rows, width
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
 
@@ -111,9 +111,9 @@ def test_a_model_keeps_its_weights_where_they_are_and_as_they_are_called(family,
 def test_the_engine_speaks_with_parts_and_reads_without(tmp_path, monkeypatch):
     engine = Engine(load(tiny(tmp_path, "llama", stops=False)))
     engine.guesses = 0
-    seen, of = [], Part.of
-    monkeypatch.setattr(Part, "of", lambda part, pieces: seen.append(pieces[0].shape[0]) or of(part, pieces))
-    engine.submit(Request(tokens=tuple(range(5, 6 + rows())), max_tokens=2))
+    seen, of = [], LayerPart.of
+    monkeypatch.setattr(LayerPart, "of", lambda part, pieces: seen.append(pieces[0].shape[0]) or of(part, pieces))
+    engine.submit(TokenRequest(tokens=tuple(range(5, 6 + rows())), max_tokens=2))
     engine.step()
     assert seen == [1] * len(engine.head.parts)  # of what was read, the head alone
     engine.step()

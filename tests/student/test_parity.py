@@ -18,7 +18,7 @@ from loop.runtime.paths import find
 from loop.templates.render import Renderer
 from loop.types import Call, Catalogue, End, Message, Part, Play, Trajectory
 from loop.weights.export import export
-from loop.weights.job import Job
+from loop.weights.job import ExportJob
 from loop.weights.tiny import tiny
 from task_generators.suites import frozen
 
@@ -39,7 +39,7 @@ def exported(base, tmp_path_factory):
         if (template, to) not in made:
             out = tmp_path_factory.mktemp("out") / to
             made[template, to] = export(
-                Job(to=to, base=base, source="o/n", template=template, system=SYSTEM, quant="f16", out=out)
+                ExportJob(to=to, base=base, source="o/n", template=template, system=SYSTEM, quant="f16", out=out)
             )
         return made[template, to]
 

@@ -3,7 +3,7 @@ import asyncio
 from structlog.testing import capture_logs
 
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.student.service import Queued, Service
 from loop.weights import loading
 from loop.weights.tiny import tiny
@@ -29,7 +29,7 @@ def test_who_waits_for_memory_is_told_once_and_the_log_too(tmp_path):
     with capture_logs() as lines:
         service.start()
         service.ready.result(60)
-        lengths, told = asyncio.run(asked(service, [Request(tokens=(5, 6, 7), max_tokens=60)] * 3))
+        lengths, told = asyncio.run(asked(service, [TokenRequest(tokens=(5, 6, 7), max_tokens=60)] * 3))
         service.stop()
     assert lengths == [60, 60, 60]
     assert told == {1: Queued(reason="memory", ahead=0), 2: Queued(reason="memory", ahead=1)}

@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.student.engine.prefixes import Beginning
-from loop.student.engine.stored import NAME, Place, StoredPrefixes
+from loop.student.engine.stored import NAME, PrefixDirectory, StoredPrefixes
 from loop.weights.loading import load
 from loop.weights.tiny import tiny
 
@@ -27,7 +27,7 @@ def everything_pays(monkeypatch):
 
 
 def place(directory, policy="p", template="compact", budget=2**30):
-    return Place(directory=directory, budget=budget, policy=policy, template=template)
+    return PrefixDirectory(directory=directory, budget=budget, policy=policy, template=template)
 
 
 def prompt(seed, prefix=100):
@@ -40,7 +40,7 @@ def served(model, where, *prompts):
     engine = Engine(model, stored=where)
     said = []
     for tokens in prompts:
-        engine.submit(Request(tokens=tokens, prefix=len(tokens) - 9, max_tokens=6))
+        engine.submit(TokenRequest(tokens=tokens, prefix=len(tokens) - 9, max_tokens=6))
         while engine.busy:
             said += [answer.tokens for answer in engine.step()]
     if engine.prefixes.stored:

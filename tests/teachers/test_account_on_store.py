@@ -8,9 +8,9 @@ from loop.store.spend import Parked
 from loop.types import End, Failure, Part, Play, Task, Tier, Trajectory, Turn, Usage
 from teachers.base.teacher import Teacher
 from teachers.budget.account import Account
-from teachers.budget.ledger import Ledger
+from teachers.budget.ledger import SpendLedger
 from teachers.budget.limits import Cap, Limits
-from teachers.budget.rest import Rest
+from teachers.budget.rest import CredentialRest
 
 NOW = 1_800_000_000.0
 LIMITS = Limits(day=Cap(cost=2.5))
@@ -51,9 +51,9 @@ def owed(store, count):
 
 
 def gate_on(store):
-    ledger: Ledger = store.spend
+    ledger: SpendLedger = store.spend
     parked = store.spend.parked("paid:KEY")
-    rest = Rest(**parked.model_dump(exclude={"credential"})) if parked else Rest()
+    rest = CredentialRest(**parked.model_dump(exclude={"credential"})) if parked else CredentialRest()
     return Account(Paid(), ledger, LIMITS, rest=rest, clock=lambda: NOW)
 
 

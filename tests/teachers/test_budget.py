@@ -11,7 +11,7 @@ from teachers.budget.account import Account
 from teachers.budget.decision import next_allowed
 from teachers.budget.ledger import charged
 from teachers.budget.limits import Cap, Limits, Spending, Window
-from teachers.budget.rest import FIRST_REST, GRACE, JITTER, LONGEST_REST, OWNERS_REST, Rest, rest_after
+from teachers.budget.rest import FIRST_REST, GRACE, JITTER, LONGEST_REST, OWNERS_REST, CredentialRest, rest_after
 from teachers.fakes.ledger import MemoryLedger
 
 NOW = 1_800_000_000.0
@@ -56,13 +56,13 @@ def test_what_is_allowed_never_breaks_a_budget(used, wanted, cap):
 
 
 def test_a_resting_credential_waits_then_tries_one_play_at_a_time():
-    rest = Rest(until=NOW + 10, failures=1, reason="quota: used up")
+    rest = CredentialRest(until=NOW + 10, failures=1, reason="quota: used up")
     early = next_allowed(Spending(), Limits(), NOW, rest=rest)
     assert (early.allowed, early.retry_at) == (False, NOW + 10)
     assert "used up" in early.reason
     assert next_allowed(Spending(), Limits(), NOW + 10, rest=rest).allowed
     assert not next_allowed(Spending(running=1), Limits(), NOW + 10, rest=rest).allowed
-    assert next_allowed(Spending(running=1), Limits(), NOW + 10, rest=Rest()).allowed
+    assert next_allowed(Spending(running=1), Limits(), NOW + 10, rest=CredentialRest()).allowed
 
 
 def test_a_used_up_window_waits_for_its_reset():
@@ -94,36 +94,36 @@ def test_the_cheaper_hours_are_waited_for_only_if_asked():
 
 
 def test_a_told_reset_is_waited_for_and_a_little_longer():
-    rest = rest_after(failure(FailureKind.QUOTA, NOW + 3600), Rest(), NOW, jitter=1.0)
+    rest = rest_after(failure(FailureKind.QUOTA, NOW + 3600), CredentialRest(), NOW, jitter=1.0)
     assert rest.until == NOW + 3600 + GRACE + JITTER
     assert rest.reason == "quota: because"
 
 
 def test_an_untold_rest_doubles_up_to_four_hours_and_an_answer_ends_it():
-    rest, lengths = Rest(), []
+    rest, lengths = CredentialRest(), []
     for _ in range(7):
         rest = rest_after(failure(FailureKind.QUOTA), rest, NOW, jitter=0.0)
         lengths.append(rest.until - NOW)
     assert lengths[:4] == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST, 8 * FIRST_REST]
     assert lengths[-1] == LONGEST_REST
-    assert rest_after(None, rest, NOW) == Rest()
+    assert rest_after(None, rest, NOW) == CredentialRest()
 
 
 @pytest.mark.parametrize("kind", [FailureKind.AUTH, FailureKind.FATAL])
 def test_what_only_its_owner_can_mend_is_tried_once_an_hour(kind):
-    assert rest_after(failure(kind), Rest(), NOW).until == NOW + OWNERS_REST
+    assert rest_after(failure(kind), CredentialRest(), NOW).until == NOW + OWNERS_REST
 
 
 @pytest.mark.parametrize("kind", [FailureKind.BAD_INPUT, FailureKind.BAD_OUTPUT, FailureKind.LOST, FailureKind.UNSAFE])
 def test_a_failure_of_one_play_does_not_stop_the_others(kind):
-    before = Rest(until=NOW - 1, failures=2, reason="x")
+    before = CredentialRest(until=NOW - 1, failures=2, reason="x")
     assert rest_after(failure(kind), before, NOW) == before
-    assert rest_after(failure(kind), Rest(), NOW) == Rest()
+    assert rest_after(failure(kind), CredentialRest(), NOW) == CredentialRest()
 
 
 @given(st.sampled_from(FailureKind), st.none() | st.floats(NOW - 1e6, NOW + 1e6), st.integers(0, 60), st.floats(0, 1))
 def test_no_rest_ends_before_it_begins_or_lasts_longer_than_it_must(kind, retry_at, failures, jitter):
-    rest = rest_after(failure(kind, retry_at), Rest(failures=failures), NOW, jitter)
+    rest = rest_after(failure(kind, retry_at), CredentialRest(failures=failures), NOW, jitter)
     if rest.failures > failures:
         assert NOW < rest.until <= max(NOW + LONGEST_REST, retry_at or 0) + GRACE + JITTER
 
@@ -223,7 +223,7 @@ def test_a_quota_stop_parks_the_credential_and_a_play_wakes_it(account):
     assert account.decide(TASK, 1).allowed
     account.start(play(2))
     assert not account.decide(TASK, 1).allowed, "one play tries"
-    assert account.end(play(2), played(cost=0.1)) == Rest()
+    assert account.end(play(2), played(cost=0.1)) == CredentialRest()
     assert account.decide(TASK, 1).allowed
 
 

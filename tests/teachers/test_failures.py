@@ -11,7 +11,7 @@ from loop.errors import FailureKind
 from loop.types import Usage
 from teachers.http.outcomes import unfinished
 from teachers.http.reading import error_in
-from teachers.provider.failures import Evidence, by_text, error_within, evidence_of, judged
+from teachers.provider.failures import FailureEvidence, by_text, error_within, evidence_of, judged
 
 RETRYABLE, QUOTA, AUTH = FailureKind.RETRYABLE, FailureKind.QUOTA, FailureKind.AUTH
 FATAL, BAD_INPUT, BAD_OUTPUT = FailureKind.FATAL, FailureKind.BAD_INPUT, FailureKind.BAD_OUTPUT
@@ -115,14 +115,14 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "text", "kind"), STATUSES)
 def test_a_status_has_its_kind_and_a_sentence_may_refine_it(status, text, kind):
-    assert judged(Evidence(status, (), text)) is kind
+    assert judged(FailureEvidence(status, (), text)) is kind
 
 
 def test_a_telling_word_goes_before_its_status():
-    assert judged(Evidence(429, ("insufficient_quota",), "x")) is QUOTA
-    assert judged(Evidence(400, ("context_length_exceeded",), "x")) is BAD_INPUT
-    assert judged(Evidence(402, ("invalid_request_error",), "Insufficient Balance")) is QUOTA
-    assert judged(Evidence(401, ("invalid_request_error", "authentication_error"), "x")) is AUTH
+    assert judged(FailureEvidence(429, ("insufficient_quota",), "x")) is QUOTA
+    assert judged(FailureEvidence(400, ("context_length_exceeded",), "x")) is BAD_INPUT
+    assert judged(FailureEvidence(402, ("invalid_request_error",), "Insufficient Balance")) is QUOTA
+    assert judged(FailureEvidence(401, ("invalid_request_error", "authentication_error"), "x")) is AUTH
 
 
 FINISHES = {
@@ -163,7 +163,7 @@ def test_an_error_is_found_in_a_sentence():
 @given(st.text())
 def test_no_text_breaks_a_judgement(text):
     by_text(text)
-    judged(Evidence(400, (text,), text))
+    judged(FailureEvidence(400, (text,), text))
     error_within(text)
     unfinished(text, Usage(), calls=False)
 

@@ -16,7 +16,7 @@ from loop.control.progress import Board
 from loop.errors import CheckNegative, ConfigError, NotFound
 from loop.rollout.play import play
 from loop.runtime import paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages import refreshing
 from loop.store import Store
 from loop.store.traces import CORRECTION
@@ -202,7 +202,7 @@ def places(tmp_path, monkeypatch):
 def live(places, **training):
     tree = {**REHEARSAL, "training": REHEARSAL["training"] | training, "rounds": 1}
     chosen = config.load(places, "quickstart", tree, {})
-    with parts.build(chosen, places, Board(places.run, chosen.profile), Stop(), gpu=FakeGpu()) as loop:
+    with parts.build(chosen, places, Board(places.run, chosen.profile), StopRequest(), gpu=FakeGpu()) as loop:
         daemon.run(loop)
         return loop.store.rounds.all()[-1]
 

@@ -14,7 +14,7 @@ from loop.traces.importing import BATCH, ImportRules, take
 from loop.traces.privacy.pseudonyms import Pseudonyms
 from loop.traces.reading import read
 from loop.traces.tool_files import tools_in
-from loop.traces.trace import Refused
+from loop.traces.trace import UnreadableRow
 from loop.types import Split
 
 KEY = Pseudonyms(b"k" * 32)
@@ -95,7 +95,7 @@ def test_a_later_import_with_another_share_leaves_users_where_they_are(store, wr
 def test_every_row_that_was_read_is_told(store, write):
     told = []
     take(store, read([write(row(1), b"{", row(2))]), ImportRules(), KEY, lambda found, _: told.append(found))
-    assert [isinstance(each, Refused) for each in told].count(True) == 1
+    assert [isinstance(each, UnreadableRow) for each in told].count(True) == 1
     assert len(told) == 3
 
 

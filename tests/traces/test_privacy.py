@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.traces.privacy.detection import Kind, luhn, personal
+from loop.traces.privacy.detection import PersonalKind, luhn, personal
 from loop.traces.privacy.pseudonyms import Pseudonyms
 from loop.traces.privacy.scrubbing import scrubbed
 from loop.traces.privacy.secrets import secret_in
@@ -24,16 +24,16 @@ def said(*texts, **arguments):
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (Kind.EMAIL, "Write to j.smith+work@corp.co.uk, please.", "j.smith+work@corp.co.uk"),
-        (Kind.PHONE, "Call (707) 421-0835.", "(707) 421-0835"),
-        (Kind.PHONE, "Ring +44 20 7946 0018 at noon", "+44 20 7946 0018"),
-        (Kind.CARD, "It is 4111 1111 1111 1111.", "4111 1111 1111 1111"),
-        (Kind.IBAN, "To DE89 3704 0044 0532 0130 00, now.", "DE89 3704 0044 0532 0130 00"),
-        (Kind.SSN, "My number is 078-05-1120", "078-05-1120"),
-        (Kind.IP, "from 8.8.4.4 today", "8.8.4.4"),
-        (Kind.ADDRESS, "to 1650 Gateway Boulevard in Fairfield", "1650 Gateway Boulevard"),
-        (Kind.NAME, "Hi, my name is Maria del Sol", "Maria"),
-        (Kind.NAME, "Book it for Dr. Anne Weber", "Anne Weber"),
+        (PersonalKind.EMAIL, "Write to j.smith+work@corp.co.uk, please.", "j.smith+work@corp.co.uk"),
+        (PersonalKind.PHONE, "Call (707) 421-0835.", "(707) 421-0835"),
+        (PersonalKind.PHONE, "Ring +44 20 7946 0018 at noon", "+44 20 7946 0018"),
+        (PersonalKind.CARD, "It is 4111 1111 1111 1111.", "4111 1111 1111 1111"),
+        (PersonalKind.IBAN, "To DE89 3704 0044 0532 0130 00, now.", "DE89 3704 0044 0532 0130 00"),
+        (PersonalKind.SSN, "My number is 078-05-1120", "078-05-1120"),
+        (PersonalKind.IP, "from 8.8.4.4 today", "8.8.4.4"),
+        (PersonalKind.ADDRESS, "to 1650 Gateway Boulevard in Fairfield", "1650 Gateway Boulevard"),
+        (PersonalKind.NAME, "Hi, my name is Maria del Sol", "Maria"),
+        (PersonalKind.NAME, "Book it for Dr. Anne Weber", "Anne Weber"),
     ],
 )
 def test_personal_data_is_known_by_its_form_or_by_the_words_around_it(kind, text, value):
@@ -54,7 +54,7 @@ def test_what_only_looks_like_it_is_left_alone(text):
 
 def test_fields_tell_what_has_no_form():
     found = personal(said(firstName="Ada", street_address="Hauptweg 3", password="hunter22", city="Berlin", name="Mua"))
-    assert found == {"Ada": Kind.NAME, "Hauptweg 3": Kind.ADDRESS, "hunter22": Kind.PASSWORD}
+    assert found == {"Ada": PersonalKind.NAME, "Hauptweg 3": PersonalKind.ADDRESS, "hunter22": PersonalKind.PASSWORD}
 
 
 def test_a_value_keeps_matching_between_request_call_and_result():

@@ -20,7 +20,7 @@ from loop.plugins import known
 from loop.traces.conversation import MISSING
 from loop.traces.reading import PACKAGE, read, readers
 from loop.traces.sources import rows_of
-from loop.traces.trace import Found, Place, Refused, Row
+from loop.traces.trace import LocatedTrace, RowLocation, SourceRow, UnreadableRow
 from loop.types import Part
 
 FILES = Path(__file__).parent / "files"
@@ -29,7 +29,7 @@ FILES = Path(__file__).parent / "files"
 def traces(found):
     """The traces among what was found; nothing may have been refused."""
     listed = list(found)
-    assert [each for each in listed if not isinstance(each, Found)] == []
+    assert [each for each in listed if not isinstance(each, LocatedTrace)] == []
     return [each.trace for each in listed]
 
 
@@ -65,7 +65,7 @@ FORMATS = {
     "xlam.json": "xlam",
 }
 
-ROWS = {name: [row for row in rows_of(str(FILES / name)) if isinstance(row, Row)] for name in FORMATS}
+ROWS = {name: [row for row in rows_of(str(FILES / name)) if isinstance(row, SourceRow)] for name in FORMATS}
 
 
 def said(trace):
@@ -82,7 +82,7 @@ def test_every_reader_has_a_file_and_every_file_a_reader(files):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_is_claimed_by_one_reader(files, name):
-    rows = [row for row in rows_of(str(files / name)) if isinstance(row, Row)]
+    rows = [row for row in rows_of(str(files / name)) if isinstance(row, SourceRow)]
     claims = [{reader.name for reader in readers() if reader.claims(row.value)} for row in rows]
     first = next(each for each in claims if each)
     assert first == {FORMATS[name]}
@@ -294,8 +294,8 @@ def put(value, path, new):
 def sound(found):
     """What may be stored: of the right kind, and every text bounded and spelled in JSON."""
     for each in found:
-        assert isinstance(each, Found | Refused)
-        if isinstance(each, Refused):
+        assert isinstance(each, LocatedTrace | UnreadableRow)
+        if isinstance(each, UnreadableRow):
             assert each.reason
             assert len(each.reason) < 2000
         else:
@@ -311,7 +311,7 @@ def test_no_reader_raises_whatever_a_row_holds(name, data):
     number = data.draw(st.integers(0, len(rows) - 1))
     path = data.draw(st.sampled_from(sorted(places(rows[number].value), key=str)))
     rows = [*rows]
-    rows[number] = Row(rows[number].place, put(rows[number].value, path, data.draw(HOSTILE)))
+    rows[number] = SourceRow(rows[number].place, put(rows[number].value, path, data.draw(HOSTILE)))
     for reader in readers():
         reader.claims(rows[number].value)
     sound(next(reader for reader in readers() if reader.name == FORMATS[name]).read(rows))
@@ -321,7 +321,7 @@ def test_no_reader_raises_whatever_a_row_holds(name, data):
 def test_no_reader_raises_for_any_value_at_all(value):
     for reader in readers():
         reader.claims(value)
-        sound(reader.read([Row(Place("x", 1), value)]))
+        sound(reader.read([SourceRow(RowLocation("x", 1), value)]))
 
 
 def test_rows_may_stand_in_any_order(files):

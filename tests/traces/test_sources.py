@@ -11,17 +11,17 @@ from loop.errors import ConfigError, NotFound
 from loop.traces import sources
 from loop.traces.reading import named, read
 from loop.traces.sources import expanded, rows_of
-from loop.traces.trace import Found, Refused, Row
+from loop.traces.trace import LocatedTrace, SourceRow, UnreadableRow
 
 ROW = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]}
 
 
 def values(path):
-    return [row.value for row in rows_of(str(path)) if isinstance(row, Row)]
+    return [row.value for row in rows_of(str(path)) if isinstance(row, SourceRow)]
 
 
 def refusals(path):
-    return [(row.place.line, row.reason) for row in rows_of(str(path)) if isinstance(row, Refused)]
+    return [(row.place.line, row.reason) for row in rows_of(str(path)) if isinstance(row, UnreadableRow)]
 
 
 def test_lines_lists_and_documents_give_the_same_rows(tmp_path):
@@ -140,7 +140,7 @@ def server():
 
 def test_a_url_is_fetched_because_the_user_named_it(server):
     (found,) = read([f"{server}/traces.jsonl"])
-    assert isinstance(found, Found)
+    assert isinstance(found, LocatedTrace)
     assert str(found.place) == f"{server}/traces.jsonl:1"
 
 

@@ -8,7 +8,7 @@ import pytest
 from loop import config, daemon, parts
 from loop.control.progress import Board
 from loop.runtime import paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.store import Store
 from loop.testing import FakeGpu
 from loop.traces.arms import FILTERED, make
@@ -38,7 +38,7 @@ def live(places, **outside):
     tree = {**REHEARSAL, "training": training, "sampling": sampling, "rounds": 1}
     chosen = config.load(places, "quickstart", tree, {})
     shown = Board(places.run, chosen.profile)
-    with parts.build(chosen, places, shown, Stop(), gpu=FakeGpu()) as loop:
+    with parts.build(chosen, places, shown, StopRequest(), gpu=FakeGpu()) as loop:
         daemon.run(loop)
         return loop.store.rounds.all()[-1], loop.store.datasets.of(loop.store.rounds.all()[-1])
 

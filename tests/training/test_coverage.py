@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loop.dataset.coverage import Coverage, Ranking, traits
 from loop.dataset.mix import Skill, select
 from loop.dataset.rules import MixRules
-from loop.types import Accepted, Asked, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn
+from loop.types import Accepted, Catalogue, End, From, PlannedCall, Split, Task, Tier, Trajectory, Turn, TurnAttempt
 
 NAMES = ("reef", "gate", "lab", "tax.doc")
 ASKED = {
@@ -83,7 +83,9 @@ def test_every_way_to_ask_has_its_share():
 
 def test_what_the_champion_gets_wrong_is_shown_more_often():
     pool = [row(number, turn("touch", number % 2, NAMES[number % 4])) for number in range(80)]
-    played = tuple(Asked(turn=turn("touch", phrase, "oak"), right=phrase == 1) for phrase in (0, 1) for _ in range(8))
+    played = tuple(
+        TurnAttempt(turn=turn("touch", phrase, "oak"), right=phrase == 1) for phrase in (0, 1) for _ in range(8)
+    )
 
     def shown(**rules):
         dataset = select(

@@ -9,7 +9,7 @@ from mlx_lm.models import cohere
 from mlx_lm.models.cache import KVCache
 
 from loop.training import divergence
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 from loop.types import Catalogue, Message, Precision
 from loop.types.jobs import Meter
 from loop.weights.loading import load
@@ -23,7 +23,7 @@ def plays(count=5):
     for number in range(count):
         tokens = prefix[: 40 if number % 2 else 25] + tuple(rng.randrange(200) for _ in range(6 + number))
         loss = tuple(place > 20 and place % 3 == number % 3 for place in range(len(tokens) - 1))
-        rows.append(Row(str(number), tokens, loss))
+        rows.append(TrainingRow(str(number), tokens, loss))
     return [*rows, rows[0]]
 
 
@@ -41,7 +41,7 @@ def test_plays_that_share_a_beginning_get_the_plain_distance(tmp_path, monkeypat
     monkeypatch.setattr(divergence, "AT_ONCE", at_once)
     monkeypatch.setattr(KVCache, "is_trimmable", lambda _: goes_back)  # some families' caches cannot be
     base, policy = load(tiny(tmp_path)), load(tiny(tmp_path / "other", seed=1))
-    pair = divergence.Pair(policy, base)
+    pair = divergence.ModelPair(policy, base)
     for play in sorted(plays(), key=lambda play: play.tokens):
         assert pair.measure(play) == pytest.approx(plain(policy, base, play), rel=1e-3, abs=1e-6)
 
@@ -57,7 +57,7 @@ def test_a_family_that_scales_its_logits_is_measured_with_them_scaled():
         return made
 
     policy, base = model(1), model(2)
-    pair = divergence.Pair(policy, base)
+    pair = divergence.ModelPair(policy, base)
     for play in sorted(plays(), key=lambda play: play.tokens):
         assert pair.measure(play) == pytest.approx(plain(policy, base, play), rel=1e-3, abs=1e-6)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.masks import Refused, learned, row
+from loop.training.masks import RowRefused, learned, row
 
 
 class Span(NamedTuple):
@@ -22,7 +22,7 @@ spans = st.lists(st.builds(Span, st.lists(st.integers(0, 99), min_size=1, max_si
 def test_a_target_has_loss_exactly_where_its_span_has(parts):
     flags = [part.loss for part in parts for _ in part.tokens]
     if not any(flags[1:]):
-        with pytest.raises(Refused, match="no_loss"):
+        with pytest.raises(RowRefused, match="no_loss"):
             row("r", parts, 1000)
         return
     made = row("r", parts, 1000)
@@ -36,7 +36,7 @@ def test_a_target_has_loss_exactly_where_its_span_has(parts):
 def test_a_row_is_whole_or_refused(parts, limit):
     size = sum(len(part.tokens) for part in parts)
     if size > limit:
-        with pytest.raises(Refused, match="too_long"):
+        with pytest.raises(RowRefused, match="too_long"):
             row("r", parts, limit)
     elif any([part.loss for part in parts for _ in part.tokens][1:]):
         assert len(row("r", parts, limit).tokens) == size

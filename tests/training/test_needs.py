@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.templates.spans import Span
-from loop.training.job import Example
-from loop.training.masks import Row, RowTurn
+from loop.templates.spans import TokenSpan
+from loop.training.job import TrainingExample
+from loop.training.masks import RowTurn, TrainingRow
 from loop.training.needs import Sought, turns_of
 from loop.types import Call, Catalogue, Message
 
@@ -18,7 +18,7 @@ from loop.types import Call, Catalogue, Message
 def made(number, kinds, group="a", learned=3):
     turns = tuple(RowTurn(frozenset({10 * kind, 10 * kind + 1}), learned) for kind in kinds)
     tokens = tuple(range(2 + learned * len(kinds)))
-    return Row(f"{group}{number}", tokens, (False, *[True] * (len(tokens) - 2)), group, turns=turns)
+    return TrainingRow(f"{group}{number}", tokens, (False, *[True] * (len(tokens) - 2)), group, turns=turns)
 
 
 def tenth(steps):
@@ -141,9 +141,9 @@ def test_turns_are_told_by_what_is_asked_and_hold_all_that_is_learned():
         Message(role="user", content="Make a folder pear"),
         said(Call(name="mkdir", arguments={"dir_name": "pear"})),
     )
-    spans = [Span((1, 2, 3), message.role == "assistant", place) for place, message in enumerate(messages)]
-    first, second = turns_of(Example(id="x", messages=messages, catalogue=Catalogue()), spans)
-    (alike,) = turns_of(Example(id="y", messages=other, catalogue=Catalogue()), spans[:3])
+    spans = [TokenSpan((1, 2, 3), message.role == "assistant", place) for place, message in enumerate(messages)]
+    first, second = turns_of(TrainingExample(id="x", messages=messages, catalogue=Catalogue()), spans)
+    (alike,) = turns_of(TrainingExample(id="y", messages=other, catalogue=Catalogue()), spans[:3])
     assert (first.learned, second.learned) == (6, 3)
     assert first.traits == alike.traits, "only the literal differs"
     assert not first.traits & second.traits

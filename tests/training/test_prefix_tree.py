@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.masks import Row, learned
+from loop.training.masks import TrainingRow, learned
 from loop.training.prefix_tree import pack
 
 
@@ -17,7 +17,7 @@ def rows(draw):
     for number in range(draw(st.integers(1, 6))):
         tokens = tuple(draw(st.lists(st.integers(0, 1), min_size=2, max_size=12)))
         loss = [*draw(st.lists(st.booleans(), min_size=len(tokens) - 2, max_size=len(tokens) - 2)), True]
-        made.append(Row(str(number), tokens, tuple(loss), weight=draw(st.sampled_from([1.0, 1 / sum(loss)]))))
+        made.append(TrainingRow(str(number), tokens, tuple(loss), weight=draw(st.sampled_from([1.0, 1 / sum(loss)]))))
     return made
 
 
@@ -75,7 +75,7 @@ def test_segments_lie_behind_what_they_follow(rows, least, block):
 
 def test_a_common_prefix_is_there_once():
     prefix = tuple(range(100))
-    many = [Row(str(tail), (*prefix, 200 + tail, 300, 301), (False,) * 101 + (True,)) for tail in range(8)]
+    many = [TrainingRow(str(tail), (*prefix, 200 + tail, 300, 301), (False,) * 101 + (True,)) for tail in range(8)]
     assert len(pack(many, 8).tokens) == 100 + 8 * 2
     assert len(pack(many, 8, least=200).tokens) == 8 * 102
 
@@ -84,7 +84,7 @@ def test_wins_of_one_task_share_more_than_the_catalogue():
     catalogue = tuple(range(100))
     tasks = [tuple(range(1000 * task, 1000 * task + 40)) for task in (1, 2)]
     wins = [(*catalogue, *task, 5000 + win, 300, 301) for task in tasks for win in range(3)]
-    rows = [Row(str(number), tokens, (False,) * 141 + (True,)) for number, tokens in enumerate(wins)]
+    rows = [TrainingRow(str(number), tokens, (False,) * 141 + (True,)) for number, tokens in enumerate(wins)]
     packed = pack(rows, 6)
     assert len(packed.tokens) == 100 + 2 * 40 + 6 * 2
     assert packed.row_tokens == 6 * 143

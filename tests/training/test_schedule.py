@@ -5,14 +5,14 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.training.masks import Row
+from loop.training.masks import TrainingRow
 from loop.training.prefix_tree import pack
 from loop.training.schedule import split, steps
 
 
 def made(groups):
     return [
-        Row(
+        TrainingRow(
             f"{group}-{number}",
             (group,) * 30 + (100 + number,) * (2 + number),
             (False,) * (30 + number) + (True,),
@@ -54,7 +54,10 @@ def test_a_step_of_two_catalogues_is_cut_between_them():
 
 
 def test_lanes_get_equal_shares_of_one_catalogue():
-    rows = [Row(str(tail), (*range(100), *([1000 + tail] * 50)), (False,) * 148 + (True,), "one") for tail in range(8)]
+    rows = [
+        TrainingRow(str(tail), (*range(100), *([1000 + tail] * 50)), (False,) * 148 + (True,), "one")
+        for tail in range(8)
+    ]
     assert [len(part) for part in split(rows, 2, 10_000)] == [4, 4]
     assert [len(part) for part in split(rows, 2, 260)] == [2, 2, 2, 2]
     assert [len(part) for part in split(rows[:1], 2, 10)] == [1]
@@ -62,13 +65,19 @@ def test_lanes_get_equal_shares_of_one_catalogue():
 
 def test_lanes_are_evened_out_beyond_the_order_of_rows():
     lengths = (300, 290, 60, 50)  # in order: 300 alone and 400, or 590 and 110
-    rows = [Row(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n)) for n, length in enumerate(lengths)]
+    rows = [
+        TrainingRow(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n))
+        for n, length in enumerate(lengths)
+    ]
     assert [sorted(len(row.tokens) for row in part) for part in split(rows, 2, 1000)] == [[60, 290], [50, 300]]
 
 
 @given(st.lists(st.integers(2, 300), min_size=2, max_size=12), st.integers(2, 4))
 def test_evening_out_never_makes_the_largest_larger(lengths, lanes):
-    rows = [Row(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n)) for n, length in enumerate(lengths)]
+    rows = [
+        TrainingRow(str(n), (n,) * length, (False,) * (length - 1) + (True,), str(n))
+        for n, length in enumerate(lengths)
+    ]
     largest = max(sum(len(row.tokens) for row in part) for part in split(rows, lanes, 10_000))
     assert largest >= max(*lengths, -(-sum(lengths) // lanes))
     assert largest <= sum(lengths) // lanes + max(lengths)

@@ -12,9 +12,9 @@ from mlx_lm.models import cohere, granite, qwen3
 
 from loop.compute.pieces import whole
 from loop.training import backprop, lora, shared_prefix
-from loop.training.engine import Engine
+from loop.training.engine import TrainingEngine
 from loop.training.lanes import Lanes
-from loop.training.masks import Row, learned
+from loop.training.masks import TrainingRow, learned
 from loop.training.prefix_tree import Packed, pack
 from loop.training.schedule import split
 from loop.types import Precision
@@ -38,9 +38,9 @@ def forest(count, vocabulary, seed):
         shared = prefixes[number % 2] + (middle if number % 3 else ())
         tokens = shared + draw(rng.randrange(3, 40))
         loss = [place > len(shared) - 5 and rng.random() < 0.5 for place in range(len(tokens) - 2)] + [True]
-        rows.append(Row(str(number), tokens, tuple(loss), weight=1 / sum(loss) if number % 2 else 1.0))
+        rows.append(TrainingRow(str(number), tokens, tuple(loss), weight=1 / sum(loss) if number % 2 else 1.0))
     short = rows[0].tokens[: len(prefixes[0]) + 2]
-    return [*rows, Row("short", short, (False,) * (len(short) - 2) + (True,)), rows[1]]
+    return [*rows, TrainingRow("short", short, (False,) * (len(short) - 2) + (True,)), rows[1]]
 
 
 def plain(model, rows):
@@ -219,7 +219,7 @@ def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(family, tmp_
     model = family()
     job = job_of(tmp_path, tmp_path, rank=4, batch_tokens=300)
     lora.attach(model, job)
-    engine = Engine(model, job)
+    engine = TrainingEngine(model, job)
     assert engine.name == "plain"
     assert family.__name__[:-1] in engine.why
     rows = forest(7, 300, seed=1)
@@ -236,7 +236,7 @@ def test_a_family_that_a_forest_does_not_reach_trains_on_whole_rows(family, tmp_
 
 def test_the_losses_of_single_tokens_are_the_plain_ones(tmp_path):
     model = adapted(tiny(tmp_path, "qwen3"), tmp_path)
-    engine = Engine(model, job_of(tmp_path, tmp_path, batch_tokens=200, lanes=2))
+    engine = TrainingEngine(model, job_of(tmp_path, tmp_path, batch_tokens=200, lanes=2))
     rows = forest(7, model.args.vocab_size, seed=4)[:-1]
     with engine.open():
         engine.gradient(rows, learned(rows))

@@ -15,7 +15,7 @@ from mlx_lm.generate import generate_step
 
 from loop.errors import ConfigError
 from loop.student.engine.batching import Engine
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.training import backprop, checkpoint, shared_prefix
 from loop.training.job import identity, read_examples, read_job
 from loop.training.trainer import learning_rate, read_rows, train
@@ -96,7 +96,7 @@ def test_a_quantized_base_learns_by_an_adapter_that_is_served_beside_it(job, tmp
     published = adapters.publish(job.out, tmp_path / "published", base=directory_digest(job.base))
     tuned, tokens = load(job.base, published.path), tuple(range(5, 30))
     engine = Engine(tuned)
-    engine.submit(Request(tokens=tokens, prefix=10, max_tokens=12))
+    engine.submit(TokenRequest(tokens=tokens, prefix=10, max_tokens=12))
     while not (said := engine.step()):
         pass
     assert said[0].tokens == tuple(token for token, _ in islice(generate_step(mx.array(tokens), tuned), 12))

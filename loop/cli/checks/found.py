@@ -8,7 +8,7 @@ from loop.types import Record
 State = Literal["ok", "warn", "fail"]
 
 
-class Found(Record):
+class CheckResult(Record):
     """What one check found; where it is not right, what to do."""
 
     check: str
@@ -17,9 +17,9 @@ class Found(Record):
     fix: str = ""
 
 
-Check = Callable[[], Iterator[Found]]
+Check = Callable[[], Iterator[CheckResult]]
 
 
-def judged(check: str, right: bool, detail: str, fix: str, *, otherwise: State = "warn") -> Found:  # noqa: FBT001
+def judged(check: str, right: bool, detail: str, fix: str, *, otherwise: State = "warn") -> CheckResult:  # noqa: FBT001
     """Say that it is right, or what to do."""
-    return Found(check=check, state="ok" if right else otherwise, detail=detail, fix="" if right else fix)
+    return CheckResult(check=check, state="ok" if right else otherwise, detail=detail, fix="" if right else fix)

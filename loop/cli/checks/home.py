@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from loop.cli import access
-from loop.cli.checks.found import Check, Found, judged
+from loop.cli.checks.found import Check, CheckResult, judged
 from loop.control import progress
 from loop.errors import LoopdError
 from loop.runtime import database_url, lock, paths, query
@@ -31,7 +31,7 @@ STALE: Final = 900.0
 """Seconds without a word after which a daemon has probably stopped working."""
 
 
-def directory() -> Iterator[Found]:
+def directory() -> Iterator[CheckResult]:
     """A home that can be written, and that nobody else reads."""
     places = paths.find()
     standing = next(each for each in (places.data, *places.data.parents) if each.exists())
@@ -42,7 +42,7 @@ def directory() -> Iterator[Found]:
     yield judged("privacy", not mode & 0o077, f"mode {mode:04o}", fix)
 
 
-def disk() -> Iterator[Found]:
+def disk() -> Iterator[CheckResult]:
     """Room for models, checkpoints and plays, on a disk of this machine."""
     places = paths.find()
     standing = next(each for each in (places.data, *places.data.parents) if each.exists())
@@ -57,28 +57,28 @@ def disk() -> Iterator[Found]:
     yield judged("cloud", not cloud, cloud or "nothing synchronises it", fix, otherwise="fail")
 
 
-def sqlite() -> Iterator[Found]:
+def sqlite() -> Iterator[CheckResult]:
     """A SQLite without known faults."""
     fix = "Keep it to one loopd and readers: no other program may write to the file. Or update Python."
     yield judged("sqlite", sqlite3.sqlite_version_info >= FIXED_SQLITE, sqlite3.sqlite_version, fix)
 
 
-def store() -> Iterator[Found]:
+def store() -> Iterator[CheckResult]:
     """The store can be read."""
     try:
         url = access.url()
     except LoopdError:
-        yield Found(check="store", state="ok", detail="none yet; loopd start makes one")
+        yield CheckResult(check="store", state="ok", detail="none yet; loopd start makes one")
         return
     with query.read_only(url) as ask:
         rounds = ask("select count(*) from v_rounds").rows[0][0]
-    yield Found(check="store", state="ok", detail=f"{rounds} rounds")
+    yield CheckResult(check="store", state="ok", detail=f"{rounds} rounds")
     file = database_url.file_of(url)
     if file:
         yield _sound(file)
 
 
-def daemon() -> Iterator[Found]:
+def daemon() -> Iterator[CheckResult]:
     """A daemon that runs says what it does; one that does not has left nothing."""
     places = paths.find()
     pid, now = lock.holder(places.data), progress.find(places.run)
@@ -89,7 +89,7 @@ def daemon() -> Iterator[Found]:
     yield judged("children", not left, f"{len(left)} left by a killed daemon", "Type loopd start: it ends them.")
 
 
-def logs() -> Iterator[Found]:
+def logs() -> Iterator[CheckResult]:
     """The logs can be written."""
     where = paths.find().logs
     standing = next(each for each in (where, *where.parents) if each.exists())
@@ -114,7 +114,7 @@ def _file_system(place: Path) -> str:
     return next((mounts[each] for each in (real, *real.parents) if each in mounts), "")
 
 
-def _sound(file: Path) -> Found:
+def _sound(file: Path) -> CheckResult:
     """Look through the database for damage, as far as a few seconds go."""
     size = f"{file.stat().st_size / 2**20:.0f} MiB"
     fix = f"Keep the file, and restore a copy: {file}.*.bak; then type: loopd start"
@@ -125,7 +125,7 @@ def _sound(file: Path) -> Found:
             said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
-                return Found(check="database", state="ok", detail=f"{size}, no damage within {LOOK:.0f} s")
+                return CheckResult(check="database", state="ok", detail=f"{size}, no damage within {LOOK:.0f} s")
             said = str(error)
         except sqlite3.DatabaseError as error:
             said = str(error)

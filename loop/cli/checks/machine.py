@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-from loop.cli.checks.found import Check, Found, judged
+from loop.cli.checks.found import Check, CheckResult, judged
 from loop.runtime import gpu
 from loop.runtime.child import scrubbed
 
@@ -41,7 +41,7 @@ print(mx.default_device(), round(2 * 1024**3 / s / 1e9), mx.__version__)
 """
 
 
-def python() -> Iterator[Found]:
+def python() -> Iterator[CheckResult]:
     """A Python of this machine's kind, and one that the locked packages are built for."""
     native = not (sys.platform == "darwin" and platform.machine() != "arm64")
     known = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
@@ -50,7 +50,7 @@ def python() -> Iterator[Found]:
     yield judged("python", native and known, detail, fix, otherwise="fail")
 
 
-def system() -> Iterator[Found]:
+def system() -> Iterator[CheckResult]:
     """A system that MLX has wheels for."""
     version = platform.mac_ver()[0]
     right = not version or int(version.partition(".")[0]) >= OLDEST_MACOS
@@ -58,21 +58,21 @@ def system() -> Iterator[Found]:
     yield judged("system", right, detail, f"Update to macOS {OLDEST_MACOS} or newer: MLX needs it.", otherwise="fail")
 
 
-def memory() -> Iterator[Found]:
+def memory() -> Iterator[CheckResult]:
     """Memory for a 4B model."""
     total = psutil.virtual_memory().total
     fix = "Keep to the quickstart profile, or a model of 1B parameters at most: [student] source."
     yield judged("memory", total >= MEMORY, f"{total / 2**30:.0f} GiB", fix)
 
 
-def swap() -> Iterator[Found]:
+def swap() -> Iterator[CheckResult]:
     """A machine that swaps trains a hundred times slower."""
     used, total = psutil.swap_memory().used, psutil.virtual_memory().total
     fix = "End what takes memory (Activity Monitor, top), or lower training.batch_tokens and student.max_rows."
     yield judged("swap", used < total / 4, f"{used / 2**30:.1f} GiB in use", fix)
 
 
-def descriptors() -> Iterator[Found]:
+def descriptors() -> Iterator[CheckResult]:
     """Descriptors that a process may open."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     right = hard == resource.RLIM_INFINITY or hard >= FILES
@@ -80,7 +80,7 @@ def descriptors() -> Iterator[Found]:
     yield judged("open files", right, detail, f"Type: ulimit -Hn {FILES}; or set nofile in /etc/security/limits.conf.")
 
 
-def processes() -> Iterator[Found]:
+def processes() -> Iterator[CheckResult]:
     """Processes that a user may have: threads count on Linux."""
     most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     right = most == resource.RLIM_INFINITY or most >= PROCESSES
@@ -88,20 +88,20 @@ def processes() -> Iterator[Found]:
     yield judged("processes", right, detail, f"Type: ulimit -u {PROCESSES}; or set nproc in limits.conf.")
 
 
-def cores() -> Iterator[Found]:
+def cores() -> Iterator[CheckResult]:
     """Cores, and who wants them."""
     count, load = os.cpu_count() or 1, os.getloadavg()[1]
     fix = "Something else keeps the machine busy; plays will be slow and may time out. See: top"
     yield judged("cores", load < BUSY * count, f"{count}, load {load:.1f}", fix)
 
 
-def clock() -> Iterator[Found]:
+def clock() -> Iterator[CheckResult]:
     """A clock that is right: budgets, leases and quota windows go by it."""
     now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     yield judged("clock", time.time() > BORN, now, "Set the clock; let the system keep it (NTP).", otherwise="fail")
 
 
-def temporary() -> Iterator[Found]:
+def temporary() -> Iterator[CheckResult]:
     """A directory for temporary files, with room."""
     where = Path(tempfile.gettempdir())
     free = shutil.disk_usage(where).free
@@ -109,7 +109,7 @@ def temporary() -> Iterator[Found]:
     yield judged("temporary files", free > SCRATCH, f"{free / 2**30:.0f} GiB free in {where}", fix)
 
 
-def shared_memory() -> Iterator[Found]:
+def shared_memory() -> Iterator[CheckResult]:
     """Linux: shared memory for Ray."""
     place = Path("/dev/shm")  # noqa: S108 - it is looked at, nothing is made there
     if place.is_dir():
@@ -117,10 +117,10 @@ def shared_memory() -> Iterator[Found]:
         fix = "In a container: --shm-size=2g. Or run plays in threads: loopd start --no-ray"
         yield judged("shared memory", free >= SHARED, f"{free / 2**30:.1f} GiB free in {place}", fix)
     else:
-        yield Found(check="shared memory", state="ok", detail="not used here")
+        yield CheckResult(check="shared memory", state="ok", detail="not used here")
 
 
-def loopback() -> Iterator[Found]:
+def loopback() -> Iterator[CheckResult]:
     """The loopback address, on which everything of ours listens."""
     with socket.socket() as listener:
         try:
@@ -132,7 +132,7 @@ def loopback() -> Iterator[Found]:
     yield judged("loopback", right, detail, fix, otherwise="fail")
 
 
-def proxies() -> Iterator[Found]:
+def proxies() -> Iterator[CheckResult]:
     """A proxy must not be asked for what is on this machine."""
     named = [name for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy") if os.environ.get(name)]
     spared = os.environ.get("NO_PROXY", os.environ.get("no_proxy", ""))
@@ -140,7 +140,7 @@ def proxies() -> Iterator[Found]:
     yield judged("proxies", right, ", ".join(named) or "none", "Type: export NO_PROXY=localhost,127.0.0.1")
 
 
-def sleep() -> Iterator[Found]:
+def sleep() -> Iterator[CheckResult]:
     """A laptop on its battery sleeps, and computes slowly."""
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     plugged = battery is None or bool(battery.power_plugged)
@@ -148,7 +148,7 @@ def sleep() -> Iterator[Found]:
     yield judged("power", plugged, detail, "Plug it in: training on a battery is slow, and sleep interrupts it.")
 
 
-def mlx() -> Iterator[Found]:
+def mlx() -> Iterator[CheckResult]:
     """MLX computes, and how fast."""
     began, settings = time.monotonic(), scrubbed(gpu.preload())
     try:
@@ -157,14 +157,16 @@ def mlx() -> Iterator[Found]:
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-        yield Found(check="mlx", state="fail", detail=last[:200], fix="Install anew: delete .venv, then `make start`.")
+        yield CheckResult(
+            check="mlx", state="fail", detail=last[:200], fix="Install anew: delete .venv, then `make start`."
+        )
         return
     device, speed, version = probe.stdout.rsplit(" ", 2)
     detail = f"{version.strip()} on {device}, {speed} GFLOP/s just now, loaded in {time.monotonic() - began:.1f} s"
-    yield Found(check="mlx", state="ok", detail=detail)
+    yield CheckResult(check="mlx", state="ok", detail=detail)
 
 
-def blas() -> Iterator[Found]:
+def blas() -> Iterator[CheckResult]:
     """Linux: a BLAS that is fast."""
     found = gpu.find_openblas() if sys.platform == "linux" else None
     right = sys.platform != "linux" or found is not None

@@ -7,7 +7,7 @@ from typing import Final
 import psutil
 
 from loop.cli import access
-from loop.cli.checks.found import Check, Found, judged
+from loop.cli.checks.found import Check, CheckResult, judged
 from loop.errors import LoopdError
 from loop.runtime import disk, paths
 from loop.weights import adapters, sources
@@ -16,17 +16,17 @@ OVERHEAD: Final = 2.5
 """A training's memory over the weights of its base model: gradients of an adapter, activations, the system."""
 
 
-def student() -> Iterator[Found]:
+def student() -> Iterator[CheckResult]:
     """The base model is there, sound, and its template goes with it."""
     settings, places = access.settings(), paths.find()
     source = settings.student.source
     sources.check_name(source)
     if not _here(source, places):
         detail = f"{source} is not here yet; loopd start fetches it"
-        yield Found(check="student", state="ok", detail=detail)
+        yield CheckResult(check="student", state="ok", detail=detail)
         return
     path = sources.find(source, places.create().models, settings.student.template)
-    yield Found(check="student", state="ok", detail=f"{source} in {path}")
+    yield CheckResult(check="student", state="ok", detail=f"{source} in {path}")
     size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
     total = psutil.virtual_memory().total
     fix = "Take a smaller or a quantized model as student.source."
@@ -37,12 +37,12 @@ def student() -> Iterator[Found]:
     try:
         disk.check(places.data, needed)
     except LoopdError as error:
-        yield Found(check="training's room", state="fail", detail=str(error), fix="Free some space on that disk.")
+        yield CheckResult(check="training's room", state="fail", detail=str(error), fix="Free some space on that disk.")
     else:
-        yield Found(check="training's room", state="ok", detail=f"up to {needed / 2**20:.0f} MiB at a training")
+        yield CheckResult(check="training's room", state="ok", detail=f"up to {needed / 2**20:.0f} MiB at a training")
 
 
-def champion() -> Iterator[Found]:
+def champion() -> Iterator[CheckResult]:
     """The champion's adapter is what it was when it was promoted."""
     places = paths.find()
     try:
@@ -52,15 +52,15 @@ def champion() -> Iterator[Found]:
         rows = []
     adapter = str(rows[0][1] or "") if rows else ""
     if not adapter:
-        yield Found(check="champion", state="ok", detail="the stock model" if rows else "none yet")
+        yield CheckResult(check="champion", state="ok", detail="the stock model" if rows else "none yet")
         return
     try:
         adapters.verify(places.models / adapter)
     except LoopdError as error:
         fix = "Restore that directory, or go back to the one before: loopd model rollback"
-        yield Found(check="champion", state="fail", detail=str(error), fix=fix)
+        yield CheckResult(check="champion", state="fail", detail=str(error), fix=fix)
     else:
-        yield Found(check="champion", state="ok", detail=f"{str(rows[0][0])[:12]}, its adapter is unchanged")
+        yield CheckResult(check="champion", state="ok", detail=f"{str(rows[0][0])[:12]}, its adapter is unchanged")
 
 
 def _here(source: str, places: paths.Paths) -> bool:

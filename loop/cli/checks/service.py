@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from loop.cli import access, service, units
-from loop.cli.checks.found import Check, Found, judged
+from loop.cli.checks.found import Check, CheckResult, judged
 
 
-def installed() -> Iterator[Found]:
+def installed() -> Iterator[CheckResult]:
     """The service starts the loopd that is here."""
     file = units.here().file
     if not file.exists():
-        yield Found(check="service", state="ok", detail="not installed; to start at login: loopd service install")
+        yield CheckResult(check="service", state="ok", detail="not installed; to start at login: loopd service install")
         return
     text = file.read_text(encoding="utf-8", errors="replace")
     program = shutil.which("loopd") or ""
@@ -21,7 +21,7 @@ def installed() -> Iterator[Found]:
     yield judged("service", right, str(file), "It starts another loopd. Type: loopd service install")
 
 
-def programs() -> Iterator[Found]:
+def programs() -> Iterator[CheckResult]:
     """What teachers start is found by the service too, which has another PATH than a terminal."""
     wanted = {"codex"} if any(each.use == "codex" for each in access.settings().teachers) else set()
     found = service.programs(service.path())

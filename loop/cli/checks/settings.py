@@ -10,7 +10,7 @@ from typing import Final
 
 from loop import config, plugins
 from loop.cli import access
-from loop.cli.checks.found import Check, Found, State, judged
+from loop.cli.checks.found import Check, CheckResult, State, judged
 from loop.errors import LoopdError
 from loop.redaction import redacted
 from loop.runtime import paths
@@ -26,10 +26,10 @@ NAME: Final = re.compile(r"[\w.-]+")
 """Of a distribution, at the beginning of a requirement."""
 
 
-def files() -> Iterator[Found]:
+def files() -> Iterator[CheckResult]:
     """The files of settings: read by their owner alone, and without keys in them."""
     found = [path for path in (paths.find().config / "loopd.toml", Path("loopd.toml")) if path.is_file()]
-    yield Found(check="settings", state="ok", detail=", ".join(map(str, found)) or "the profile's alone")
+    yield CheckResult(check="settings", state="ok", detail=", ".join(map(str, found)) or "the profile's alone")
     for path in found:
         text = path.read_text(encoding="utf-8", errors="replace")
         clean = redacted(text) == text
@@ -41,25 +41,27 @@ def files() -> Iterator[Found]:
         )
 
 
-def configuration() -> Iterator[Found]:
+def configuration() -> Iterator[CheckResult]:
     """The settings go together."""
     settings = access.settings()
-    yield Found(check="configuration", state="ok", detail=f"profile {settings.profile}, digest {settings.digest[:12]}")
+    yield CheckResult(
+        check="configuration", state="ok", detail=f"profile {settings.profile}, digest {settings.digest[:12]}"
+    )
 
 
-def parts() -> Iterator[Found]:
+def parts() -> Iterator[CheckResult]:
     """Every part exists and takes its settings."""
     try:
         config.examine(access.settings())
     except LoopdError as error:
-        yield Found(
+        yield CheckResult(
             check="parts", state="fail", detail=str(error), fix="Mend it in loopd.toml, then: loopd config check"
         )
     else:
-        yield Found(check="parts", state="ok", detail="every setting of every part can be used")
+        yield CheckResult(check="parts", state="ok", detail="every setting of every part can be used")
 
 
-def packages() -> Iterator[Found]:
+def packages() -> Iterator[CheckResult]:
     """What loopd needs is installed."""
     missing = []
     for wanted in importlib.metadata.requires("loopd-rest") or []:
@@ -72,7 +74,7 @@ def packages() -> Iterator[Found]:
     )
 
 
-def worlds() -> Iterator[Found]:
+def worlds() -> Iterator[CheckResult]:
     """The worlds' package is whole: every backend has its tools, and its world opens."""
     for name, one in backend.backends().items():
         if not isinstance(one, BfclBackend):
@@ -81,14 +83,14 @@ def worlds() -> Iterator[Found]:
             tools = len(one.tools)
             one.open({}, long_context=False)
         except Exception as error:  # noqa: BLE001 - a package that lacks files fails in any way
-            yield Found(
+            yield CheckResult(
                 check=f"world {name}", state="fail", detail=f"{type(error).__name__}: {error}"[:200], fix=INSTALL
             )
             continue
         yield judged(f"world {name}", tools > 0, f"{tools} tools", INSTALL, otherwise="fail")
 
 
-def dataset() -> Iterator[Found]:
+def dataset() -> Iterator[CheckResult]:
     """BFCL's own entries are there, all of them, and of the release that the suites are frozen on."""
     version = importlib.metadata.version("bfcl-eval") if _installed("bfcl-eval") else "not installed"
     yield judged("bfcl", version == VERSION, version, INSTALL, otherwise="fail")
@@ -96,12 +98,12 @@ def dataset() -> Iterator[Found]:
         try:
             count = sum(1 for _ in bfcl.entries(category))
         except LoopdError as error:
-            yield Found(check=f"bfcl {category}", state="fail", detail=str(error)[:200], fix=INSTALL)
+            yield CheckResult(check=f"bfcl {category}", state="fail", detail=str(error)[:200], fix=INSTALL)
             continue
         yield judged(f"bfcl {category}", count == ENTRIES, f"{count} entries", INSTALL, otherwise="fail")
 
 
-def suites() -> Iterator[Found]:
+def suites() -> Iterator[CheckResult]:
     """The gates' suites can be made."""
     for part in access.settings().gating.gates:
         name = plugins.load("loop.gates", part).suite
@@ -109,7 +111,7 @@ def suites() -> Iterator[Found]:
         yield judged(f"suite {name}", count > 0, f"{count} tasks", INSTALL, otherwise="fail")
 
 
-def database() -> Iterator[Found]:
+def database() -> Iterator[CheckResult]:
     """The driver of the database that the settings name."""
     url = access.settings().database
     needed = url.startswith("postgres")
@@ -119,14 +121,14 @@ def database() -> Iterator[Found]:
     )
 
 
-def teachers() -> Iterator[Found]:
+def teachers() -> Iterator[CheckResult]:
     """Examine what is configured, and the operator's own Codex client wherever there is one."""
     configured = list(access.settings().teachers)
     if shutil.which("codex") and all(each.use != "codex" for each in configured):
         configured.append(config.Teaching(use="codex"))
     for each in configured:
         teacher: Teacher = plugins.load("teachers", each)
-        yield Found(check=f"teacher {teacher.name}", state="ok", detail=f"can be set up ({each.use})")
+        yield CheckResult(check=f"teacher {teacher.name}", state="ok", detail=f"can be set up ({each.use})")
         for finding in teacher.check():
             state: State = "ok" if finding.ok else "fail" if finding.weight == "must" else "warn"
             fix = (
@@ -134,7 +136,9 @@ def teachers() -> Iterator[Found]:
                 if finding.ok
                 else f"Mend that, or take it out of [[teachers]]; then: loopd teacher test {teacher.name}"
             )
-            yield Found(check=f"teacher {teacher.name}: {finding.name}", state=state, detail=finding.detail, fix=fix)
+            yield CheckResult(
+                check=f"teacher {teacher.name}: {finding.name}", state=state, detail=finding.detail, fix=fix
+            )
 
 
 def _installed(name: str) -> bool:

@@ -17,7 +17,7 @@ AT_ONCE: Final = 512
 """Tokens that are in the model at a time, over all parts."""
 
 
-class Reader:
+class ParallelReader:
     """Reads texts with a model of a family that `attention.known` names, from one thread."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - an mlx-lm model

@@ -53,7 +53,7 @@ class Cores:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class LayerPart:
     """What one core computes of a layer."""
 
     stream: mx.Stream | None
@@ -80,7 +80,7 @@ class ColumnParallel(nn.Linear):  # type: ignore[misc]  # MLX has no types
             self.bias = linear.bias
         self.parts = tuple(self._parts(streams))
 
-    def _parts(self, streams: Sequence[mx.Stream | None]) -> Iterator[Part]:
+    def _parts(self, streams: Sequence[mx.Stream | None]) -> Iterator[LayerPart]:
         outputs, inputs = self.weight.shape
         wide = width(outputs, inputs)
         bounds = np.linspace(0, outputs // wide, len(streams) + 1).astype(int) * wide
@@ -88,7 +88,7 @@ class ColumnParallel(nn.Linear):  # type: ignore[misc]  # MLX has no types
             if low < high:
                 blocks = self.weight[low:high].reshape(-1, wide, inputs).swapaxes(1, 2)
                 mx.eval(blocks)  # once: a step does not look for them again
-                yield Part(stream, blocks, self.bias[low:high] if "bias" in self else None)
+                yield LayerPart(stream, blocks, self.bias[low:high] if "bias" in self else None)
 
     def __call__(self, x: mx.array) -> mx.array:
         """Multiply [..., I]: [..., O]."""

@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from loop.redaction import redacted, shown
 from loop.release.card import commands, figures, knobs
 from loop.release.documents import documents
-from loop.release.evidence import Evidence, lock
-from loop.release.judgement import Judgement
-from loop.release.runs.contract import WITH_VALUE, Measurement, Run
+from loop.release.evidence import ReleaseEvidence, lock
+from loop.release.judgement import ReleaseJudgement
+from loop.release.runs.contract import WITH_VALUE, Measurement, RunReport
 from loop.release.runs.render import interval, spelled
 from loop.release.states import State
 
@@ -28,7 +28,7 @@ ORDER: Final = (State.READY, State.CURRENT_BEST, State.BLOCKED, State.REPORT_ONL
 class Artifact:
     """One policy as its page shows it."""
 
-    def __init__(self, evidence: Evidence, judged: Judgement) -> None:
+    def __init__(self, evidence: ReleaseEvidence, judged: ReleaseJudgement) -> None:
         self.evidence, self.judged = evidence, judged
         self.place = evidence.policy.id[:12]
         self.documents = documents(evidence, judged)
@@ -41,7 +41,7 @@ class Artifact:
         return sum(each.bars for each in self.judged.blockers)
 
 
-def site(artifacts: Sequence[Artifact], runs: Sequence[Run]) -> dict[str, str]:
+def site(artifacts: Sequence[Artifact], runs: Sequence[RunReport]) -> dict[str, str]:
     """Spell every file of the site, by path."""
     pages = _pages()
     ordered = sorted(artifacts, key=lambda each: (ORDER.index(each.judged.state), each.place))

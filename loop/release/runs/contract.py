@@ -13,7 +13,7 @@ SECTIONS: Final = ("target", "data", "post-training", "eval", "package", "report
 """In the order in which a round comes to them."""
 
 
-class Known(StrEnum):
+class Basis(StrEnum):
     """What stands behind a measurement."""
 
     MEASURED = "measured"
@@ -30,14 +30,14 @@ class Known(StrEnum):
     """Nothing of the kind happens in such a round."""
 
 
-WITH_VALUE: Final = frozenset({Known.MEASURED, Known.DERIVED, Known.HISTORICAL})
+WITH_VALUE: Final = frozenset({Basis.MEASURED, Basis.DERIVED, Basis.HISTORICAL})
 
 
 class Measurement(Record):
     """One figure, or why there is none."""
 
     name: str
-    known: Known
+    known: Basis
     value: JsonValue = None
     unit: str = ""
     n: int | None = None
@@ -58,7 +58,7 @@ class Section(Record):
     measurements: tuple[Measurement, ...]
 
 
-class Decision(StrEnum):
+class RunDecision(StrEnum):
     """What is to become of a round's candidate."""
 
     SHIP = "ship"
@@ -69,15 +69,15 @@ class Decision(StrEnum):
     PARK = "park"
 
 
-class Verdict(Record):
+class RunVerdict(Record):
     """The decision, why, and the one thing to do next."""
 
-    decision: Decision
+    decision: RunDecision
     reason: str
     next_action: str
 
 
-class Run(Record):
+class RunReport(Record):
     """A round, from its target to its report."""
 
     schema_: Literal["loopd-run/v1"] = "loopd-run/v1"
@@ -86,7 +86,7 @@ class Run(Record):
     started: str
     changed: str
     sections: tuple[Section, ...]
-    verdict: Verdict
+    verdict: RunVerdict
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -97,11 +97,11 @@ class Run(Record):
 def measured(name: str, value: JsonValue, sql: str, *, unit: str = "", n: int | None = None) -> Measurement:
     """Give a figure of this round; missing where the database has none."""
     if value is None:
-        return absent(name, Known.MISSING, sql, "the store has no value")
-    return Measurement(name=name, known=Known.MEASURED, value=value, unit=unit, n=n, sql=sql)
+        return absent(name, Basis.MISSING, sql, "the store has no value")
+    return Measurement(name=name, known=Basis.MEASURED, value=value, unit=unit, n=n, sql=sql)
 
 
-def absent(name: str, known: Known, sql: str, why: str) -> Measurement:
+def absent(name: str, known: Basis, sql: str, why: str) -> Measurement:
     """Say that there is no figure, and why."""
     return Measurement(name=name, known=known, why=why, sql=sql)
 
@@ -109,9 +109,9 @@ def absent(name: str, known: Known, sql: str, why: str) -> Measurement:
 def derived(name: str, value: JsonValue, sql: str, *, unit: str = "", n: int | None = None) -> Measurement:
     """Give a figure that was computed; missing where there was nothing to compute it from."""
     found = measured(name, value, sql, unit=unit, n=n)
-    return found if found.known is Known.MISSING else found.model_copy(update={"known": Known.DERIVED})
+    return found if found.known is Basis.MISSING else found.model_copy(update={"known": Basis.DERIVED})
 
 
-def without(names: Sequence[str], known: Known, sql: str, why: str) -> tuple[Measurement, ...]:
+def without(names: Sequence[str], known: Basis, sql: str, why: str) -> tuple[Measurement, ...]:
     """Say of several figures that there are none."""
     return tuple(absent(name, known, sql, why) for name in names)

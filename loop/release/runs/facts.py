@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from loop.errors import NotFound
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 from loop.types import EXTERNAL, TWIN, Record
 
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ SPEED: Final = (
 PAUSED: Final = "select distinct gate from v_gates where paused = 1 order by gate"
 
 
-class Answer(NamedTuple):
+class SourcedRows(NamedTuple):
     """Rows, and the query that gave them."""
 
     rows: Sequence[Row]
@@ -53,17 +53,17 @@ class Facts(Record):
     """Everything that a rendered round is made of."""
 
     number: int
-    round: Answer
-    dataset: Answer
-    arms: Answer
-    audits: Answer
-    training: Answer
-    losses: Answer
-    gates: Answer
-    played: Answer
-    policy: Answer
-    speed: Answer
-    paused: Answer
+    round: SourcedRows
+    dataset: SourcedRows
+    arms: SourcedRows
+    audits: SourcedRows
+    training: SourcedRows
+    losses: SourcedRows
+    gates: SourcedRows
+    played: SourcedRows
+    policy: SourcedRows
+    speed: SourcedRows
+    paused: SourcedRows
 
     @property
     def candidate(self) -> str:
@@ -81,17 +81,17 @@ class Facts(Record):
         return [row for row in self.gates.rows if not row["gate"].endswith((TWIN, EXTERNAL))]
 
 
-def gather(ask: Ask, number: int) -> Facts:
+def gather(ask: Query, number: int) -> Facts:
     """Ask everything about a round.
 
     Raises:
         NotFound: there is no such round.
     """
 
-    def answer(query: str, *words: str) -> Answer:
+    def answer(query: str, *words: str) -> SourcedRows:
         spelled = query.format(number, *words)
         found = ask(spelled)
-        return Answer([dict(zip(found.columns, row, strict=True)) for row in found.rows], spelled)
+        return SourcedRows([dict(zip(found.columns, row, strict=True)) for row in found.rows], spelled)
 
     rnd = answer(ROUND)
     if not rnd.rows:

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 from loop.artifacts.markdown import table, text
 from loop.redaction import redacted
-from loop.release.runs.contract import SECTIONS, WITH_VALUE, Measurement, Run, Section
+from loop.release.runs.contract import SECTIONS, WITH_VALUE, Measurement, RunReport, Section
 from loop.release.runs.decision import decide
 from loop.release.runs.facts import gather
 from loop.release.runs.sections import sections
-from loop.runtime.query import Ask
+from loop.runtime.query import Query
 
 RUN = "run.json"
 
 
-def render(ask: Ask, number: int) -> Run:
+def render(ask: Query, number: int) -> RunReport:
     """Read a round.
 
     Args:
@@ -26,7 +26,7 @@ def render(ask: Ask, number: int) -> Run:
     """
     facts = gather(ask, number)
     row = facts.round.first
-    return Run(
+    return RunReport(
         round=number,
         state=str(row["state"]),
         started=str(row["started"]),
@@ -36,18 +36,18 @@ def render(ask: Ask, number: int) -> Run:
     )
 
 
-def files(run: Run) -> dict[str, str]:
+def files(run: RunReport) -> dict[str, str]:
     """Spell the directory's files."""
     told = {RUN: json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n", "README.md": page(run)}
     return {name: redacted(words) for name, words in told.items()}
 
 
-def as_json(run: Run) -> dict[str, object]:
+def as_json(run: RunReport) -> dict[str, object]:
     """Tell a run to programs; the schema is called `schema` there."""
     return {"schema": run.schema_, **run.model_dump(mode="json", exclude={"schema_"})}
 
 
-def page(run: Run) -> str:
+def page(run: RunReport) -> str:
     """Spell the page: the decision first, then the six sections, then the queries."""
     numbered = {sql: place for place, sql in enumerate(run.queries, start=1)}
     lines = [*_head(run), *(line for each in run.sections for line in _section(each, numbered))]
@@ -55,7 +55,7 @@ def page(run: Run) -> str:
     return "\n".join([*lines, "", "## Queries", "", "Each is answered by `loopd sql`.", "", *queries, ""])
 
 
-def _head(run: Run) -> Iterator[str]:
+def _head(run: RunReport) -> Iterator[str]:
     yield f"# Round {run.round}: {run.verdict.decision}"
     yield from ("", f"{text(run.verdict.reason)}", "", f"Next: `{text(run.verdict.next_action)}`", "")
     yield f"{' -> '.join(SECTIONS)}; state {text(run.state)}, {text(run.started)} to {text(run.changed)}."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from loop.release.runs.contract import Known, Measurement, Section, absent, derived, measured, without
+from loop.release.runs.contract import Basis, Measurement, Section, absent, derived, measured, without
 from loop.release.runs.decision import decide
 from loop.release.runs.facts import Facts, Row
 from loop.types import EXTERNAL, TWIN
@@ -36,7 +36,7 @@ def _target(facts: Facts) -> Iterator[Measurement]:
         yield from without(("champion to beat", "gates that must hold"), _unreached(facts), sql, why)
         return
     champion = _word(facts.deciding[0]["champion"])
-    yield Measurement(name="champion to beat", known=Known.HISTORICAL, value=champion, sql=sql)
+    yield Measurement(name="champion to beat", known=Basis.HISTORICAL, value=champion, sql=sql)
     yield measured("gates that must hold", ", ".join(_word(row["gate"]) for row in facts.deciding), sql)
     for row in facts.deciding:
         yield measured(f"{row['gate']}: may lose", _points(row["margin"]), sql, unit=POINTS)
@@ -45,7 +45,7 @@ def _target(facts: Facts) -> Iterator[Measurement]:
 def _data(facts: Facts) -> Iterator[Measurement]:
     if facts.proposed:
         names = ("tasks", "student's plays", "teachers' plays", "wins audited", "dataset", "rows")
-        yield from without(names, Known.NOT_APPLICABLE, facts.round.sql, PROPOSED)
+        yield from without(names, Basis.NOT_APPLICABLE, facts.round.sql, PROPOSED)
         return
     row, arms = facts.round.first, facts.arms.first
     yield measured("tasks", _whole(arms["tasks"]), facts.arms.sql)
@@ -65,7 +65,7 @@ def _audited(facts: Facts) -> Measurement:
     wins = _whole(facts.audits.first["wins"])
     if not wins:
         why = OPEN if _open(facts) else "no win was audited: there was none, or audit.wins is 0"
-        return absent("audited wins that held", Known.SKIPPED, facts.audits.sql, why)
+        return absent("audited wins that held", Basis.SKIPPED, facts.audits.sql, why)
     return measured("audited wins that held", _whole(facts.audits.first["held"]), facts.audits.sql, n=wins)
 
 
@@ -86,9 +86,9 @@ def _training(facts: Facts) -> Iterator[Measurement]:
     names = ("steps", "first loss", "last loss", "held-out loss", "tokens a second", "peak memory", "wall time")
     steps = _whole(row["steps"])
     if facts.proposed:
-        yield from without(names, Known.NOT_APPLICABLE, sql, PROPOSED)
+        yield from without(names, Basis.NOT_APPLICABLE, sql, PROPOSED)
     elif not steps:
-        known = _unreached(facts) if not facts.candidate else Known.MISSING
+        known = _unreached(facts) if not facts.candidate else Basis.MISSING
         yield from without(names, known, sql, OPEN if _open(facts) else UNTRAINED)
     else:
         yield measured("steps", steps, sql, n=_whole(row["planned"]))
@@ -102,7 +102,7 @@ def _training(facts: Facts) -> Iterator[Measurement]:
 
 def _heldout(row: Row, sql: str) -> Measurement:
     if row["heldout"] is None:
-        return absent("held-out loss", Known.SKIPPED, sql, "training.heldout is 0")
+        return absent("held-out loss", Basis.SKIPPED, sql, "training.heldout is 0")
     return measured("held-out loss", row["heldout"], sql, unit="nats a token")
 
 
@@ -110,7 +110,7 @@ def _eval(facts: Facts) -> Iterator[Measurement]:
     if not facts.gates.rows:
         never = not facts.candidate and not _open(facts)
         why = OPEN if _open(facts) else "there was no candidate to measure" if never else "no gate has judged it"
-        known = Known.NOT_APPLICABLE if never else _unreached(facts)
+        known = Basis.NOT_APPLICABLE if never else _unreached(facts)
         yield from without(("verdict", "difference"), known, facts.gates.sql, why)
         return
     for row in facts.gates.rows:
@@ -131,10 +131,10 @@ def _gate(facts: Facts, row: Row) -> Iterator[Measurement]:
     yield derived(f"{gate}: plays a task", _whole(row["samples"]), sql)
 
 
-def _champions(facts: Facts, champion: str) -> Known:
+def _champions(facts: Facts, champion: str) -> Basis:
     """Whether the champion was measured here, or its plays of earlier rounds counted."""
     mine = [row for row in facts.played.rows if row["policy"] == champion]
-    return Known.MEASURED if any(_whole(row["here"]) for row in mine) else Known.HISTORICAL
+    return Basis.MEASURED if any(_whole(row["here"]) for row in mine) else Basis.HISTORICAL
 
 
 def _elsewhere(facts: Facts, name: str, ending: str, unset: str) -> Measurement:
@@ -144,7 +144,7 @@ def _elsewhere(facts: Facts, name: str, ending: str, unset: str) -> Measurement:
         return measured(name, ", ".join(opened), facts.gates.sql)
     promoted = facts.round.first["decision"] == "promoted"
     why = unset if promoted else "they are opened at a promotion only"
-    return absent(name, Known.SKIPPED if promoted else Known.NOT_APPLICABLE, facts.gates.sql, why)
+    return absent(name, Basis.SKIPPED if promoted else Basis.NOT_APPLICABLE, facts.gates.sql, why)
 
 
 def _speed(facts: Facts) -> Iterator[Measurement]:
@@ -152,7 +152,7 @@ def _speed(facts: Facts) -> Iterator[Measurement]:
     plays, seconds = _whole(row["plays"]), float(row["seconds"] or 0)
     if not plays or not seconds or not row["answers"]:
         why = "its plays were measured in an earlier round" if not plays else "its plays have no times"
-        yield from without(("seconds an answer", "tokens a second"), Known.MISSING, sql, why)
+        yield from without(("seconds an answer", "tokens a second"), Basis.MISSING, sql, why)
         return
     yield derived("seconds an answer", seconds / float(row["answers"]), sql, unit="s", n=plays)
     yield derived("tokens a second", float(row["tokens"] or 0) / seconds, sql, n=plays)
@@ -161,14 +161,14 @@ def _speed(facts: Facts) -> Iterator[Measurement]:
 def _package(facts: Facts) -> Iterator[Measurement]:
     names = ("policy", "adapter", "template", "precision", "standing")
     if not facts.candidate:
-        known = _unreached(facts) if _open(facts) else Known.NOT_APPLICABLE
+        known = _unreached(facts) if _open(facts) else Basis.NOT_APPLICABLE
         yield from without(names, known, facts.policy.sql, OPEN if _open(facts) else "there is no candidate to package")
         return
     row = facts.policy.first
     yield measured("policy", facts.candidate, facts.policy.sql)
     for name in names[1:]:
         if name == "adapter" and row.get(name) is None:
-            yield absent(name, Known.NOT_APPLICABLE, facts.policy.sql, "the policy is its base model")
+            yield absent(name, Basis.NOT_APPLICABLE, facts.policy.sql, "the policy is its base model")
         else:
             yield measured(name, row.get(name), facts.policy.sql)
 
@@ -188,9 +188,9 @@ def _open(facts: Facts) -> bool:
     return facts.round.first["state"] not in {"done", "failed"}
 
 
-def _unreached(facts: Facts) -> Known:
+def _unreached(facts: Facts) -> Basis:
     """What is not there yet, or never will be, is missing where the round ended, and was not due otherwise."""
-    return Known.SKIPPED if _open(facts) else Known.MISSING
+    return Basis.SKIPPED if _open(facts) else Basis.MISSING
 
 
 def _points(rate: float | None) -> float | None:

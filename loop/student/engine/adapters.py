@@ -28,7 +28,7 @@ PLAIN: Final = "lora"
 """The kind of adapter that can lie beside a weight: others change the weight itself."""
 
 
-class Span(NamedTuple):
+class AdapterSpan(NamedTuple):
     """Tokens of a pass that belong to one adapter."""
 
     adapter: str
@@ -60,7 +60,7 @@ class Adapters:
         """
         self._model = model
         self._thin: dict[str, dict[str, Thin]] = {BASE: {}}
-        self._now: Sequence[Span] = ()
+        self._now: Sequence[AdapterSpan] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class Adapters:
         self._thin[name] = mine
 
     @contextmanager
-    def taken(self, spans: Sequence[Span]) -> Iterator[None]:
+    def taken(self, spans: Sequence[AdapterSpan]) -> Iterator[None]:
         """Compute with these for the tokens of a pass, as long as the block lasts; one span is for all tokens."""
         self._now = spans
         try:
@@ -129,14 +129,14 @@ class Adapted(nn.Module):  # type: ignore[misc]  # MLX has no types
         return mx.concatenate([y[mine] + thin.of(x[mine]) if thin else y[mine] for thin, mine in beside])
 
 
-def spans(owners: Sequence[tuple[str, int]]) -> tuple[Span, ...]:
+def spans(owners: Sequence[tuple[str, int]]) -> tuple[AdapterSpan, ...]:
     """Join tokens of one adapter that follow each other; (adapter, how many tokens) in the order of the pass."""
-    found: list[Span] = []
+    found: list[AdapterSpan] = []
     at = 0
     for adapter, count in owners:
         first = found.pop().first if found and found[-1].adapter == adapter else at
         at += count
-        found.append(Span(adapter, first, at))
+        found.append(AdapterSpan(adapter, first, at))
     return tuple(found)
 
 

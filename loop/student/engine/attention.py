@@ -19,9 +19,9 @@ from mlx_lm.models.cache import KVCache, make_prompt_cache
 from loop.compute.cpu import blocks
 from loop.compute.cpu.cores import shared_among
 from loop.compute.cpu.elementwise import exp, row_max, row_sum, slow_exp, swiglu
-from loop.compute.layout import PAGE, Group, Pass, Run, Share, causal
+from loop.compute.layout import PAGE, ForwardPass, Group, RowGroup, TokenShare, causal
 from loop.compute.pieces import Pieces, abreast, whole
-from loop.compute.rotary import Turns
+from loop.compute.rotary import Rotations
 from loop.student.engine import tails
 
 FAMILIES: Final = ("llama", "qwen2", "qwen3")
@@ -73,10 +73,10 @@ class Layer:
         """Whether scores need not be near enough to nought for their exponentials."""
         self.logarithms: list[mx.array] = []
         """Of the sums of exponentials in this pass, [n, K, G, 1] each."""
-        self.now: Pass | None = None
-        self.offset: mx.array | Turns | None = None
+        self.now: ForwardPass | None = None
+        self.offset: mx.array | Rotations | None = None
 
-    def enter(self, now: Pass, offset: mx.array | Turns) -> None:
+    def enter(self, now: ForwardPass, offset: mx.array | Rotations) -> None:
         """Begin a pass. mlx-lm hands the offset to the rotary embedding: positions, [N], or what was made of them."""
         self.now, self.offset, self.logarithms = now, offset, []
 
@@ -107,7 +107,7 @@ class Layer:
             mx.eval(parts)
         return mx.concatenate(parts)
 
-    def _of_share(self, queries: mx.array, share: Share) -> Pieces[mx.array]:
+    def _of_share(self, queries: mx.array, share: TokenShare) -> Pieces[mx.array]:
         """Attend with some tokens of the pass: [n, K, G, D]."""
         output, weight = yield from self._own(queries, share)
         self.logarithms.append(weight)
@@ -121,7 +121,7 @@ class Layer:
             yield (parts[-1],)
         return _together(parts)
 
-    def _own(self, queries: mx.array, share: Share) -> Pieces[tuple[mx.array, mx.array]]:
+    def _own(self, queries: mx.array, share: TokenShare) -> Pieces[tuple[mx.array, mx.array]]:
         """Attend with each token to its own row's tail: [n, K, G, D], and the log-sum-exp [n, K, G, 1]."""
         outputs, weights = [], []
         for run in share.runs:
@@ -131,7 +131,7 @@ class Layer:
             weights.append(weight)
         return _taken(_together(outputs), share.of_run), _taken(_together(weights), share.of_run)
 
-    def _of_run(self, queries: mx.array, run: Run) -> tuple[mx.array, mx.array]:
+    def _of_run(self, queries: mx.array, run: RowGroup) -> tuple[mx.array, mx.array]:
         """Attend with as many tokens of each of R rows: [R * width, K, G, D]."""
         count, heads, each, size = queries.shape
         if count == run.rows:
@@ -160,7 +160,7 @@ class Layer:
         return blocks.attend(queries, keys, values, self.streams if len(self.now.shares) == 1 else ())
 
 
-class Reading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
+class SequenceReading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
     """One layer's keys and values of a sequence that is read in parts, for a model that `install` prepared."""
 
     def attend(self, queries: mx.array, keys: mx.array, values: mx.array, scale: float) -> mx.array:
@@ -240,7 +240,7 @@ def _dispatch(module: ModuleType) -> Any:  # noqa: ANN401 - mlx-lm's signature
     def attend(queries: mx.array, keys: mx.array, values: mx.array, cache: Any, scale: float, **rest: Any) -> Any:  # noqa: ANN401
         if isinstance(cache, Layer):
             return cache.attend(queries, scale)
-        if isinstance(cache, Reading):
+        if isinstance(cache, SequenceReading):
             return cache.attend(queries, keys, values, scale)
         return before(queries, keys, values, cache=cache, scale=scale, **rest)
 

@@ -20,18 +20,18 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from loop.compute.cpu import parallel
 from loop.compute.cpu.cores import streams
-from loop.compute.layout import Pass, Shape, lay_out
-from loop.compute.rotary import Turns, offset, share_turns
+from loop.compute.layout import ForwardPass, Shape, lay_out
+from loop.compute.rotary import Rotations, offset, share_turns
 from loop.errors import ConfigError
 from loop.student.engine import adapters, attention
 from loop.student.engine.adapters import Adapters
 from loop.student.engine.attention import Layer
-from loop.student.engine.conversations import Conversations, Request, Row
+from loop.student.engine.conversations import ActiveRow, Conversations, TokenRequest
 from loop.student.engine.drafts import Drafts
-from loop.student.engine.interface import Answer, Queue, Refused, Spoken, Stats
+from loop.student.engine.interface import GeneratedSoFar, Generation, Queue, Stats, Unservable
 from loop.student.engine.prefixes import Prefix, Prefixes, common
 from loop.student.engine.rack import Rack
-from loop.student.engine.stored import Place, StoredPrefixes
+from loop.student.engine.stored import PrefixDirectory, StoredPrefixes
 from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
 from loop.student.sampling import choose
 
@@ -45,10 +45,10 @@ GIB: Final = 2**30
 
 
 @dataclass(frozen=True)
-class Part:
+class RowStep:
     """What a row does in a step: computes these tokens, and speaks after each of the last ones."""
 
-    row: Row
+    row: ActiveRow
     tokens: list[int]
     speaks: int
     """0 where it has more to read; else 1, and one more for each guess among the tokens."""
@@ -70,7 +70,7 @@ class Engine:
         *,
         max_rows: int = 16,
         kv_bytes: int = 4 * GIB,
-        stored: Place | None = None,
+        stored: PrefixDirectory | None = None,
         constraint: Constraint | None = None,
         beside: Adapters | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class Engine:
         tails = Rack([layer.tails for layer in self.layers], shape.token_bytes)
         self.talks = Conversations(tails, kv_bytes - self.live)
         self.context = context(model)
-        self.waiting: OrderedDict[int, Request] = OrderedDict()
+        self.waiting: OrderedDict[int, TokenRequest] = OrderedDict()
         self.queue = Queue()
         self.constraint = constraint
         self.beside = beside or Adapters(model)
@@ -112,7 +112,7 @@ class Engine:
         self._next = self._read = self._spoken = self._guessed = self._right = self._steps = 0
         self._seconds = 0.0
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: TokenRequest) -> int:
         """Queue a request and give its id.
 
         Raises:
@@ -123,11 +123,11 @@ class Engine:
         answers(request, self.beside.names)
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
-            raise Refused(
+            raise Unservable(
                 f"A prompt of {len(request.tokens)} tokens and {request.max_tokens} more: {self.context} fit."
             )
         if self.prefixes.nbytes_of(request.shared) + self.talks.rack.nbytes_of([request.reach]) > self.live:
-            raise Refused(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
+            raise Unservable(f"A request of {length} tokens does not fit in {self.kv_bytes} bytes of keys and values.")
         self._next += 1
         self.waiting[self._next] = request
         return self._next
@@ -138,10 +138,10 @@ class Engine:
         if identity in self.talks.rows:
             self._release(self.talks.rows[identity])
 
-    def spoken(self, identity: int) -> Spoken:
+    def spoken(self, identity: int) -> GeneratedSoFar:
         """Give what a request was answered so far; nothing where it waits still, or is done."""
         row = self.talks.rows.get(identity)
-        return Spoken(tokens=tuple(row.spoken), logprobs=tuple(row.logprobs)) if row else Spoken()
+        return GeneratedSoFar(tokens=tuple(row.spoken), logprobs=tuple(row.logprobs)) if row else GeneratedSoFar()
 
     @property
     def busy(self) -> bool:
@@ -169,7 +169,7 @@ class Engine:
             adapter_bytes=self.beside.nbytes,
         )
 
-    def step(self) -> list[Answer]:
+    def step(self) -> list[Generation]:
         """Admit what fits, compute one forward pass, and give the answers that it finished."""
         began = time.perf_counter()
         try:
@@ -177,7 +177,7 @@ class Engine:
         finally:
             self._seconds += time.perf_counter() - began
 
-    def _step(self) -> list[Answer]:
+    def _step(self) -> list[Generation]:
         self._admit()
         work = self._work()
         if not work:
@@ -194,7 +194,7 @@ class Engine:
             if reason := self._short(request):
                 self.queue = Queue(ids=tuple(each for each in self.waiting if each >= identity), reason=reason)
                 return  # in order: nobody overtakes because he is smaller
-            with self.beside.taken([adapters.Span(request.adapter, 0, request.shared)]):
+            with self.beside.taken([adapters.AdapterSpan(request.adapter, 0, request.shared)]):
                 prefix = self.prefixes.get(request.beginning) if request.shared else None
             if row := self.talks.seat(identity, request, prefix):
                 row.matcher = matching(self.constraint, request)
@@ -203,13 +203,13 @@ class Engine:
                 if prefix:
                     prefix.users += 1
 
-    def _short(self, request: Request) -> Literal["rows", "memory"] | None:
+    def _short(self, request: TokenRequest) -> Literal["rows", "memory"] | None:
         """Say what there is too little of for the request, if anything."""
         if len(self.talks.rows) >= self.max_rows:
             return "rows"
         return None if self._fits(request) else "memory"
 
-    def _fits(self, request: Request) -> bool:
+    def _fits(self, request: TokenRequest) -> bool:
         """Whether there is room for the request at its longest. The prefixes keep what the tails will not need."""
         rack, prefix = self.talks.rack, request.beginning
         budget = self.live - self.prefixes.needed(prefix)
@@ -223,7 +223,7 @@ class Engine:
         self.prefixes.keep(self.live - aside, prefix)
         return True
 
-    def _work(self) -> list[Part]:
+    def _work(self) -> list[RowStep]:
         """Choose what each row computes: all that speak go on, readers while the budget lasts.
 
         Those behind one prefix come together, and those without one before the others.
@@ -240,14 +240,14 @@ class Engine:
             order.setdefault(part.row.prefix, len(order))
         return sorted(work, key=lambda part: (order[part.row.prefix], part.row.request.adapter, part.row.id))
 
-    def _part(self, row: Row, count: int) -> Part:
+    def _part(self, row: ActiveRow, count: int) -> RowStep:
         if count < len(row.pending):
-            return Part(row, row.pending[:count], 0)
+            return RowStep(row, row.pending[:count], 0)
         draft = self._draft(row)
         self._guessed += len(draft)
-        return Part(row, row.pending + draft, 1 + len(draft))
+        return RowStep(row, row.pending + draft, 1 + len(draft))
 
-    def _draft(self, row: Row) -> list[int]:
+    def _draft(self, row: ActiveRow) -> list[int]:
         """Guess what a row says behind its next token; nothing where each token decides what may come next."""
         if row.matcher:
             return []
@@ -255,7 +255,7 @@ class Engine:
         draft = self.drafts.after(row.text, min(room, self.guesses // len(self.talks.rows)))
         return list(takewhile(lambda token: token not in row.request.ends, draft))
 
-    def _computed(self, work: Sequence[Part]) -> mx.array | None:
+    def _computed(self, work: Sequence[RowStep]) -> mx.array | None:
         """Compute the step; once more, and from then on the slower way, where a score was too far from nought."""
         logits = self._logits(self._forward(work), work)
         if attention.in_range(self.layers, logits):
@@ -264,7 +264,7 @@ class Engine:
             layer.shifted = True
         return self._logits(self._forward(work), work)
 
-    def _forward(self, work: Sequence[Part]) -> mx.array:
+    def _forward(self, work: Sequence[RowStep]) -> mx.array:
         now, turns = self._laid_out(work)
         for layer in self.layers:
             layer.enter(now, turns)
@@ -274,14 +274,14 @@ class Engine:
             hidden: mx.array = self.model.model(mx.array(tokens)[:, None], cache=self.layers)
         return hidden
 
-    def _laid_out(self, work: Sequence[Part]) -> tuple[Pass, mx.array | Turns]:
+    def _laid_out(self, work: Sequence[RowStep]) -> tuple[ForwardPass, mx.array | Rotations]:
         """Give the parts' tokens their places, and say how they are rotated."""
         first = self.layers[0]
         self.talks.rack.reserve([(part.row.pages, len(part.row.held) + len(part.tokens)) for part in work])
         now = lay_out([part.row.work(len(part.tokens)) for part in work], first.tails.keys.shape[1], len(first.streams))
         return now, offset(self.model, now.positions)
 
-    def _logits(self, hidden: mx.array, work: Sequence[Part]) -> mx.array | None:
+    def _logits(self, hidden: mx.array, work: Sequence[RowStep]) -> mx.array | None:
         """Give the logits of each part's last tokens, as many as it speaks: the head is for them alone."""
         ends = np.cumsum([len(part.tokens) for part in work])
         wanted = [place for end, part in zip(ends, work, strict=True) for place in range(end - part.speaks, end)]
@@ -291,7 +291,7 @@ class Engine:
         with self.cores.taken():
             return self.head(hidden[mx.array(wanted), 0])
 
-    def _speak(self, parts: Sequence[Part], logits: mx.array | None) -> list[Answer]:
+    def _speak(self, parts: Sequence[RowStep], logits: mx.array | None) -> list[Generation]:
         if logits is None:
             return []
         rows = [part.row for part in parts for _ in range(part.speaks)]
@@ -305,7 +305,7 @@ class Engine:
         answers = [self._said(part, list(islice(spoken, part.speaks))) for part in parts]
         return sorted((answer for answer in answers if answer), key=lambda answer: answer.id)
 
-    def _said(self, part: Part, spoken: Sequence[tuple[int, float]]) -> Answer | None:
+    def _said(self, part: RowStep, spoken: Sequence[tuple[int, float]]) -> Generation | None:
         """Let a row say its tokens up to the first that was guessed otherwise: those behind it have another past."""
         row, right = part.row, common(part.guesses, [token for token, _ in spoken])
         row.say(spoken[: right + 1])
@@ -319,9 +319,9 @@ class Engine:
         self._release(row)
         logprobs = tuple(row.logprobs) if row.request.sampling.logprobs else None
         finish: Literal["stop", "length"] = "stop" if stop else "length"
-        return Answer(id=row.id, tokens=tuple(row.spoken), finish=finish, cached=row.cached, logprobs=logprobs)
+        return Generation(id=row.id, tokens=tuple(row.spoken), finish=finish, cached=row.cached, logprobs=logprobs)
 
-    def _release(self, row: Row) -> None:
+    def _release(self, row: ActiveRow) -> None:
         self.talks.release(row)
         if row.prefix:
             row.prefix.users -= 1  # it stays as long as nobody needs its room
@@ -332,7 +332,7 @@ def context(model: Any) -> int:  # noqa: ANN401 - any mlx-lm model
     return int(getattr(model.args, "max_position_embeddings", None) or CONTEXT)
 
 
-def answers(request: Request, names: Sequence[str]) -> None:
+def answers(request: TokenRequest, names: Sequence[str]) -> None:
     """Make sure that the adapter which a request names is there.
 
     Raises:
@@ -340,10 +340,10 @@ def answers(request: Request, names: Sequence[str]) -> None:
     """
     if request.adapter not in names:
         known = ", ".join(names[1:]) or "none"
-        raise Refused(f"There is no adapter '{request.adapter[:80]}' here. Those beside the model: {known}.")
+        raise Unservable(f"There is no adapter '{request.adapter[:80]}' here. Those beside the model: {known}.")
 
 
-def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
+def matching(constraint: Constraint | None, request: TokenRequest) -> Matcher | None:
     """Follow a request's answer, where it is held to something.
 
     Raises:
@@ -352,14 +352,14 @@ def matching(constraint: Constraint | None, request: Request) -> Matcher | None:
     if request.held is None:
         return None
     if constraint is None:
-        raise Refused("This engine has no tokenizer to constrain calls with.")
+        raise Unservable("This engine has no tokenizer to constrain calls with.")
     try:
         return constraint.begin(request.held)
     except ConfigError as error:
-        raise Refused(str(error)) from error
+        raise Unservable(str(error)) from error
 
 
-def _stored(place: Place | None, shape: Shape) -> StoredPrefixes | None:
+def _stored(place: PrefixDirectory | None, shape: Shape) -> StoredPrefixes | None:
     return StoredPrefixes(place, (shape.layers, shape.heads, shape.size), shape.dtype) if place else None
 
 

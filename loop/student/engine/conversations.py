@@ -13,21 +13,21 @@ from loop.student.engine.prefixes import Beginning, Prefix, common
 from loop.student.engine.rack import Rack
 from loop.student.grammar.answer import Held
 from loop.student.grammar.constraint import Matcher
-from loop.student.sampling import Sampling, generator
+from loop.student.sampling import SamplingParams, generator
 from loop.types import Record
 
 WORTH: Final = 8
 """A beginning is copied from another row from so many tokens on."""
 
 
-class Request(Record):
+class TokenRequest(Record):
     """Tokens to continue."""
 
     tokens: tuple[int, ...]
     prefix: int = 0
     """How many of them are the system prompt and catalogue, shared by many conversations."""
     max_tokens: int = 160
-    sampling: Sampling = Sampling()
+    sampling: SamplingParams = SamplingParams()
     ends: tuple[int, ...] = ()
     """Tokens that end the answer; the one that did is part of it."""
     held: Held | None = None
@@ -52,11 +52,11 @@ class Request(Record):
 
 
 @dataclass(eq=False)
-class Row:
+class ActiveRow:
     """A request that is being answered: what its tail holds, and what it has still to compute."""
 
     id: int
-    request: Request
+    request: TokenRequest
     prefix: Prefix | None
     pages: list[int]
     """Where its tail lies."""
@@ -119,7 +119,7 @@ Behind = tuple[Prefix | None, str]
 
 
 @dataclass(eq=False)
-class Rest:
+class RestingTail:
     """A tail that no request is using."""
 
     behind: Behind
@@ -137,15 +137,15 @@ class Conversations:
 
     def __init__(self, rack: Rack, budget: int) -> None:
         self.rack, self.budget = rack, budget
-        self.rows: dict[int, Row] = {}
-        self.rests: deque[Rest] = deque()
+        self.rows: dict[int, ActiveRow] = {}
+        self.rests: deque[RestingTail] = deque()
         """The longest unused first."""
 
     def reach(self) -> list[int]:
         """Say how long each row's tail can become."""
         return [row.request.reach for row in self.rows.values()]
 
-    def seat(self, identity: int, request: Request, prefix: Prefix | None) -> Row | None:
+    def seat(self, identity: int, request: TokenRequest, prefix: Prefix | None) -> ActiveRow | None:
         """Give the request a row, with as much of its tail as is there already.
 
         None where a row in front is reading the same tokens: wait, and take them from it.
@@ -156,16 +156,16 @@ class Conversations:
             return None
         pages, held = self._pages(source, shared)
         self._forget(behind, tail[:held])
-        row = Row(identity, request, prefix, pages, tail[:held], tail[held:])
+        row = ActiveRow(identity, request, prefix, pages, tail[:held], tail[held:])
         self.rows[identity] = row
         return row
 
-    def release(self, row: Row) -> None:
+    def release(self, row: ActiveRow) -> None:
         """End a row; its tail stays for who goes on from it, as long as nobody needs its room."""
         del self.rows[row.id]
         used = pages_of(len(row.held))
         self.rack.release(row.pages[used:])
-        self.rests.append(Rest(row.behind, row.held, row.pages[:used]))
+        self.rests.append(RestingTail(row.behind, row.held, row.pages[:used]))
         while self.rack.nbytes_of(len(rest.held) for rest in self.rests) > self.budget:
             self._drop(self.rests[0])
 
@@ -173,11 +173,11 @@ class Conversations:
         """Give memory back that no tail needs."""
         self.rack.shrink([tail.pages for tail in self._tails()])
 
-    def _tails(self) -> Iterator[Rest | Row]:
+    def _tails(self) -> Iterator[RestingTail | ActiveRow]:
         yield from self.rests  # first: at equal length, going on costs less than copying
         yield from self.rows.values()
 
-    def _source(self, behind: Behind, tail: list[int]) -> tuple[Rest | Row | None, int]:
+    def _source(self, behind: Behind, tail: list[int]) -> tuple[RestingTail | ActiveRow | None, int]:
         """Find the tail that begins most like this one. The last token is always computed: its logits are wanted."""
         best, most, whole = None, 0, False
         for each in self._tails():
@@ -191,9 +191,9 @@ class Conversations:
         reading = [row for row in self.rows.values() if row.behind == behind and len(row.pending) > 1]
         return any(common(row.held + row.pending, tail) >= shared + WORTH for row in reading)
 
-    def _pages(self, source: Rest | Row | None, shared: int) -> tuple[list[int], int]:
+    def _pages(self, source: RestingTail | ActiveRow | None, shared: int) -> tuple[list[int], int]:
         """Give the pages of what is there already, and how much that is."""
-        if isinstance(source, Rest) and shared == len(source.held):
+        if isinstance(source, RestingTail) and shared == len(source.held):
             self.rests.remove(source)
             return source.pages, shared
         return (self.rack.share(source.pages, shared), shared) if source and shared >= WORTH else ([], 0)
@@ -203,6 +203,6 @@ class Conversations:
         for rest in [rest for rest in self.rests if rest.behind == behind and rest.held == held[: len(rest.held)]]:
             self._drop(rest)
 
-    def _drop(self, rest: Rest) -> None:
+    def _drop(self, rest: RestingTail) -> None:
         self.rests.remove(rest)
         self.rack.release(rest.pages)

@@ -3,15 +3,15 @@
 from typing import Literal, Protocol
 
 from loop.errors import LoopdError
-from loop.student.engine.conversations import Request
+from loop.student.engine.conversations import TokenRequest
 from loop.types import Record
 
 
-class Refused(LoopdError):
+class Unservable(LoopdError):
     """A request that can never be served."""
 
 
-class Answer(Record):
+class Generation(Record):
     """What was sampled for a request."""
 
     id: int
@@ -22,7 +22,7 @@ class Answer(Record):
     logprobs: tuple[float, ...] | None = None
 
 
-class Spoken(Record):
+class GeneratedSoFar(Record):
     """What a request was answered so far."""
 
     tokens: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ class Batching(Protocol):
     kind: str
     """Which engine it is, to be shown."""
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: TokenRequest) -> int:
         """Queue a request and give its id."""
         ...
 
@@ -98,10 +98,10 @@ class Batching(Protocol):
         """Counters since the start."""
         ...
 
-    def spoken(self, identity: int) -> Spoken:
+    def spoken(self, identity: int) -> GeneratedSoFar:
         """Give what a request was answered so far; nothing where it waits still, or is done."""
         ...
 
-    def step(self) -> list[Answer]:
+    def step(self) -> list[Generation]:
         """Compute a step, and give the answers that it finished."""
         ...

@@ -11,10 +11,10 @@ import numpy as np
 from mlx_lm.generate import BatchGenerator, StopSequences
 
 from loop.student.engine.batching import answers, context, matching
-from loop.student.engine.conversations import Request
-from loop.student.engine.interface import Answer, Queue, Refused, Spoken, Stats
+from loop.student.engine.conversations import TokenRequest
+from loop.student.engine.interface import GeneratedSoFar, Generation, Queue, Stats, Unservable
 from loop.student.grammar.constraint import Constraint, Matcher, masked, settled
-from loop.student.sampling import Sampling, generator, sampled
+from loop.student.sampling import SamplingParams, generator, sampled
 
 
 @dataclass(eq=False)
@@ -22,7 +22,7 @@ class Going:
     """A request that is being answered."""
 
     id: int
-    request: Request
+    request: TokenRequest
     spoken: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ class PlainEngine:
         self._going: dict[int, Going] = {}
         self._next = self._read = self._spoken = self._steps = 0
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: TokenRequest) -> int:
         """Queue a request and give its id.
 
         Raises:
@@ -58,7 +58,7 @@ class PlainEngine:
         answers(request, ("",))
         length = len(request.tokens) + request.max_tokens
         if not request.tokens or length > self.context:
-            raise Refused(
+            raise Unservable(
                 f"The prompt has {len(request.tokens)} tokens; with {request.max_tokens} more, {self.context} fit."
             )
         ends = StopSequences([[token] for token in request.ends] or None)
@@ -79,10 +79,10 @@ class PlainEngine:
             del self._going[uid]
             self._batch.remove([uid])
 
-    def spoken(self, identity: int) -> Spoken:
+    def spoken(self, identity: int) -> GeneratedSoFar:
         """Give what a request was answered so far; nothing where it is done."""
         going = next((each for each in self._going.values() if each.id == identity), None)
-        return Spoken(tokens=tuple(going.spoken), logprobs=tuple(going.logprobs)) if going else Spoken()
+        return GeneratedSoFar(tokens=tuple(going.spoken), logprobs=tuple(going.logprobs)) if going else GeneratedSoFar()
 
     @property
     def busy(self) -> bool:
@@ -94,14 +94,14 @@ class PlainEngine:
         """Counters since the start; everybody who waits counts as a row."""
         return Stats(read=self._read, spoken=self._spoken, steps=self._steps, rows=len(self._going))
 
-    def step(self) -> list[Answer]:
+    def step(self) -> list[Generation]:
         """Compute a step, and give the answers that it finished."""
         if not self._going:
             return []
         self._steps += 1
         return [answer for response in self._batch.next_generated() if (answer := self._said(response))]
 
-    def _said(self, response: Any) -> Answer | None:  # noqa: ANN401 - mlx-lm's response
+    def _said(self, response: Any) -> Generation | None:  # noqa: ANN401 - mlx-lm's response
         going = self._going[response.uid]
         self._spoken += 1
         going.spoken.append(int(response.token))
@@ -112,10 +112,10 @@ class PlainEngine:
         del self._going[response.uid]
         logprobs = tuple(going.logprobs) if going.request.sampling.logprobs else None
         finish: Literal["stop", "length"] = "stop" if response.finish_reason == "stop" else "length"
-        return Answer(id=going.id, tokens=tuple(going.spoken), finish=finish, cached=0, logprobs=logprobs)
+        return Generation(id=going.id, tokens=tuple(going.spoken), finish=finish, cached=0, logprobs=logprobs)
 
 
-def _sampler(sampling: Sampling, matcher: Matcher | None) -> Any:  # noqa: ANN401 - mlx-lm's kind of function
+def _sampler(sampling: SamplingParams, matcher: Matcher | None) -> Any:  # noqa: ANN401 - mlx-lm's kind of function
     chance: np.random.Generator = generator(sampling)
 
     def pick(logprobs: mx.array) -> mx.array:

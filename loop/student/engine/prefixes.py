@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import mlx.core as mx
 
 from loop.compute.cpu import blocks
-from loop.compute.cpu.abreast import Reader
+from loop.compute.cpu.abreast import ParallelReader
 from loop.compute.layout import Saved, Shape
-from loop.student.engine.attention import Reading
+from loop.student.engine.attention import SequenceReading
 from loop.student.engine.stored import StoredPrefixes
 
 WORTH: Final = 16
@@ -62,7 +62,7 @@ class Prefixes:
         budget: int,
         stored: StoredPrefixes | None = None,
     ) -> None:
-        self.reader = Reader(model)
+        self.reader = ParallelReader(model)
         self.shape, self.budget, self.stored = shape, budget, stored
         self.in_blocks = blocks.of_use(shape.dtype)
         self.computed = 0
@@ -116,8 +116,8 @@ class Prefixes:
             self.stored.store(tokens, saved, seconds, name.adapter)
         return Prefix(name, self._laid_out(saved))
 
-    def _begin(self, name: Beginning) -> tuple[list[Reading], int]:
-        caches, tokens = [Reading() for _ in self.reader.model.layers], name.tokens
+    def _begin(self, name: Beginning) -> tuple[list[SequenceReading], int]:
+        caches, tokens = [SequenceReading() for _ in self.reader.model.layers], name.tokens
         near = (prefix for prefix in self._kept.values() if prefix.name.adapter == name.adapter)
         nearest = max(near, key=lambda prefix: common(prefix.tokens, tokens), default=None)
         shared = min(common(nearest.tokens, tokens), len(tokens) - 1) if nearest else 0
@@ -147,7 +147,7 @@ class Prefixes:
                 del self._kept[name]
 
 
-def _own(cache: Reading, length: int) -> tuple[mx.array, mx.array]:
+def _own(cache: SequenceReading, length: int) -> tuple[mx.array, mx.array]:
     # Contiguous: the cache's arrays are longer than what they hold.
     return mx.contiguous(cache.keys[0, :, :length]), mx.contiguous(cache.values[0, :, :length])
 

@@ -48,7 +48,7 @@ SPAN: Final = 2.0
 """A prefix is stored where computing takes so many times longer than reading."""
 
 
-class Place(Record):
+class PrefixDirectory(Record):
     """Where prefixes lie, and whose they are."""
 
     directory: Path
@@ -70,7 +70,7 @@ class StoredPrefixes:
         dtype: of keys and values.
     """
 
-    def __init__(self, place: Place, shape: tuple[int, int, int], dtype: mx.Dtype) -> None:
+    def __init__(self, place: PrefixDirectory, shape: tuple[int, int, int], dtype: mx.Dtype) -> None:
         self.directory, self.budget, self.shape, self.dtype = place.directory, place.budget, shape, dtype
         self.loaded = 0
         """Prefixes that were read."""

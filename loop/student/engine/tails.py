@@ -7,11 +7,11 @@ keys and values of all pages, head by head, [P * K, PAGE, D].
 import mlx.core as mx
 
 from loop.compute.cpu.elementwise import HIGHEST, exp, row_max, row_sum
-from loop.compute.layout import PAGE, Run
+from loop.compute.layout import PAGE, RowGroup
 
 
 def attend(
-    queries: mx.array, keys: mx.array, values: mx.array, run: Run, *, shifted: bool
+    queries: mx.array, keys: mx.array, values: mx.array, run: RowGroup, *, shifted: bool
 ) -> tuple[mx.array, mx.array]:
     """Attend with [R, K, m, D]: [R, K, m, D], and the logarithm of the sum of exponentials, [R, K, m, 1].
 
@@ -30,7 +30,7 @@ def attend(
     return (output / total).astype(values.dtype), logarithm
 
 
-def _highest(scores: mx.array, run: Run) -> mx.array:
+def _highest(scores: mx.array, run: RowGroup) -> mx.array:
     """Give the largest score of each row, over its pages: [n, K, m, PAGE] to [R, K, m, 1]."""
     return (row_max(scores)[run.of_page] + run.missing).max(axis=1)
 

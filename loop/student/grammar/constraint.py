@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from loop.canonical import digest
 from loop.errors import ConfigError
 from loop.student.grammar.answer import Held, grammar
-from loop.student.sampling import Sampling, choose
+from loop.student.sampling import SamplingParams, choose
 from loop.types import Catalogue
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_GRAMMARS: Final = 64
 """Grammars that are kept."""
-GREEDY: Final = Sampling()
+GREEDY: Final = SamplingParams()
 
 
 class Constraint:

@@ -11,7 +11,7 @@ from datasketch import MinHash, MinHashLSH
 from pydantic import Field, PrivateAttr
 
 from loop.canonical import canonical
-from loop.traces.filtering import WHOLE, Fault, Filter, Seen
+from loop.traces.filtering import WHOLE, Filter, StudiedTrace, TraceFault
 from loop.types import Trajectory
 
 __all__ = ["Duplicates"]
@@ -28,7 +28,7 @@ class Duplicates(Filter):
     """Jaccard's likeness of the sets of word triples."""
     _like: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    def studied(self, seen: Iterable[Seen]) -> Self:
+    def studied(self, seen: Iterable[StudiedTrace]) -> Self:
         """Index all traces, in order."""
         index = MinHashLSH(self.likeness, PERMUTATIONS)
         like: dict[str, str] = {}
@@ -43,10 +43,10 @@ class Duplicates(Filter):
         done._like = like  # noqa: SLF001 - its own
         return done
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Name the trace that says the same."""
         if other := self._like.get(_key(trajectory)):
-            yield Fault(WHOLE, "double", f"trace {other[:16]} says nearly the same")
+            yield TraceFault(WHOLE, "double", f"trace {other[:16]} says nearly the same")
 
 
 def _key(trajectory: Trajectory) -> str:

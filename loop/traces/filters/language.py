@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from loop.traces.filtering import Fault, Filter, said
+from loop.traces.filtering import Filter, TraceFault, said
 from loop.types import Trajectory
 
 __all__ = ["Language"]
@@ -24,14 +24,14 @@ class Language(Filter):
     sure: float = Field(default=0.99, gt=0, le=1)
     """How sure it must be of both."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find messages in another language than the user's."""
         asked = " ".join(message.content for message in trajectory.messages if message.role == "user")
         user = self._language(asked[:5_000])
         for place, message in said(trajectory):
             spoken = self._language(message.content[:5_000]) if user and not message.calls else None
             if spoken and spoken != user:
-                yield Fault(place, "language", f"the user writes {user}, the assistant {spoken}")
+                yield TraceFault(place, "language", f"the user writes {user}, the assistant {spoken}")
 
     def _language(self, text: str) -> str | None:
         if len(text) < self.least:

@@ -9,19 +9,19 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from loop.traces.filtering import WHOLE, Fault, Filter
+from loop.traces.filtering import WHOLE, Filter, TraceFault
 from loop.types import Message, Trajectory
 
-__all__ = ["Order"]
+__all__ = ["MessageOrder"]
 
 
-class Order(Filter):
+class MessageOrder(Filter):
     """Judges what follows what."""
 
     shuffled: int = Field(default=2, ge=1)
     """Messages out of place from which on the whole conversation counts as shuffled."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find messages that stand where they cannot."""
         messages = trajectory.messages
         displaced = 0
@@ -31,23 +31,25 @@ class Order(Filter):
         for place, (one, other) in enumerate(pairwise(messages), start=1):
             if _closes(one) and _closes(other):
                 displaced += 1
-                yield Fault(place, "twice", "the assistant closes a turn that it has closed")
+                yield TraceFault(place, "twice", "the assistant closes a turn that it has closed")
             elif one.role == other.role == "user":
                 displaced += 1
         opening = next((message for message in messages if message.role != "system"), None)
         displaced += opening is not None and opening.role != "user"
         displaced += bool(messages) and messages[-1].role == "user"
         if displaced >= self.shuffled:
-            yield Fault(WHOLE, "shuffled", f"{displaced} messages stand where they cannot have been said")
+            yield TraceFault(WHOLE, "shuffled", f"{displaced} messages stand where they cannot have been said")
 
 
-def _fault(messages: Sequence[Message], place: int, message: Message) -> Fault | None:
+def _fault(messages: Sequence[Message], place: int, message: Message) -> TraceFault | None:
     if message.role == "tool" and message.fault:
-        return Fault(_caller(messages, place), "no result", f"{message.name} was called, and its result is not there")
+        return TraceFault(
+            _caller(messages, place), "no result", f"{message.name} was called, and its result is not there"
+        )
     if message.role == "tool" and message.name is None:
-        return Fault(_caller(messages, place), "no call", "a result follows that nothing asked for")
+        return TraceFault(_caller(messages, place), "no call", "a result follows that nothing asked for")
     if message.role == "assistant" and not message.calls and not message.content.strip() and not message.fault:
-        return Fault(place, "empty", "the assistant says and calls nothing")
+        return TraceFault(place, "empty", "the assistant says and calls nothing")
     return None
 
 

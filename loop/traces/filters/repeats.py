@@ -7,7 +7,7 @@ call after an error, or after the user spoke, is not.
 from collections.abc import Iterator
 
 from loop.canonical import canonical
-from loop.traces.filtering import Fault, Filter
+from loop.traces.filtering import Filter, TraceFault
 from loop.types import Trajectory
 
 __all__ = ["Repeats"]
@@ -16,7 +16,7 @@ __all__ = ["Repeats"]
 class Repeats(Filter):
     """Judges repetition."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find calls that repeat one of the same turn, and messages that repeat the assistant's last."""
         made: set[str] = set()
         last = ""
@@ -26,10 +26,10 @@ class Repeats(Filter):
             for call in message.calls:
                 key = canonical([call.name, dict(call.arguments)])
                 if key in made:
-                    yield Fault(place, "call", f"{call.name} is called again with the same arguments")
+                    yield TraceFault(place, "call", f"{call.name} is called again with the same arguments")
                 made.add(key)
             if message.role == "assistant" and not message.calls and message.content.strip():
                 words = " ".join(message.content.casefold().split())
                 if words == last:
-                    yield Fault(place, "words", "the assistant says again what it said last")
+                    yield TraceFault(place, "words", "the assistant says again what it said last")
                 last = words

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from loop.canonical import NotJson, parse
-from loop.traces.filtering import Fault, Filter, said
+from loop.traces.filtering import Filter, TraceFault, said
 from loop.types import Call, Trajectory
 from task_generators.backends.traces_backend import same
 
@@ -21,7 +21,7 @@ __all__ = ["Results"]
 class Results(Filter):
     """Judges results beside their calls."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find calls that were answered as another would have been."""
         messages = trajectory.messages
         for place, message in said(trajectory):
@@ -31,7 +31,7 @@ class Results(Filter):
                     continue
                 if wrong := contradicted(call, rows_in(answer.content)):
                     told = ", ".join(f"{name}={call.arguments[name]!r}"[:80] for name in wrong)
-                    yield Fault(place, "other result", f"{call.name}({told}) was answered with other values")
+                    yield TraceFault(place, "other result", f"{call.name}({told}) was answered with other values")
 
 
 def rows_in(content: str) -> list[Mapping[str, JsonValue]]:

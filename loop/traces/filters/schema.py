@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from loop.traces.filtering import WHOLE, Fault, Filter, said
+from loop.traces.filtering import WHOLE, Filter, TraceFault, said
 from loop.types import Call, Catalogue, Trajectory
 from task_generators.backends.arguments import problem
 
@@ -25,20 +25,20 @@ class Schema(Filter):
     tools: Catalogue = Catalogue()
     """Today's tools; empty for those that each trace shows."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find calls that no tool on offer would take."""
         offered = self.tools if self.tools.tools else trajectory.catalogue
         calls = wrong = 0
         for place, message in said(trajectory):
             if message.fault:
-                yield Fault(place, "unread", message.fault)
+                yield TraceFault(place, "unread", message.fault)
             for call in message.calls:
                 calls += 1
                 if fault := _fault(call, offered):
                     wrong += 1
-                    yield Fault(place, *fault)
+                    yield TraceFault(place, *fault)
         if calls > 1 and wrong > FOREIGN * calls:
-            yield Fault(WHOLE, "foreign", f"{wrong} of {calls} calls fit no tool on offer")
+            yield TraceFault(WHOLE, "foreign", f"{wrong} of {calls} calls fit no tool on offer")
 
 
 def _fault(call: Call, offered: Catalogue) -> tuple[str, str] | None:

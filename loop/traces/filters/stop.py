@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from loop.traces.filtering import WHOLE, Fault, Filter
+from loop.traces.filtering import WHOLE, Filter, TraceFault
 from loop.types import Trajectory
 
-__all__ = ["Stop"]
+__all__ = ["ConversationEnds"]
 
 
-class Stop(Filter):
+class ConversationEnds(Filter):
     """Judges ends."""
 
     open_end: bool = False
@@ -22,15 +22,15 @@ class Stop(Filter):
     steps: int = Field(default=20, ge=1)
     """Messages of the assistant that one turn may take."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find turns that run on, and an end that is none."""
         messages, step = trajectory.messages, 0
         for place, message in enumerate(messages):
             step = 0 if message.role == "user" else step + (message.role == "assistant")
             if step == self.steps + 1:
-                yield Fault(place, "over-run", f"the turn takes more than {self.steps} steps")
+                yield TraceFault(place, "over-run", f"the turn takes more than {self.steps} steps")
         last = next((message for message in reversed(messages) if message.role != "system"), None)
         if last is None or last.role == "user":
-            yield Fault(WHOLE, "unanswered", "the last word is the user's")
+            yield TraceFault(WHOLE, "unanswered", "the last word is the user's")
         elif last.role == "tool" or (last.calls and not self.open_end):
-            yield Fault(len(messages) - 1, "breaks off", "the conversation ends without a closing message")
+            yield TraceFault(len(messages) - 1, "breaks off", "the conversation ends without a closing message")

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from loop.canonical import canonical
-from loop.traces.filtering import Fault, Filter
+from loop.traces.filtering import Filter, TraceFault
 from loop.types import Message, Trajectory
 
-__all__ = ["Told"]
+__all__ = ["UnsupportedClaims"]
 
 MAX_TEXT: Final = 4_000
 """Characters of a message that is looked at; longer ones are prose about something else than results."""
@@ -28,10 +28,10 @@ FILLERS: Final = frozenset(
 """Words that stand in front of a name and are none of it."""
 
 
-class Told(Filter):
+class UnsupportedClaims(Filter):
     """Judges what closing messages tell."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find names and numbers that nothing supplies."""
         known = _Known()
         for tool in trajectory.catalogue.tools:
@@ -39,7 +39,7 @@ class Told(Filter):
         for place, message in enumerate(trajectory.messages):
             if message.role == "assistant" and not message.calls and len(message.content) <= MAX_TEXT:
                 if strange := known.strange(message.content):
-                    yield Fault(place, "made up", f"nothing before tells of {strange[:80]!r}")
+                    yield TraceFault(place, "made up", f"nothing before tells of {strange[:80]!r}")
                 continue
             known.add(_text(message))
 

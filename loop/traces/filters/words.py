@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from loop.traces.filtering import Fault, Filter, Seen, said
+from loop.traces.filtering import Filter, StudiedTrace, TraceFault, said
 from loop.types import Message, Trajectory
 
 __all__ = ["Words"]
@@ -55,7 +55,7 @@ class Words(Filter):
     _weights: dict[str, float] = PrivateAttr(default_factory=dict)
     _bar: float = PrivateAttr(default=0.0)
 
-    def studied(self, seen: Iterable[Seen]) -> Self:
+    def studied(self, seen: Iterable[StudiedTrace]) -> Self:
         """Learn which words are foreign."""
         examples: list[tuple[frozenset[str], float]] = []
         vouched: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class Words(Filter):
             done._weights, done._bar = weights, float(np.quantile(own, self.spared))  # noqa: SLF001 - its own
         return done
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find messages that speak of something else."""
         if not self._weights:
             return
@@ -84,10 +84,10 @@ class Words(Filter):
                 marks = _marks(trajectory.messages, place)
                 if sum(self._weights.get(mark, 0.0) for mark in marks) > self._bar:
                     strange = max(marks, key=lambda mark: self._weights.get(mark, 0.0))
-                    yield Fault(place, "foreign", f"it speaks of something else ({strange.replace('_', ' ')})")
+                    yield TraceFault(place, "foreign", f"it speaks of something else ({strange.replace('_', ' ')})")
 
 
-def _examples(seen: Seen, share: float) -> Iterator[tuple[frozenset[str], float]]:
+def _examples(seen: StudiedTrace, share: float) -> Iterator[tuple[frozenset[str], float]]:
     """Give a conversation's closing messages, each with how likely it is foreign as far as is known."""
     for place, message in said(seen.trajectory):
         if message.calls or not message.content or place in seen.faulty:

@@ -21,7 +21,7 @@ from loop.traces.privacy.strings import strings_of
 from loop.traces.trace import Trace
 
 
-class Kind(StrEnum):
+class PersonalKind(StrEnum):
     """What kind of personal data something is."""
 
     EMAIL = "email"
@@ -81,14 +81,14 @@ SMALLEST: Final = 2
 """Characters of the shortest name that is looked for elsewhere."""
 
 
-def personal(trace: Trace, region: str = "US") -> dict[str, Kind]:
+def personal(trace: Trace, region: str = "US") -> dict[str, PersonalKind]:
     """Find everything personal in a trace, as it is spelled there.
 
     Args:
         trace: the trace.
         region: whose rules a phone number without a country code follows (ISO 3166).
     """
-    found: dict[str, Kind] = {}
+    found: dict[str, PersonalKind] = {}
     words: list[str] = []
     for told in strings_of(trace):
         kind = _by_field(told.field)
@@ -101,32 +101,32 @@ def personal(trace: Trace, region: str = "US") -> dict[str, Kind]:
         found.setdefault(value, kind)
     for pattern in (TITLE, INTRODUCED):
         for match in pattern.finditer(whole):
-            found.setdefault(match.group(1), Kind.NAME)
+            found.setdefault(match.group(1), PersonalKind.NAME)
     return found
 
 
-def _by_field(field: str) -> Kind | None:
+def _by_field(field: str) -> PersonalKind | None:
     if not field:
         return None
     name = "".join(char for char in field.lower() if char.isalnum())
     if name in NAMES:
-        return Kind.NAME
+        return PersonalKind.NAME
     if name in ADDRESSES:
-        return Kind.ADDRESS
-    return Kind.PASSWORD if name in PASSWORDS else None
+        return PersonalKind.ADDRESS
+    return PersonalKind.PASSWORD if name in PASSWORDS else None
 
 
-def _by_form(text: str, region: str) -> Iterator[tuple[Kind, str]]:
+def _by_form(text: str, region: str) -> Iterator[tuple[PersonalKind, str]]:
     if "@" in text:
-        yield from ((Kind.EMAIL, match.group()) for match in EMAIL.finditer(text))
-    yield from ((Kind.ADDRESS, match.group()) for match in ADDRESS.finditer(text))
-    yield from ((Kind.IP, match.group()) for match in IP.finditer(text) if _is_public(match.group()))
+        yield from ((PersonalKind.EMAIL, match.group()) for match in EMAIL.finditer(text))
+    yield from ((PersonalKind.ADDRESS, match.group()) for match in ADDRESS.finditer(text))
+    yield from ((PersonalKind.IP, match.group()) for match in IP.finditer(text) if _is_public(match.group()))
     if not DIGITS.search(text):
         return
-    yield from ((Kind.CARD, match.group()) for match in CARD.finditer(text) if luhn(match.group()))
-    yield from ((Kind.IBAN, match.group()) for match in IBAN.finditer(text) if _is_iban(match.group()))
-    yield from ((Kind.SSN, match.group()) for match in SSN.finditer(text))
-    yield from ((Kind.PHONE, number) for number in phones(text, region))
+    yield from ((PersonalKind.CARD, match.group()) for match in CARD.finditer(text) if luhn(match.group()))
+    yield from ((PersonalKind.IBAN, match.group()) for match in IBAN.finditer(text) if _is_iban(match.group()))
+    yield from ((PersonalKind.SSN, match.group()) for match in SSN.finditer(text))
+    yield from ((PersonalKind.PHONE, number) for number in phones(text, region))
 
 
 def phones(text: str, region: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Final
 from faker import Faker
 
 from loop.errors import CannotCreate
-from loop.traces.privacy.detection import Kind
+from loop.traces.privacy.detection import PersonalKind
 
 KEY_BYTES: Final = 32
 COUNTED: Final = 9
@@ -28,7 +28,7 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self.of: Callable[[Kind, str], str] = lru_cache(20_000)(self._of)
+        self.of: Callable[[PersonalKind, str], str] = lru_cache(20_000)(self._of)
 
     @classmethod
     def at(cls, path: Path) -> "Pseudonyms":
@@ -53,17 +53,17 @@ class Pseudonyms:
         """Name a content, in hexadecimal."""
         return self._digest("content", text).hex()
 
-    def _of(self, kind: Kind, value: str) -> str:
-        if kind in (Kind.PHONE, Kind.CARD, Kind.SSN):
+    def _of(self, kind: PersonalKind, value: str) -> str:
+        if kind in (PersonalKind.PHONE, PersonalKind.CARD, PersonalKind.SSN):
             return self._digits(kind, value)
         folded = " ".join(value.casefold().split())
         drawn = self._digest(kind, folded)
-        made: Mapping[Kind, Callable[[], str]] = {
-            Kind.EMAIL: lambda: f"user{int.from_bytes(drawn[:4]) % 10**8:08d}@example.com",
-            Kind.IBAN: lambda: f"XX00 {int.from_bytes(drawn[:7]) % 10**16:016d}",
-            Kind.IP: lambda: f"203.0.113.{drawn[0]}",
-            Kind.PASSWORD: lambda: f"pass-{drawn.hex()[:8]}",
-            Kind.ADDRESS: lambda: self._made(drawn, "address"),
+        made: Mapping[PersonalKind, Callable[[], str]] = {
+            PersonalKind.EMAIL: lambda: f"user{int.from_bytes(drawn[:4]) % 10**8:08d}@example.com",
+            PersonalKind.IBAN: lambda: f"XX00 {int.from_bytes(drawn[:7]) % 10**16:016d}",
+            PersonalKind.IP: lambda: f"203.0.113.{drawn[0]}",
+            PersonalKind.PASSWORD: lambda: f"pass-{drawn.hex()[:8]}",
+            PersonalKind.ADDRESS: lambda: self._made(drawn, "address"),
         }
         return made[kind]() if kind in made else " ".join(map(self._word, value.split()))
 
@@ -72,15 +72,15 @@ class Pseudonyms:
         letters = word.strip(".,'\"")
         if len(letters) < 2:  # noqa: PLR2004 - an initial
             return word
-        made = self._made(self._digest(Kind.NAME, letters.casefold()), "name")
+        made = self._made(self._digest(PersonalKind.NAME, letters.casefold()), "name")
         return word.replace(letters, made if letters[:1].isupper() else made.lower())
 
-    def _digits(self, kind: Kind, value: str) -> str:
+    def _digits(self, kind: PersonalKind, value: str) -> str:
         """Replace digits from the right and keep all that stands between them."""
         digits = "".join(char for char in value if char.isdecimal())
-        counted = digits[-COUNTED:] if kind is Kind.PHONE else digits
+        counted = digits[-COUNTED:] if kind is PersonalKind.PHONE else digits
         drawn = str(int.from_bytes(self._digest(kind, counted)) % 10 ** len(counted)).zfill(len(counted))
-        drawn = f"{'000' if kind is not Kind.PHONE else drawn[:3]}{drawn[3:]}"
+        drawn = f"{'000' if kind is not PersonalKind.PHONE else drawn[:3]}{drawn[3:]}"
         left = list(digits[: len(digits) - len(counted)] + drawn)
         return "".join(left.pop(0) if char.isdecimal() else char for char in value)
 

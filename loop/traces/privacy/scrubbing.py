@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from loop.traces.privacy.detection import SMALLEST, Kind, personal
+from loop.traces.privacy.detection import SMALLEST, PersonalKind, personal
 from loop.traces.privacy.pseudonyms import Pseudonyms
 from loop.traces.privacy.strings import changed
 from loop.traces.trace import Trace
@@ -32,11 +32,11 @@ def scrubbed(trace: Trace, pseudonyms: Pseudonyms, region: str = "US") -> Scrubb
     return Scrubbed(done, dict(sorted(Counter(map(str, found.values())).items())))
 
 
-def _stand_ins(found: Mapping[str, Kind], pseudonyms: Pseudonyms) -> dict[str, str]:
+def _stand_ins(found: Mapping[str, PersonalKind], pseudonyms: Pseudonyms) -> dict[str, str]:
     """Pair each value with its stand-in; a name's words also stand for themselves."""
     pairs = {value: pseudonyms.of(kind, value) for value, kind in found.items()}
     for value, kind in found.items():
-        if kind is Kind.NAME:
+        if kind is PersonalKind.NAME:
             for word in value.split():
                 if len(word) > SMALLEST and word[:1].isupper():
                     pairs.setdefault(word, pseudonyms.of(kind, word))

@@ -10,7 +10,7 @@ from loop.traces.trace import Trace
 from loop.types import Call, Message
 
 
-class Told(NamedTuple):
+class FieldText(NamedTuple):
     """One text."""
 
     field: str
@@ -18,13 +18,13 @@ class Told(NamedTuple):
     text: str
 
 
-def strings_of(trace: Trace) -> Iterator[Told]:
+def strings_of(trace: Trace) -> Iterator[FieldText]:
     """Walk the messages' words, the calls' arguments, and the results, field by field where they are JSON."""
     for message in trace.messages:
         if message.content:
-            yield Told("", message.content)
+            yield FieldText("", message.content)
         if message.reasoning:
-            yield Told("", message.reasoning)
+            yield FieldText("", message.reasoning)
         if message.role == "tool" and message.content[:1] in ("{", "["):
             try:
                 yield from _fields("", parse(message.content))
@@ -34,7 +34,7 @@ def strings_of(trace: Trace) -> Iterator[Told]:
             yield from _fields("", dict(call.arguments))
 
 
-def _fields(name: str, value: JsonValue) -> Iterator[Told]:
+def _fields(name: str, value: JsonValue) -> Iterator[FieldText]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _fields(key, inner)
@@ -42,9 +42,9 @@ def _fields(name: str, value: JsonValue) -> Iterator[Told]:
         for inner in value:
             yield from _fields(name, inner)
     elif isinstance(value, str):
-        yield Told(name, value)
+        yield FieldText(name, value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield Told(name, str(value))
+        yield FieldText(name, str(value))
 
 
 def changed(trace: Trace, change: Callable[[str], str]) -> Trace:

@@ -13,7 +13,7 @@ from loop.traces import chat
 from loop.traces.conversation import Conversation
 from loop.traces.reader import RowReader
 from loop.traces.tools import catalogue
-from loop.traces.trace import Found, NotATrace, Refused, Row, Trace
+from loop.traces.trace import LocatedTrace, NotATrace, SourceRow, Trace, UnreadableRow
 from loop.traces.untrusted import mapping, moment, sequence, text, word
 
 __all__ = ["Atif"]
@@ -26,13 +26,13 @@ class Atif(RowReader):
         """Whether it names a version of ATIF."""
         return isinstance(value, dict) and str(value.get("schema_version", "")).startswith("ATIF-v1.")
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read every trajectory, and behind it those of its sub-agents."""
         for row in rows:
             yield from super().read([row])
             inner = row.value.get("subagent_trajectories") if isinstance(row.value, dict) else None
             if isinstance(inner, list):
-                yield from super().read(Row(row.place, each) for each in inner)
+                yield from super().read(SourceRow(row.place, each) for each in inner)
 
     def trace(self, value: JsonValue) -> Trace:
         """Read one trajectory.

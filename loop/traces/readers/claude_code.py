@@ -10,9 +10,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from loop.traces import chat
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.reader import SessionReader
-from loop.traces.trace import NotATrace, Row, Trace
+from loop.traces.trace import NotATrace, SourceRow, Trace
 from loop.traces.untrusted import mapping, moment, sequence, text, word
 
 __all__ = ["ClaudeCode"]
@@ -31,7 +31,7 @@ class ClaudeCode(SessionReader):
             return False
         return "sessionId" in value or "leafUuid" in value or {"uuid", "parentUuid"} <= value.keys()
 
-    def session(self, rows: Iterable[Row]) -> Iterator[Trace]:
+    def session(self, rows: Iterable[SourceRow]) -> Iterator[Trace]:
         """Read a session.
 
         Raises:
@@ -65,7 +65,7 @@ class _Answer:
         self.id = ""
         self.said: list[str] = []
         self.thought: list[str] = []
-        self.calls: list[Asked] = []
+        self.calls: list[LoggedCall] = []
 
     def add(self, conversation: Conversation, message: dict[str, JsonValue], place: str) -> None:
         """Take a line's blocks in."""

@@ -12,12 +12,12 @@ from pydantic import JsonValue
 
 from loop.canonical import canonical
 from loop.traces import chat
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.reader import SessionReader
-from loop.traces.trace import Row, Trace
+from loop.traces.trace import SourceRow, Trace
 from loop.traces.untrusted import mapping, moment, sequence, text, word
 
-__all__ = ["Codex"]
+__all__ = ["CodexRollouts"]
 
 LINES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "world_state", "compacted"})
 OWN: Final = ("<environment_context>", "<user_instructions>", "<permissions", "# AGENTS.md", "<skill")
@@ -26,20 +26,20 @@ CALLS: Final = frozenset({"function_call", "custom_tool_call", "local_shell_call
 OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 
 
-class Codex(SessionReader):
+class CodexRollouts(SessionReader):
     """Reads rollouts."""
 
     def claims(self, value: JsonValue) -> bool:
         """Whether it is a line of a rollout."""
         return isinstance(value, dict) and word(value.get("type")) in LINES and isinstance(value.get("payload"), dict)
 
-    def session(self, rows: Iterable[Row]) -> Iterator[Trace]:
+    def session(self, rows: Iterable[SourceRow]) -> Iterator[Trace]:
         """Read a rollout.
 
         Raises:
             NotATrace: a line is no item, or nobody answers.
         """
-        conversation, answer = Conversation(), _Answer()
+        conversation, answer = Conversation(), _ModelOutput()
         session, model, happened = "", "", 0
         for row in rows:
             line = mapping(row.value, f"line {row.place.line}")
@@ -57,13 +57,13 @@ class Codex(SessionReader):
         yield Trace(messages=conversation.finished(), conversation=session, model=model, happened=happened)
 
 
-class _Answer:
+class _ModelOutput:
     """What the model said since the last thing that it heard."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.thought: list[str] = []
-        self.calls: list[Asked] = []
+        self.calls: list[LoggedCall] = []
 
     def take(self, conversation: Conversation, item: dict[str, JsonValue], place: str) -> None:
         """Take an item in."""
@@ -102,7 +102,7 @@ def _hear(conversation: Conversation, item: dict[str, JsonValue], place: str) ->
         conversation.system(said)
 
 
-def _call(item: dict[str, JsonValue], place: str) -> Asked:
+def _call(item: dict[str, JsonValue], place: str) -> LoggedCall:
     identity = word(item.get("call_id") or item.get("id"))
     if item["type"] == "local_shell_call":
         return chat.asked(identity, "local_shell", item.get("action"))

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from loop.canonical import NotJson
 from loop.traces import chat
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.literals import value_of
 from loop.traces.reader import RowReader
 from loop.traces.tools import catalogue, listed_in
@@ -86,12 +86,12 @@ def _respond(conversation: Conversation, said: str) -> None:
         conversation.result(said)
 
 
-def _call(said: str) -> Asked:
+def _call(said: str) -> LoggedCall:
     try:
         value = value_of(said.strip())
     except NotJson as error:
-        return Asked("", None, f"a call cannot be read: {str(error)[:200]}")
+        return LoggedCall("", None, f"a call cannot be read: {str(error)[:200]}")
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(name, str):
-        return Asked("", None, "a call has no name")
+        return LoggedCall("", None, "a call has no name")
     return chat.asked("", name, value.get("arguments"))

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from loop.canonical import canonical
 from loop.traces.exchanges import Chat, Exchange, Gathered, traces_of
-from loop.traces.trace import Found, NotATrace, Refused, Row
+from loop.traces.trace import LocatedTrace, NotATrace, SourceRow, UnreadableRow
 from loop.traces.untrusted import mapping, moment, sequence, spelled, word
 from loop.types import Record
 
@@ -37,7 +37,7 @@ class Langfuse(Record):
             return True
         return ("traceId" in value or "trace_id" in value) and "input" in value and "type" in value
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read all generations, then put the conversations together."""
         gathered = Gathered()
         for row in rows:
@@ -45,9 +45,9 @@ class Langfuse(Record):
                 for exchange in _exchanges(row.value):
                     gathered.add(row.place, exchange)
             except NotATrace as error:
-                yield Refused(row.place, str(error))
+                yield UnreadableRow(row.place, str(error))
         for found in traces_of(gathered):
-            yield found if isinstance(found, Refused) else Found(found[0], self.name, found[1])
+            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
         gathered.close()
 
 

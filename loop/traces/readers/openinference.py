@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from loop.traces.exchanges import Exchange, Gathered, traces_of
 from loop.traces.spans import Span, branch, is_spans, items, spans_in
-from loop.traces.trace import Found, NotATrace, Refused, Row
+from loop.traces.trace import LocatedTrace, NotATrace, SourceRow, UnreadableRow
 from loop.traces.untrusted import mapping, spelled, text, word
 from loop.types import Record
 
@@ -32,7 +32,7 @@ class Openinference(Record):
         except NotATrace:
             return False
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read all spans, then put the conversations together."""
         gathered = Gathered()
         for row in rows:
@@ -41,9 +41,9 @@ class Openinference(Record):
                     if (exchange := _exchange(span)) is not None:
                         gathered.add(row.place, exchange)
             except NotATrace as error:
-                yield Refused(row.place, str(error))
+                yield UnreadableRow(row.place, str(error))
         for found in traces_of(gathered):
-            yield found if isinstance(found, Refused) else Found(found[0], self.name, found[1])
+            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
         gathered.close()
 
 

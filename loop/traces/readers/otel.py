@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from loop.canonical import canonical
 from loop.traces.exchanges import Chat, Exchange, Gathered, traces_of
 from loop.traces.spans import Span, branch, is_spans, items, spans_in
-from loop.traces.trace import Found, NotATrace, Refused, Row
+from loop.traces.trace import LocatedTrace, NotATrace, SourceRow, UnreadableRow
 from loop.traces.untrusted import mapping, sequence, spelled, text, word
 from loop.types import Record
 
@@ -37,7 +37,7 @@ class Otel(Record):
         except NotATrace:
             return False
 
-    def read(self, rows: Iterable[Row]) -> Iterator[Found | Refused]:
+    def read(self, rows: Iterable[SourceRow]) -> Iterator[LocatedTrace | UnreadableRow]:
         """Read all spans, then put the conversations together."""
         gathered, logs = Gathered(), _Logs()
         for row in rows:
@@ -48,15 +48,15 @@ class Otel(Record):
                     if (exchange := _exchange(span)) is not None:
                         gathered.add(row.place, exchange)
             except NotATrace as error:
-                yield Refused(row.place, str(error))
+                yield UnreadableRow(row.place, str(error))
         for row, span in logs.spans():
             try:
                 if (exchange := _of_events(span)) is not None:
                     gathered.add(row.place, exchange)
             except NotATrace as error:
-                yield Refused(row.place, str(error))
+                yield UnreadableRow(row.place, str(error))
         for found in traces_of(gathered):
-            yield found if isinstance(found, Refused) else Found(found[0], self.name, found[1])
+            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
         gathered.close()
 
 
@@ -64,16 +64,16 @@ class _Logs:
     """Events by the span that they belong to: log records stand apart from it."""
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], tuple[Row, Span]] = {}
+        self._spans: dict[tuple[str, str], tuple[SourceRow, Span]] = {}
 
-    def add(self, row: Row, span: Span) -> None:
+    def add(self, row: SourceRow, span: Span) -> None:
         """Take one in."""
         named = tuple(each for each in span.logs if each[0].startswith("gen_ai."))
         if named:
             first, known = self._spans.get((span.trace, span.id), (row, span.model_copy(update={"logs": ()})))
             self._spans[span.trace, span.id] = first, known.model_copy(update={"logs": (*known.logs, *named)})
 
-    def spans(self) -> list[tuple[Row, Span]]:
+    def spans(self) -> list[tuple[SourceRow, Span]]:
         """Give them, each once."""
         return list(self._spans.values())
 

@@ -7,7 +7,7 @@ file of their own (`schema.json`), so a dialogue has no catalogue; `loopd trace 
 from pydantic import JsonValue
 
 from loop.canonical import canonical
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.reader import RowReader
 from loop.traces.trace import NotATrace, Trace
 from loop.traces.untrusted import mapping, sequence, text, word
@@ -54,6 +54,6 @@ def _call(conversation: Conversation, frame: dict[str, JsonValue], place: str) -
     call = mapping(frame["service_call"], f"{place}.service_call")
     name = text(call.get("method"), f"{place}.service_call.method")
     arguments = mapping(call.get("parameters", {}), f"{place}.service_call.parameters")
-    conversation.assistant("", [Asked("", Call(name=name, arguments=arguments))])
+    conversation.assistant("", [LoggedCall("", Call(name=name, arguments=arguments))])
     results = sequence(frame.get("service_results", []), f"{place}.service_results")
     conversation.result(canonical(list(results)))

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from loop.canonical import NotJson
 from loop.traces import chat
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.literals import value_of
 from loop.traces.reader import RowReader
 from loop.traces.tools import catalogue
@@ -67,17 +67,17 @@ def _hear(conversation: Conversation, value: JsonValue, who: str, number: int) -
         raise NotATrace(f"conversations[{number}].from is '{who[:40]}', which is unknown")
 
 
-def _calls(value: JsonValue, place: str) -> list[Asked]:
+def _calls(value: JsonValue, place: str) -> list[LoggedCall]:
     if isinstance(value, str):
         try:
             value = value_of(value)
         except NotJson as error:
-            return [Asked("", None, f"the call cannot be read: {str(error)[:200]}")]
+            return [LoggedCall("", None, f"the call cannot be read: {str(error)[:200]}")]
     listed = value if isinstance(value, list) else [value]
     return [_call(each, place) for each in listed]
 
 
-def _call(value: JsonValue, place: str) -> Asked:
+def _call(value: JsonValue, place: str) -> LoggedCall:
     call = mapping(value, place)
     name = text(call.get("name"), f"{place}.name")
     return chat.asked("", name, call.get("arguments", call.get("parameters")))

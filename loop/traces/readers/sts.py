@@ -12,7 +12,7 @@ from loop.traces import chat
 from loop.traces.conversation import Conversation
 from loop.traces.reader import SessionReader
 from loop.traces.tools import catalogue
-from loop.traces.trace import NotATrace, Row, Trace
+from loop.traces.trace import NotATrace, SourceRow, Trace
 from loop.traces.untrusted import mapping, moment, word
 
 __all__ = ["Sts"]
@@ -25,7 +25,7 @@ class Sts(SessionReader):
         """Whether it is a session's header."""
         return isinstance(value, dict) and value.get("type") == "session" and {"harness", "id"} <= value.keys()
 
-    def session(self, rows: Iterable[Row]) -> Iterator[Trace]:
+    def session(self, rows: Iterable[SourceRow]) -> Iterator[Trace]:
         """Read the sessions of a file.
 
         Raises:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from loop.calls import NotACall
 from loop.canonical import NotJson
 from loop.traces import chat
-from loop.traces.conversation import Asked, Conversation
+from loop.traces.conversation import Conversation, LoggedCall
 from loop.traces.literals import python_calls, value_of
 from loop.traces.reader import RowReader
 from loop.traces.tools import listed_in
@@ -58,12 +58,12 @@ def _hear(conversation: Conversation, who: str, said: str, place: str) -> None:
         raise NotATrace(f"{place}: unknown speaker '{who[:40]}'")
 
 
-def _calls(said: str) -> list[Asked]:
+def _calls(said: str) -> list[LoggedCall]:
     try:
         calls = python_calls(said)
     except NotACall as error:
-        return [Asked("", None, f"a call cannot be read: {str(error)[:200]}")]
-    return [Asked("", call) for call in calls or ()]
+        return [LoggedCall("", None, f"a call cannot be read: {str(error)[:200]}")]
+    return [LoggedCall("", call) for call in calls or ()]
 
 
 def _results(said: str) -> Sequence[tuple[str, JsonValue]]:

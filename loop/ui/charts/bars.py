@@ -6,7 +6,7 @@ from typing import Final
 from markupsafe import Markup
 
 from loop.ui.charts.svg import drawing, element, text
-from loop.ui.overview import Course, Span
+from loop.ui.overview import RoundTimeline, TimeSpan
 
 WIDTH: Final = 640
 LEFT: Final = 40
@@ -37,14 +37,14 @@ def _mixed(counts: Mapping[str, int], y: float, most: int) -> list[Markup]:
     return [*parts, text(str(total), x + 6, y + 14)]
 
 
-def timeline(courses: Sequence[Course], title: str) -> Markup:
+def timeline(courses: Sequence[RoundTimeline], title: str) -> Markup:
     """Draw what each round's time was spent on, and how much of it on nothing."""
     most = max((each.seconds for each in courses), default=0) or 1
     parts = [part for n, each in enumerate(courses) for part in _timed(each, 30 + ROW * n, most)]
     return drawing(WIDTH, 36 + ROW * len(courses), title, *_legend(WORK, WORK), *parts)
 
 
-def _timed(course: Course, y: float, most: float) -> list[Markup]:
+def _timed(course: RoundTimeline, y: float, most: float) -> list[Markup]:
     scale = (WIDTH - LEFT - 130) / most
     whole = element("rect", x=LEFT, y=y + 2, width=course.seconds * scale, height=ROW - 6, rx=2, class_="idle")
     parts = [text(str(course.round), LEFT - 8, y + 14, anchor="end"), whole]
@@ -53,7 +53,7 @@ def _timed(course: Course, y: float, most: float) -> list[Markup]:
     return [*parts, text(told, LEFT + course.seconds * scale + 6, y + 14)]
 
 
-def _spanned(number: int, span: Span, y: float, scale: float) -> Markup:
+def _spanned(number: int, span: TimeSpan, y: float, scale: float) -> Markup:
     told = f"round {number}: {span.what} for {duration(span.seconds)}"
     return _bar(LEFT + span.start * scale, y, max(span.seconds * scale, 1.0), WORK.index(span.what), told)
 

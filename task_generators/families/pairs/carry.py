@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from loop.types import From, Intent
-from task_generators.families.pairs.values import NUMBERS, SIDES, WANTS_NUMBERS, Found, Passed
+from task_generators.families.pairs.values import NUMBERS, SIDES, WANTS_NUMBERS, LinkedValue, Passed
 from task_generators.writing.draws import Draws
 from task_generators.writing.story import Family, Move, Story, result
 
@@ -32,7 +32,7 @@ class Carried(Story):
             if part is not None:
                 part.speak(frames)
 
-    def take(self) -> tuple[Found, str]:
+    def take(self) -> tuple[LinkedValue, str]:
         """Find a value, and say what it is called."""
         find = SIDES[self.names[0]].find
         assert find is not None

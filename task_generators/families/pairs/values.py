@@ -22,7 +22,7 @@ from task_generators.writing.draws import Draws
 from task_generators.writing.story import Story, call
 
 
-class Found(NamedTuple):
+class LinkedValue(NamedTuple):
     """A value that a call finds: the call, where the result has the value, and what fills the blanks of its name."""
 
     find: PlannedCall
@@ -43,7 +43,7 @@ class Side(NamedTuple):
     """One backend: where its story begins, what it can tell, and what it can be told."""
 
     opening: Callable[[Draws], Story]
-    find: Callable[[Any], Found] | None = None
+    find: Callable[[Any], LinkedValue] | None = None
     ready: Callable[[Any], bool] | None = None
     """Whether there is another value to find."""
     tell: Callable[[Any, From], Passed] | None = None
@@ -51,9 +51,9 @@ class Side(NamedTuple):
     """Where the last call's result has what the user asks for; empty where the user commands."""
 
 
-def _note(story: FileStory) -> Found:
+def _note(story: FileStory) -> LinkedValue:
     name, _ = story.notes.popitem()
-    return Found(call("cat", file_name=name), ("file_content",), {"note": name})
+    return LinkedValue(call("cat", file_name=name), ("file_content",), {"note": name})
 
 
 def _folder(story: FileStory, value: From) -> Passed:
@@ -61,12 +61,12 @@ def _folder(story: FileStory, value: From) -> Passed:
     return Passed(call("mkdir", dir_name=value), {})
 
 
-def _sum(story: MathStory) -> Found:
+def _sum(story: MathStory) -> LinkedValue:
     a, b = (story.rng.price(460, 900) for _ in range(2))  # a sum that nobody names: numbers that are said are smaller
     while a + b in story.sums:
         b = story.rng.price(460, 900)
     story.sums.add(a + b)
-    return Found(call("add", a=a, b=b), ("result",), {"a": a, "b": b})
+    return LinkedValue(call("add", a=a, b=b), ("result",), {"a": a, "b": b})
 
 
 def _product(story: MathStory, number: From) -> Passed:
@@ -74,9 +74,9 @@ def _product(story: MathStory, number: From) -> Passed:
     return Passed(call("multiply", a=number, b=times), {"factor": times})
 
 
-def _user_id(story: MessageStory) -> Found:
+def _user_id(story: MessageStory) -> LinkedValue:
     name = story.fresh.pop()
-    return Found(call("get_user_id", user=name), ("user_id",), {"name": name})
+    return LinkedValue(call("get_user_id", user=name), ("user_id",), {"name": name})
 
 
 def _message(story: MessageStory, text: From) -> Passed:
@@ -84,9 +84,9 @@ def _message(story: MessageStory, text: From) -> Passed:
     return Passed(call("send_message", receiver_id=receiver, message=text), {"receiver": receiver})
 
 
-def _title(story: TicketStory) -> Found:
+def _title(story: TicketStory) -> LinkedValue:
     number = story.numbers.pop()
-    return Found(call("get_ticket", ticket_id=number), ("title",), {"number": number})
+    return LinkedValue(call("get_ticket", ticket_id=number), ("title",), {"number": number})
 
 
 def _ticket(story: TicketStory, text: From) -> Passed:
@@ -94,9 +94,9 @@ def _ticket(story: TicketStory, text: From) -> Passed:
     return Passed(call("create_ticket", title=text, description=told, priority=rank), {"note": told, "rank": rank})
 
 
-def _price(story: TradeStory) -> Found:
+def _price(story: TradeStory) -> LinkedValue:
     symbol = story.fresh.pop()
-    return Found(call("get_stock_info", symbol=symbol), ("price",), {"symbol": symbol})
+    return LinkedValue(call("get_stock_info", symbol=symbol), ("price",), {"symbol": symbol})
 
 
 def _deposit(story: TradeStory, number: From) -> Passed:
@@ -104,9 +104,9 @@ def _deposit(story: TradeStory, number: From) -> Passed:
     return Passed(call("fund_account", amount=number), {})
 
 
-def _airport(story: TravelStory) -> Found:
+def _airport(story: TravelStory) -> LinkedValue:
     city = story.fresh.pop()
-    return Found(call("get_nearest_airport_by_city", location=city), ("nearest_airport",), {"city": city})
+    return LinkedValue(call("get_nearest_airport_by_city", location=city), ("nearest_airport",), {"city": city})
 
 
 def _limit(story: TravelStory, number: From) -> Passed:
@@ -118,9 +118,9 @@ def _tweet(story: TweetStory, text: From) -> Passed:
     return Passed(call("post_tweet", content=text, tags=[tag]), {"tag": tag})
 
 
-def _zip_code(story: CarStory) -> Found:
+def _zip_code(story: CarStory) -> LinkedValue:
     city = fresh_city(story)
-    return Found(call("get_zipcode_based_on_city", city=city), ("zipcode",), {"city": city})
+    return LinkedValue(call("get_zipcode_based_on_city", city=city), ("zipcode",), {"city": city})
 
 
 def _go(story: CarStory, text: From) -> Passed:

@@ -36,7 +36,7 @@ class Try(NamedTuple):
     """What the user asks for, where that is so."""
 
 
-class Trial(NamedTuple):
+class RepairTrial(NamedTuple):
     """One backend: the family whose stories trials are told in, and how to try."""
 
     family: Family[Any]
@@ -129,22 +129,22 @@ def _is_undescribed(story: SqlStory) -> bool:
     return not story.known and bool(story.rows)
 
 
-TRIALS: Final[Mapping[str, Trial]] = MappingProxyType(
+TRIALS: Final[Mapping[str, RepairTrial]] = MappingProxyType(
     {
-        "GorillaFileSystem": Trial(TIDY, _folder, _has_folder),
-        "TradingBot": Trial(BUY, _order, lambda story: bool(story.fresh)),
-        "TravelAPI": Trial(BOOKING, _flight),
-        "TicketAPI": Trial(OPEN, _ticket),
-        "MessageAPI": Trial(SEND, _message, lambda story: bool(story.strangers), 3),
-        "TwitterAPI": Trial(POST, _tweet),
-        "VehicleControlAPI": Trial(CLIMATE, _fill),
-        "MathAPI": Trial(CHAIN, _divide),
-        "SQL": Trial(WRITE, _column, _is_undescribed),
+        "GorillaFileSystem": RepairTrial(TIDY, _folder, _has_folder),
+        "TradingBot": RepairTrial(BUY, _order, lambda story: bool(story.fresh)),
+        "TravelAPI": RepairTrial(BOOKING, _flight),
+        "TicketAPI": RepairTrial(OPEN, _ticket),
+        "MessageAPI": RepairTrial(SEND, _message, lambda story: bool(story.strangers), 3),
+        "TwitterAPI": RepairTrial(POST, _tweet),
+        "VehicleControlAPI": RepairTrial(CLIMATE, _fill),
+        "MathAPI": RepairTrial(CHAIN, _divide),
+        "SQL": RepairTrial(WRITE, _column, _is_undescribed),
     }
 )
 
 
-def repair(trial: Trial) -> Family[Any]:
+def repair(trial: RepairTrial) -> Family[Any]:
     """Among ordinary turns, some whose first call fails; the user has said what to do then."""
 
     def attempt(story: Any) -> None:  # noqa: ANN401 - the trial knows its own story

@@ -11,7 +11,7 @@ MOST_ROWS: Final = 4
 """A question finds so many rows at most: their names and numbers are told."""
 
 
-class Question(NamedTuple):
+class SqlQuestion(NamedTuple):
     """A question: the statement, what is said of it, and what it tells."""
 
     reading: PlannedCall
@@ -19,27 +19,27 @@ class Question(NamedTuple):
     tells: Mapping[str, Told]
 
 
-def _draw_over(story: SqlStory) -> Question:
+def _draw_over(story: SqlStory) -> SqlQuestion:
     order = sorted(story.rows.items(), key=lambda row: row[1])
     place = story.rng.randrange(max(0, len(order) - 1 - MOST_ROWS), len(order) - 1)
     least = order[place][1]
     table, number = story.kind.table, story.kind.number
     sql = f"SELECT name, {number} FROM {table} WHERE {number} > {least} ORDER BY {number}"  # noqa: S608 - own words
-    return Question(query(sql), {"least": least}, {"rows": tuple(order[place + 1 :])})
+    return SqlQuestion(query(sql), {"least": least}, {"rows": tuple(order[place + 1 :])})
 
 
-def _draw_count(story: SqlStory) -> Question:
+def _draw_count(story: SqlStory) -> SqlQuestion:
     most = story.rng.choice(sorted(story.rows.values())[1:])
     sql = f"SELECT COUNT(*) FROM {story.kind.table} WHERE {story.kind.number} < {most}"  # noqa: S608 - own words
-    return Question(query(sql), {"most": most}, {"n": sum(number < most for number in story.rows.values())})
+    return SqlQuestion(query(sql), {"most": most}, {"n": sum(number < most for number in story.rows.values())})
 
 
-def _draw_lookup(story: SqlStory) -> Question:
+def _draw_lookup(story: SqlStory) -> SqlQuestion:
     name = story.name()
-    return Question(query(number_of(story, name)), {"name": name}, {"value": story.rows[name]})
+    return SqlQuestion(query(number_of(story, name)), {"name": name}, {"value": story.rows[name]})
 
 
-def _new(story: SqlStory, draw: Callable[[SqlStory], Question]) -> Question:
+def _new(story: SqlStory, draw: Callable[[SqlStory], SqlQuestion]) -> SqlQuestion:
     """Draw a question that nobody has asked.
 
     Raises:
@@ -74,7 +74,7 @@ def ask_two(story: SqlStory) -> None:
     _ask(story, "two", _new(story, _draw_over), _new(story, _draw_count))
 
 
-def _ask(story: SqlStory, move: str, *questions: Question) -> None:
+def _ask(story: SqlStory, move: str, *questions: SqlQuestion) -> None:
     said, tells = dict(story.blanks), dict[str, Told]()
     for question in questions:
         said |= question.said

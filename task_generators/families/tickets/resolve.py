@@ -3,10 +3,10 @@
 from typing import Final
 
 from task_generators.families.tickets.story import TicketStory, create, draw, inside, is_created
-from task_generators.writing.draws import Draws, Pool
+from task_generators.writing.draws import Draws, ValuePool
 from task_generators.writing.story import Family, Move, call, result
 
-CURES: Final = Pool(
+CURES: Final = ValuePool(
     (
         "Restarted it.",
         "Replaced the part.",

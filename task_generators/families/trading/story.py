@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from loop.types import From, PlannedCall
 from task_generators.writing import words
-from task_generators.writing.draws import Draws, Pool
+from task_generators.writing.draws import Draws, ValuePool
 from task_generators.writing.story import Story, call
 
 BACKEND: Final = "TradingBot"
@@ -29,7 +29,7 @@ COMPANIES: Final = {
 }
 """The companies that the backend knows by name. Every task's world trades them all."""
 
-FIRMS: Final = Pool(COMPANIES)
+FIRMS: Final = ValuePool(COMPANIES)
 ASKED: Final = 10
 """Companies that one story may ask about."""
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from loop.types import Argument, PlannedCall
 from task_generators.writing import words
-from task_generators.writing.draws import Draws, Pool
+from task_generators.writing.draws import Draws, ValuePool
 from task_generators.writing.story import Story, call, result
 
 BACKEND: Final = "TravelAPI"
@@ -32,7 +32,7 @@ HUBS: Final = {"San Francisco": "SFO", "Los Angeles": "LAX", "New York": "JFK", 
 """It flies from every hub to every town."""
 
 AIRPORTS: Final = TOWNS | HUBS
-CITIES: Final = Pool(AIRPORTS)
+CITIES: Final = ValuePool(AIRPORTS)
 ASKED: Final = 13
 """Cities that one story may ask about."""
 
@@ -51,7 +51,7 @@ CURRENCIES: Final = {
 }
 """Currencies by the name that the user gives them, and their codes."""
 
-MONEYS: Final = Pool(CURRENCIES)
+MONEYS: Final = ValuePool(CURRENCIES)
 ALL_MONEYS: Final = len(MONEYS.training)
 
 WITH_TOKEN: Final = frozenset(

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from loop.types import From, PlannedCall
 from task_generators.writing import words
-from task_generators.writing.draws import Draws, Pool
+from task_generators.writing.draws import Draws, ValuePool
 from task_generators.writing.story import Story, call
 
 BACKEND: Final = "VehicleControlAPI"
@@ -27,7 +27,7 @@ ROADS: Final = (
 )
 """Cities whose distance the backend knows, in either order."""
 
-CITIES: Final = Pool(dict.fromkeys(city for road in ROADS for city in road))
+CITIES: Final = ValuePool(dict.fromkeys(city for road in ROADS for city in road))
 ASKED: Final = len(CITIES.training)
 """Cities that one story may ask about."""
 

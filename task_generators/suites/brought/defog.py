@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from loop.errors import ConfigError
 from loop.types import Part, Record, Split, Suite, Task, Tier, Turn
-from task_generators.backends.sql_backend import Child
+from task_generators.backends.sql_backend import DatabaseProcess
 from task_generators.suites.brought.postgres_dump import sqlite_of
 from task_generators.text_to_sql import asked
 
@@ -56,7 +56,7 @@ class Brought(NamedTuple):
     left_out: tuple[LeftOut, ...]
 
 
-class Question(Record):
+class DefogQuestion(Record):
     """One line of a question file."""
 
     line: int
@@ -66,7 +66,7 @@ class Question(Record):
     question: str
 
 
-class Database:
+class DefogDatabase:
     """One of the databases: opened once, asked for every question on it."""
 
     def __init__(self, file: Path) -> None:
@@ -79,7 +79,7 @@ class Database:
             text = sqlite_of(_text(file))
         except ValueError as error:
             raise ConfigError(f"{file}: {error}") from error
-        self._child = Child()
+        self._child = DatabaseProcess()
         built = self._child.ask({"do": "build", "schema": text, "rows": {}}, SECONDS)
         if "error" in built:
             raise ConfigError(f"{file}: SQLite refuses it: {built['error']}")
@@ -104,12 +104,12 @@ def read(directory: Path) -> Brought:
     """
     if not directory.is_dir():
         raise ConfigError(f"There is no directory {directory}.")
-    databases: dict[str, Database] = {}
+    databases: dict[str, DefogDatabase] = {}
     suites, left_out = [], []
     for name, file in FILES.items():
         questions = list(_questions(directory / file))
         for database in sorted({each.database for each in questions} - databases.keys()):
-            databases[database] = Database(directory / f"{database}.sql")
+            databases[database] = DefogDatabase(directory / f"{database}.sql")
         tasks = []
         for question in questions:
             golds, why = _sound(question, databases[question.database])
@@ -120,7 +120,7 @@ def read(directory: Path) -> Brought:
     return Brought(tuple(suites), tuple(left_out))
 
 
-def _questions(file: Path) -> Iterator[Question]:
+def _questions(file: Path) -> Iterator[DefogQuestion]:
     lines = csv.DictReader(io.StringIO(_text(file), newline=""))
     if missing := COLUMNS - set(lines.fieldnames or ()):
         raise ConfigError(f"{file} has no column {', '.join(sorted(missing))}.")
@@ -132,7 +132,7 @@ def _questions(file: Path) -> Iterator[Question]:
         more = (row.get("full_instructions") or row.get("instructions") or "").strip()
         question = " ".join(filter(None, ((row["question"] or "").strip(), more)))
         golds = tuple(_statements(row["query"] or ""))[:MOST_GOLDS]
-        yield Question(
+        yield DefogQuestion(
             line=number,
             database=row["db_name"],
             category=(row["query_category"] or "other").lower(),
@@ -174,7 +174,7 @@ def _place(schema: str, name: str) -> int:
     return found.start() if found else len(schema)
 
 
-def _sound(question: Question, database: Database) -> tuple[tuple[str, ...], list[str]]:
+def _sound(question: DefogQuestion, database: DefogDatabase) -> tuple[tuple[str, ...], list[str]]:
     """Give the statements that run, and why the others, or the question, are left out."""
     if TODAY.search(" ".join(question.golds)):
         return (), ["its answer depends on the day on which it is asked"]
@@ -190,7 +190,7 @@ def _sound(question: Question, database: Database) -> tuple[tuple[str, ...], lis
     return tuple(kept), why
 
 
-def _task(suite: str, question: Question, golds: Sequence[str], database: Database) -> Task:
+def _task(suite: str, question: DefogQuestion, golds: Sequence[str], database: DefogDatabase) -> Task:
     first, *others = golds
     user = asked(database.schema, question.question)
     return Task(
