@@ -36,7 +36,7 @@ def read_call(text: str, positions: Mapping[str, Sequence[str]] | None = None) -
     pairs = [*zip(order, node.args, strict=False), *((word.arg, word.value) for word in node.keywords)]
     arguments = {word: read_literal(value) for word, value in pairs if word is not None}
     if len(arguments) != len(pairs):
-        raise NotACall(f"{name}: an argument stands twice, or is unpacked")
+        raise NotACall(f"{name}: an argument is repeated or unpacked")
     return Call(name=name, arguments=arguments)
 
 
@@ -71,4 +71,4 @@ def _plain(value: Any) -> JsonValue:  # noqa: ANN401 - whatever a literal may be
         return [_plain(inner) for inner in value]
     if isinstance(value, str | int | float | bool) or value is None:
         return value
-    raise NotACall(f"a {type(value).__name__} is no JSON value")
+    raise NotACall(f"a {type(value).__name__} is not a JSON value")

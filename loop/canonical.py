@@ -93,7 +93,7 @@ def _within_limits(read: Callable[[], JsonValue]) -> JsonValue:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise NotJson("a key stands twice in one object")
+        raise NotJson("a key is repeated within one object")
     return found
 
 

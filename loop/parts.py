@@ -239,5 +239,5 @@ def suite_called(store: Store, name: str) -> Suite:
         return suite_named(name)
     found = store.suites.newest(name)
     if found is None:
-        raise NotFound(f"Suite '{name}' was not brought yet: loopd suite add {BROUGHT[name]} --path DIRECTORY")
+        raise NotFound(f"Suite '{name}' has not been imported. Type: loopd suite add {BROUGHT[name]} --path DIRECTORY")
     return found.model_copy(update={"checkers": CHECKERS})

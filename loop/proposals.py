@@ -53,7 +53,7 @@ class Proposal(Record):
         system = policy.system if self.system is None else self.system
         system = system if self.prompt is None else _behind(system, self.prompt)
         if len(system) > LONGEST:
-            raise ConfigError(f"A system prompt of {len(system)} characters; {LONGEST} are allowed.")
+            raise ConfigError(f"The system prompt has {len(system)} characters; at most {LONGEST} are allowed.")
         return system
 
 

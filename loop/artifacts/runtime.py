@@ -58,7 +58,7 @@ def _wait(child: Child, address: str) -> None:
                 time.sleep(0.5)
             else:
                 return
-    raise CannotCreate(f"{NAME} did not come up: {child.log}")
+    raise CannotCreate(f"{NAME} did not start: see {child.log}")
 
 
 def _free_port() -> int:

@@ -12,14 +12,14 @@ from loop.storage import archive
 
 app = typer.Typer(add_completion=False)
 
-Target = Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; nothing is overwritten.")]
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="Output file; it must not exist.")]
 
 
 @app.command()
 def backup(file: Target) -> None:
-    """Copy the database as it is now, and every adapter that a policy refers to, into one file.
+    """Copy the database and every adapter that a policy refers to into one file.
 
-    The daemon may be running. Base models are not in it: they come from where they came from.
+    The daemon may be running. Base models are not included.
     """
     manifest = archive.write(file, url(), paths.find())
     size = file.stat().st_size / 2**20

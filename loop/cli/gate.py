@@ -71,10 +71,10 @@ def explain(which: Which = "", *, as_json: Json = False) -> None:
 
 @app.command("power")
 def power_(*, churn: Churn = None, runs: Runs = 1000, attempt: Attempt = 1, as_json: Json = False) -> None:
-    """What the gates in force can show: candidates of known worth, judged by simulation.
+    """Simulate the gates in force on candidates of known worth.
 
-    The first table has what becomes of candidates, and the plays that it takes; the second how likely each comparison
-    holds by itself, where a candidate is equal, or 5 or 10 points better: the least likely are what stands in the way.
+    The first table shows how often candidates are promoted, and after how many plays; the second, how likely each
+    comparison holds alone if a candidate is equal, or 5 or 10 points better: the least likely stand in the way.
     """
     measured = _measured_churn()
     churn = churn if churn is not None else CHURN if measured is None else measured

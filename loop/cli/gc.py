@@ -13,13 +13,11 @@ from loop.storage import garbage
 
 app = typer.Typer(add_completion=False)
 
-Yes = Annotated[bool, typer.Option("--yes", help="Delete it; without this, it is only listed.")]
-Kinds = Annotated[
-    list[garbage.GarbageKind] | None, typer.Option("--kind", help="Only this; several times for several.")
-]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete; without this they are only listed.")]
+Kinds = Annotated[list[garbage.GarbageKind] | None, typer.Option("--kind", help="Only this kind. May be repeated.")]
 KeepRounds = Annotated[
     int | None,
-    typer.Option(min=0, help="Rounds for which rejected adapters and messages are kept.", show_default=False),
+    typer.Option(min=0, help="Keep rejected adapters and messages of this many rounds.", show_default=False),
 ]
 
 
@@ -27,7 +25,7 @@ KeepRounds = Annotated[
 def gc(*, yes: Yes = False, kind: Kinds = None, keep_rounds: KeepRounds = None, as_json: Json = False) -> None:
     """Delete what nothing refers to: leftovers, checkpoints, caches, rejected adapters and rejected plays' messages.
 
-    Never what a dataset, a gate, a card or a release refers to. Nothing is deleted without --yes.
+    What a dataset, gate, card or release refers to stays. Nothing is deleted without --yes.
     """
     kept = settings().storage
     rounds = kept.keep_rounds if keep_rounds is None else keep_rounds

@@ -196,7 +196,7 @@ def _split(words: str, known: Sequence[str], what: str) -> tuple[str, ...]:
 
 def _number(text: str, least: int) -> int:
     if not text.isdecimal() or len(text) > 6 or int(text) < least:  # noqa: PLR2004 - a million of anything is a mistake
-        raise UsageError(f"'{text[:40]}' is no number from {least} on.")
+        raise UsageError(f"'{text[:40]}' is not a number of at least {least}.")
     return int(text)
 
 

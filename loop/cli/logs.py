@@ -53,7 +53,7 @@ def logs(  # noqa: PLR0913 - one option a filter
     if not file.exists() and not follow:
         raise NotFound(f"There is no log at {file}. Type: loopd start")
     if level not in LEVELS:
-        raise typer.BadParameter(f"'{level}' is none of {', '.join(LEVELS)}", param_hint="--level")
+        raise typer.BadParameter(f"'{level}' is not one of {', '.join(LEVELS)}", param_hint="--level")
     wanted = LineFilter(rnd, stage, LEVELS.index(level))
     printer = Printer(as_json=as_json)
     place = file.stat().st_size if file.exists() else 0

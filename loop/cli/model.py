@@ -114,7 +114,7 @@ def rollback(policy: Begins, *, reason: Reason = "") -> None:
 
 @app.command()
 def promote(policy: Begins, *, reason: Reason = "") -> None:
-    """Promote a policy for which every gate holds, although no gain was proven."""
+    """Promote a policy that holds at every gate but showed no gain."""
     gates: list[JsonValue] = [plugins.load("loop.gates", part).name for part in settings().gating.gates]
     answer = change("model.promote", policy=policy, reason=reason, gates=gates)
     terminal.say(f"The champion is {answer['champion']}. Go back: loopd model rollback ID")

@@ -43,9 +43,9 @@ def parity(  # noqa: PLR0913 - the options of a command
     model: Model = "default_model",
     as_json: Json = False,
 ) -> None:
-    """Play the same tasks here and in another program, greedily; compare prompts, calls and passes.
+    """Play the same tasks here and in another program; compare prompts, calls and passes.
 
-    Ends with 1 where a prompt differs. The daemon must not be running.
+    Greedy decoding. Exits 1 if a prompt differs. The daemon must not be running.
     """
     found, configured, places = policies.single(policy), settings(), paths.find().create()
     base, out = policies.base_of(found), Path(target)
@@ -64,7 +64,7 @@ def parity(  # noqa: PLR0913 - the options of a command
     plays = [comparing.compare(mine, theirs, passed, renderer) for mine, theirs in zip(here, there, strict=False)]
     _tell(different, plays, as_json=as_json)
     if any(different) or (url and any(each.counted not in {0, each.tokens} for each in plays)):
-        raise LoopdError("Prompts differ there, so what was measured here does not carry over.")
+        raise LoopdError("Prompts differ there, so measurements made here do not carry over.")
 
 
 def _here(policy: Policy, configured: Config, base: Path, tasks: Sequence[Task]) -> list[Trajectory]:

@@ -16,21 +16,21 @@ from loop.store import Store, copies
 
 app = typer.Typer(add_completion=False)
 
-Source = Annotated[Path, typer.Argument(metavar="FILE", help="What `loopd backup` wrote.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Put it in the place of a store that is there.")]
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="File written by `loopd backup`.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace an existing store.")]
 
 
 @app.command()
 def restore(file: Source, *, replace: Replace = False) -> None:
-    """Put a backup's database and adapters in their places. The daemon must not be running.
+    """Restore a backup's database and adapters. The daemon must not be running.
 
-    Everything in the backup is checked first. With SQLite, the database that was there is kept beside the new one.
+    The backup is verified first. With SQLite the old database is kept beside the new one.
     """
     places = paths.find().create()
     url = settings().database or places.database
     there = copies.there(url)
     if there and not replace:
-        raise CheckNegative("There is a store already. Put the backup in its place: loopd restore FILE --replace")
+        raise CheckNegative("There is a store already. To replace it with the backup: loopd restore FILE --replace")
     with lock.hold(places.data):
         if there:
             _no_daemon_elsewhere(url, places)

@@ -62,7 +62,7 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command()
 def add(data: Data, *, path: Where, as_json: Json = False) -> None:
-    """Import suites from a local directory, and list the tasks that decide nothing. The daemon must not be running."""
+    """Import suites from a local directory, and list the tasks that are left out. The daemon must not be running."""
     if data not in BROUGHT.values():
         raise ConfigError(
             f"'{data}' is not a known external data set. Known: {', '.join(sorted({*BROUGHT.values()}))}."
@@ -190,7 +190,7 @@ def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = F
         raise LoopdError(f"{len(unknown)} overlaps are not listed as known. {listing}.")
     if told := next((share for share in worded if not share.allowed), None):
         turns = f"{told.trained} of {told.turns} turns of its part '{told.part}'"
-        raise LoopdError(f"Suite '{told.suite}' speaks training's words in {turns}: \"{told.example}\" Reword them.")
+        raise LoopdError(f"Suite '{told.suite}' uses training's wording in {turns}: \"{told.example}\" Reword them.")
 
 
 def _worded(shares: Sequence[frames.FrameShare]) -> list[dict[str, object]]:

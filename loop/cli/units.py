@@ -98,7 +98,7 @@ class Launchd(System):
         try:
             return plistlib.dumps(agent, sort_keys=False).decode()
         except ValueError as error:
-            raise ConfigError(f"launchd cannot be told of a path or value: {error}") from error
+            raise ConfigError(f"launchd cannot represent a path or value: {error}") from error
 
     def load(self) -> None:
         """Start it; a Mac where nobody sits at the screen has only the user's domain."""

@@ -216,7 +216,7 @@ class Child:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             if not selector.select(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                raise TimeoutError(f"{self.name} (pid {self.pid}) said nothing in time")
+                raise TimeoutError(f"{self.name} (pid {self.pid}) did not answer in time")
         chunk = os.read(stdout.fileno(), CHUNK)
         self._buffer += chunk
         return bool(chunk)

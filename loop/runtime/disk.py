@@ -31,7 +31,7 @@ def check(path: Path, needed: int = NEEDED) -> None:
     free = shutil.disk_usage(path).free
     if free < needed:
         raise CannotCreate(
-            f"Only {free / 2**20:.0f} MiB are free on the disk of {path}, and a stage may write {needed / 2**20:.0f}. "
+            f"Only {free / 2**20:.0f} MiB are free on the disk of {path}, and a stage may need {needed / 2**20:.0f}. "
             "Nothing is lost. Free some space, then type: loopd start"
         )
 

@@ -66,7 +66,7 @@ class Paths(Record):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise CannotCreate(
-                    f"{path} cannot be made: {error.strerror}. Set LOOPD_HOME to a directory of yours."
+                    f"{path} cannot be created: {error.strerror}. Set LOOPD_HOME to a directory of yours."
                 ) from error
         return self
 
@@ -93,4 +93,4 @@ def _absolute(home: str) -> Path:
         home.encode()
         return Path(home).expanduser().absolute()
     except (UnicodeEncodeError, RuntimeError) as error:
-        raise ConfigError(f"LOOPD_HOME={home!r} names no directory: {error}. Give its full path in UTF-8.") from error
+        raise ConfigError(f"LOOPD_HOME={home!r} is not a directory: {error}. Give its full path in UTF-8.") from error

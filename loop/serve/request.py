@@ -230,7 +230,7 @@ def _check(request: ChatRequest) -> None:
     """
     names = [tool.function.name for tool in request.tools or ()]
     if len(set(names)) < len(names):
-        raise Refusal(400, "tools: two functions have one name.", param="tools")
+        raise Refusal(400, "tools: two functions have the same name.", param="tools")
     if isinstance(request.tool_choice, ToolChoice) and request.tool_choice.function.name not in names:
         name = request.tool_choice.function.name
         raise Refusal(400, f"tool_choice: there is no function '{name}' in tools.", param="tool_choice")

@@ -147,7 +147,7 @@ def _unpacked(source: Path, scratch: Path) -> BackupManifest:
     except (tarfile.TarError, NotJson, ValidationError, EOFError) as error:
         raise CheckNegative(f"{source} is no backup: {str(error).splitlines()[0]}") from error
     if manifest is None or manifest.files != found:
-        raise CheckNegative(f"{source} is not whole: its files are not those that it lists.")
+        raise CheckNegative(f"{source} is incomplete: its files are not the ones that it lists.")
     return manifest
 
 

@@ -93,7 +93,7 @@ class Database:
             return
         name, epoch = self.fence
         if connection.scalar(EPOCH, {"lease": name}) != epoch:
-            raise AlreadyRunning(f"The lease '{name}' went to another loopd; this one stops without writing")
+            raise AlreadyRunning(f"The lease '{name}' was taken by another loopd; this one stops without writing")
 
     def insert(self, table: type[Table]) -> Insert:
         """Begin an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""

@@ -120,7 +120,7 @@ class PlayRecords:
     def _state(self, connection: Connection, play: Play) -> Row[str, int]:
         row = connection.execute(select(PlayRow.state, PlayRow.attempts).where(PlayRow.id == play.id)).first()
         if row is None:
-            raise NotFound(f"Nobody owes play {play.id}")
+            raise NotFound(f"Play {play.id} is not owed")
         return row
 
     def _fail(self, play: Play, failure: Failure) -> None:

@@ -64,7 +64,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--policy", help="what names the weights: prefixes are kept under it")
     told = parser.parse_args(argv)
     if told.beside and (told.adapter or told.precision != Precision.BASE):
-        raise ConfigError("Adapters lie beside the base as it is: leave out --adapter and --precision.")
+        raise ConfigError("Adapters share the base as it is: leave out --adapter and --precision.")
     return told
 
 
@@ -96,7 +96,7 @@ def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
             beside=beside,
         )
     if options.beside:
-        raise ConfigError(f"Adapters cannot lie beside the family '{model.model_type}'. Serve each alone.")
+        raise ConfigError(f"Adapters cannot share a base of the family '{model.model_type}'. Serve each alone.")
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
     return PlainEngine(model, max_rows=options.max_rows, constraint=constraint)
 

@@ -182,7 +182,7 @@ class TrainingLoop:
         step = self.reached.step + 1
         if not math.isfinite(value):
             raise ConfigError(
-                f"Training came apart: the loss of step {step} is {value}. "
+                f"Training diverged: the loss of step {step} is {value}. "
                 f"Lower training.learning_rate (it is {self.job.learning_rate:g}), then type: loopd start"
             )
         self.course.learn(self.engine.told)

@@ -54,7 +54,7 @@ class ActionForm(Record):
                 body[: LONGEST + 1].decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=9
             )
         except ValueError as error:
-            raise UsageError("This is no form.") from error
+            raise UsageError("This is not a form.") from error
         if len(body) > LONGEST:
             raise UsageError("The form is too long.")
         return cls.model_validate(dict(fields))

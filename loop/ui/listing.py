@@ -266,7 +266,7 @@ def _cursor(row: Row) -> str:
 def _read(cursor: str) -> Key:
     moment, _, trajectory = cursor.partition("-")
     if not (moment.isascii() and moment.isdecimal()) or len(moment) > 18 or not trajectory:  # noqa: PLR2004 - digits of a BIGINT
-        raise UsageError(f"'{cursor:.60}' is no cursor: give the `next` of an earlier page")
+        raise UsageError(f"'{cursor:.60}' is not a cursor: give the `next` of an earlier page")
     return int(moment), trajectory
 
 

@@ -93,9 +93,9 @@ def _read(cursor: str, length: int) -> list[Value]:
     try:
         key = json.loads(urlsafe_b64decode(cursor.encode() + b"==")[:2000])
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"'{cursor:.60}' is no cursor: give the `next` of an earlier page") from error
+        raise UsageError(f"'{cursor:.60}' is not a cursor: give the `next` of an earlier page") from error
     if not isinstance(key, list) or len(key) != length or not all(map(_fits, key)):
-        raise UsageError(f"'{cursor:.60}' is no cursor of this list: give the `next` of an earlier page")
+        raise UsageError(f"'{cursor:.60}' is not a cursor of this list: give the `next` of an earlier page")
     return key
 
 

@@ -152,7 +152,9 @@ def _adapter(job: ExportJob) -> Path:
     if job.adapter is None:
         raise Unsafe("This policy has no adapter: leave out --no-fuse, or use --to hf.")
     if job.precision is not Precision.BASE:
-        raise Unsafe(f"This policy is served in {job.precision}, which no adapter says: use --to mlx or --to hf.")
+        raise Unsafe(
+            f"This policy is served in {job.precision}, which an adapter cannot express: use --to mlx or --to hf."
+        )
     return job.adapter
 
 

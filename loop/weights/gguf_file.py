@@ -152,9 +152,7 @@ def _split(told: Mapping[str, Any], directory: Path) -> str:
     byte_level = told["model"].get("type") == "BPE" and "ByteLevel" in spelled
     found = next((word for pattern, word in SPLITS if pattern.search(spelled)), None)
     if not byte_level or found is None:
-        raise Unsafe(
-            f"{directory.name}: GGUF has no word that is known here for how its tokenizer cuts text. Use --to hf."
-        )
+        raise Unsafe(f"{directory.name}: its tokenizer's pre-tokenization has no known name in GGUF. Use --to hf.")
     return found
 
 

@@ -89,7 +89,7 @@ def test_a_server_that_aborts_while_it_loads_says_why(tmp_path):
 def test_a_server_that_never_gets_ready_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_module, "READY", 0.3)
     gpu = make(tmp_path, FAKE="silent")
-    with pytest.raises(ProviderError, match="said nothing in time"), gpu.serving("base", template="compact"):
+    with pytest.raises(ProviderError, match="did not answer in time"), gpu.serving("base", template="compact"):
         pass
     assert not list((tmp_path / "run").iterdir())
 

@@ -125,7 +125,7 @@ def test_the_verbs_say_who_would_answer(home):
     assert "mean confidence" in typed("eval", "--suite", "files-easy", "--limit", "5").output
 
 
-@pytest.mark.parametrize(("said", "why"), [("{", "no JSON"), ("[]", "no request"), ('{"messages": 3}', "no request")])
+@pytest.mark.parametrize(("said", "why"), [("{", "not JSON"), ("[]", "not a request"), ('{"messages": 3}', "OpenAI")])
 def test_what_is_no_request_is_refused(home, said, why):
     told = typed("explain", "-", input=said)
     assert why in str(told.exception)

@@ -74,7 +74,7 @@ def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
             store.leases.renew,
             store.leases.release,
         ):
-            with pytest.raises(AlreadyRunning, match="went to another loopd"):
+            with pytest.raises(AlreadyRunning, match="was taken by another loopd"):
                 write()
         other.rounds.advance(rnd, RoundState.COLLECT)
         assert [event.kind for event in other.events.read()] == ["still here"]

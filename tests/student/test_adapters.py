@@ -146,7 +146,7 @@ def test_an_adapter_that_is_not_there_is_refused(base, published):
 
 def test_what_cannot_lie_beside_the_base_is_refused(base, tmp_path):
     beside = Adapters(load(base))
-    with pytest.raises(Unsafe, match="no LoRA"):
+    with pytest.raises(Unsafe, match="not a LoRA"):
         beside.add("x", adapter(base, tmp_path / "dora" / "x", 1, kind="dora"), base)
     other = tiny(tmp_path / "other", "qwen2", stops=False)
     with pytest.raises(Unsafe):

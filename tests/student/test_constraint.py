@@ -118,7 +118,7 @@ def drawn(matcher, words, random, *, favoured=(b'"', b"}", b"]", b","), limit=30
     return said
 
 
-LET_THROUGH = ("a key stands twice", "beyond the range of a float", "nested deeper")
+LET_THROUGH = ("a key is repeated", "beyond the range of a float", "nested deeper")
 """What the grammar cannot forbid, and the reader refuses."""
 
 

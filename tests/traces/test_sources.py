@@ -58,7 +58,7 @@ def test_a_list_is_read_in_pieces_of_any_size(tmp_path, monkeypatch, size):
     [
         (b'{"a": 1', "no JSON"),
         (b'{"a": "\xff\xfe"}', "no JSON"),
-        (b'{"a": 1, "a": 2}', "a key stands twice"),
+        (b'{"a": 1, "a": 2}', "a key is repeated"),
         (b'{"a": ' + b"9" * 5000 + b"}", "no JSON"),
         (b'{"a": NaN}', "NaN is not JSON"),
         (b"[" * 5000, "no JSON"),

@@ -149,7 +149,7 @@ def _scale(directory: Path) -> float:
     settings = told.get("lora_parameters") if isinstance(told, dict) else None
     scale = settings.get("scale") if isinstance(settings, dict) else None
     if kind != PLAIN or not isinstance(scale, int | float):
-        raise Unsafe(f"The adapter {directory} is no LoRA that can lie beside a base model. Serve it alone.")
+        raise Unsafe(f"The adapter {directory} is not a LoRA adapter that can share a base model. Serve it alone.")
     return float(scale)
 
 
@@ -160,7 +160,9 @@ def _thin(
     linear = layer.linear if isinstance(layer, Adapted) else layer
     a, b = (halves.get(f"{path}{half}") for half in HALVES)
     if a is None or b is None or not isinstance(linear, nn.Linear | nn.QuantizedLinear):
-        raise Unsafe(f"The adapter does not fit the model: {path} is no linear layer of it, or half of it is missing.")
+        raise Unsafe(
+            f"The adapter does not fit the model: {path} is not one of its linear layers, or half of it is missing."
+        )
     inputs, outputs = _sizes(linear)
     if a.shape[:1] + b.shape[1:] != (inputs, outputs) or a.shape[1:] != b.shape[:1]:
         raise Unsafe(f"The adapter does not fit the model: {path} has another size.")
