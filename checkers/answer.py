@@ -183,7 +183,7 @@ def _clarify(scene: Scene) -> ClosingFault | None:
     """Judge a question for what is missing."""
     if not speech.asks(scene.closing.sentences):
         return ClosingFault("no question", "something is missing, and it does not ask")
-    wanted = [str(each) for each in scene.values]
+    wanted = [str(value) for value in scene.values]
     if wanted and not speech.asks_for(scene.closing.folded, wanted):
         return ClosingFault("no question", f"it does not ask for {' or '.join(wanted)[:MAX_SHOWN]}")
     return None

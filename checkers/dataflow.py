@@ -107,7 +107,7 @@ class Dataflow(Record):
             version=self.version,
             passed=not bad,
             score=grounded / len(traces) if traces else 1.0,
-            reason=_told(bad[0]) if bad else "every value was said, seen, or derived from what was",
+            reason=_described(bad[0]) if bad else "every value was said, seen, or derived from what was",
             evidence={
                 "counts": {source.value: counts[source] for source in ValueSource},
                 "arguments": [trace.shown() for trace in [*bad, *(t for t in traces if t not in bad)][:MAX_TRACES]],
@@ -119,7 +119,7 @@ class Dataflow(Record):
         return Verdict(checker=self.name, version=self.version, passed=False, score=0, reason=reason, evidence={})
 
 
-def _told(trace: ValueTrace) -> str:
+def _described(trace: ValueTrace) -> str:
     why = "was used before the result that supplies it" if trace.source is ValueSource.BLIND else "comes from nowhere"
     return f"turn {trace.turn}: {trace.tool}({trace.argument}={str(trace.value)[:MAX_SHOWN]!r}) {why}"
 
@@ -128,9 +128,9 @@ def _traces(task: Task, trajectory: Trajectory) -> Iterator[ValueTrace]:
     origins = Origins(task, trajectory)
     for number, turn in enumerate(turns_of(trajectory), start=1):
         origins.hear(turn.user.content)
-        for place, step in enumerate(turn.steps, start=1):
+        for index, step in enumerate(turn.steps, start=1):
             for call in step.said.calls:
                 for argument, whole in leaves(dict(call.arguments)):
                     for value, (source, by) in origins.of(call, argument, whole):
-                        yield ValueTrace(number, place, call.name, argument, value, ValueSource(source), by)
+                        yield ValueTrace(number, index, call.name, argument, value, ValueSource(source), by)
             origins.see(step)

@@ -49,12 +49,12 @@ class Economy(Record):
             version=self.version,
             passed=not repeats,
             score=1 - len(repeats) / len(made) if made else 1.0,
-            reason=_told(repeats[0]) if repeats else "no call in vain",
+            reason=_described(repeats[0]) if repeats else "no call in vain",
             evidence={"repeats": shown, "calls": len(made)},
         )
 
 
-def _told(repeat: SpelledCall) -> str:
+def _described(repeat: SpelledCall) -> str:
     return f"turn {repeat.turn}: {repeat.call.name} was called again, and nothing had changed"
 
 
@@ -84,15 +84,15 @@ def _in_vain(task: Task, made: Sequence[SpelledCall]) -> list[SpelledCall]:
     due = Counter((number, _spelt(call)) for number, turn in enumerate(run.turns, start=1) for call in turn.calls)
     doubled = {spelt for spelt, often in Counter(one.spelt for one in made if one.ok).items() if often > 1}
     stood: dict[str, int] = {}
-    found, times = [], Counter[str | tuple[int, str]]()
+    vain, times = [], Counter[str | tuple[int, str]]()
     for one in made:
         if one.ok:
             now = one.turn, one.spelt
             times.update([one.spelt, now])
             again = times[one.spelt] > max(allowed[one.spelt], 1) and times[now] > due[now]
             if again and stood.get(one.spelt) == world.mark():
-                found.append(one)
+                vain.append(one)
         world.call(one.call)
         if one.ok and one.spelt in doubled:
             stood[one.spelt] = world.mark()
-    return found
+    return vain

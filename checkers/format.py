@@ -70,7 +70,7 @@ def _too_early(said: Message) -> str | None:
 
 def _left_over(said: Message, catalogue: Catalogue) -> str | None:
     """Say what the text of a message holds that is no text."""
-    found = parse(said.content, catalogue)
-    if found.calls:
-        return f"{found.calls[0].name} was called in the text, and not run"
-    return found.fault or ("thinking stands in the text" if found.reasoning else None)
+    parsed = parse(said.content, catalogue)
+    if parsed.calls:
+        return f"{parsed.calls[0].name} was called in the text, and not run"
+    return parsed.fault or ("thinking stands in the text" if parsed.reasoning else None)

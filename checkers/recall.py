@@ -42,10 +42,12 @@ class Recall(Record):
             return self._verdict(0, 0, "the task asks nothing that was said before: there is nothing to judge")
         played = {turn.user.content: turn for turn in turns_of(trajectory)}
         due = [(turn.user, right) for turn, right in zip(task.turns, asked, strict=False) if isinstance(right, list)]
-        wrong = [user for user, right in due if right and not _right(played.get(user), [str(each) for each in right])]
+        wrong = [
+            user for user, right in due if right and not _right(played.get(user), [str(accepted) for accepted in right])
+        ]
         total = sum(bool(right) for _, right in due)
-        told = f"first wrong: {wrong[0][:MAX_SHOWN]}" if wrong else "all are right"
-        return self._verdict(total - len(wrong), total, f"{total - len(wrong)} of {total} questions; {told}")
+        detail = f"first wrong: {wrong[0][:MAX_SHOWN]}" if wrong else "all are right"
+        return self._verdict(total - len(wrong), total, f"{total - len(wrong)} of {total} questions; {detail}")
 
     def _verdict(self, right: int, asked: int, reason: str) -> Verdict:
         return Verdict(
@@ -60,7 +62,7 @@ class Recall(Record):
 
 def _right(played: PlayedTurn | None, right: Sequence[str]) -> bool:
     said = _plain(played.steps[-1].said.content[:MAX_TEXT]) if played and played.closed else ""
-    return any(re.search(rf"\b{re.escape(_plain(each))}\b", said) for each in right)
+    return any(re.search(rf"\b{re.escape(_plain(accepted))}\b", said) for accepted in right)
 
 
 def _plain(text: str) -> str:

@@ -51,7 +51,7 @@ class SqlMatch(Record):
         """Judge the last answer."""
         if not applies(task):
             return self._verdict(True, "no statement was asked for", {})
-        said = next((each for each in reversed(trajectory.messages) if each.role == "assistant"), None)
+        said = next((message for message in reversed(trajectory.messages) if message.role == "assistant"), None)
         if said is None or said.calls:
             why = "a tool was called, where a statement was asked for" if said else "there is no answer"
             return self._verdict(False, why, _NOTHING)
@@ -63,8 +63,8 @@ class SqlMatch(Record):
             return self._verdict(False, "the task's database cannot be built", _NOTHING)
         clean = _is_clean(world, raw)
         exact = any(Statement(sql=mine).spelling == Statement(sql=gold).spelling for gold in golds)
-        found, _ = _run(world, mine)
-        right = found is not None and any(self._same(task, world, (gold, mine), found) for gold in golds)
+        rows, _ = _run(world, mine)
+        right = rows is not None and any(self._same(task, world, (gold, mine), rows) for gold in golds)
         evidence = {"exact": exact, "execution": right, "clean": clean}
         if not right:
             return self._verdict(False, "the statement does not find what was asked for", evidence)
@@ -72,10 +72,10 @@ class SqlMatch(Record):
             return self._verdict(False, "the answer is not one statement and nothing else", evidence)
         return self._verdict(True, "the statement finds what was asked for", evidence)
 
-    def _same(self, task: Task, world: BackendWorld, pair: tuple[str, str], found: Rows) -> bool:
+    def _same(self, task: Task, world: BackendWorld, pair: tuple[str, str], rows: Rows) -> bool:
         """Whether two statements find the same here and, where that proves too little, on other databases."""
         wanted, _ = _run(world, pair[0])
-        if wanted is None or not holds(found, wanted, ordered=Statement(sql=pair[0]).ordered):
+        if wanted is None or not holds(rows, wanted, ordered=Statement(sql=pair[0]).ordered):
             return False
         if not (self.elsewhere or is_bare(wanted)):
             return True
@@ -100,7 +100,7 @@ def applies(task: Task) -> bool:
 
 def accepted(task: Task) -> tuple[str, ...]:
     """Give the statements that are right: the closing message, and the others that a data set accepts."""
-    others = (each for each in task.turns[0].answer if isinstance(each, str))
+    others = (value for value in task.turns[0].answer if isinstance(value, str))
     return (task.turns[0].closing, *others)[:MOST_ACCEPTED]
 
 
@@ -117,18 +117,18 @@ def statement_in(raw: str) -> str:
 
 def _is_clean(world: BackendWorld, raw: str) -> bool:
     """Whether an answer is one statement that reads, as SQLite takes it, with nothing around it."""
-    commented = any(each.lastgroup == "comment" for each in TOKEN.finditer(raw[:MOST_SAID]))
+    commented = any(token.lastgroup == "comment" for token in TOKEN.finditer(raw[:MOST_SAID]))
     if len(raw) > MOST_SAID or commented or "```" in raw or first_word(raw) not in READS:
         return False
-    _, told = _run(world, raw.strip())
-    return MALFORMED.search(told) is None
+    _, error = _run(world, raw.strip())
+    return MALFORMED.search(error) is None
 
 
 def _run(world: BackendWorld, sql: str) -> tuple[Rows | None, str]:
     """Run a statement that can change nothing: its rows, or what SQLite says."""
     ok, value = world.answer(Call(name="query", arguments={"sql": sql}))
-    told = value.get("error", "") if isinstance(value, dict) else ""
-    return (rows_of(value), "") if ok else (None, str(told))
+    error = value.get("error", "") if isinstance(value, dict) else ""
+    return (rows_of(value), "") if ok else (None, str(error))
 
 
 def _database(task: Task) -> Any:  # noqa: ANN401 - the backend's own words

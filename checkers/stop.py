@@ -37,9 +37,9 @@ class Stop(Record):
         cap = (self.rule or trajectory.rule).steps_per_turn
         called: Counter[str] = Counter()
         for number, turn in enumerate(task.turns):
-            found = _end(turn, played, number, cap, called)
-            if found and (found[0] != "premature" or (self.premature and not _is_there(task, played, number))):
-                return self._verdict(task, played, number, *found)
+            fault = _end(turn, played, number, cap, called)
+            if fault and (fault[0] != "premature" or (self.premature and not _is_there(task, played, number))):
+                return self._verdict(task, played, number, *fault)
         return self._verdict(task, played, len(task.turns), "", "every turn ends with a message without a call")
 
     def doomed(self, task: Task, trajectory: Trajectory) -> bool:

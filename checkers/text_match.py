@@ -44,8 +44,8 @@ class TextMatch(AstMatch):
 def _read(text: str, functions: dict[str, Any]) -> tuple[Call, ...]:
     wanted = functions[FORMAT]
     safe = safe_names([document["name"] for document in functions["functions"]])
-    found = spelt_calls(text, wanted["returned"], tagged=wanted["tagged"])
-    return tuple(_call(each, safe) for each in found)
+    calls = spelt_calls(text, wanted["returned"], tagged=wanted["tagged"])
+    return tuple(_call(call, safe) for call in calls)
 
 
 def _call(spelt: Spelt, safe: dict[str, str]) -> Call:

@@ -63,11 +63,11 @@ def _families(passed: Mapping[Name, bool], start: Start) -> Mapping[Family, bool
     if not start.families:
         return dict.fromkeys(first, True)
     reached: dict[tuple[str, ...], bool] = {}
-    found = {}
-    for backends, family in sorted(first, key=lambda each: each[1] not in start.families):
-        found[backends, family] = family in start.families or reached.get(backends, True)
+    opened = {}
+    for backends, family in sorted(first, key=lambda arm: arm[1] not in start.families):
+        opened[backends, family] = family in start.families or reached.get(backends, True)
         reached[backends] = reached.get(backends, True) and first[backends, family][1]
-    return found
+    return opened
 
 
 def _follows(arm: Name, passed: Mapping[Name, bool]) -> bool:

@@ -57,5 +57,5 @@ def _draw(weights: Floats, among: Bools, count: int, rng: np.random.Generator) -
     share = np.where(among, weights, 0.0)
     share = share if share.sum() > 0 else among.astype(np.float64)
     ends = np.cumsum(share / share.sum())
-    places = (np.arange(count) + rng.random()) / count
-    return rng.permutation(np.minimum(np.searchsorted(ends, places, side="right"), np.flatnonzero(share)[-1]))
+    indices = (np.arange(count) + rng.random()) / count
+    return rng.permutation(np.minimum(np.searchsorted(ends, indices, side="right"), np.flatnonzero(share)[-1]))

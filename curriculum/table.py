@@ -60,7 +60,7 @@ def tabulate(
     """
     known = {name(arm.key): arm for arm in arms}
     names = [name(key) for key in keys]
-    rows = [known.get(each) or Arm(key=key) for each, key in zip(names, keys, strict=True)]
+    rows = [known.get(name) or Arm(key=key) for name, key in zip(names, keys, strict=True)]
     parked: Bools = np.array([round is not None and rests(row, round) for row in rows], dtype=np.bool_)
     alpha, beta = np.array([row.alpha for row in rows]), np.array([row.beta for row in rows])
     weight = np.where(parked, 0.0, [0.0 if row.frozen else row.weight for row in rows])
@@ -90,8 +90,8 @@ def _observed(alpha: Floats, beta: Floats) -> Floats:
 
 def _members(keys: Sequence[ArmKey]) -> Bools:
     backends = sorted({backend for key in keys for backend in key.backends})
-    place = {backend: row for row, backend in enumerate(backends)}
+    index = {backend: row for row, backend in enumerate(backends)}
     members: Bools = np.zeros((len(backends), len(keys)), dtype=np.bool_)
-    rows = [place[backend] for key in keys for backend in key.backends]
+    rows = [index[backend] for key in keys for backend in key.backends]
     members[rows, np.repeat(np.arange(len(keys)), [len(key.backends) for key in keys])] = True
     return members

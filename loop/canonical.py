@@ -91,10 +91,10 @@ def _within_limits(read: Callable[[], JsonValue]) -> JsonValue:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         raise NotJson("a key is repeated within one object")
-    return found
+    return mapping
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -214,7 +214,7 @@ def _pool(config: Config, paths: Paths) -> Pool:
 
 def _credentials(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
     """Pick from our environment what the configured teachers name: their keys, by variable or by file."""
-    teachers: list[Teacher] = [plugins.load("teachers", each) for each in config.teachers]
+    teachers: list[Teacher] = [plugins.load("teachers", teacher) for teacher in config.teachers]
     named = {name for teacher in teachers for name in teacher.variables}
     return {name: environ[name] for name in sorted(named) if name in environ}
 
@@ -237,7 +237,7 @@ def suite_called(store: Store, name: str) -> Suite:
     """
     if name not in BROUGHT:
         return suite_named(name)
-    found = store.suites.newest(name)
-    if found is None:
+    newest = store.suites.newest(name)
+    if newest is None:
         raise NotFound(f"Suite '{name}' has not been imported. Type: loopd suite add {BROUGHT[name]} --path DIRECTORY")
-    return found.model_copy(update={"checkers": CHECKERS})
+    return newest.model_copy(update={"checkers": CHECKERS})

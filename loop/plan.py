@@ -80,12 +80,12 @@ def _containing(value: JsonValue, operand: JsonValue) -> JsonValue:
 def _match(value: JsonValue, operand: JsonValue) -> JsonValue:
     """Find the operand's first group in a text. The operand is the task author's pattern, never a player's."""
     try:
-        found = re.search(str(operand), str(value))
+        match = re.search(str(operand), str(value))
     except re.error as error:
         raise ValueError(f"{operand!r} is no pattern: {error}") from error
-    if found is None:
+    if match is None:
         raise LookupError(f"nothing matches {operand!r}")
-    return found.group(found.lastindex or 0)
+    return match.group(match.lastindex or 0)
 
 
 def _at(value: JsonValue, operand: JsonValue) -> JsonValue:
@@ -228,11 +228,11 @@ def closing(turn: Turn, results: Sequence[Result]) -> str:
     """
     if not turn.answer or turn.intent not in {Intent.ANSWER, Intent.REPORT}:
         return turn.closing
-    values = [_told(value, results) for value in turn.answer]
+    values = [_described(value, results) for value in turn.answer]
     return PLACE.sub(lambda place: values[int(place[1])] if int(place[1]) < len(values) else place[0], turn.closing)
 
 
-def _told(value: From | JsonValue, results: Sequence[Result]) -> str:
+def _described(value: From | JsonValue, results: Sequence[Result]) -> str:
     if not isinstance(value, From):
         return spelled(value)
     try:

@@ -23,15 +23,15 @@ def load(package: str, part: Part) -> Any:  # noqa: ANN401 - the caller knows wh
     Raises:
         ConfigError: no such part, or a setting that it does not have; the message names both and the known ones.
     """
-    found = find(package, part.use)
-    if found.model_config.get("extra", "ignore") == "ignore":  # somebody's own, which would drop a misspelt word
-        for name in part.settings.keys() - found.model_fields.keys():
-            raise ConfigError(f"{package}.{part.use}: no setting '{name}'.{nearest(name, list(found.model_fields))}")
+    plugin = find(package, part.use)
+    if plugin.model_config.get("extra", "ignore") == "ignore":  # somebody's own, which would drop a misspelt word
+        for name in part.settings.keys() - plugin.model_fields.keys():
+            raise ConfigError(f"{package}.{part.use}: no setting '{name}'.{nearest(name, list(plugin.model_fields))}")
     try:
-        return found(**part.settings)
+        return plugin(**part.settings)
     except ValidationError as error:
         fault = first_fault(error)
-        hint = nearest(fault.place, list(found.model_fields)) if fault.unknown else ""
+        hint = nearest(fault.place, list(plugin.model_fields)) if fault.unknown else ""
         raise ConfigError(f"{package}.{part.use}: setting '{fault.place}': {fault.says}.{hint}") from error
 
 
@@ -75,6 +75,6 @@ def _exists(module: str) -> bool:
 
 def known(package: str) -> list[str]:
     """Names of the parts that come with loopd: modules of the package that offer a class in `__all__`."""
-    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    names = [module.name for module in found if not module.ispkg and not module.name.startswith("_")]
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    names = [module.name for module in modules if not module.ispkg and not module.name.startswith("_")]
     return [name for name in names if getattr(importlib.import_module(f"{package}.{name}"), "__all__", None)]

@@ -51,8 +51,8 @@ def blanked(text: str, secrets: Iterable[str] = ()) -> str:
 
     For what somebody said, which must otherwise stay as it was said.
     """
-    found = _pattern(frozenset([*_learned, *_named(), *(each for each in secrets if len(each) >= SHORTEST)]))
-    return found.sub(GONE, text) if found is not None else text
+    pattern = _pattern(frozenset([*_learned, *_named(), *(secret for secret in secrets if len(secret) >= SHORTEST)]))
+    return pattern.sub(GONE, text) if pattern is not None else text
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
@@ -103,7 +103,7 @@ def shown(text: str, *, lines: bool = False) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(each if _harmless(each, lines=lines) else _spelled(each) for each in text)
+    return "".join(item if _harmless(item, lines=lines) else _spelled(item) for item in text)
 
 
 def _harmless(letter: str, *, lines: bool) -> bool:

@@ -43,10 +43,10 @@ class Bfcl(Record):
         Raises:
             NotFound: no entry of that split is of this arm.
         """
-        found = _by_arm(split).get(arm)
-        if not found:
+        tasks = _by_arm(split).get(arm)
+        if not tasks:
             raise NotFound(f"bfcl has no {split} '{arm}'.{nearest(str(arm), [str(known) for known in self.arms])}")
-        return found[seed % len(found)]
+        return tasks[seed % len(tasks)]
 
 
 def tasks_of(category: str, split: Split) -> Iterator[Task]:
@@ -71,11 +71,11 @@ def split_of_entry(name: str, backends: list[str]) -> Split:
 
 @cache
 def _by_arm(split: Split) -> Mapping[ArmKey, tuple[Task, ...]]:
-    found: dict[ArmKey, list[Task]] = {}
+    by_arm: dict[ArmKey, list[Task]] = {}
     for category in CATEGORIES:
         for task in tasks_of(category, split):
-            found.setdefault(task.arm, []).append(task)
-    return MappingProxyType({arm: tuple(tasks) for arm, tasks in found.items()})
+            by_arm.setdefault(task.arm, []).append(task)
+    return MappingProxyType({arm: tuple(tasks) for arm, tasks in by_arm.items()})
 
 
 # --- references ------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def _leaves(value: JsonValue, step: int, path: tuple[str | int, ...]) -> Iterato
         for key, inner in value.items():
             yield from _leaves(inner, step, (*path, key))
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from _leaves(inner, step, (*path, place))
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, step, (*path, index))
     else:
         yield value, From(step=step, path=path)

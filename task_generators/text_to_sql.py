@@ -102,7 +102,9 @@ class TextToSql(Record):
         """
         known = [*self.arms, *(self.unseen if split is not Split.TRAIN else ())]
         if arm not in known:
-            raise NotFound(f"{self.name} makes no {split} '{arm}'.{nearest(str(arm), [str(each) for each in known])}")
+            raise NotFound(
+                f"{self.name} makes no {split} '{arm}'.{nearest(str(arm), [str(number) for number in known])}"
+            )
         for draw in range(MOST_DRAWS):
             rng = draws(f"{self.name}/{arm.family}/{split}/{seed}/{draw}", suites=split is not Split.TRAIN)
             story = one_table(rng)

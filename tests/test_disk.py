@@ -45,11 +45,11 @@ def test_the_daemon_ends_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("LOOPD_HOME", str(tmp_path))
     places = paths.find()
     places.data.mkdir(parents=True, exist_ok=True)
-    full = start._told(OSError(errno.ENOSPC, "No space left on device"), places)
+    full = start._as_bug(OSError(errno.ENOSPC, "No space left on device"), places)
     assert isinstance(full, CannotCreate)
     assert full.exit_code == 73
     known = NotFound("There is no such thing")
-    assert start._told(known, places) is known
-    bug = start._told(ValueError("x"), places)
+    assert start._as_bug(known, places) is known
+    bug = start._as_bug(ValueError("x"), places)
     assert type(bug) is LoopdError
     assert "This is a bug: ValueError: x" in str(bug)

@@ -39,12 +39,12 @@ def pairs(turn: Turn, calls: Sequence[Call], results: Sequence[Result]) -> list[
     values = [derive(source, results) for source in sources]
     labels = [_labels(calls[source.step]) for source in sources]
     shared = set.intersection(*labels) if len(labels) > 1 else set()
-    found: list[Pair] = []
+    pairs_found: list[Pair] = []
     for mine, value in zip(labels, values, strict=True):
-        found += _inner(value)
+        pairs_found += _inner(value)
         if len(sources) > 1 and not isinstance(value, dict | list):
-            found += [(label, value) for label in mine - shared]
-    return found[:MAX_PAIRS]
+            pairs_found += [(label, value) for label in mine - shared]
+    return pairs_found[:MAX_PAIRS]
 
 
 def _labels(call: Call) -> set[str]:
@@ -69,36 +69,36 @@ def crossed(closing: ClosingText, bound: Sequence[Pair]) -> Pair | None:
     Only labels and values that a message tells once each, and that differ, are looked at.
     """
     places = [(label, value, _place(closing, label), _place(closing, value)) for label, value in bound]
-    clear = [each for each in places if each[2] is not None and each[3] is not None]
-    clear = [each for each in clear if sum(other[3] == each[3] for other in clear) == 1]
-    by_label = sorted(clear, key=lambda each: each[2] or 0)
+    clear = [index for index in places if index[2] is not None and index[3] is not None]
+    clear = [claim for claim in clear if sum(other[3] == claim[3] for other in clear) == 1]
+    by_label = sorted(clear, key=lambda claim: claim[2] or 0)
     return next(
         ((two[0], two[1]) for one, two in pairwise(by_label) if (one[3] or 0) > (two[3] or 0) and one[2] != two[2]),
         None,
     )
 
 
-def _place(closing: ClosingText, told: JsonValue) -> int | None:
+def _place(closing: ClosingText, value: JsonValue) -> int | None:
     """Where a message tells something, if it does so once."""
-    if isinstance(told, str):
+    if isinstance(value, str):
         return _once(
-            [found.start() for found in re.finditer(rf"(?<!\w){re.escape(told.casefold())}(?!\w)", closing.folded)]
+            [match.start() for match in re.finditer(rf"(?<!\w){re.escape(value.casefold())}(?!\w)", closing.folded)]
         )
-    if isinstance(told, bool) or not isinstance(told, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return _once([numeral.start for numeral in closing.numerals if numeral.means(told)])
+    return _once([numeral.start for numeral in closing.numerals if numeral.means(value)])
 
 
-def _once(places: list[int]) -> int | None:
-    return places[0] if len(set(places)) == 1 else None
+def _once(indices: list[int]) -> int | None:
+    return indices[0] if len(set(indices)) == 1 else None
 
 
 def added_item(closing: ClosingText, answer: Sequence[JsonValue]) -> str | None:
     """Find something in a list of the message that the answer's list does not have."""
-    items = {each.casefold() for value in answer if isinstance(value, list) for each in map(_only, value)}
+    items = {entry.casefold() for value in answer if isinstance(value, list) for entry in map(_only, value)}
     for item in sorted(filter(None, items))[:MAX_PAIRS]:
-        for found in re.finditer(rf"(?<!\w){re.escape(item)}(?!\w)", closing.plain, re.IGNORECASE):
-            if added := _goes_on(closing.plain, found.end(), items):
+        for match in re.finditer(rf"(?<!\w){re.escape(item)}(?!\w)", closing.plain, re.IGNORECASE):
+            if added := _goes_on(closing.plain, match.end(), items):
                 return added
     return None
 
@@ -111,8 +111,8 @@ def _only(item: JsonValue) -> str:
 
 def _goes_on(text: str, end: int, items: AbstractSet[str]) -> str | None:
     """Follow a list from the end of one item on, to the first that does not belong there."""
-    while found := ITEM.match(text, end):
-        name, end = found["item"].strip(".@#"), found.end("item")
+    while match := ITEM.match(text, end):
+        name, end = match["item"].strip(".@#"), match.end("item")
         if name.casefold() not in items:
             return None if name.casefold() in words_of("nothing_named") | words_of("no_item") else name
     return None
@@ -120,7 +120,7 @@ def _goes_on(text: str, end: int, items: AbstractSet[str]) -> str | None:
 
 def chosen_wrongly(closing: ClosingText, answer: Sequence[JsonValue], choices: Sequence[str]) -> str | None:
     """Find the wrong one of several that the user named, where the message picks it instead of the right one."""
-    right = [each for each in answer if isinstance(each, str) and each in choices]
+    right = [entry for entry in answer if isinstance(entry, str) and entry in choices]
     if len(right) != 1:
         return None
     firsts: Mapping[str, list[int]] = {choice: _picked(closing.folded, choice.casefold()) for choice in choices}
@@ -134,5 +134,5 @@ def chosen_wrongly(closing: ClosingText, answer: Sequence[JsonValue], choices: S
 
 def _picked(text: str, name: str) -> list[int]:
     """Where a text names something, but not as what another thing is compared with."""
-    found = re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)
-    return [each.start() for each in found if not COMPARED.search(text[max(0, each.start() - 40) : each.start()])]
+    matches = re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    return [match.start() for match in matches if not COMPARED.search(text[max(0, match.start() - 40) : match.start()])]

@@ -50,8 +50,8 @@ def failed(played: PlayedTurn) -> bool:
 
 def learn(ground: Ground, call: Call, answer: JsonValue) -> None:
     """Let a ground know a call and its answer."""
-    for each in (HUMP.sub(" ", call.name), dict(call.arguments), answer):
-        ground.add(each)
+    for source in (HUMP.sub(" ", call.name), dict(call.arguments), answer):
+        ground.add(source)
 
 
 def unfounded(closing: ClosingText, done: Sequence[Deed], asked: str, ground: Ground) -> str | None:
@@ -85,25 +85,25 @@ def _described(deeds: Sequence[Deed], done: Sequence[Deed]) -> Iterator[Deed]:
         ]
         for other in done:
             items = other.answer if isinstance(other.answer, list) else [other.answer]
-            found = [
+            things = [
                 item for item in items if isinstance(item, dict) and any(value in taken for value in item.values())
             ]
-            yield from (Deed(deed.call, item) for item in found)
+            yield from (Deed(deed.call, item) for item in things)
 
 
 def beside(closing: ClosingText, done: Sequence[Deed], asked: str) -> str | None:
     """Find a thing or a place in a report that the turn is not about."""
-    things = (found[1] for found in THING.finditer(closing.folded) if found[1] not in words_of("nothing_named"))
+    things = (match[1] for match in THING.finditer(closing.folded) if match[1] not in words_of("nothing_named"))
     return _strange(things, done, asked)
 
 
-def _strange(found: Iterator[str], done: Sequence[Deed], asked: str) -> str | None:
+def _strange(names: Iterator[str], done: Sequence[Deed], asked: str) -> str | None:
     """Give the first name that none of some calls took or answered, and the user did not say."""
     near = Ground()
     near.add(asked)
     for deed in done:
         learn(near, deed.call, deed.answer)
-    return next((repr(name[:80]) for name in found if not near.holds(name)), None)
+    return next((repr(name[:80]) for name in names if not near.holds(name)), None)
 
 
 def goes_on(closing: ClosingText, done: Sequence[Deed]) -> bool:

@@ -45,17 +45,17 @@ Span = tuple[int, int]
 def days(text: str) -> Iterator[tuple[Span, Day]]:
     """Find the days in a text. A day in figures is given in both orders where it can be read in both."""
     for form in FORMS:
-        for found in form.finditer(text):
-            named = found.groupdict()
+        for match in form.finditer(text):
+            named = match.groupdict()
             month = _month(named["name"]) if named.get("name") else int(named["month"])
             year = int(named["year"]) if named["year"] else None
-            yield from _real(found.span(), year, month, int(named["day"]))
-    for found in NUMERIC.finditer(text):
-        one, two, last = (int(each) for each in found.groups())
+            yield from _real(match.span(), year, month, int(named["day"]))
+    for match in NUMERIC.finditer(text):
+        one, two, last = (int(group) for group in match.groups())
         year = last + 2000 * (last < 100)  # noqa: PLR2004 - two digits mean this century
-        yield from _real(found.span(), year, one, two)
+        yield from _real(match.span(), year, one, two)
         if one != two:
-            yield from _real(found.span(), year, two, one)
+            yield from _real(match.span(), year, two, one)
 
 
 def _month(name: str) -> int:
@@ -69,13 +69,13 @@ def _real(span: Span, year: int | None, month: int, day: int) -> Iterator[tuple[
 
 def times(text: str) -> Iterator[tuple[Span, int]]:
     """Find the times of day in a text, in minutes after midnight. Without am or pm, 2:30 may be either."""
-    for found in CLOCK.finditer(text):
-        if found["half"] or text[found.end(1)] != ".":
-            yield from _minutes(found.span(), int(found[1]), int(found[2]), found["half"])
-    for found in HOUR.finditer(text):
-        yield from _minutes(found.span(), int(found[1]), 0, found["half"])
-    for found in NAMED.finditer(text):
-        yield found.span(), 0 if found[1].casefold() == "midnight" else 12 * 60
+    for match in CLOCK.finditer(text):
+        if match["half"] or text[match.end(1)] != ".":
+            yield from _minutes(match.span(), int(match[1]), int(match[2]), match["half"])
+    for match in HOUR.finditer(text):
+        yield from _minutes(match.span(), int(match[1]), 0, match["half"])
+    for match in NAMED.finditer(text):
+        yield match.span(), 0 if match[1].casefold() == "midnight" else 12 * 60
 
 
 def _minutes(span: Span, hour: int, minute: int, half: str | None) -> Iterator[tuple[Span, int]]:

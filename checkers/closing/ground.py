@@ -94,17 +94,21 @@ class Ground:
 
     def strange_number(self, closing: ClosingText) -> str | None:
         """Find a number that nothing supplies. Parts that add up to a known number count what they are parts of."""
-        told = closing.numerals[:MAX_NUMERALS]
-        known = [(each.start, each.end) for each in told if _is_free(each, closing) or self._supplies(each)]
-        known += [span for span, day in closing.days if any(day.fits(each) for each in self._days)]
+        numerals = closing.numerals[:MAX_NUMERALS]
+        known = [
+            (numeral.start, numeral.end)
+            for numeral in numerals
+            if _is_free(numeral, closing) or self._supplies(numeral)
+        ]
+        known += [span for span, day in closing.days if any(day.fits(known_day) for known_day in self._days)]
         known += [span for span, time in closing.times if time in self._times]
         strange = [
             numeral
-            for numeral in told
+            for numeral in numerals
             if not any(start <= numeral.start and numeral.end <= end for start, end in known)
             and not self._reckons(numeral, closing)
         ]
-        if not strange or (len(strange) > 1 and sum(each.readings[0].value for each in strange) in self._numbers):
+        if not strange or (len(strange) > 1 and sum(numeral.readings[0].value for numeral in strange) in self._numbers):
             return None
         return closing.plain[strange[0].start : strange[0].end]
 
@@ -151,14 +155,14 @@ def _is_free(numeral: Numeral, closing: ClosingText) -> bool:
 
 def names(closing: ClosingText) -> Iterator[str]:
     """Find what looks like a name in a message: quoted, a file, an identifier, capitals, whom something went to."""
-    numbers = {place for numeral in closing.numerals for place in range(numeral.start, numeral.end)}
-    for found in QUOTED.finditer(closing.text):
-        yield next(group for group in found.groups() if group)
-    for found in TOKEN.finditer(closing.plain):
-        word = found[0].rstrip("./-~")
-        if found.start() not in numbers and any(letter.isalpha() for letter in word) and _is_name(word):
+    numbers = {index for numeral in closing.numerals for index in range(numeral.start, numeral.end)}
+    for match in QUOTED.finditer(closing.text):
+        yield next(group for group in match.groups() if group)
+    for match in TOKEN.finditer(closing.plain):
+        word = match[0].rstrip("./-~")
+        if match.start() not in numbers and any(letter.isalpha() for letter in word) and _is_name(word):
             yield word
-    yield from (found[1] for found in PERSON.finditer(closing.plain) if not EXPLAINED.match(closing.plain, found.end()))
+    yield from (match[1] for match in PERSON.finditer(closing.plain) if not EXPLAINED.match(closing.plain, match.end()))
 
 
 def _is_name(word: str) -> bool:
@@ -188,10 +192,10 @@ def _walk(value: JsonValue) -> Iterator[str]:
 def _sizes(value: JsonValue) -> Iterator[float]:
     """Count what stands in every list, and in every object of lists and objects."""
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-    if isinstance(value, list) or (inner and all(isinstance(each, list | dict) for each in inner)):
+    if isinstance(value, list) or (inner and all(isinstance(item, list | dict) for item in inner)):
         yield float(len(inner))
-    for each in inner:
-        yield from _sizes(each)
+    for item in inner:
+        yield from _sizes(item)
 
 
 def _combined(one: float, two: float) -> Iterator[float]:

@@ -90,8 +90,8 @@ class Numeral(NamedTuple):
 
     def means(self, value: float) -> bool:
         """Whether this is a usual way to write a number: exactly, or rounded to the digits that are shown."""
-        found = (*self.readings, *self.shares)
-        return any(_same(reading, value) or _rounds(reading, value, rough=self.rough) for reading in found)
+        readings = (*self.readings, *self.shares)
+        return any(_same(reading, value) or _rounds(reading, value, rough=self.rough) for reading in readings)
 
 
 def _same(reading: NumeralReading, value: float) -> bool:
@@ -114,16 +114,16 @@ def _rounds(reading: NumeralReading, value: float, *, rough: bool) -> bool:
 
 def numerals(text: str) -> list[Numeral]:
     """Find every number in a text, in order of where it begins."""
-    found = sorted([*_in_digits(text), *_spaced(text), *_in_words(text.casefold())])
-    return sorted([*found, *_with_cents(text, found), *_with_parts(text, found)])
+    sequence = sorted([*_in_digits(text), *_spaced(text), *_in_words(text.casefold())])
+    return sorted([*sequence, *_with_cents(text, sequence), *_with_parts(text, sequence)])
 
 
 CENTS: Final = re.compile(r"\s*(?:dollars?|euros?|pounds?|bucks)(?:,| and|, and)?\s+", re.IGNORECASE)
 
 
-def _with_cents(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
+def _with_cents(text: str, numerals: Sequence[Numeral]) -> Iterator[Numeral]:
     """Put ten dollars and fifty cents together."""
-    for one, two in pairwise(found):
+    for one, two in pairwise(numerals):
         if CENTS.fullmatch(text, one.end, two.start) and text[two.end : two.end + 5].casefold() == " cent":
             value = one.readings[0].value + two.readings[0].value / 100
             yield Numeral(one.start, two.end, (NumeralReading(value, 0.01, TELLING_DIGITS),), spelt=True)
@@ -135,26 +135,30 @@ def says_nothing(text: str) -> bool:
 
 
 def _in_digits(text: str) -> Iterator[Numeral]:
-    for found in DIGITS.finditer(text):
-        unit = (found["unit"] or "").strip().casefold()
-        after = text[found.end() : found.end() + 1]
-        if unit and (after.isalnum() or after == "_") and not (found["unit"] or "").startswith(" "):
+    for match in DIGITS.finditer(text):
+        unit = (match["unit"] or "").strip().casefold()
+        after = text[match.end() : match.end() + 1]
+        if unit and (after.isalnum() or after == "_") and not (match["unit"] or "").startswith(" "):
             continue  # a name that begins with a digit
-        if LISTED.fullmatch(found["body"]) and not _readings(found["body"]):
-            yield from (Numeral(each.start(), each.end(), (_reading(each[0], ""),)) for each in _each(text, found))
+        if LISTED.fullmatch(match["body"]) and not _readings(match["body"]):
+            yield from (Numeral(item.start(), item.end(), (_reading(item[0], ""),)) for item in _each(text, match))
             continue
-        negative = bool(found["sign"] or found["minus"])
-        readings = _scaled(_readings(found["body"]), found["power"], unit)
-        signed = tuple(each._replace(value=-each.value) if negative else each for each in readings)
+        negative = bool(match["sign"] or match["minus"])
+        readings = _scaled(_readings(match["body"]), match["power"], unit)
+        signed = tuple(reading._replace(value=-reading.value) if negative else reading for reading in readings)
         if signed:
-            in_percent = found["percent"] or unit in {"percent", "per"}
-            shares = [NumeralReading(each.value / 100, each.unit / 100, each.digits) for each in signed if in_percent]
-            yield Numeral(found.start(), found.end("body"), signed, tuple(shares), _is_rough(text, found.start()))
+            in_percent = match["percent"] or unit in {"percent", "per"}
+            shares = [
+                NumeralReading(numeral.value / 100, numeral.unit / 100, numeral.digits)
+                for numeral in signed
+                if in_percent
+            ]
+            yield Numeral(match.start(), match.end("body"), signed, tuple(shares), _is_rough(text, match.start()))
 
 
-def _with_parts(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
+def _with_parts(text: str, numerals: Sequence[Numeral]) -> Iterator[Numeral]:
     """Put 250 and a half together."""
-    for one, two in pairwise(found):
+    for one, two in pairwise(numerals):
         part = two.readings[0].value
         if two.spelt and part in PARTS and text[one.end : two.start].strip().casefold() == "and":
             yield Numeral(
@@ -165,8 +169,8 @@ def _with_parts(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
 PARTS: Final = frozenset({0.5, 0.25, 0.75})
 
 
-def _each(text: str, found: re.Match[str]) -> Iterator[re.Match[str]]:
-    return re.compile(r"\d+").finditer(text, found.start("body"), found.end("body"))
+def _each(text: str, match: re.Match[str]) -> Iterator[re.Match[str]]:
+    return re.compile(r"\d+").finditer(text, match.start("body"), match.end("body"))
 
 
 def _scaled(readings: list[NumeralReading], power: str | None, unit: str) -> list[NumeralReading]:
@@ -174,7 +178,7 @@ def _scaled(readings: list[NumeralReading], power: str | None, unit: str) -> lis
     if not exponent or abs(exponent) > MAX_POWER:
         return readings
     factor = 10.0**exponent
-    return [NumeralReading(each.value * factor, each.unit * factor, each.digits) for each in readings]
+    return [NumeralReading(reading.value * factor, reading.unit * factor, reading.digits) for reading in readings]
 
 
 def _is_rough(text: str, start: int) -> bool:
@@ -189,15 +193,15 @@ def _readings(body: str) -> list[NumeralReading]:
         return []
     if not marks:
         return [_reading(body, "")]
-    found: list[NumeralReading] = []
+    readings: list[NumeralReading] = []
     grouped = len(parts[0]) <= 3 and all(len(part) == 3 for part in parts[1:])  # noqa: PLR2004 - thousands
     indian = len(parts[-1]) == 3 and all(len(part) == 2 for part in parts[1:-1])  # noqa: PLR2004 - lakhs and crores
     if len(set(marks)) == 1 and (grouped or (marks[0] == "," and len(parts) > 2 and indian)):  # noqa: PLR2004 - the same
-        found.append(_reading("".join(parts), ""))
-    thousands = found and marks[-1] == "," and parts[0].strip("0")
+        readings.append(_reading("".join(parts), ""))
+    thousands = readings and marks[-1] == "," and parts[0].strip("0")
     if marks[-1] in ".," and marks.count(marks[-1]) == 1 and _is_grouped(parts[:-1]) and not thousands:
-        found.append(_reading("".join(parts[:-1]), parts[-1]))
-    return found
+        readings.append(_reading("".join(parts[:-1]), parts[-1]))
+    return readings
 
 
 def _is_grouped(parts: Sequence[str]) -> bool:
@@ -212,9 +216,9 @@ def _reading(whole: str, decimals: str) -> NumeralReading:
 
 def _spaced(text: str) -> Iterator[Numeral]:
     """Find numbers whose thousands are set apart by blanks."""
-    for found in SPACED.finditer(text):
-        for reading in _readings(found[0].replace(" ", "")):
-            yield Numeral(found.start(), found.end(), (reading,), rough=_is_rough(text, found.start()))
+    for match in SPACED.finditer(text):
+        for reading in _readings(match[0].replace(" ", "")):
+            yield Numeral(match.start(), match.end(), (reading,), rough=_is_rough(text, match.start()))
 
 
 # --- in words --------------------------------------------------------------------------------------------------------
@@ -268,12 +272,12 @@ def _in_words(folded: str) -> Iterator[Numeral]:
         place = max(end, place + 1)
 
 
-def _spelt(text: str, words: Sequence[re.Match[str]], place: int) -> tuple[int, float]:
+def _spelt(text: str, words: Sequence[re.Match[str]], index: int) -> tuple[int, float]:
     """Read a number in words from a place on: the place behind it, and what it is."""
-    spelling, end, joined, at = Spelling(), place, "", place
-    while at < len(words) and (at == place or not text[words[at - 1].end() : words[at].start()].strip(" -")):
+    spelling, end, joined, at = Spelling(), index, "", index
+    while at < len(words) and (at == index or not text[words[at - 1].end() : words[at].start()].strip(" -")):
         word = words[at][0]
-        if word in JOINING and (word == "a" or end > place) and len(joined) < len("anda"):
+        if word in JOINING and (word == "a" or end > index) and len(joined) < len("anda"):
             joined += word
         elif spelling.take(word, added=joined.endswith("anda")):
             end, joined = at + 1, ""
@@ -291,6 +295,6 @@ def _is_scale(text: str, word: re.Match[str]) -> bool:
     return word[0] in BIG and text[max(0, word.start() - 3) : word.start()].rstrip()[-1:].isdecimal()
 
 
-def _is_pronoun(words: Sequence[re.Match[str]], place: int, end: int) -> bool:
+def _is_pronoun(words: Sequence[re.Match[str]], index: int, end: int) -> bool:
     """Whether it is the "one" of "this one"."""
-    return words[place][0] == "one" and end == place + 1 and place > 0 and words[place - 1][0] in ORDINARY
+    return words[index][0] == "one" and end == index + 1 and index > 0 and words[index - 1][0] in ORDINARY

@@ -107,8 +107,8 @@ class ClosingText(Record):
         """Whether the number is there. One `of_hundred` is in percent already: 5 % is 5 then, and never 0.05."""
         if value == 0 and says_nothing(self.folded):
             return True
-        found = (numeral._replace(shares=()) if of_hundred else numeral for numeral in self.numerals)
-        return any(self._states(numeral, value) for numeral in found)
+        numerals = (numeral._replace(shares=()) if of_hundred else numeral for numeral in self.numerals)
+        return any(self._states(numeral, value) for numeral in numerals)
 
     def _states(self, numeral: Numeral, value: float) -> bool:
         before = self.folded[max(0, numeral.start - 30) : numeral.start]
@@ -146,14 +146,14 @@ class ClosingText(Record):
         return NEGATED.search(self.folded[max(0, at - 30) : at]) is not None
 
     def _tells_moment(self, day: Day | None, time: int | None) -> bool:
-        has_day = day is None or any(day.fits(each) for _, each in self.days)
-        return has_day and (not time or any(each == time for _, each in self.times))
+        has_day = day is None or any(day.fits(known_day) for _, known_day in self.days)
+        return has_day and (not time or any(known_time == time for _, known_time in self.times))
 
     def _tells_words(self, words: list[str]) -> bool:
         """Whether most words of a long text are there, and every number."""
-        told = sum(word in self.words for word in words)
+        present = sum(word in self.words for word in words)
         numbers = all(word in self.words for word in words if word.isdecimal())
-        return numbers and told >= TOLD_SHARE * len(words)
+        return numbers and present >= TOLD_SHARE * len(words)
 
     def _tells_inflected(self, words: list[str]) -> bool:
         """Whether a word is there in another form: pending, canceled, locks."""

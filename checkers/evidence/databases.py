@@ -53,26 +53,26 @@ def agree(initial: Initial, pair: StatementPair, said: str) -> bool | None:
         pair: the statements.
         said: what the user said: it stays true.
     """
-    columns, told = columns_of(initial), None
+    columns, answer = columns_of(initial), None
     if columns is None:
         return None
     draw = Drawing(columns, *named(initial, pair, said))
     for seed in range(DATABASES):
-        found = _same_on(draw.anew(initial, Random(seed)), pair)
-        if found is False:
+        verdict = _same_on(draw.anew(initial, Random(seed)), pair)
+        if verdict is False:
             return False
-        told = told or found
-    return told
+        answer = answer or verdict
+    return answer
 
 
 def named(initial: Initial, pair: StatementPair, said: str) -> tuple[frozenset[str], tuple[float, ...]]:
     """Give what the user or a statement names, as text without case, and the numbers that a statement holds."""
     schema = names_in([str(initial.get("schema", ""))])
     statements = [Statement(sql=sql) for sql in pair]
-    literals = [each.value for statement in statements for each in statement.literals(schema)]
+    literals = [literal.value for statement in statements for literal in statement.literals(schema)]
     numbers = sorted({number for statement in statements for number in statement.numbers})
-    told = [_spelt(number) for number in SaidText(text=said).numbers]
-    return frozenset([*(_spelt(value).casefold() for value in literals), *told, *_words(said)]), (
+    spelled = [_spelt(number) for number in SaidText(text=said).numbers]
+    return frozenset([*(_spelt(value).casefold() for value in literals), *spelled, *_words(said)]), (
         *numbers[:MAX_BORDER],
     )
 
@@ -162,7 +162,8 @@ class Drawing(NamedTuple):
     def _keyed(self, rng: Random, tables: dict[str, list[list[Any]]]) -> dict[str, list[list[Any]]]:
         """Let keys change places, in all tables alike."""
         keys = {
-            name: [at for at, each in enumerate(self.columns.get(name, ())) if KEY.fullmatch(each)] for name in tables
+            name: [at for at, column in enumerate(self.columns.get(name, ())) if KEY.fullmatch(column)]
+            for name in tables
         }
         cells = {row[at] for name, lines in tables.items() for row in lines for at in keys[name] if at < len(row)}
         old = sorted(cell for cell in cells if isinstance(cell, int) and not self._is_kept(cell))
@@ -177,21 +178,21 @@ class Drawing(NamedTuple):
         """Draw a table's rows anew, with a few more at its end."""
         if not rows or len(rows) > MAX_ROWS or {*map(len, rows)} != {len(names)}:
             return rows
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             if not KEY.fullmatch(name):
-                self._redraw(rng, rows, place)
+                self._redraw(rng, rows, index)
         return [*rows, *self._more(rng, rows, names)]
 
-    def _redraw(self, rng: Random, rows: list[list[Any]], place: int) -> None:
+    def _redraw(self, rng: Random, rows: list[list[Any]], index: int) -> None:
         """Draw the values of one column anew, in place. What is named stays beside what it is named with."""
-        column = [row[place] for row in rows]
+        column = [row[index] for row in rows]
         free = [at for at, value in enumerate(column) if value is not None and not self._is_kept(value)]
         taken = {_spelt(value) for at, value in enumerate(column) if at not in free}
         for form in sorted({_form(column[at]) for at in free}):
             alike = [at for at in free if _form(column[at]) == form]
             for at, other in zip(alike, rng.sample(alike, len(alike)), strict=True):
-                rows[at][place] = _other(rng, column[other], taken)
-                taken.add(_spelt(rows[at][place]))
+                rows[at][index] = _other(rng, column[other], taken)
+                taken.add(_spelt(rows[at][index]))
 
     def _is_kept(self, value: Any) -> bool:  # noqa: ANN401 - a cell
         return _spelt(value).casefold() in self.kept
@@ -199,11 +200,11 @@ class Drawing(NamedTuple):
     def _more(self, rng: Random, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> list[list[Any]]:
         """Draw rows on the border: beside every number that is named, and with names that begin like one."""
         more: list[list[Any]] = []
-        for place, name in enumerate(names):
-            column = [row[place] for row in rows]
+        for index, name in enumerate(names):
+            column = [row[index] for row in rows]
             for value in () if KEY.fullmatch(name) else self._border(column):
-                drawn = [_fresh(rng, [row[at] for row in (*rows, *more)], each) for at, each in enumerate(names)]
-                more.append([*drawn[:place], value, *drawn[place + 1 :]])
+                drawn = [_fresh(rng, [row[at] for row in (*rows, *more)], name) for at, name in enumerate(names)]
+                more.append([*drawn[:index], value, *drawn[index + 1 :]])
         return more[:MAX_ROWS]
 
     def _border(self, column: Sequence[Any]) -> Iterator[Any]:
@@ -228,7 +229,7 @@ def _form(value: Any) -> tuple[str, int]:  # noqa: ANN401 - a cell
 def _other(rng: Random, value: Any, taken: AbstractSet[str]) -> Any:  # noqa: ANN401 - a cell
     """Draw a value like another, that is not taken."""
     drawn = (_like(rng, value) for _ in range(MOST_DRAWS))
-    return next((each for each in drawn if _spelt(each) not in taken), value)
+    return next((item for item in drawn if _spelt(item) not in taken), value)
 
 
 def _like(rng: Random, value: Any) -> Any:  # noqa: ANN401 - a cell

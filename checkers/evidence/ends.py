@@ -82,8 +82,8 @@ def _manner(run: PlanRun, number: int, replay: Replay) -> EndFault | None:
     return EndFault("place", f"it ends in {place}") if place else None
 
 
-def _unseen(run: PlanRun, place: int) -> str:
-    call, value = run.calls[place], run.results[place].value
+def _unseen(run: PlanRun, index: int) -> str:
+    call, value = run.calls[index], run.results[index].value
     answer = value if isinstance(value, str) else canonical(value)
     return f"no call answered {_short(answer)}, as the plan's {call.name} does"
 
@@ -92,9 +92,9 @@ def _run_again(played: PlayedTurn, replay: Replay, planned: PlannedTurn | None) 
     """Run a turn's calls: each must answer what the trajectory says it answered."""
     replay.begin(planned)
     for call, answer in zip(played.calls, played.answers, strict=True):
-        told = replay.call(call, answer.content)
-        if answer.content != told.text or answer.ok not in (None, told.ok):
-            was, now = _short(answer.content), _short(told.text)
+        again = replay.call(call, answer.content)
+        if answer.content != again.text or answer.ok not in (None, again.ok):
+            was, now = _short(answer.content), _short(again.text)
             return EndFault("replay", f"{call.name} answered {was}, and now answers {now}")
     return None
 

@@ -37,8 +37,8 @@ def unmet(run: PlanRun, number: int, lacking: Iterable[int], made: Sequence[Repl
         since: how many of them were made before this turn.
     """
     had, turn = _Had(run, number, made, since), run.turns[number]
-    doubtful = {*lacking, *(place for place in range(turn.end - len(turn.calls), turn.end) if had.doubts(place))}
-    return next((place for place in sorted(doubtful) if not had.has(place)), None)
+    doubtful = {*lacking, *(index for index in range(turn.end - len(turn.calls), turn.end) if had.doubts(index))}
+    return next((index for index in sorted(doubtful) if not had.has(index)), None)
 
 
 def lucky(run: PlanRun, number: int, made: Sequence[ReplayedCall], since: int) -> str | None:
@@ -61,50 +61,50 @@ class _Had:
     def _task(self) -> Task:
         return self._run.task
 
-    def doubts(self, place: int) -> bool:
+    def doubts(self, index: int) -> bool:
         """Whether an answer proves nothing by itself, and the player did not make the very call."""
-        call, value = self._run.calls[place], self._run.results[place].value
+        call, value = self._run.calls[index], self._run.results[index].value
         if rows_of(value) is None and _leaves(value):
             return False
         return not any(one.call.name == call.name and one.call.arguments == call.arguments for one in self._made)
 
-    def has(self, place: int) -> bool:
+    def has(self, index: int) -> bool:
         """Whether an answer of the plan was not needed, or was had by another way."""
-        if self._run.results[place].ok and self._run.writes[place]:
+        if self._run.results[index].ok and self._run.writes[index]:
             return True
-        value = self._run.results[place].value
+        value = self._run.results[index].value
         if rows_of(value) is not None:
-            return self._has_table(place) or self._reads_in_a_write(place)
-        return self._has_its_answer(place, self._made) if _leaves(value) else self._asked_alike(place)
+            return self._has_table(index) or self._reads_in_a_write(index)
+        return self._has_its_answer(index, self._made) if _leaves(value) else self._asked_alike(index)
 
-    def _asked_alike(self, place: int) -> bool:
+    def _asked_alike(self, index: int) -> bool:
         """Whether the player called the same tool with the same, but for what may be left out, and had that answer."""
-        call, value = self._run.calls[place], self._run.results[place].value
+        call, value = self._run.calls[index], self._run.results[index].value
         wanted = {*_leaves(dict(call.arguments))}
         alike = (one for one in self._made if one.call.name == call.name and one.value == value)
         return any(wanted <= mine or mine <= wanted for one in alike for mine in [{*_leaves(dict(one.call.arguments))}])
 
     # --- databases ----------------------------------------------------------------------------------------------------
 
-    def _has_table(self, place: int) -> bool:
+    def _has_table(self, index: int) -> bool:
         """Whether a query of the player found what the plan's did, and not by luck."""
-        if any(self._holds(place, one) for one in self._made):
+        if any(self._holds(index, one) for one in self._made):
             return True
         whole = [one for one in self._made if _statement(one.call).takes_all]
-        rows = rows_of(self._run.results[place].value) or []
-        in_order = len(rows) > 1 and _statement(self._run.calls[place]).ordered
-        return not in_order and self._has_its_answer(place, whole)
+        rows = rows_of(self._run.results[index].value) or []
+        in_order = len(rows) > 1 and _statement(self._run.calls[index]).ordered
+        return not in_order and self._has_its_answer(index, whole)
 
-    def _holds(self, place: int, one: ReplayedCall) -> bool:
-        planned, value = self._run.calls[place], self._run.results[place].value
+    def _holds(self, index: int, one: ReplayedCall) -> bool:
+        planned, value = self._run.calls[index], self._run.results[index].value
         wanted, mine = rows_of(value), table_of(one.call, one.value) if one.ok else None
         if wanted is None or mine is None:
             return False
         ordered = _statement(planned).ordered
         if not holds(mine, wanted, ordered=ordered) or (ordered and len(wanted) > 1 and not _statement(one.call).sorts):
             return False
-        found = self._agree(planned, one.call)
-        return found is True or (found is None and not is_bare(wanted))
+        agreed = self._agree(planned, one.call)
+        return agreed is True or (agreed is None and not is_bare(wanted))
 
     def _agree(self, planned: Call, mine: Call) -> bool | None:
         """Whether two statements do the same on other databases as well."""
@@ -117,11 +117,11 @@ class _Had:
             known[pair] = agree(initial, pair, said) if isinstance(initial, dict) else None
         return known[pair]
 
-    def _reads_in_a_write(self, place: int) -> bool:
+    def _reads_in_a_write(self, index: int) -> bool:
         """Whether the answer only serves a write of this turn, and the player's write reads it itself."""
-        takers = self._run.carried[place]
+        takers = self._run.carried[index]
         turn = self._task.turns[self._number]
-        asked = any(isinstance(each, From) and each.step == place for each in turn.answer)
+        asked = any(isinstance(value, From) and value.step == index for value in turn.answer)
         if asked or not takers or not all(self._run.writes[taker] for taker in takers):
             return False
         return any(one.ok and _statement(one.call).reads_to_write for one in self._mine)
@@ -136,14 +136,14 @@ class _Had:
 
     # --- everything else ----------------------------------------------------------------------------------------------
 
-    def _has_its_answer(self, place: int, made: Sequence[ReplayedCall]) -> bool:
+    def _has_its_answer(self, index: int, made: Sequence[ReplayedCall]) -> bool:
         """Whether the turn asks, and one of some calls answered all that its answer takes from this one."""
         turn = self._task.turns[self._number]
-        taken = [each for each in turn.answer if isinstance(each, From)]
-        mine = [_followed(self._run.results[place].value, each.path) for each in taken if each.step == place]
+        taken = [value for value in turn.answer if isinstance(value, From)]
+        mine = [_followed(self._run.results[index].value, source.path) for source in taken if source.step == index]
         if turn.intent is not Intent.ANSWER or (taken and not mine):
             return False
-        values = [leaf for each in mine or self._run.turns[self._number].answer for leaf in _leaves(each)]
+        values = [leaf for value in mine or self._run.turns[self._number].answer for leaf in _leaves(value)]
         telling = [value for value in values if len(value) > 2 or len(values) > 1]  # noqa: PLR2004 - no chance hit
         return bool(telling) and any(one.ok and _holds_all(one, telling) for one in made)
 
@@ -155,8 +155,8 @@ def _followed(value: JsonValue, path: Sequence[str | int]) -> JsonValue:
 
 
 def _leaves(value: JsonValue) -> list[str]:
-    found = [str(leaf).casefold() for _, leaf in leaves(value) if leaf is not None and not isinstance(leaf, bool)]
-    return [each.removesuffix(".0") for each in found[:MAX_LEAVES]]
+    texts = [str(leaf).casefold() for _, leaf in leaves(value) if leaf is not None and not isinstance(leaf, bool)]
+    return [text.removesuffix(".0") for text in texts[:MAX_LEAVES]]
 
 
 def _holds_all(one: ReplayedCall, values: Sequence[str]) -> bool:
@@ -173,8 +173,8 @@ def _is_number(text: str) -> bool:
 
 def _said_by(one: ReplayedCall) -> set[str]:
     """Give the values of an answer that the call itself did not hold."""
-    told = {*_leaves(dict(one.call.arguments))}
-    return {*_leaves(one.value)} - told
+    texts = {*_leaves(dict(one.call.arguments))}
+    return {*_leaves(one.value)} - texts
 
 
 def _statement(call: Call) -> Statement:

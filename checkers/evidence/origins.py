@@ -91,17 +91,17 @@ class Origins:
         name = re.split(r"[.\[]", argument, maxsplit=1)[0]
         if is_statement(self._tools.get(call.name), name, value):
             literals = Statement(sql=str(value)).literals(self._names)
-            found: list[tuple[JsonValue, Origin]] = [
-                (each.value, self._of_literal(call, name, each.value)) for each in literals
+            traced: list[tuple[JsonValue, Origin]] = [
+                (literal.value, self._of_literal(call, name, literal.value)) for literal in literals
             ]
-            return found or [(value, ("schema", "no literal"))]
+            return traced or [(value, ("schema", "no literal"))]
         key = call.name, name, f"{type(value).__name__} {value}"
         if key not in self._known:
             self._known[key] = self._of(call, name, value)
         return [(value, self._known[key])]
 
     def _of(self, call: Call, name: str, value: JsonValue) -> Origin:
-        known = self._told(value) or self._offered(call.name, name, value)
+        known = self._stated(value) or self._offered(call.name, name, value)
         known = known or self._derived(call, name, value) or self._composed(value) or self._reckoned(value)
         return known or self._counted(value) or self._unseen(call, name, value)
 
@@ -110,30 +110,30 @@ class Origins:
         bare = value.strip("%_*") if isinstance(value, str) else value
         if isinstance(bare, str) and len(bare) == 1 and bare.isalpha():
             letters = {letter.casefold() for letter in BY_LETTER.findall(self._heard.text)}
-            told: Origin | None = ("user", "letter") if bare.casefold() in letters else None
-            told = told or (("result", tool) if (tool := self._seen.holds(bare, whole=True)) else None)
+            origin: Origin | None = ("user", "letter") if bare.casefold() in letters else None
+            origin = origin or (("result", tool) if (tool := self._seen.holds(bare, whole=True)) else None)
         else:
-            told = self._told(bare) or self._composed(bare) or self._reckoned(bare)
-        return told or self._in_a_plan(call, value) or self._unseen(call, name, bare)
+            origin = self._stated(bare) or self._composed(bare) or self._reckoned(bare)
+        return origin or self._in_a_plan(call, value) or self._unseen(call, name, bare)
 
     def _in_a_plan(self, call: Call, value: str | float) -> Origin | None:
         """Look for a literal in the statements of the plan: in one of the author's, or put there from a result."""
         for planned, taken in self._planned:
             for argument, source in planned.arguments.items() if planned.name == call.name else ():
                 literals = Statement(sql=str(taken.arguments.get(argument, ""))).literals(self._names)
-                if value not in [each.value for each in literals]:
+                if value not in [literal.value for literal in literals]:
                     continue
                 if not isinstance(source, From):
                     return "plan", "literal"
                 own = Statement(sql=str(source.operand)).literals(self._names)
-                if source.rule == "text" and value in [each.value for each in own]:
+                if source.rule == "text" and value in [item.value for item in own]:
                     return "plan", "literal"
                 supplier = self._task.plan[source.step].name
-                seen = self._seen.told(supplier, self._results[source.step].value)
+                seen = self._seen.shows(supplier, self._results[source.step].value)
                 return ("rule", f"{source.rule} of {supplier}") if seen else ("blind", supplier)
         return None
 
-    def _told(self, value: JsonValue) -> Origin | None:
+    def _stated(self, value: JsonValue) -> Origin | None:
         """Look for it in what was said and seen."""
         if isinstance(value, bool) or value is None:
             return "schema", "boolean" if isinstance(value, bool) else "null"
@@ -166,7 +166,7 @@ class Origins:
             ):
                 continue
             supplier = self._task.plan[source.step].name
-            seen = self._seen.told(supplier, self._results[source.step].value)
+            seen = self._seen.shows(supplier, self._results[source.step].value)
             return ("rule", f"{source.rule} of {supplier}") if seen else ("blind", supplier)
         return None
 
@@ -189,7 +189,7 @@ class Origins:
         number, known = _real(value), self._numbers_for(value)
         if number is None or self._reckoned_so_far > MAX_RECKONED:
             return None
-        near = {round(each, PLACES) for each in known}
+        near = {round(number, PLACES) for number in known}
         for one in known:
             others = (number - one, one - number, number + one, *_shares(number, one))
             if any(round(other, PLACES) in near for other in others):
@@ -261,8 +261,8 @@ class Origins:
         calls = [call for message in messages for call in message.calls]
         tools = [message for message in self._trajectory.messages if message.role == "tool"]
         for call, answer in zip(calls, tools, strict=False):
-            told = {str(value) for _, value in leaves(dict(call.arguments))}
-            answers.add(call.name, [value for _, value in leaves(read(answer.content)) if str(value) not in told])
+            texts = {str(value) for _, value in leaves(dict(call.arguments))}
+            answers.add(call.name, [value for _, value in leaves(read(answer.content)) if str(value) not in texts])
         return answers
 
 
@@ -310,7 +310,7 @@ class SeenResults:
             return islice(self._texts, MAX_TEXTS)
         return min((self._by_word.get(word, []) for word in words), key=len)[:MAX_TEXTS]
 
-    def told(self, tool: str, value: JsonValue) -> bool:
+    def shows(self, tool: str, value: JsonValue) -> bool:
         """Whether a tool was seen to answer exactly this."""
         return value in self._whole.get(tool, ())
 
@@ -341,8 +341,8 @@ def _sizes(value: JsonValue) -> Iterator[int]:
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     if isinstance(value, list) and len(value) > 1:
         yield len(value)
-    for each in inner:
-        yield from _sizes(each)
+    for item in inner:
+        yield from _sizes(item)
 
 
 def _telling(value: JsonValue) -> bool:
@@ -376,8 +376,8 @@ def _shares(number: float, one: float) -> tuple[float, ...]:
     """Give the product and the quotients of two numbers."""
     if not one or not number:
         return ()
-    found = (number / one, number * one, one / number if abs(number) > TINY else math.inf)
-    return tuple(each for each in found if math.isfinite(each))
+    results = (number / one, number * one, one / number if abs(number) > TINY else math.inf)
+    return tuple(result for result in results if math.isfinite(result))
 
 
 TINY: Final = 1e-300

@@ -19,26 +19,26 @@ def stray(run: PlanRun, turn: PlannedTurn, now: Mapping[str, JsonValue]) -> str 
     """
     before, after = _spelt(turn.before), _spelt(turn.state)
     begin = turn.end - len(turn.calls)
-    allowed = [_told(state) for state in run.passing[begin : turn.end]] if turn.calls else []
-    for path in _strays(before, after, _told(dict(now))):
-        if not any(_at(state, path) == _at(_told(dict(now)), path) for state in allowed):
+    allowed = [_plain(state) for state in run.passing[begin : turn.end]] if turn.calls else []
+    for path in _strays(before, after, _plain(dict(now))):
+        if not any(_at(state, path) == _at(_plain(dict(now)), path) for state in allowed):
             return "/".join(path)
     return None
 
 
 def _spelt(state: Mapping[str, Mapping[str, Any]]) -> Any:  # noqa: ANN401 - a state
-    return _told({name: {key: shown(value) for key, value in kept.items()} for name, kept in state.items()})
+    return _plain({name: {key: shown(value) for key, value in kept.items()} for name, kept in state.items()})
 
 
-def _told(value: JsonValue) -> Any:  # noqa: ANN401 - a state
+def _plain(value: JsonValue) -> Any:  # noqa: ANN401 - a state
     """Spell a state so that its parts can be compared: rows of a table by how often each is there, things by id."""
     rows = spelt_rows(value)
     if rows is not None:
         return dict(Counter(rows))
     if isinstance(value, dict):
-        return {key: _told(inner) for key, inner in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list) and value and len(ids := _ids(value)) == len(value):
-        return {key: _told(inner) for key, inner in zip(ids, value, strict=True)}
+        return {key: _plain(inner) for key, inner in zip(ids, value, strict=True)}
     return value
 
 

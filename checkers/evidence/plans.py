@@ -60,33 +60,33 @@ class PlanRun:
     def passing(self) -> list[dict[str, JsonValue]]:
         """The state after every call."""
         world = open_world(self.task.backends, self.task.initial)
-        found = []
+        steps = []
         for call in self.calls:
             world.repeat(call)
-            found.append(world.state())
-        return found
+            steps.append(world.state())
+        return steps
 
     @cached_property
     def writes(self) -> list[bool]:
         """Whether each call changed the state, or where the player stands: then that proves it, not its answer."""
         world = open_world(self.task.backends, self.task.initial)
-        found = []
+        steps = []
         for call in self.calls:
             stood, place = world.snapshot(), world.places()
             world.repeat(call)
-            found.append(not world.stands_at(stood) or world.places() != place)
-        return found
+            steps.append(not world.stands_at(stood) or world.places() != place)
+        return steps
 
     @cached_property
     def carried(self) -> list[frozenset[int]]:
         """For each call, the calls of the same turn that take something of its answer."""
         begins = [turn.end - len(turn.calls) for turn in self.turns for _ in turn.calls]
         takers: list[set[int]] = [set() for _ in self.calls]
-        for place, planned in enumerate(self.task.plan):
+        for index, planned in enumerate(self.task.plan):
             for source in planned.arguments.values():
-                if isinstance(source, From) and begins[source.step] == begins[place]:
-                    takers[source.step].add(place)
-        return [frozenset(each) for each in takers]
+                if isinstance(source, From) and begins[source.step] == begins[index]:
+                    takers[source.step].add(index)
+        return [frozenset(taker) for taker in takers]
 
 
 _remembered: list[PlanRun] = []
@@ -97,9 +97,9 @@ def plan_of(task: Task) -> PlanRun:
     for run in _remembered:
         if run.task is task or run.task.id == task.id:
             return run
-    found = _run(task)
-    _remembered[:] = [found, *_remembered[: REMEMBERED - 1]]
-    return found
+    known = _run(task)
+    _remembered[:] = [known, *_remembered[: REMEMBERED - 1]]
+    return known
 
 
 def _run(task: Task) -> PlanRun:
@@ -125,6 +125,6 @@ def _answer(turn: Turn, results: Sequence[Result]) -> tuple[JsonValue, ...]:
         PlanError: the results do not hold it.
     """
     try:
-        return tuple(derive(each, results) if isinstance(each, From) else each for each in turn.answer)
+        return tuple(derive(value, results) if isinstance(value, From) else value for value in turn.answer)
     except (LookupError, TypeError, ValueError, ArithmeticError, StopIteration) as error:
         raise PlanError(f"the answer to {turn.user[:80]!r}: {type(error).__name__}: {error}") from error

@@ -47,20 +47,21 @@ class Script:
     def __init__(self, run: PlanRun, key: Spelling) -> None:
         """Spell every answer once."""
         self.run, self.key = run, key
-        self.told = [tell(result.ok, result.value, key) for result in run.results]
+        self.answers = [tell(result.ok, result.value, key) for result in run.results]
         self.calls = [(call.name, repr(call.arguments)) for call in run.calls]
         self._last: Mapping[tuple[str, str], tuple[JsonValue, CallAnswer]] = {
-            call: (result.value, told) for call, result, told in zip(self.calls, run.results, self.told, strict=True)
+            call: (result.value, answer)
+            for call, result, answer in zip(self.calls, run.results, self.answers, strict=True)
         }
 
     def need(self, turn: PlannedTurn) -> Counter[str]:
         """Count how often each answer came in a turn, by its key."""
-        return Counter(told.key for told in self.told[turn.end - len(turn.calls) : turn.end])
+        return Counter(answer.key for answer in self.answers[turn.end - len(turn.calls) : turn.end])
 
     def known(self, call: Call, value: JsonValue, recorded: str) -> CallAnswer | None:
         """Give a value's spelling where the plan's same call answered the same, and the record says so too."""
-        then, told = self._last.get((call.name, repr(call.arguments)), (None, None))
-        return told if told and told.text == recorded and then == value else None
+        then, answer = self._last.get((call.name, repr(call.arguments)), (None, None))
+        return answer if answer and answer.text == recorded and then == value else None
 
 
 class Replay:
@@ -87,15 +88,15 @@ class Replay:
 
     def call(self, call: Call, recorded: str) -> CallAnswer:
         """Run the next call. Values are not spelt again where that is known to give what was recorded."""
-        told, value = self._from_plan(call)
-        if told is None:
+        answer, value = self._from_plan(call)
+        if answer is None:
             ok, value = self._opened().answer(call)
-            told = self._script.known(call, value, recorded) or tell(ok, value, self._script.key)
-        self._seen[told.key] += 1
-        self.made.append(ReplayedCall(call, told.ok, value))
+            answer = self._script.known(call, value, recorded) or tell(ok, value, self._script.key)
+        self._seen[answer.key] += 1
+        self.made.append(ReplayedCall(call, answer.ok, value))
         if self._turn and self._world and not self.strays and (path := self._stray(self._world, self._turn)):
             self.strays.append((call.name, path))
-        return told
+        return answer
 
     def _from_plan(self, call: Call) -> tuple[CallAnswer | None, JsonValue]:
         if self._world or self._position == len(self._script.calls):
@@ -103,7 +104,7 @@ class Replay:
         if self._script.calls[self._position] != (call.name, repr(call.arguments)):
             return None, None
         self._position += 1
-        return self._script.told[self._position - 1], self._script.run.results[self._position - 1].value
+        return self._script.answers[self._position - 1], self._script.run.results[self._position - 1].value
 
     def _opened(self) -> BackendWorld:
         """Open the world, and run in it what was known without it."""
@@ -137,4 +138,4 @@ class Replay:
         """Give the places, in the plan, of the answers of a turn that have not come as often so far."""
         lacking = {key for key, times in self._script.need(turn).items() if self._seen[key] < times}
         begin = turn.end - len(turn.calls)
-        return [place for place in range(begin, turn.end) if self._script.told[place].key in lacking]
+        return [index for index in range(begin, turn.end) if self._script.answers[index].key in lacking]

@@ -83,7 +83,7 @@ def try_again(task: Task, trajectory: Trajectory, seed: int) -> SecondWorldResul
 
 def _is_alike(first: PlanRun, second: PlanRun) -> bool:
     """Whether a plan fares alike in two worlds: the same calls go well, and what it names is what it named."""
-    if second.fault or [each.ok for each in first.results] != [each.ok for each in second.results]:
+    if second.fault or [result.ok for result in first.results] != [result.ok for result in second.results]:
         return False
     said = " ".join(turn.user for turn in first.task.turns).casefold()
     pairs = zip(first.calls, second.calls, strict=True)
@@ -93,9 +93,9 @@ def _is_alike(first: PlanRun, second: PlanRun) -> bool:
 
 def _loses_a_literal(first: PlanRun, second: PlanRun) -> bool:
     """Whether the plan writes down what an earlier answer told, and that answer tells something else now."""
-    for place, call in enumerate(first.calls):
-        written = {word for text in _texts(call) if text in _texts(second.calls[place]) for word in WORD.findall(text)}
-        for one, two in zip(first.results[:place], second.results, strict=False):
+    for index, call in enumerate(first.calls):
+        written = {word for text in _texts(call) if text in _texts(second.calls[index]) for word in WORD.findall(text)}
+        for one, two in zip(first.results[:index], second.results, strict=False):
             if written & (_words_of(one.value) - _words_of(two.value)):
                 return True
     return False
@@ -152,7 +152,7 @@ class _Drawing:
             return self._anew(state)
         columns = columns_of(state)
         numbers = {str(number).removesuffix(".0") for number in self._said.numbers}
-        kept = self._said.words | numbers | self._kept | {word for each in self._kept for word in WORD.findall(each)}
+        kept = self._said.words | numbers | self._kept | {word for text in self._kept for word in WORD.findall(text)}
         return Drawing(columns, frozenset(kept), ()).anew(state, self._rng) if columns else state
 
     def _rename_files(self, tree: JsonValue) -> None:
@@ -215,7 +215,7 @@ class _Drawing:
 
     def _operand(self, value: Any) -> Any:  # noqa: ANN401 - a plan's argument
         if isinstance(value, list):
-            return [self._operand(each) for each in value]
+            return [self._operand(item) for item in value]
         if isinstance(value, bool) or not isinstance(value, int | float) or value in NEUTRAL:
             return value
         most = 2 * min(abs(value), MOST) + 9
@@ -245,7 +245,7 @@ class Follower:
         self._said = SaidText(text="\n".join(turn.user for turn in task.turns))
         self._renamed = renamed
         self._names = names_in(
-            [str(each.get("schema", "")) for each in task.initial.values() if isinstance(each, dict)]
+            [str(state.get("schema", "")) for state in task.initial.values() if isinstance(state, dict)]
         )
         self._planned = [*zip(first.calls, second.calls, strict=True)]
         self._told: dict[str, list[JsonValue]] = {}
@@ -294,10 +294,12 @@ class Follower:
         """Give what stands for a value now: the plan's own, where the plan takes one of these in its place."""
         standing = [*self._standing(call, name, value)]
         planned = [two.arguments.get(name) for one, two in self._planned if _takes(one, call.name, name, value)]
-        anywhere = [each for _, two in self._planned if two.name == call.name for each in two.arguments.values()]
-        for each in [*planned, *(each for each in standing if each in anywhere)]:
-            if each in standing or not standing:
-                return each
+        anywhere = [
+            argument for _, two in self._planned if two.name == call.name for argument in two.arguments.values()
+        ]
+        for item in [*planned, *(item for item in standing if item in anywhere)]:
+            if item in standing or not standing:
+                return item
         return standing[0] if standing else self._text(value) if isinstance(value, str) else value
 
     def _standing(self, call: Call, name: str, value: JsonValue) -> Iterator[JsonValue]:
@@ -317,23 +319,25 @@ class Follower:
     def _token(self, token: str) -> str:
         number = key_of(float(token) if "." in token else int(token[:MAX_DIGITS])) if token[0].isdecimal() else ""
         renamed = self._renamed.values.get(key_of(token), self._renamed.values.get(number))
-        told = self._told.get(key_of(token)) or self._told.get(number)
-        return str(renamed) if renamed is not None else str(told[-1]) if told else token
+        values = self._told.get(key_of(token)) or self._told.get(number)
+        return str(renamed) if renamed is not None else str(values[-1]) if values else token
 
     def _statement(self, sql: str) -> str:
         """Give a statement other literals: those that a result told are what it tells now."""
         for literal in Statement(sql=sql).literals(self._names):
-            told = self._told.get(key_of(literal.value), [])
-            if told and not self._said.says(literal.value):
-                here = [each for each in [*reversed(told), literal.value] if key_of(each) in self._written]
-                sql = _replaced(sql, str(literal.value), str([*here, told[-1]][0]).replace("'", "''"))
+            values = self._told.get(key_of(literal.value), [])
+            if values and not self._said.says(literal.value):
+                here = [value for value in [*reversed(values), literal.value] if key_of(value) in self._written]
+                sql = _replaced(sql, str(literal.value), str([*here, values[-1]][0]).replace("'", "''"))
         return sql
 
     @cached_property
     def _written(self) -> frozenset[str]:
         """Every literal of the plan's statements."""
         statements = (Statement(sql=text) for _, two in self._planned for text in _texts(two))
-        return frozenset(key_of(each.value) for statement in statements for each in statement.literals(self._names))
+        return frozenset(
+            key_of(literal.value) for statement in statements for literal in statement.literals(self._names)
+        )
 
 
 def _replaced(text: str, old: str, new: str) -> str:

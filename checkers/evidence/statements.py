@@ -76,10 +76,10 @@ class Statement(Record):
     @cached_property
     def tokens(self) -> list[Token]:
         """Its tokens, without blanks and comments, and without the semicolon at its end."""
-        found = list(_tokens(self.sql[:MAX_SQL]))
-        while found and found[-1].text == ";":
-            found.pop()
-        return found
+        parsed = list(_tokens(self.sql[:MAX_SQL]))
+        while parsed and parsed[-1].text == ";":
+            parsed.pop()
+        return parsed
 
     @cached_property
     def words(self) -> list[str]:
@@ -124,8 +124,8 @@ class Statement(Record):
     @property
     def numbers(self) -> list[float]:
         """Every number that it names, whatever for."""
-        found = (_number(token.text, negative=False) for token in self.tokens if token.kind == "number")
-        return [each for each in found if not isinstance(each, str)]
+        candidates = (_number(token.text, negative=False) for token in self.tokens if token.kind == "number")
+        return [candidate for candidate in candidates if not isinstance(candidate, str)]
 
     @cached_property
     def outputs(self) -> list[bool]:
@@ -133,21 +133,21 @@ class Statement(Record):
         if not self.words or self.words[0] != "select" or {"union", "intersect", "except"} & {*self.words}:
             return []
         items: list[list[int]] = [[]]
-        for place, token in enumerate(self.tokens[1:], start=1):
+        for index, token in enumerate(self.tokens[1:], start=1):
             if token.depth == 0 and token.text in {"from", "union"} and token.kind == "word":
                 break
             if token.depth == 0 and token.text == "," and token.kind == "sign":
                 items.append([])
             elif token.text not in {"distinct", "all"}:
-                items[-1].append(place)
+                items[-1].append(index)
         return [self._depends(item) for item in items]
 
     def _depends(self, item: Sequence[int]) -> bool:
         """Whether a selected expression holds a column's name, a star, or counts rows."""
         bare = self._without_alias(item)
-        for at, place in enumerate(bare):
-            token, after = self.tokens[place], self._text(place + 1)
-            if token.text == "*" and (at == 0 or self._text(place - 1) in {"(", "."}):
+        for at, index in enumerate(bare):
+            token, after = self.tokens[index], self._text(index + 1)
+            if token.text == "*" and (at == 0 or self._text(index - 1) in {"(", "."}):
                 return True
             if token.kind == "name" or (token.kind == "quoted" and len(bare) == 1):
                 return True
@@ -174,38 +174,38 @@ class Statement(Record):
             names: words of the schema, in small letters: what is quoted like a name and is none of these is a text,
                 as SQLite takes it.
         """
-        found = (self._literal(place, names) for place in range(len(self.tokens)))
-        supplied = (each for each in found if each is not None and not self._is_free(each))
+        candidates = (self._literal(index, names) for index in range(len(self.tokens)))
+        supplied = (candidate for candidate in candidates if candidate is not None and not self._is_free(candidate))
         return list(islice(supplied, MAX_LITERALS))
 
-    def _literal(self, place: int, names: frozenset[str]) -> Literal | None:
-        token = self.tokens[place]
-        if token.kind == "text" or (token.kind == "quoted" and not self._is_name(place, names)):
-            return Literal(token.text, place)
+    def _literal(self, index: int, names: frozenset[str]) -> Literal | None:
+        token = self.tokens[index]
+        if token.kind == "text" or (token.kind == "quoted" and not self._is_name(index, names)):
+            return Literal(token.text, index)
         if token.kind == "blob":
-            return Literal(_text_of(token.text), place)
+            return Literal(_text_of(token.text), index)
         if token.kind == "number":
-            return Literal(_number(token.text, negative=self._is_negative(place)), place)
+            return Literal(_number(token.text, negative=self._is_negative(index)), index)
         return None
 
-    def _is_name(self, place: int, names: frozenset[str]) -> bool:
+    def _is_name(self, index: int, names: frozenset[str]) -> bool:
         """Whether something in double quotes is a name: of the schema, or one that the statement gives."""
-        folded = self.tokens[place].text.casefold()
-        beside = (self._text(place - 1), self._text(place + 1))
+        folded = self.tokens[index].text.casefold()
+        beside = (self._text(index - 1), self._text(index + 1))
         return folded in names or folded in self._aliases or "." in beside or beside[0] == "as"
 
     @cached_property
     def _aliases(self) -> frozenset[str]:
         return frozenset(two.text.casefold() for one, two in pairwise(self.tokens) if one.text == "as")
 
-    def _text(self, place: int) -> str:
-        return self.tokens[place].text if 0 <= place < len(self.tokens) else ""
+    def _text(self, index: int) -> str:
+        return self.tokens[index].text if 0 <= index < len(self.tokens) else ""
 
-    def _is_negative(self, place: int) -> bool:
+    def _is_negative(self, index: int) -> bool:
         """Whether a minus before a number is its sign, not a subtraction."""
-        before = self.tokens[place - 2] if place > 1 else None
+        before = self.tokens[index - 2] if index > 1 else None
         operand = before is not None and (before.kind not in {"word", "sign"} or before.text == ")")
-        return self._text(place - 1) == "-" and not operand
+        return self._text(index - 1) == "-" and not operand
 
     def _is_free(self, literal: Literal) -> bool:
         """Whether a value needs no source: it says how rows are counted, cut, rounded or shown."""
@@ -223,28 +223,28 @@ class Statement(Record):
             and {"*", "/"} & {self._text(literal.place - 1), self._text(literal.place + 1)} != set()
         )
 
-    def _clause(self, place: int) -> str:
+    def _clause(self, index: int) -> str:
         """Give the last word before a place that begins a clause, in the same bracket."""
-        depth = self.tokens[place].depth
-        for token in reversed(self.tokens[max(0, place - REACH) : place]):
+        depth = self.tokens[index].depth
+        for token in reversed(self.tokens[max(0, index - REACH) : index]):
             if token.depth < depth:
                 return ""
             if token.depth == depth and token.kind == "word" and token.text in CLAUSES:
                 return token.text
         return ""
 
-    def _is_key(self, place: int) -> bool:
+    def _is_key(self, index: int) -> bool:
         """Whether a number is held against an id, or written as a value: there 0 and 1 are values like others."""
-        if self.tokens[place].depth and "values" in self.words and self.words[0] != "select":
+        if self.tokens[index].depth and "values" in self.words and self.words[0] != "select":
             return True
-        before, after = self._compared_before(place), self._text(place + 2)
+        before, after = self._compared_before(index), self._text(index + 2)
         return KEY.fullmatch(before) is not None or (
-            self._text(place + 1) in COMPARING and KEY.fullmatch(after) is not None
+            self._text(index + 1) in COMPARING and KEY.fullmatch(after) is not None
         )
 
-    def _compared_before(self, place: int) -> str:
+    def _compared_before(self, index: int) -> str:
         """Give what a value is compared with: `id` in id = 1, id IN (2, 1), id NOT BETWEEN 0 AND 1."""
-        for at in range(place - 1, max(0, place - REACH), -1):
+        for at in range(index - 1, max(0, index - REACH), -1):
             token = self.tokens[at]
             if token.kind in {"word", "sign"} and token.text in COMPARING:
                 return self._text(at - 2 if self._text(at - 1) == "not" else at - 1)
@@ -264,11 +264,11 @@ REACH: Final = 40
 def _tokens(sql: str) -> Iterator[Token]:
     functions: list[str] = []
     last = ""
-    for found in TOKEN.finditer(sql):
-        kind = found.lastgroup or "sign"
+    for match in TOKEN.finditer(sql):
+        kind = match.lastgroup or "sign"
         if kind in {"comment", "blank"}:
             continue
-        text = _bare(kind, found[0])
+        text = _bare(kind, match[0])
         if text == ")" and kind == "sign" and functions:
             functions.pop()
         yield Token(kind, text, len(functions), functions[-1] if functions else "")

@@ -52,7 +52,7 @@ def _alike(columns: Sequence[Sequence[str]], wanted: Sequence[tuple[str, ...]], 
 
 def _columns(rows: Rows) -> list[list[str]]:
     width = min(map(len, rows))
-    return [[canonical(_whole(row[place])) for row in rows] for place in range(width)]
+    return [[canonical(_whole(row[index])) for row in rows] for index in range(width)]
 
 
 def _whole(cell: JsonValue) -> JsonValue:
@@ -63,7 +63,7 @@ def _whole(cell: JsonValue) -> JsonValue:
 def _ways(mine: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Iterator[tuple[int, ...]]:
     """Find ways to take the wanted columns from one's own, by what stands in them."""
     counted = [Counter(column) for column in mine]
-    fitting = [[place for place, column in enumerate(counted) if column == Counter(each)] for each in wanted]
+    fitting = [[index for index, column in enumerate(counted) if column == Counter(phrase)] for phrase in wanted]
     yield from _chosen(fitting, (), iter(range(MOST_STEPS)))
 
 
@@ -73,9 +73,9 @@ def _chosen(
     if not fitting:
         yield taken
         return
-    for place in fitting[0]:
-        if place not in taken and next(steps, None) is not None:
-            yield from _chosen(fitting[1:], (*taken, place), steps)
+    for index in fitting[0]:
+        if index not in taken and next(steps, None) is not None:
+            yield from _chosen(fitting[1:], (*taken, index), steps)
 
 
 def spelt_rows(table: JsonValue) -> list[str] | None:

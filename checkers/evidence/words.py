@@ -115,18 +115,18 @@ class SaidText(Record):
         return frozenset([*self._digits(), *self._spelt()])
 
     def _digits(self) -> Iterator[float]:
-        for found in NUMBER.findall(self.folded):
-            bare = LEADING.match(found.replace(",", ""))
+        for digits in NUMBER.findall(self.folded):
+            bare = LEADING.match(digits.replace(",", ""))
             number = float(bare[0]) if bare else 0.0
-            scale = {"k": 1_000, "m": 1_000_000}.get(found[-1], 1)
+            scale = {"k": 1_000, "m": 1_000_000}.get(digits[-1], 1)
             yield number * scale
-            if found.endswith(("%", "percent", "cent")):
+            if digits.endswith(("%", "percent", "cent")):
                 yield number / 100
 
     def _spelt(self) -> Iterator[float]:
         words = WORD.findall(self.folded)
         known = {**UNITS, **TENS, **LARGE}
-        yield from (each[word] for word in words for each in (known, TIMES) if word in each)
+        yield from (table[word] for word in words for table in (known, TIMES) if word in table)
         for one, two in pairwise(words):
             if (one in TENS or one == "twenty") and two in UNITS:
                 yield known[one] + UNITS[two]
@@ -179,7 +179,7 @@ def leaves(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from leaves(inner, f"{path}[{place}]")
+        for index, inner in enumerate(value):
+            yield from leaves(inner, f"{path}[{index}]")
     else:
         yield path, value

@@ -72,7 +72,7 @@ class Acceptable(NamedTuple):
             if name not in parameters["properties"] or name not in right:
                 return f"'{name[:MAX_SHOWN]}' does not belong there"
             if not self._right(parameters["properties"][name], value, right[name]):
-                return f"'{name}' is {_short(value)}, not {' or '.join(_short(each) for each in right[name])}"
+                return f"'{name}' is {_short(value)}, not {' or '.join(_short(option) for option in right[name])}"
         missing = (name for name, values in right.items() if name not in arguments and "" not in values)
         return next((f"'{name}' is missing" for name in missing), "")
 
@@ -94,18 +94,19 @@ class Acceptable(NamedTuple):
     def _named(self, value: Value, right: Sequence[Value]) -> bool:
         """Whether a value is among the right ones to the letter: the name of a variable."""
         return value in right or any(
-            isinstance(value, str) and isinstance(each, str) and self.texts.forgiven(value, each) for each in right
+            isinstance(value, str) and isinstance(accepted, str) and self.texts.forgiven(value, accepted)
+            for accepted in right
         )
 
     def _equal(self, value: Value, right: Sequence[Value], kind: ParameterType) -> bool:
         if kind.outer is dict:
-            return any(self._object(value, each) for each in right if each != "")
+            return any(self._object(value, accepted) for accepted in right if accepted != "")
         if kind == ParameterType(list, dict):
-            return any(self._objects(value, each) for each in right)
+            return any(self._objects(value, accepted) for accepted in right)
         if kind.outer is str:
-            return any(isinstance(each, str) and self.texts.same(value, each) for each in right)
+            return any(isinstance(accepted, str) and self.texts.same(value, accepted) for accepted in right)
         if kind.outer is list:
-            return any(self._items(value, list(each)) for each in right if isinstance(each, str | list))
+            return any(self._items(value, list(accepted)) for accepted in right if isinstance(accepted, str | list))
         return value in right
 
     def _items(self, value: list[Value], right: list[Value]) -> bool:
@@ -115,7 +116,7 @@ class Acceptable(NamedTuple):
         """Compare a list of objects; each may take its members' values from their lists."""
         if not isinstance(right, list | str) or len(value) != len(right):
             return False
-        return all(each != "" and self._object(mine, each) for mine, each in zip(value, right, strict=True))
+        return all(accepted != "" and self._object(mine, accepted) for mine, accepted in zip(value, right, strict=True))
 
     def _object(self, value: Value, right: Value) -> bool:
         if not isinstance(value, dict) or not isinstance(right, dict):
@@ -127,7 +128,7 @@ class Acceptable(NamedTuple):
         values = list(right) if isinstance(right, list | str) else []
         if "nested" in self.texts.rules and not isinstance(right, list):
             values.append(right)
-        return any(self._same(value, each) for each in values)
+        return any(self._same(value, item) for item in values)
 
     def _same(self, value: Value, right: Value) -> bool:
         """Compare two values inside of another. What BFCL compares as it stands may be forgiven as nested."""
@@ -157,7 +158,7 @@ def _fits(value: Value, right: Sequence[Value], kind: ParameterType) -> tuple[bo
 
     The first right value tells: where it is of another type than the parameter, it names a variable.
     """
-    wanted = next((type(each) for each in right if each != ""), None)
+    wanted = next((type(accepted) for accepted in right if accepted != ""), None)
     if type(value) is kind.outer:
         elements = value if isinstance(value, list) else []
         fits = kind.inner is None or _elements_fit(elements, right, kind.inner)
@@ -167,8 +168,8 @@ def _fits(value: Value, right: Sequence[Value], kind: ParameterType) -> tuple[bo
 
 def _elements_fit(value: list[Value], right: Sequence[Value], inner: type) -> bool:
     return any(
-        not isinstance(each, list) or all(_fits(item, each, ParameterType(inner, None))[0] for item in value)
-        for each in right
+        not isinstance(accepted, list) or all(_fits(item, accepted, ParameterType(inner, None))[0] for item in value)
+        for accepted in right
     )
 
 
@@ -176,7 +177,7 @@ def _with_floats(document: Mapping[str, Any], value: Value) -> Value:
     """Take whole numbers in a list of floats, however deep, for floats: JSON has one kind of number."""
     items = document.get("items") or {}
     if isinstance(value, list):
-        return [_with_floats(items, each) for each in value]
+        return [_with_floats(items, item) for item in value]
     return float(value) if document.get("type") == "float" and type(value) is int and abs(value) < EXACT else value
 
 

@@ -91,11 +91,11 @@ def _dotted(node: ast.expr) -> str:
 
 def _json(text: str) -> list[Spelt]:
     decoder = json.JSONDecoder()
-    for place in [found.start() for found in re.finditer(r"\[\s*\{", text)][:STARTS]:
+    for place in [match.start() for match in re.finditer(r"\[\s*\{", text)][:STARTS]:
         try:
             _, end = decoder.raw_decode(text, place)
             items: Any = parse(text[place:end])
-            return [Spelt(str(each["function"]), dict(each["parameters"])) for each in items]
+            return [Spelt(str(item["function"]), dict(item["parameters"])) for item in items]
         except (ValueError, NotJson, RecursionError, KeyError, TypeError):
             continue
     raise NotACall("no JSON list of functions with parameters")
@@ -103,7 +103,10 @@ def _json(text: str) -> list[Spelt]:
 
 def _verbose(text: str) -> list[Spelt]:
     return [
-        Spelt(_named(function), {_named(each): _typed(each.get("value", ""), each) for each in _params(function)})
+        Spelt(
+            _named(function),
+            {_named(parameter): _typed(parameter.get("value", ""), parameter) for parameter in _params(function)},
+        )
         for function in _root(text).findall("function")
     ]
 
@@ -115,7 +118,10 @@ def _params(function: ET.Element) -> Sequence[ET.Element]:
 
 def _concise(text: str) -> list[Spelt]:
     return [
-        Spelt(_named(function), {_named(each): _typed((each.text or "").strip(), each) for each in _said(function)})
+        Spelt(
+            _named(function),
+            {_named(parameter): _typed((parameter.text or "").strip(), parameter) for parameter in _said(function)},
+        )
         for function in _root(text).findall("function")
     ]
 

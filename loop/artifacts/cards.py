@@ -60,9 +60,9 @@ def files(report: Report) -> dict[str, str]:
 
 def of_training(dataset: Dataset, job: Job, parent: Policy, trained: int) -> dict[str, str]:
     """Spell what is known when an adapter is published: data card and training configuration, by file name."""
-    told = job.model_dump(mode="json", exclude=set(PLACES))
-    told |= {"base": parent.base, "system": parent.system, "parent": parent.id, "dataset": dataset.id}
-    return {TRAINING: _json(told), DATA: data_card(dataset, trained)}
+    settings = job.model_dump(mode="json", exclude=set(PLACES))
+    settings |= {"base": parent.base, "system": parent.system, "parent": parent.id, "dataset": dataset.id}
+    return {TRAINING: _json(settings), DATA: data_card(dataset, trained)}
 
 
 def data_card(dataset: Dataset, trained: int) -> str:
@@ -85,8 +85,8 @@ def gate_report(report: Report) -> str:
     """Spell the judgements as JSON: every comparison, what it rests on, and the decision."""
     decided = report.decision.model_dump(mode="json") if report.decision else None
     gates: list[JsonValue] = [result.model_dump(mode="json") for result in report.gates]
-    told: dict[str, JsonValue] = {"schema": "loopd/v1", "policy": report.policy.id, "standing": report.standing}
-    return _json({**told, "round": report.round, "decision": decided, "plays": report.plays, "gates": gates})
+    document: dict[str, JsonValue] = {"schema": "loopd/v1", "policy": report.policy.id, "standing": report.standing}
+    return _json({**document, "round": report.round, "decision": decided, "plays": report.plays, "gates": gates})
 
 
 def model_card(report: Report) -> str:
@@ -99,8 +99,8 @@ def tables(report: Report) -> Iterator[str]:
     yield from (*_rates(report), *_measures(report), *_rules(report), *_lost(report))
 
 
-def _json(told: Mapping[str, JsonValue]) -> str:
-    return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def _json(document: Mapping[str, JsonValue]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def front(report: Report, more: Iterable[str] = ()) -> Iterator[str]:
@@ -195,12 +195,12 @@ def _rule(result: GateResult) -> str:
 
 
 def _measures(report: Report) -> Iterator[str]:
-    found = [(result, part) for result in report.gates for part in result.parts if part.unit != RATE]
-    if found:
+    measures = [(result, part) for result in report.gates for part in result.parts if part.unit != RATE]
+    if measures:
         yield from ("", "## Length and distance from the base", "")
         yield "| gate | measure | tasks | champion | tuned | difference | 95 % interval | may rise | verdict |"
         yield "|---|---|---|---|---|---|---|---|---|"
-        yield from (_measure(result.gate, part) for result, part in found)
+        yield from (_measure(result.gate, part) for result, part in measures)
 
 
 def _measure(gate: str, part: GatePart) -> str:
@@ -218,12 +218,12 @@ def _measure(gate: str, part: GatePart) -> str:
 
 
 def _rules(report: Report) -> Iterator[str]:
-    found = [(result, part) for result in report.gates for part in result.rules]
-    if found:
+    pairs = [(result, part) for result in report.gates for part in result.rules]
+    if pairs:
         yield from ("", "## The same plays under each rule", "")
         yield "| suite | rule | n | champion | tuned | delta | 95 % interval |"
         yield "|---|---|---|---|---|---|---|"
-        for result, part in found:
+        for result, part in pairs:
             rates = (
                 f"{100 * part.champion_rate:.1f}",
                 f"{100 * part.candidate_rate:.1f}",

@@ -102,10 +102,10 @@ class ElsewhereChat:
         Raises:
             ProviderError: the server is gone (LOST), failed (RETRYABLE), refuses (BAD_INPUT) or answers something else.
         """
-        told, tools = request(messages, catalogue, self._template, self._server.system, arguments="string")
+        rendered, tools = request(messages, catalogue, self._template, self._server.system, arguments="string")
         body = {
             "model": self._server.model,
-            "messages": told,
+            "messages": rendered,
             "temperature": 0.0,
             "max_tokens": self._server.max_tokens,
             **({"tools": tools} if tools else {}),
@@ -121,15 +121,15 @@ class ElsewhereChat:
 
     def _read(self, body: bytes, catalogue: Catalogue) -> Reply:
         try:
-            found = ForeignCompletion.model_validate_json(body)
-            said = found.choices[0].message
-            calls = tuple(self._template.plain(_call(each.function)) for each in said.tool_calls or ())
+            completion = ForeignCompletion.model_validate_json(body)
+            said = completion.choices[0].message
+            calls = tuple(self._template.plain(_call(call.function)) for call in said.tool_calls or ())
         except (ValidationError, IndexError, NotJson, ValueError) as error:
             raise ProviderError(FailureKind.BAD_OUTPUT, f"no chat completion: {str(error)[:500]}") from error
         text = said.content or ""
         parsed = Parsed(content=text.strip(), calls=calls) if calls else self._template.read(text, catalogue)
         message = Message(role="assistant", content=parsed.content, calls=parsed.calls, fault=parsed.fault)
-        counted = found.usage.model_dump() if found.usage else {}
+        counted = completion.usage.model_dump() if completion.usage else {}
         return Reply(message=message, usage=Usage(**counted, requests=1))
 
     def close(self) -> None:
@@ -147,8 +147,8 @@ def request(
     """Spell a conversation as a client of an exported policy does, the policy's own prompt left out."""
     own = bool(messages) and messages[0].role == "system" and messages[0].content == system
     kept = messages[1:] if own else messages
-    told = [*chat_format.messages(kept, catalogue, arguments, template.new_tools)]
-    return told, chat_format.tools(messages, catalogue)
+    rendered = [*chat_format.messages(kept, catalogue, arguments, template.new_tools)]
+    return rendered, chat_format.tools(messages, catalogue)
 
 
 def _call(function: ForeignFunction) -> Call:

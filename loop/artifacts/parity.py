@@ -105,18 +105,18 @@ def prompts(
 
 def _asked(play: Trajectory) -> Iterator[tuple[Sequence[Message], Catalogue]]:
     """Give what the player was told before each of its answers, and the tools on offer by then."""
-    for place, message in enumerate(play.messages):
+    for index, message in enumerate(play.messages):
         if message.role == "assistant":
-            later = {name for each in play.messages[place:] for name in each.adds}
+            later = {name for message in play.messages[index:] for name in message.adds}
             tools = tuple(tool for tool in play.catalogue.tools if tool.name not in later)
-            yield play.messages[:place], Catalogue(tools=tools)
+            yield play.messages[:index], Catalogue(tools=tools)
 
 
 def _difference(task: str, step: int, here: str, there: str) -> Difference:
     pairs = zip(here, there, strict=False)
-    place = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
-    shown = slice(max(place - AROUND, 0), place + AROUND)
-    return Difference(task=task, step=step, place=place, here=here[shown], there=there[shown])
+    position = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
+    shown = slice(max(position - AROUND, 0), position + AROUND)
+    return Difference(task=task, step=step, place=position, here=here[shown], there=there[shown])
 
 
 def compare(

@@ -34,12 +34,12 @@ def url() -> str:
     Raises:
         NotFound: there is none yet.
     """
-    places = paths.find()
-    found = settings().database or places.database
-    file = database_url.file_of(found)
+    home = paths.find()
+    address = settings().database or home.database
+    file = database_url.file_of(address)
     if file and not file.exists():
         raise NotFound(f"There is no store at {file}. Make one: loopd start")
-    return found
+    return address
 
 
 @contextmanager
@@ -78,9 +78,9 @@ def _show_csv(rows: Sequence[dict[str, Any]]) -> None:
     terminal.say(out.getvalue().rstrip("\n"))
 
 
-def show_json(told: dict[str, Any]) -> None:
+def show_json(document: dict[str, Any]) -> None:
     """Print one thing as JSON under a version."""
-    terminal.say(json.dumps({"schema": "loopd/v1", **told}, indent=1, default=str))
+    terminal.say(json.dumps({"schema": "loopd/v1", **document}, indent=1, default=str))
 
 
 def _plain(value: object) -> object:

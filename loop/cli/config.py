@@ -61,14 +61,14 @@ def _sources(profile: str | None) -> tuple[config.SettingSource, ...]:
 def _origins(
     sources: Sequence[config.SettingSource], tree: dict[str, Any], above: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    told: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for name, value in tree.items():
         words = (*above, name)
         if isinstance(value, dict) and value:
-            told |= _origins(sources, value, words)
+            origins |= _origins(sources, value, words)
         else:
-            told[".".join(words)] = config.origin(sources, words)
-    return told
+            origins[".".join(words)] = config.origin(sources, words)
+    return origins
 
 
 def _spelt(tree: dict[str, Any], sources: Sequence[config.SettingSource]) -> str:

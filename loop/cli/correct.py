@@ -39,12 +39,12 @@ def correct(  # noqa: PLR0913 - each is an option
     wanted = _wanted(text, call or [], message)
     if wanted:
         payload["message"] = wanted
-    told = change("correction.add", payload=payload)
+    answer = change("correction.add", payload=payload)
     if as_json:
-        show_json(dict(told))
+        show_json(dict(answer))
     else:
-        learned = "it can be learned" if told["grounded"] else f"nothing is learned from it: {told['reason']}"
-        terminal.say(f"Correction {told['id']} is kept; {learned}.")
+        learned = "it can be learned" if answer["grounded"] else f"nothing is learned from it: {answer['reason']}"
+        terminal.say(f"Correction {answer['id']} is kept; {learned}.")
 
 
 def _wanted(text: str | None, calls: list[str], file: Path | None) -> JsonValue:
@@ -55,7 +55,7 @@ def _wanted(text: str | None, calls: list[str], file: Path | None) -> JsonValue:
             raise ConfigError(f"{file} holds no message: {error}") from error
     if text is None and not calls:
         return None
-    return {"content": text or "", "tool_calls": [_call(each) for each in calls]}
+    return {"content": text or "", "tool_calls": [_call(call) for call in calls]}
 
 
 def _call(spelled: str) -> JsonValue:

@@ -33,8 +33,8 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 def show_(dataset: Id, *, as_json: Json = False) -> None:
     """Show the mix rules of a dataset, and how many rows each kept or dropped."""
     with store() as opened:
-        found = _find(opened, dataset)
-    counts = [{"what": name, "value": value} for name, value in {"id": found.id, **found.counts, **found.rules}.items()]
+        match = _find(opened, dataset)
+    counts = [{"what": name, "value": value} for name, value in {"id": match.id, **match.counts, **match.rules}.items()]
     show(counts, as_json=as_json)
 
 
@@ -44,8 +44,8 @@ def diff(one: Id, other: Id, *, as_json: Json = False) -> None:
     with store() as opened:
         first, second = _find(opened, one), _find(opened, other)
     mine, theirs = set(first.rows), set(second.rows)
-    rows = [{"only in": first.id[:12], "trajectory": each} for each in first.rows if each not in theirs]
-    rows += [{"only in": second.id[:12], "trajectory": each} for each in second.rows if each not in mine]
+    rows = [{"only in": first.id[:12], "trajectory": row} for row in first.rows if row not in theirs]
+    rows += [{"only in": second.id[:12], "trajectory": row} for row in second.rows if row not in mine]
     if as_json:
         show_json({"one": first.id, "other": second.id, "changed": _changed(first, second), "rows": rows})
         return
@@ -55,7 +55,7 @@ def diff(one: Id, other: Id, *, as_json: Json = False) -> None:
 
 def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
     """List the counts and rules that differ, and how many rows both have."""
-    old, new = ({**each.counts, **each.rules} for each in (first, second))
+    old, new = ({**dataset.counts, **dataset.rules} for dataset in (first, second))
     differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
     rows = [{"what": name, first.id[:12]: old.get(name), second.id[:12]: new.get(name)} for name in differ]
     both = len(set(first.rows) & set(second.rows))
@@ -66,9 +66,9 @@ def _changed(first: Dataset, second: Dataset) -> list[dict[str, Any]]:
 def export(dataset: Id, out: Out, *, to: To = ExportFormat.MESSAGES, arguments: Spelling = "object") -> None:
     """Export a dataset for other trainers. Output is deterministic, byte for byte."""
     with store() as opened:
-        found = _find(opened, dataset)
+        name = _find(opened, dataset)
         spoiled: list[str] = []
-        chosen = opened.datasets.rows(found.id, lambda _, why: spoiled.append(str(why)))
+        chosen = opened.datasets.rows(name.id, lambda _, why: spoiled.append(str(why)))
         rows = write(to, chosen, out, arguments)
     if spoiled:
         terminal.say(f"{len(spoiled)} damaged rows were left out. {spoiled[0]}", err=True)
@@ -76,7 +76,7 @@ def export(dataset: Id, out: Out, *, to: To = ExportFormat.MESSAGES, arguments: 
 
 
 def _find(opened: Store, begins: str) -> Dataset:
-    found = [name for name in opened.datasets.ids() if name.startswith(begins)]
-    if len(found) != 1:
-        raise NotFound(f"{len(found)} datasets begin with '{begins}'. List them: loopd dataset list")
-    return opened.datasets.get(found[0])
+    matches = [name for name in opened.datasets.ids() if name.startswith(begins)]
+    if len(matches) != 1:
+        raise NotFound(f"{len(matches)} datasets begin with '{begins}'. List them: loopd dataset list")
+    return opened.datasets.get(matches[0])

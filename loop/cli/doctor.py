@@ -25,17 +25,17 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def doctor(*, as_json: Json = False) -> None:
     """Check this machine, the data and the configured teachers; nothing leaves the machine."""
-    found = []
+    results = []
     for check in CHECKS:
-        for each in guarded(check):
-            found.append(each)
+        for result in guarded(check):
+            results.append(result)
             if not as_json:
-                _print(each)
+                _print(result)
     if as_json:
-        show([each.model_dump() for each in found], as_json=True)
-    counts = Counter(each.state for each in found)
+        show([result.model_dump() for result in results], as_json=True)
+    counts = Counter(result.state for result in results)
     if counts["fail"]:
-        raise CheckNegative(f"{counts['fail']} of {len(found)} checks failed; the lines above say what to do.")
+        raise CheckNegative(f"{counts['fail']} of {len(results)} checks failed; the lines above say what to do.")
 
 
 def guarded(check: Check) -> Iterator[CheckResult]:
@@ -47,8 +47,8 @@ def guarded(check: Check) -> Iterator[CheckResult]:
         yield CheckResult(check=check.__name__.replace("_", " "), state="fail", detail=str(error)[:500], fix=fix)
 
 
-def _print(found: CheckResult) -> None:
-    mark = Text.assemble((f"{found.state:>4}", COLOURS[found.state]), f"  {found.check}: {found.detail}")
-    if found.fix:
-        mark.append(f"\n      {found.fix}", style="bold")
+def _print(result: CheckResult) -> None:
+    mark = Text.assemble((f"{result.state:>4}", COLOURS[result.state]), f"  {result.check}: {result.detail}")
+    if result.fix:
+        mark.append(f"\n      {result.fix}", style="bold")
     Terminal().print(mark, soft_wrap=True)

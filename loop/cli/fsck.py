@@ -28,26 +28,26 @@ KEPT: Final = (Standing.CHAMPION, Standing.CANDIDATE, Standing.RETIRED, Standing
 @app.command()
 def fsck(*, quick: Quick = False, as_json: Json = False) -> None:
     """Verify every row and file: digests, invariants and rules 4 to 6 of docs/architecture.md."""
-    places = paths.find()
+    home = paths.find()
     with store() as opened:
-        found = [*opened.inspection.findings(quick=quick), *_files(opened, places)]
-    if as_json or found:
-        show([finding.model_dump() for finding in found], as_json=as_json)
-    if found:
-        terminal.say(_advice(found, places), err=True)
+        findings = [*opened.inspection.findings(quick=quick), *_files(opened, home)]
+    if as_json or findings:
+        show([finding.model_dump() for finding in findings], as_json=as_json)
+    if findings:
+        terminal.say(_advice(findings, home), err=True)
         raise typer.Exit(Damaged.exit_code)
     if not as_json:
         terminal.say("Everything is as it should be.")
 
 
-def _files(opened: Store, places: paths.Paths) -> Iterator[IntegrityFinding]:
+def _files(opened: Store, home: paths.Paths) -> Iterator[IntegrityFinding]:
     """Hold the adapters to the policies that name them."""
     try:
         policies = opened.policies.all()
     except Damaged:
         return  # its row is named already
     for policy, standing in policies:
-        path = places.adapter(policy)
+        path = home.adapter(policy)
         if path is None or standing not in KEPT:
             continue
         try:
@@ -56,8 +56,8 @@ def _files(opened: Store, places: paths.Paths) -> Iterator[IntegrityFinding]:
             yield IntegrityFinding(where=f"adapter of the {standing}", key=policy.id, fault=str(error))
 
 
-def _advice(found: Sequence[IntegrityFinding], places: paths.Paths) -> str:
-    copies = sorted(places.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
+def _advice(findings: Sequence[IntegrityFinding], home: paths.Paths) -> str:
+    copies = sorted(home.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
     newest = f" The newest copy here is {copies[-1]}." if copies else ""
-    many = "1 finding" if len(found) == 1 else f"{len(found)} findings"
+    many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     return f"{many}. Put a copy of the database that is whole in its place.{newest}"

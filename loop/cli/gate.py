@@ -79,8 +79,8 @@ def power_(*, churn: Churn = None, runs: Runs = 1000, attempt: Attempt = 1, as_j
     measured = _measured_churn()
     churn = churn if churn is not None else CHURN if measured is None else measured
     benches = [_bench(gate, attempt) for gate in _gates() if isinstance(gate, Judging)]
-    candidates = [each.model_dump() for each in chances(benches, churn=churn, runs=runs)]
-    comparisons = [each.model_dump() for each in parts(benches, churn=churn, runs=runs)]
+    candidates = [chance.model_dump() for chance in chances(benches, churn=churn, runs=runs)]
+    comparisons = [part.model_dump() for part in parts(benches, churn=churn, runs=runs)]
     if as_json:
         show_json(
             {
@@ -174,10 +174,10 @@ def _unsound(frozen: Suite) -> set[str]:
 
 def _check(gate: Id, paused: Sequence[str]) -> None:
     """Refuse a name that no gate has, which would pause everything unseen, or resume nothing."""
-    known = [*(each.name for each in _gates()), ALL, *paused]
+    known = [*(item.name for item in _gates()), ALL, *paused]
     if gate not in known:
         raise ConfigError(f"There is no gate '{gate}'.{nearest(gate, known)}")
 
 
-def _names(found: object) -> str:
-    return ", ".join(str(each) for each in found) if isinstance(found, list) and found else "none"
+def _names(names: object) -> str:
+    return ", ".join(str(name) for name in names) if isinstance(names, list) and names else "none"

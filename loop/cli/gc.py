@@ -31,13 +31,13 @@ def gc(*, yes: Yes = False, kind: Kinds = None, keep_rounds: KeepRounds = None, 
     rounds = kept.keep_rounds if keep_rounds is None else keep_rounds
     kinds = kind or list(garbage.GarbageKind)
     with store() as opened:
-        found = garbage.find(paths.find(), opened, kept.model_copy(update={"keep_rounds": rounds}), kinds)
-    show([_row(each) for each in found], as_json=as_json)
-    total = _size(sum(each.bytes for each in found))
+        waste = garbage.find(paths.find(), opened, kept.model_copy(update={"keep_rounds": rounds}), kinds)
+    show([_row(item) for item in waste], as_json=as_json)
+    total = _size(sum(item.bytes for item in waste))
     if not yes:
         terminal.say(f"{total} may go. Nothing was deleted. Delete it: loopd gc --yes", err=as_json)
         return
-    arguments: dict[str, JsonValue] = {"kinds": [str(each) for each in kinds], "keep_rounds": rounds}
+    arguments: dict[str, JsonValue] = {"kinds": [str(item) for item in kinds], "keep_rounds": rounds}
     while not change("storage.collect", **arguments)["whole"]:
         pass
     terminal.say(f"{total} deleted.", err=as_json)

@@ -88,11 +88,11 @@ def init(  # noqa: PLR0913 - one option a question
     out: Out = None,
 ) -> None:
     """Ask five questions and write a commented loopd.toml. Never overwrites; options skip questions."""
-    places = paths.find()
-    file = out or places.config / "loopd.toml"
+    home = paths.find()
+    file = out or home.config / "loopd.toml"
     if file.exists():
         raise CannotCreate(f"{file} is there already, and stays as it is. Move it away, or name another: --out FILE")
-    free = f"{shutil.disk_usage(_standing(places.data)).free / 2**30:.0f} GiB are free"
+    free = f"{shutil.disk_usage(_standing(home.data)).free / 2**30:.0f} GiB are free"
     answers = Answers(
         model=_ask(model, f"1. Model: {', '.join(PROFILES)}, a directory, a .gguf file, owner/name@revision", "small"),
         teachers=_teachers(teachers, key_file or (), url, served),
@@ -152,15 +152,15 @@ def _teachers(
 ) -> tuple[TeacherChoice, ...]:
     words = _ask(given, f"2. Teachers: some of {', '.join(TEACHERS)}", "scripted")
     files = dict(_key_file(pair) for pair in key_files)
-    found = []
+    chosen = []
     for use in _split(words, TEACHERS, "teacher"):
         keyed = use == "deepseek" or (use == "openai" and not url)
         file = files.get(use) or (_ask(None, f"   {use}: file with its key, of mode 600", "") if keyed else "")
         server, model = ("", "")
         if use == "openai":
             server, model = _ask(url, "   Server, with its /v1", ""), _ask(served, "   Model", "")
-        found.append(TeacherChoice(use=use, key_file=_checked(use, file), url=server, model=model))
-    return tuple(found)
+        chosen.append(TeacherChoice(use=use, key_file=_checked(use, file), url=server, model=model))
+    return tuple(chosen)
 
 
 def _key_file(pair: str) -> tuple[str, str]:
@@ -219,8 +219,8 @@ def _value(value: Any) -> str:  # noqa: ANN401 - whatever TOML can say
     return str(tomlkit.item(value).as_string())
 
 
-def _standing(place: Path) -> Path:
-    return next(each for each in (place, *place.parents) if each.exists())
+def _standing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def _sources(file: Path, text: str) -> tuple[config.SettingSource, ...]:

@@ -73,12 +73,12 @@ class LineFilter:
 
     def wants(self, line: str) -> bool:
         """Whether a line is one of them; what is no JSON is one where nothing was asked for."""
-        told = _read(line)
-        if told is None:
+        event = _read(line)
+        if event is None:
             return self._round is None and not self._stage
-        level = LEVELS.index(told["level"]) if told.get("level") in LEVELS else len(LEVELS)
-        right = self._round is None or told.get("round") == self._round
-        return right and (not self._stage or told.get("stage") == self._stage) and level >= self._level
+        level = LEVELS.index(event["level"]) if event.get("level") in LEVELS else len(LEVELS)
+        right = self._round is None or event.get("round") == self._round
+        return right and (not self._stage or event.get("stage") == self._stage) and level >= self._level
 
 
 class Printer:
@@ -91,15 +91,15 @@ class Printer:
 
     def print(self, line: str) -> None:
         """Print one."""
-        told = _read(line)
-        if self._json or told is None:
+        event = _read(line)
+        if self._json or event is None:
             terminal.say(line)
             return
-        where = told.get("round"), told.get("stage")
+        where = event.get("round"), event.get("stage")
         if where != self._where:
             self._console.print(_heading(*where), soft_wrap=True)
             self._where = where
-        self._console.print(_spelled(told), soft_wrap=True)
+        self._console.print(_spelled(event), soft_wrap=True)
 
 
 def _heading(rnd: object, stage: object) -> Text:
@@ -107,17 +107,17 @@ def _heading(rnd: object, stage: object) -> Text:
     return Text(f"── {', '.join([*words, *([str(stage)] if stage else [])])}", style="bold cyan")
 
 
-def _spelled(told: Mapping[str, Any]) -> Text:
-    style = STYLES.get(str(told.get("level")), "")
+def _spelled(event: Mapping[str, Any]) -> Text:
+    style = STYLES.get(str(event.get("level")), "")
     text = Text.assemble(
-        (_clock(told.get("timestamp")), "dim"), "  ", (str(told.get("event", "")).replace("_", " "), style)
+        (_clock(event.get("timestamp")), "dim"), "  ", (str(event.get("event", "")).replace("_", " "), style)
     )
-    for name, value in told.items():
+    for name, value in event.items():
         if name not in TOLD and value is not None:
             text.append(f"  {name}=", style="dim")
             text.append(_clipped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
-    if told.get("exception"):
-        text.append(f"\n{told['exception']}", style="dim")
+    if event.get("exception"):
+        text.append(f"\n{event['exception']}", style="dim")
     return text
 
 
@@ -135,20 +135,20 @@ def _clipped(text: str) -> str:
 
 def _read(line: str) -> dict[str, Any] | None:
     try:
-        told = json.loads(line)
+        event = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return event if isinstance(event, dict) else None
 
 
-def _last(file: Path, count: int, wanted: LineFilter, place: int) -> Iterable[str]:
+def _last(file: Path, count: int, wanted: LineFilter, index: int) -> Iterable[str]:
     """Give the last lines that are wanted, of the file and of those that were rotated away."""
     older = [file.with_name(f"{file.name}.{n}") for n in range(9, 0, -1)]
     kept: deque[str] = deque(maxlen=count)
-    for each in [path for path in older if path.exists()]:
-        kept.extend(line for line in _lines(each, None) if wanted.wants(line))
+    for item in [path for path in older if path.exists()]:
+        kept.extend(line for line in _lines(item, None) if wanted.wants(line))
     if file.exists():
-        kept.extend(line for line in _lines(file, place) if wanted.wants(line))
+        kept.extend(line for line in _lines(file, index) if wanted.wants(line))
     return kept
 
 
@@ -160,20 +160,20 @@ def _lines(file: Path, end: int | None) -> Iterator[str]:
                 return
 
 
-def _new(file: Path, place: int) -> Iterator[str]:
+def _new(file: Path, index: int) -> Iterator[str]:
     """Give whole lines as they are written; where the file was rotated, the rest of the old one and then the new."""
     opened, rest = None, b""
     try:
         while True:
             if opened is None and file.exists():
                 opened = file.open("rb")
-                opened.seek(place)
+                opened.seek(index)
             over = opened is not None and _rotated(opened.fileno(), file)  # known first: then what is read is all
             *whole, rest = (rest + (opened.read() if opened else b"")).split(b"\n")
             yield from (line.decode(errors="replace") for line in whole)
             if opened is not None and over:
                 opened.close()
-                opened, place, rest = None, 0, b""
+                opened, index, rest = None, 0, b""
             elif not whole:
                 time.sleep(POLL)
     finally:

@@ -21,15 +21,15 @@ def store() -> Iterator[Store]:
 @contextmanager
 def made() -> Iterator[Store]:
     """Open the store, which is made where there is none yet; whoever writes holds the daemon's lock."""
-    places = paths.find().create()
-    with Store.open(settings().database or places.database) as opened:
+    home = paths.find().create()
+    with Store.open(settings().database or home.database) as opened:
         yield opened
 
 
 def change(verb: str, **arguments: JsonValue) -> commands.Answer:
     """Have the daemon do it, or do it here with the daemon's lock."""
-    places = paths.find()
-    if lock.holder(places.data) is not None:
-        return channel.call(places.run, verb, arguments)
-    with lock.hold(places.data), store() as opened, lease.hold(opened, places.data):
+    home = paths.find()
+    if lock.holder(home.data) is not None:
+        return channel.call(home.run, verb, arguments)
+    with lock.hold(home.data), store() as opened, lease.hold(opened, home.data):
         return commands.carry_out(opened, verb, arguments)

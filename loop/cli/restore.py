@@ -26,19 +26,19 @@ def restore(file: Source, *, replace: Replace = False) -> None:
 
     The backup is verified first. With SQLite the old database is kept beside the new one.
     """
-    places = paths.find().create()
-    url = settings().database or places.database
+    home = paths.find().create()
+    url = settings().database or home.database
     there = copies.there(url)
     if there and not replace:
         raise CheckNegative("There is a store already. To replace it with the backup: loopd restore FILE --replace")
-    with lock.hold(places.data):
+    with lock.hold(home.data):
         if there:
-            _no_daemon_elsewhere(url, places)
-        manifest = archive.restore(file, url, places)
+            _no_daemon_elsewhere(url, home)
+        manifest = archive.restore(file, url, home)
     terminal.say(f"{len(manifest.files)} files restored. Look at them: loopd fsck. Go on: loopd start")
 
 
-def _no_daemon_elsewhere(url: str, places: paths.Paths) -> None:
+def _no_daemon_elsewhere(url: str, home: paths.Paths) -> None:
     """Make sure that no daemon of another data directory writes to the database that is replaced."""
-    with suppress(Damaged, CannotCreate), Store.open(url) as store, lease.hold(store, places.data):
+    with suppress(Damaged, CannotCreate), Store.open(url) as store, lease.hold(store, home.data):
         pass

@@ -26,36 +26,36 @@ Key = Annotated[bool, typer.Option("--key", help="Print only the API key, creati
 @app.command()
 def serve(*, show_key: Key = False, as_json: Json = False) -> None:
     """Serve the champion to any OpenAI-compatible client. A running daemon already does."""
-    places = paths.find().create()
+    home = paths.find().create()
     if show_key:
-        terminal.say(key(places.data))
+        terminal.say(key(home.data))
         return
-    found = find(places.run)
-    if found is None and lock.holder(places.data) is not None:
-        raise LoopdError(f"loopd runs and offers no endpoint: {_why(places)}")
-    if found is not None:
-        _tell(found, as_json=as_json)
+    endpoint = find(home.run)
+    if endpoint is None and lock.holder(home.data) is not None:
+        raise LoopdError(f"loopd runs and offers no endpoint: {_why(home)}")
+    if endpoint is not None:
+        _tell(endpoint, as_json=as_json)
         return
-    with _open(places) as address:
+    with _open(home) as address:
         _tell(address, as_json=as_json)
         wait()
 
 
 @contextmanager
-def _open(places: paths.Paths) -> Iterator[Address]:
+def _open(home: paths.Paths) -> Iterator[Address]:
     """Be the one process of this data directory, and answer."""
     settings = access.settings()
     with ExitStack() as stack:
-        stack.enter_context(lock.hold(places.data))
-        log.set_up(places.logs)
-        child.reap(places.run)
-        store = stack.enter_context(Store.open(settings.database or places.database))
-        stack.enter_context(lease.hold(store, places.data))
-        board = progress.Board(places.run, settings.profile)
+        stack.enter_context(lock.hold(home.data))
+        log.set_up(home.logs)
+        child.reap(home.run)
+        store = stack.enter_context(Store.open(settings.database or home.database))
+        stack.enter_context(lease.hold(store, home.data))
+        board = progress.Board(home.run, settings.profile)
         stack.callback(board.close)
         board.update(stage=progress.SERVING)
-        base = base_model(settings, places)
-        yield stack.enter_context(endpoint.opened(settings, places, store, board, base))
+        base = base_model(settings, home)
+        yield stack.enter_context(endpoint.opened(settings, home, store, board, base))
 
 
 def _tell(address: Address, *, as_json: bool) -> None:
@@ -70,6 +70,6 @@ def _tell(address: Address, *, as_json: bool) -> None:
     )
 
 
-def _why(places: paths.Paths) -> str:
-    now = progress.find(places.run)
+def _why(home: paths.Paths) -> str:
+    now = progress.find(home.run)
     return (now.endpoint if now else "") or "serve.enabled is false"

@@ -57,13 +57,13 @@ def service() -> None:
 @app.command()
 def install(*, profile: Profile = "mac-studio", variables: Set = None) -> None:
     """Start loopd at login, and again after a crash: launchd on macOS, systemd on Linux."""
-    places, system = paths.find(), units.here()
+    home, system = paths.find(), units.here()
     text = _text(system, profile, variables or ())
-    settings = config.load(places, profile, {}, config.environment())
+    settings = config.load(home, profile, {}, config.environment())
     config.examine(settings)
-    if (pid := lock.holder(places.data)) is not None and not system.runs():
+    if (pid := lock.holder(home.data)) is not None and not system.runs():
         raise AlreadyRunning(f"loopd runs already (pid {pid}), not as a service. Type: loopd stop")
-    places.create()
+    home.create()
     system.install(text)
     terminal.say(f"{system.file} is installed and runs. See `loopd status`; end it with `loopd stop`.")
     for line in _warnings(settings):
@@ -85,12 +85,12 @@ def uninstall() -> None:
 def status(*, as_json: Json = False) -> None:
     """Show whether the service is installed and running, and which programs it finds."""
     system = units.here()
-    told = {"file": str(system.file), "installed": system.file.exists(), "runs": system.runs(), **programs(path())}
+    state = {"file": str(system.file), "installed": system.file.exists(), "runs": system.runs(), **programs(path())}
     if as_json:
-        access.show_json(told)
+        access.show_json(state)
     else:
         words = {"True": "yes", "False": "no"}
-        terminal.say("\n".join(f"{name}: {words.get(str(value), value)}" for name, value in told.items()))
+        terminal.say("\n".join(f"{name}: {words.get(str(value), value)}" for name, value in state.items()))
 
 
 @app.command("print")
@@ -155,10 +155,10 @@ def _refuse_secrets(environment: Mapping[str, str]) -> None:
             raise ConfigError(f"{name} holds what looks like a key or a password; a service file is no place for it.")
 
 
-def _safe(place: str) -> bool:
+def _safe(location: str) -> bool:
     """Whether nobody else can put programs there."""
     try:
-        return not stat.S_IMODE(Path(place).stat().st_mode) & 0o002
+        return not stat.S_IMODE(Path(location).stat().st_mode) & 0o002
     except OSError:
         return False
 

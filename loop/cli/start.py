@@ -43,38 +43,38 @@ def start(
     *, foreground: Foreground = False, profile: Profile = None, rounds: Rounds = None, no_ray: NoRay = False
 ) -> None:
     """Start the loop, or go on where it stopped. In the background unless --foreground."""
-    places = paths.find()
+    home = paths.find()
     flags: dict[str, Any] = {
         **({} if rounds is None else {"rounds": rounds}),
         **({"plays": {"pool": "local"}} if no_ray else {}),
     }
-    settings = config.load(places, profile, flags, config.environment())
-    places.create()
+    settings = config.load(home, profile, flags, config.environment())
+    home.create()
     if not foreground:
-        return _start_in_background(places, settings)
-    raise typer.Exit(run(places, settings))
+        return _start_in_background(home, settings)
+    raise typer.Exit(run(home, settings))
 
 
-def run(places: paths.Paths, settings: config.Config) -> int:
+def run(home: paths.Paths, settings: config.Config) -> int:
     """Be the daemon."""
-    with lock.hold(places.data):
-        log.set_up(places.logs)
-        child.reap(places.run)
-        console, shown = Terminal(), progress.Board(places.run, settings.profile)
+    with lock.hold(home.data):
+        log.set_up(home.logs)
+        child.reap(home.run)
+        console, shown = Terminal(), progress.Board(home.run, settings.profile)
         stop = StopRequest()
         stop.listen()
         try:
-            with live.watching(shown, console), parts.build(settings, places, shown, stop) as loop:
+            with live.watching(shown, console), parts.build(settings, home, shown, stop) as loop:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
                 soundness.require_external(settings.gating.external)
-                config.remember(places, settings)
-                with channel.serving(places.run, shown, loop.store), _endpoint(loop), _notices(loop):
+                config.remember(home, settings)
+                with channel.serving(home.run, shown, loop.store), _endpoint(loop), _notices(loop):
                     daemon.run(loop)
         except Stopped as stopped:
             console.print(_farewell(shown.now))
             return stopped.exit_code
         except Exception as error:
-            raise _told(error, places) from error
+            raise _as_bug(error, home) from error
         finally:
             shown.close()
         console.print(live.summary(shown.now.gates, shown.now.decision))
@@ -91,16 +91,16 @@ def _notices(loop: parts.Loop) -> AbstractContextManager[None]:
     return notices.watching(loop.config.notify, loop.config.database or loop.paths.database, loop.paths.data)
 
 
-def _told(error: Exception, places: paths.Paths) -> LoopdError:
+def _as_bug(error: Exception, home: paths.Paths) -> LoopdError:
     """Say what ended the daemon, and what to type next."""
     if isinstance(error, LoopdError) and not isinstance(error, ProviderError):
         return error
-    if disk.ran_out(error, places.data):
+    if disk.ran_out(error, home.data):
         return CannotCreate("The disk is full. Nothing is lost. Free some space, then type: loopd start")
     if isinstance(error, ProviderError):
         return error
     structlog.get_logger().error("daemon_crashed", exc_info=error)
-    again = f"The whole story is in {places.logs / log.FILE}. Nothing is lost; go on with: loopd start"
+    again = f"The whole story is in {home.logs / log.FILE}. Nothing is lost; go on with: loopd start"
     return LoopdError(f"This is a bug: {type(error).__name__}: {error}. {again}")
 
 
@@ -109,23 +109,23 @@ def _farewell(now: progress.Progress) -> str:
     return f"Stopped in round {now.round}, stage {now.stage}. Nothing is lost; go on with: {command}"
 
 
-def _start_in_background(places: paths.Paths, settings: config.Config) -> None:
-    if (pid := lock.holder(places.data)) is not None:
-        with lock.hold(places.data):
+def _start_in_background(home: paths.Paths, settings: config.Config) -> None:
+    if (pid := lock.holder(home.data)) is not None:
+        with lock.hold(home.data):
             pass
-        raise ConfigError(f"pid {pid} held {places.data} a moment ago. Try again.")
+        raise ConfigError(f"pid {pid} held {home.data} a moment ago. Try again.")
     arguments = [sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", settings.profile]
     if settings.rounds is not None:
         arguments += ["--rounds", str(settings.rounds)]
     if settings.plays.pool == "local":
         arguments += ["--no-ray"]
-    output = places.logs / "daemon.log"
+    output = home.logs / "daemon.log"
     with output.open("ab") as file:
         child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
-    _wait_until_ready(child, places, output)
+    _wait_until_ready(child, home, output)
 
 
-def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, output: Path) -> None:
+def _wait_until_ready(child: "subprocess.Popen[bytes]", home: paths.Paths, output: Path) -> None:
     deadline = time.monotonic() + READY
     while time.monotonic() < deadline:
         if child.poll() is not None:
@@ -133,7 +133,7 @@ def _wait_until_ready(child: "subprocess.Popen[bytes]", places: paths.Paths, out
             ended = f"The daemon ended with exit code {child.returncode}; see {output}"
             terminal.say("\n".join([*last, ended]), err=True)
             raise typer.Exit(child.returncode or 1)
-        if progress.find(places.run) is not None:
+        if progress.find(home.run) is not None:
             terminal.say(f"loopd runs (pid {child.pid}). Watch it with `loopd status`, end it with `loopd stop`.")
             return
         time.sleep(0.2)

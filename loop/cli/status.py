@@ -20,8 +20,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def status(*, as_json: Json = False) -> None:
     """Show what the daemon is doing, or where it stopped."""
-    places = paths.find()
-    now = progress.find(places.run)
+    home = paths.find()
+    now = progress.find(home.run)
     paused = _paused()
     if as_json:
         access.show_json({"running": now is not None, "paused": list(paused), **_as_json(now)})
@@ -30,7 +30,7 @@ def status(*, as_json: Json = False) -> None:
     elif now is not None:
         Terminal().print(live.picture(now, hint=None))
         terminal.say(f"Endpoint: {now.endpoint or 'closed'}")
-        terminal.say(_in_memory(places))
+        terminal.say(_in_memory(home))
     else:
         terminal.say(f"loopd is not running. {_last_round()}")
     if paused and not as_json:
@@ -40,13 +40,13 @@ def status(*, as_json: Json = False) -> None:
         )
 
 
-def _in_memory(places: paths.Paths) -> str:
+def _in_memory(home: paths.Paths) -> str:
     """Name the models that are in memory to answer people, and what each takes."""
-    address = find(places.run)
+    address = find(home.run)
     if address is None:
         return "In memory for people: nobody"
     try:
-        headers = {"Authorization": f"Bearer {key(places.data)}"}
+        headers = {"Authorization": f"Bearer {key(home.data)}"}
         models = httpx2.get(f"{address.url}/stats", headers=headers, timeout=10, trust_env=False).json()["models"]
     except (httpx2.HTTPError, LoopdError, ValueError, KeyError) as error:
         return f"In memory for people: unknown ({type(error).__name__})"
@@ -56,8 +56,8 @@ def _in_memory(places: paths.Paths) -> str:
 def _spelled(model: dict[str, Any]) -> str:
     sizes = {"base": model.get("base_bytes", 0), "keys and values": model.get("kv_bytes", 0)}
     sizes |= {f"{len(model.get('adapters', ()))} adapters": model.get("adapter_bytes", 0)}
-    told = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sizes.items() if size)
-    return f"{model['policy']} ({model['state']}{f'; {told}' if told else ''})"
+    text = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sizes.items() if size)
+    return f"{model['policy']} ({model['state']}{f'; {text}' if text else ''})"
 
 
 def _paused() -> dict[str, str]:

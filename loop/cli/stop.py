@@ -31,12 +31,12 @@ Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for it to stop
 @app.command()
 def stop(*, now: Now = False, wait: Wait = WAIT) -> None:
     """Stop the daemon between two writes; `loopd start` resumes there."""
-    places = paths.find()
-    pid = lock.holder(places.data)
+    home = paths.find()
+    pid = lock.holder(home.data)
     if pid is None:
         raise NotRunning
     try:
-        _end(psutil.Process(pid), places, wait=wait, now=now)
+        _end(psutil.Process(pid), home, wait=wait, now=now)
     except psutil.NoSuchProcess:
         pass
     except psutil.AccessDenied as error:
@@ -44,16 +44,16 @@ def stop(*, now: Now = False, wait: Wait = WAIT) -> None:
     terminal.say("loopd has stopped. Nothing is lost; go on with `loopd start`.")
 
 
-def _end(process: psutil.Process, places: paths.Paths, *, wait: float, now: bool) -> None:
-    _ask(process, places.run)
+def _end(process: psutil.Process, home: paths.Paths, *, wait: float, now: bool) -> None:
+    _ask(process, home.run)
     if now:
         _end_at_once(process)
         return
     deadline = time.monotonic() + wait
     while not _gone(process, min(TELL, left := max(0.0, deadline - time.monotonic()))):
         if left <= TELL:
-            raise LoopdError(f"pid {process.pid} still {_does(places)}. Wait for it, or end it: loopd stop --now")
-        terminal.say(f"pid {process.pid} still {_does(places)}. Waiting; to end it at once: loopd stop --now", err=True)
+            raise LoopdError(f"pid {process.pid} still {_does(home)}. Wait for it, or end it: loopd stop --now")
+        terminal.say(f"pid {process.pid} still {_does(home)}. Waiting; to end it at once: loopd stop --now", err=True)
 
 
 def _end_at_once(process: psutil.Process) -> None:
@@ -81,9 +81,9 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
     return True
 
 
-def _does(places: paths.Paths) -> str:
+def _does(home: paths.Paths) -> str:
     try:
-        now = progress.read(places.run)
+        now = progress.read(home.run)
     except NotRunning:
         return "ends its children"
     step = (

@@ -55,8 +55,8 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Play only the first N ta
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """List every suite with its size and digest."""
-    found = [suites.suite(name) for name in suites.names()] + _brought()
-    rows = [{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in found]
+    listed = [suites.suite(name) for name in suites.names()] + _brought()
+    rows = [{"suite": item.name, "tasks": len(item.tasks), "id": item.id[:16]} for item in listed]
     show(rows, as_json=as_json, as_csv=as_csv)
 
 
@@ -67,19 +67,19 @@ def add(data: Data, *, path: Where, as_json: Json = False) -> None:
         raise ConfigError(
             f"'{data}' is not a known external data set. Known: {', '.join(sorted({*BROUGHT.values()}))}."
         )
-    brought, places = defog.read(path), paths.find().create()
-    with lock.hold(places.data), made() as opened, lease.hold(opened, places.data):
+    brought, home = defog.read(path), paths.find().create()
+    with lock.hold(home.data), made() as opened, lease.hold(opened, home.data):
         for suite in brought.suites:
             opened.suites.save(suite)
         opened.events.record("suite.brought", data=data, suites=[suite.id for suite in brought.suites])
-    rows = [{"suite": each.name, "tasks": len(each.tasks), "id": each.id[:16]} for each in brought.suites]
-    left_out = [each._asdict() for each in brought.left_out]
+    rows = [{"suite": suite.name, "tasks": len(suite.tasks), "id": suite.id[:16]} for suite in brought.suites]
+    left_out = [task._asdict() for task in brought.left_out]
     if as_json:
         show_json({"rows": rows, "left_out": left_out})
         return
     show(rows, as_json=False)
-    for each in brought.left_out:
-        terminal.say(f"left out: {each.suite}, line {each.line} ({each.database}): {each.why}")
+    for task in brought.left_out:
+        terminal.say(f"left out: {task.suite}, line {task.line} ({task.database}): {task.why}")
     terminal.say(f"Play one: loopd suite run {brought.suites[0].name} --player champion")
 
 
@@ -96,9 +96,9 @@ def show_(name: Name, *, tasks: Tasks = False, as_json: Json = False) -> None:
     for entry in ledger.entries:
         for flaw in entry.flaws:
             terminal.say(f"{flaw.kind}: {entry.source or entry.task[:12]}: {flaw.note} ({flaw.source})")
-    told = _counts(ledger.entries)
+    counts = _counts(ledger.entries)
     terminal.say(
-        f"{name}: {told['tasks']} tasks, {told['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones."
+        f"{name}: {counts['tasks']} tasks, {counts['sound']} sound, ceiling {ledger.ceiling:.1%} of the sound ones."
     )
 
 
@@ -109,7 +109,7 @@ def _brought() -> list[Suite]:
             newest = [opened.suites.newest(name) for name in BROUGHT]
     except NotFound:
         return []
-    return [each for each in newest if each is not None]
+    return [score for score in newest if score is not None]
 
 
 def _named(name: str) -> Suite:
@@ -175,10 +175,12 @@ def flaw(name: Name, task: TaskId, *, note: Note, source: Source = "operator", w
 def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = False) -> None:
     """Report overlaps of suites with training tasks and each other, wording included. Exits 1 on an unlisted one."""
     held = [suites.suite(name) for name in suites.names()]
-    found, worded = leaks.shared(held, leaks.training_sample(seeds)), frames.shares(held)
-    unknown = [row for row in found if row.reason is None]
+    overlaps, worded = leaks.shared(held, leaks.training_sample(seeds)), frames.shares(held)
+    unknown = [row for row in overlaps if row.reason is None]
     rows = (
-        [row.model_dump() for row in found] if every else [*(row.model_dump() for row in unknown), *_by_reason(found)]
+        [row.model_dump() for row in overlaps]
+        if every
+        else [*(row.model_dump() for row in unknown), *_by_reason(overlaps)]
     )
     if as_json:
         show_json({"shared": rows, "worded": [share.model_dump(mode="json") for share in worded]})
@@ -188,9 +190,9 @@ def audit(*, seeds: Seeds = leaks.SEEDS, every: Every = False, as_json: Json = F
     if unknown:
         listing = f"A suite must change, or {leaks.FILE} must say why it is no leak"
         raise LoopdError(f"{len(unknown)} overlaps are not listed as known. {listing}.")
-    if told := next((share for share in worded if not share.allowed), None):
-        turns = f"{told.trained} of {told.turns} turns of its part '{told.part}'"
-        raise LoopdError(f"Suite '{told.suite}' uses training's wording in {turns}: \"{told.example}\" Reword them.")
+    if worst := next((share for share in worded if not share.allowed), None):
+        turns = f"{worst.trained} of {worst.turns} turns of its part '{worst.part}'"
+        raise LoopdError(f"Suite '{worst.suite}' uses training's wording in {turns}: \"{worst.example}\" Reword them.")
 
 
 def _worded(shares: Sequence[frames.FrameShare]) -> list[dict[str, object]]:
@@ -202,10 +204,10 @@ def _worded(shares: Sequence[frames.FrameShare]) -> list[dict[str, object]]:
     return list(rows.values())
 
 
-def _by_reason(found: Sequence[leaks.Shared]) -> list[dict[str, object]]:
+def _by_reason(overlaps: Sequence[leaks.Shared]) -> list[dict[str, object]]:
     """Count the known likenesses by what explains them."""
     known: dict[str, list[leaks.Shared]] = {}
-    for row in found:
+    for row in overlaps:
         if row.reason is not None:
             known.setdefault(row.reason, []).append(row)
     pairs = {why: len({(row.suite, row.other) for row in rows}) for why, rows in known.items()}
@@ -237,16 +239,16 @@ def run(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Play a suite with one player and store the scores. The daemon must not be running."""
     suite, chosen = _without(_named(name), without_rule or []), _held(settings(), constrained=constrained)
-    places = paths.find().create()
+    home = paths.find().create()
     stop = StopRequest()
-    with lock.hold(places.data):
-        log.set_up(places.logs)
+    with lock.hold(home.data):
+        log.set_up(home.logs)
         stop.listen()
-        shown = progress.Board(places.run, chosen.profile)
+        shown = progress.Board(home.run, chosen.profile)
         try:
             with (
                 live.watching(shown, Terminal(stderr=True)),
-                parts.build(chosen, places, shown, stop) as loop,
+                parts.build(chosen, home, shown, stop) as loop,
             ):
                 contestant = _player(loop, player)
                 if constrained and not isinstance(contestant, Policy):
@@ -293,15 +295,15 @@ def _without(suite: Suite, rules: Sequence[str]) -> Suite:
 def _rules(points: Mapping[str, int], total: int) -> list[dict[str, object]]:
     """Say what would have passed without the forgiving rules, and what each of them gave."""
     names = ["official", *sorted(points.keys() - {"official"})] if points else []
-    told = {"official": "without forgiving rules"}
-    return [_of(told.get(name, f"by rule {name} alone"), points[name], total) for name in names]
+    labels = {"official": "without forgiving rules"}
+    return [_of(labels.get(name, f"by rule {name} alone"), points[name], total) for name in names]
 
 
 def _player(loop: parts.Loop, name: str) -> evaluation.Contestant:
     if name == "stock":
         return loop.stock
     if name in teacher.known() or ":" in name:
-        return next((each for each in loop.config.teachers if each.use == name), Teaching(use=name))
+        return next((teacher for teacher in loop.config.teachers if teacher.use == name), Teaching(use=name))
     try:
         return loop.store.policies.find(name)
     except NotFound as error:
@@ -317,9 +319,9 @@ def _table(suite: Suite, scores: Sequence[Score], unsound: Collection[str]) -> l
     for score in scores:
         for backend in score.backends:
             rows[backend, score.tier][score.passed] += 1
-    told = [_row(f"{backend} {tier}", counts) for (backend, tier), counts in sorted(rows.items())]
+    table = [_row(f"{backend} {tier}", counts) for (backend, tier), counts in sorted(rows.items())]
     aside = [_row("left out: unsound", Counter(score.passed for score in left))] if left else []
-    return [*told, *aside, _row(suite.name, Counter(score.passed for score in scores))]
+    return [*table, *aside, _row(suite.name, Counter(score.passed for score in scores))]
 
 
 def _renderings(suite: Suite, scores: Sequence[Score]) -> list[dict[str, object]]:
@@ -329,13 +331,13 @@ def _renderings(suite: Suite, scores: Sequence[Score]) -> list[dict[str, object]
     counts: dict[str, Counter[bool]] = {}
     for score in scores:
         counts.setdefault(score.family, Counter())[score.passed] += 1
-    rates = [each[True] / each.total() for each in counts.values()]
-    told = {"largest difference": max(rates) - min(rates)}
-    told |= {"standard deviation": stdev(rates)} if len(rates) > 1 else {}
+    rates = [count[True] / count.total() for count in counts.values()]
+    row = {"largest difference": max(rates) - min(rates)}
+    row |= {"standard deviation": stdev(rates)} if len(rates) > 1 else {}
     aside: dict[str, object] = {"passed": None, "of": len(rates)}
     return [
-        *(_row(family, each) for family, each in sorted(counts.items())),
-        *({"what": f"{what} of renderings", **aside, "rate": rate} for what, rate in told.items()),
+        *(_row(family, count) for family, count in sorted(counts.items())),
+        *({"what": f"{what} of renderings", **aside, "rate": rate} for what, rate in row.items()),
     ]
 
 

@@ -60,7 +60,7 @@ def _shared(wide: Mapping[str, int], names: Sequence[str], width: int) -> dict[s
     while sum(room.values()) + FRAME * len(names) > width:
         widest = max(names, key=lambda name: room[name])
         if room[widest] <= NARROWEST:
-            return {name: max(1, width - FRAME) if len(names) == 1 else each for name, each in room.items()}
-        others = sum(each for name, each in room.items() if name != widest)
+            return {name: max(1, width - FRAME) if len(names) == 1 else item for name, item in room.items()}
+        others = sum(item for name, item in room.items() if name != widest)
         room[widest] = max(NARROWEST, min(room[widest] - 1, width - FRAME * len(names) - others))
     return room

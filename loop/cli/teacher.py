@@ -32,7 +32,7 @@ Name = Annotated[str, typer.Argument(help="A teacher named under [[teachers]], o
 @app.command("list")
 def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
     """List the built-in teachers, and which are configured."""
-    configured = {each.use for each in settings().teachers}
+    configured = {teacher.use for teacher in settings().teachers}
     rows = [{"teacher": name, "configured": name in configured, "what": _what(name)} for name in known()]
     show(rows, as_json=as_json, as_csv=as_csv)
 
@@ -42,8 +42,8 @@ def show_(name: Name, *, as_json: Json = False) -> None:
     """Show a teacher's settings and limits."""
     each = _find(name)
     teacher: Any = plugins.load("teachers", each)
-    told = {**teacher.model_dump(mode="json"), "limits": each.limits.model_dump(mode="json")}
-    show([{"setting": key, "value": value} for key, value in told.items()], as_json=as_json)
+    row = {**teacher.model_dump(mode="json"), "limits": each.limits.model_dump(mode="json")}
+    show([{"setting": key, "value": value} for key, value in row.items()], as_json=as_json)
 
 
 @app.command()
@@ -84,10 +84,10 @@ def _unknown(player: str) -> Iterator[ProbeFinding]:
     """Show what plays of this teacher failed of and no rule knows; it is worth a report."""
     try:
         with reading_store() as ask:
-            found = ask(UNKNOWN_FAILURES).rows
+            rows = ask(UNKNOWN_FAILURES).rows
     except (NotFound, CannotCreate, CheckNegative):
         return  # no store yet, or none that can be read: there is nothing to show
-    for name, message, count in found:
+    for name, message, count in rows:
         if name == player:
             yield ProbeFinding(name="unknown failure", ok=False, detail=f"{count} plays: {message}", weight="should")
 
@@ -97,9 +97,9 @@ def _what(name: str) -> str:
 
 
 def _find(name: str) -> Teaching:
-    for each in settings().teachers:
-        if name in {each.use, plugins.load("teachers", each).name}:
-            return each
+    for teacher in settings().teachers:
+        if name in {teacher.use, plugins.load("teachers", teacher).name}:
+            return teacher
     if name in known():
         return Teaching(use=name)
     raise NotFound(f"There is no teacher '{name}'.{nearest(name, known())}")

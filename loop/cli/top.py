@@ -32,41 +32,41 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
 ) -> None:
     """Watch the daemon until Ctrl-C. It need not be running yet."""
-    console, places = Terminal(file=sys.stdout), paths.find()
+    console, home = Terminal(file=sys.stdout), paths.find()
     if once:
-        console.print(_picture(places))
+        console.print(_picture(home))
     elif console.is_terminal:
         with Live(console=console, screen=True, auto_refresh=False) as shown:
             while True:
-                shown.update(_picture(places), refresh=True)
+                shown.update(_picture(home), refresh=True)
                 time.sleep(every)
     else:
-        _tell_on(console, places, max(every, PLAIN))
+        _tell_on(console, home, max(every, PLAIN))
 
 
-def _tell_on(console: Terminal, places: paths.Paths, every: float) -> None:
+def _tell_on(console: Terminal, home: paths.Paths, every: float) -> None:
     """Print a line a look, for as long as the daemon runs.
 
     Raises:
         NotRunning: it does not run.
     """
-    now: progress.Progress | None = progress.read(places.run)
+    now: progress.Progress | None = progress.read(home.run)
     while now is not None:
         console.print(live.line(now), soft_wrap=True, highlight=False)
         time.sleep(every)
-        now = progress.find(places.run)
+        now = progress.find(home.run)
     raise NotRunning("The daemon ended. Type: loopd status")
 
 
-def _picture(places: paths.Paths) -> RenderableType:
-    now = progress.find(places.run)
+def _picture(home: paths.Paths) -> RenderableType:
+    now = progress.find(home.run)
     parts: list[RenderableType] = [live.picture(now, hint=None)] if now else []
     try:
         with access.reading() as ask:
             parts += [*([] if now else [Text(story.now(ask, None), style="bold")]), *_facts(ask)]
     except LoopdError as error:
         parts.append(Text(str(error)))
-    return Group(*parts, _disk(places))
+    return Group(*parts, _disk(home))
 
 
 def _facts(ask: Query) -> list[Text]:
@@ -77,10 +77,10 @@ def _facts(ask: Query) -> list[Text]:
         for gate, reason in story.paused(ask).items()
     ]
     lines += [
-        Text(f"{each['credential']} waits until {_clock(each['until'])}: {each['reason']}")
-        for each in overview.waiting(ask)
+        Text(f"{row['credential']} waits until {_clock(row['until'])}: {row['reason']}")
+        for row in overview.waiting(ask)
     ]
-    spent = [f"{each['teacher']} ${each['cost_usd']:.2f} in {int(each['calls'])} calls" for each in overview.spend(ask)]
+    spent = [f"{row['teacher']} ${row['cost_usd']:.2f} in {int(row['calls'])} calls" for row in overview.spend(ask)]
     return [*lines, Text(f"teachers: {', '.join(spent)}", style="dim")] if spent else lines
 
 
@@ -88,7 +88,7 @@ def _clock(moment: float) -> str:
     return time.strftime("%H:%M", time.localtime(moment))
 
 
-def _disk(places: paths.Paths) -> Text:
-    if not places.data.is_dir():
+def _disk(home: paths.Paths) -> Text:
+    if not home.data.is_dir():
         return Text("")
-    return Text(f"disk: {shutil.disk_usage(places.data).free / GIB:.1f} GiB free at {places.data}", style="dim")
+    return Text(f"disk: {shutil.disk_usage(home.data).free / GIB:.1f} GiB free at {home.data}", style="dim")

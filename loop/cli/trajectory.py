@@ -52,21 +52,21 @@ def list_plays(  # noqa: PLR0913 - one option a filter
     if as_json:
         access.show_json(page.model_dump(mode="json"))
         return
-    access.show([_row(each) for each in page.rows], as_json=False, as_csv=as_csv)
+    access.show([_row(row) for row in page.rows], as_json=False, as_csv=as_csv)
     if page.next:
         far = f"Looked back to {page.back_to:%Y-%m-%d %H:%M:%S} UTC. " if page.back_to else ""
         terminal.say(f"{far}Older ones: add --after {page.next}", err=True)
 
 
-def _row(found: ListedPlay) -> dict[str, Any]:
+def _row(play: ListedPlay) -> dict[str, Any]:
     """Spell what a person looks for first."""
-    failed = f"failed {', '.join(found.failed)}" if found.failed else "refused"
+    failed = f"failed {', '.join(play.failed)}" if play.failed else "refused"
     return {
-        "trajectory": found.trajectory[:SHORT],
-        "round": found.round,
-        "player": f"{found.player} {found.policy[:8]}" if found.policy else found.player,
-        "task": f"{found.backends}/{found.family}/{found.tier}",
-        "verdict": {None: "open", True: "accepted", False: failed}[found.accepted],
+        "trajectory": play.trajectory[:SHORT],
+        "round": play.round,
+        "player": f"{play.player} {play.policy[:8]}" if play.policy else play.player,
+        "task": f"{play.backends}/{play.family}/{play.tier}",
+        "verdict": {None: "open", True: "accepted", False: failed}[play.accepted],
     }
 
 

@@ -49,11 +49,11 @@ def _heading(shown: Shown) -> Text:
 
 def _conversation(shown: Shown) -> Iterator[Text]:
     turn = 0
-    for each in spoken(shown):
-        if each.begins:
-            turn = each.turn
+    for item in spoken(shown):
+        if item.begins:
+            turn = item.turn
             yield Text(f"\nturn {turn} of {len(shown.task.turns)}", style="dim")
-        yield message(each.message, each.calls)
+        yield message(item.message, item.calls)
     if turn < len(shown.task.turns) and shown.trajectory.end is End.CLOSED:
         yield Text("\nnot played on: no other turn could have made it pass", style="dim")
 
@@ -73,8 +73,8 @@ def message(said: Message, calls: Sequence[ShownCall] = ()) -> Text:
 
 def _call(call: ShownCall) -> Text:
     arguments = [
-        Text.assemble(f"{shown(each.name)}=", (_clipped(each.text), ORIGINS.get(each.source or "", "")))
-        for each in call.arguments
+        Text.assemble(f"{shown(argument.name)}=", (_clipped(argument.text), ORIGINS.get(argument.source or "", "")))
+        for argument in call.arguments
     ]
     return Text.assemble(shown(call.tool), "(", Text(", ").join(arguments), ")")
 

@@ -34,25 +34,25 @@ Open = Annotated[bool, typer.Option("--open/--no-open", help="Open the browser."
 @app.command()
 def ui(*, port: Port = PORT, browser: Open = True) -> None:
     """Open the dashboard of the running daemon, or serve one until Ctrl-C."""
-    places = paths.find().create()
-    if (found := find(places.run)) is not None:
-        _tell(found.url.removesuffix("/v1"), places, browser=browser)
+    home = paths.find().create()
+    if (endpoint := find(home.run)) is not None:
+        _tell(endpoint.url.removesuffix("/v1"), home, browser=browser)
         return
-    log.set_up(places.logs, LOG)
-    with _served(places, port) as address:
-        _tell(address, places, browser=browser)
+    log.set_up(home.logs, LOG)
+    with _served(home, port) as address:
+        _tell(address, home, browser=browser)
         terminal.say("Ctrl-C ends it.")
         wait()
 
 
 @contextmanager
-def _served(places: paths.Paths, port: int) -> Iterator[str]:
+def _served(home: paths.Paths, port: int) -> Iterator[str]:
     """Show this home; nothing of it is held, so that a daemon may come and go."""
     listener = _bound(port)
     with ExitStack() as stack:
-        url = access.settings().database or places.database
+        url = access.settings().database or home.database
         store = cache(lambda: stack.enter_context(Store.open(url)))
-        stack.enter_context(opened(Site(places, url, _change, store), key(places.data), listener))
+        stack.enter_context(opened(Site(home, url, _change, store), key(home.data), listener))
         yield f"http://{HOST}:{listener.getsockname()[1]}"
 
 
@@ -68,8 +68,8 @@ def _bound(port: int) -> socket.socket:
         raise CannotCreate(f"{why}; choose another: loopd ui --port 0") from error
 
 
-def _tell(address: str, places: paths.Paths, *, browser: bool) -> None:
-    link = f"{address}{PATH}?code={code(key(places.data))}"
+def _tell(address: str, home: paths.Paths, *, browser: bool) -> None:
+    link = f"{address}{PATH}?code={code(key(home.data))}"
     terminal.say(f"Open within five minutes, once:\n{link}")
     if browser:
         webbrowser.open(link)

@@ -113,8 +113,8 @@ class Launchd(System):
 
     def runs(self) -> bool:
         """Ask launchd for its process."""
-        told = [_said("launchctl", "print", f"{domain}/{os.getuid()}/{LABEL}") for domain in ("gui", "user")]
-        return any("state = running" in each for each in told)
+        answers = [_said("launchctl", "print", f"{domain}/{os.getuid()}/{LABEL}") for domain in ("gui", "user")]
+        return any("state = running" in answer for answer in answers)
 
 
 class Systemd(System):

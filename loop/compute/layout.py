@@ -111,18 +111,18 @@ def lay_out(work: Sequence[Work], heads: int, cores: int = 1) -> ForwardPass:
 
     Rows without a prefix come first, those behind one prefix beside each other.
     """
-    places = [(item, item.start + index) for item in work for index in range(item.count)]
-    positions = np.array([item.prefix_length + place for item, place in places])
-    pages = np.array([item.pages[place // PAGE] for item, place in places])
-    within = np.array([place % PAGE for _, place in places])
+    indices = [(item, item.start + index) for item in work for index in range(item.count)]
+    positions = np.array([item.prefix_length + position for item, position in indices])
+    pages = np.array([item.pages[position // PAGE] for item, position in indices])
+    within = np.array([position % PAGE for _, position in indices])
     spots = _of_heads(pages, heads) * PAGE + within[:, None]
-    shares = _shares(work, heads, positions, cores if sum(place for _, place in places) >= WORTH else 1)
+    shares = _shares(work, heads, positions, cores if sum(position for _, position in indices) >= WORTH else 1)
     return ForwardPass(mx.array(positions), mx.array(spots.reshape(-1)), tuple(shares))
 
 
-def _of_heads(places: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
+def _of_heads(indices: NDArray[np.int64], heads: int) -> NDArray[np.int64]:
     """Give each place's heads: one more axis."""
-    spread: NDArray[np.int64] = places[..., None] * heads + np.arange(heads)
+    spread: NDArray[np.int64] = indices[..., None] * heads + np.arange(heads)
     return spread
 
 
@@ -149,7 +149,7 @@ def _share(work: Sequence[Work], heads: int, first: int) -> TokenShare:
     runs = _cuts(list(_seats(work)))
     count = sum(item.count for item in work)
     laid = tuple(_run(seats, heads, count) for seats in runs)
-    return TokenShare(first, count, laid, _moved(*_found(runs)), tuple(_groups(work)))
+    return TokenShare(first, count, laid, _moved(*_run_places(runs)), tuple(_groups(work)))
 
 
 def _groups(work: Sequence[Work]) -> Iterator[Group]:
@@ -194,7 +194,7 @@ def _cuts(seats: Sequence[Seat]) -> list[list[Seat]]:
     return [sorted(alike[low:high], key=lambda seat: seat.first) for low, high in best[-1][1]]
 
 
-def _found(runs: Sequence[Sequence[Seat]]) -> tuple[NDArray[np.int32], int]:
+def _run_places(runs: Sequence[Sequence[Seat]]) -> tuple[NDArray[np.int32], int]:
     """Say where each token of the share is among the runs' places, and how many of these there are."""
     place = np.zeros(sum(seat.count for run in runs for seat in run), dtype=np.int32)
     before = 0
@@ -234,22 +234,22 @@ def _seen(start: NDArray[np.int64], width: int, count: int) -> NDArray[np.bool_]
     return seen
 
 
-def _places(places: NDArray[np.int64]) -> mx.array:
-    return mx.array(places.astype(np.uint32))
+def _places(indices: NDArray[np.int64]) -> mx.array:
+    return mx.array(indices.astype(np.uint32))
 
 
-def _moved(places: NDArray[np.int32], among: int) -> mx.array | None:
+def _moved(indices: NDArray[np.int32], among: int) -> mx.array | None:
     """Give the places for a gather, or None where it would give all that there is, as it is."""
-    return None if np.array_equal(places, np.arange(among)) else mx.array(places)
+    return None if np.array_equal(indices, np.arange(among)) else mx.array(indices)
 
 
 def _mask(seen: NDArray[np.bool_]) -> mx.array:
     return mx.array(np.where(seen, 0.0, NOTHING).astype(np.float32))
 
 
-def pages_of(places: int) -> int:
+def pages_of(indices: int) -> int:
     """Count the pages that so many tokens take."""
-    return -(-places // PAGE)
+    return -(-indices // PAGE)
 
 
 def causal(start: int, count: int) -> mx.array:

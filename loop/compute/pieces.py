@@ -28,12 +28,12 @@ def abreast(lanes: Sequence[tuple[Pieces[T], mx.Stream]]) -> list[T]:
     """
     returned: dict[int, T] = {}
     while len(returned) < len(lanes):
-        for place, (pieces, stream) in enumerate(lanes):
-            if place in returned:
+        for index, (pieces, stream) in enumerate(lanes):
+            if index in returned:
                 continue
             with mx.stream(stream):
                 try:
                     mx.async_eval(*next(pieces))  # type: ignore[no-untyped-call]
                 except StopIteration as end:
-                    returned[place] = end.value
-    return [returned[place] for place in range(len(lanes))]
+                    returned[index] = end.value
+    return [returned[index] for index in range(len(lanes))]

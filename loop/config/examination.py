@@ -73,16 +73,16 @@ def _curriculum(config: Config) -> None:
 
 
 def _checkers(config: Config) -> None:
-    found = _built("checkers", "checkers", config.checkers)
-    _once("checkers", "checker", (checker.name for checker in found))
+    built = _built("checkers", "checkers", config.checkers)
+    _once("checkers", "checker", (checker.name for checker in built))
 
 
 def _gates(config: Config) -> None:
     from task_generators.suites import names  # noqa: PLC0415 - reads the lists of tasks
 
-    found = _built("gating.gates", "loop.gates", config.gating.gates)
-    _once("gating.gates", "gate", (gate.name for gate in found))
-    for gate in found:
+    built = _built("gating.gates", "loop.gates", config.gating.gates)
+    _once("gating.gates", "gate", (gate.name for gate in built))
+    for gate in built:
         if gate.suite not in names():
             raise ConfigError(
                 f"gating.gates: '{gate.name}' measures on suite '{gate.suite}', which does not exist."
@@ -96,8 +96,8 @@ def _gates(config: Config) -> None:
 
 
 def _teachers(config: Config) -> None:
-    found = _built("teachers", "teachers", config.teachers)
-    _once("teachers", "teacher", (teacher.name for teacher in found))
+    built = _built("teachers", "teachers", config.teachers)
+    _once("teachers", "teacher", (teacher.name for teacher in built))
 
 
 def _proposals(config: Config) -> None:
@@ -126,11 +126,11 @@ def _built(setting: str, package: str, parts: Sequence[Part]) -> list[Any]:
 
 
 @contextmanager
-def _naming(place: str) -> Iterator[None]:
+def _naming(location: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from error
+        raise ConfigError(f"{location}: {error}") from error
 
 
 def _once(setting: str, what: str, names: Iterable[str]) -> None:

@@ -28,8 +28,8 @@ PARTS: Final[Mapping[tuple[str, str], str]] = {
 
 def schema() -> dict[str, Any]:
     """Put together what may stand in loopd.toml, with the settings of every part that comes with loopd."""
-    found = {package: dict(_classes(package)) for package in PARTS.values()}
-    every: list[type[BaseModel]] = [Config, *(cls for classes in found.values() for cls in classes.values())]
+    parts = {package: dict(_classes(package)) for package in PARTS.values()}
+    every: list[type[BaseModel]] = [Config, *(cls for classes in parts.values() for cls in classes.values())]
     names, tree = models_json_schema([(cls, "validation") for cls in every], ref_template="#/$defs/{model}")
     defs: dict[str, Any] = tree["$defs"]
     for cls in _records(Config):
@@ -37,7 +37,7 @@ def schema() -> dict[str, Any]:
     for cls in COMPLETED:
         defs[cls.__name__].pop("required", None)
     for (record, field), package in PARTS.items():
-        refs = {use: names[cls, "validation"] for use, cls in found[package].items()}
+        refs = {use: names[cls, "validation"] for use, cls in parts[package].items()}
         _narrow(defs, record, field, refs)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -51,12 +51,12 @@ def described(cls: type[BaseModel]) -> dict[str, str]:
     """Read what stands under each field of a record, in one line."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
-    told = {}
+    texts = {}
     for field, after in pairwise(body):
         match field, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                told[name] = " ".join(text.split())
-    return told
+                texts[name] = " ".join(text.split())
+    return texts
 
 
 def _classes(package: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -165,15 +165,15 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _check_words(tree: Mapping[str, Any], record: type[Record], place: str, above: str = "") -> None:
+def _check_words(tree: Mapping[str, Any], record: type[Record], location: str, above: str = "") -> None:
     for name, value in tree.items():
         if name not in record.model_fields:
-            raise ConfigError(f"{place}: unknown key '{above}{name}'.{nearest(name, list(record.model_fields))}")
+            raise ConfigError(f"{location}: unknown key '{above}{name}'.{nearest(name, list(record.model_fields))}")
         inner = record_of(record.model_fields[name].annotation)
         tables = value if isinstance(value, list) else [value]
         for table in tables if inner else ():
             if isinstance(table, Mapping):
-                _check_words(table, inner, place, f"{above}{name}.")
+                _check_words(table, inner, location, f"{above}{name}.")
 
 
 def _sets(tree: object, words: Sequence[str]) -> bool:

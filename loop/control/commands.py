@@ -98,18 +98,18 @@ def _steer(store: Store, arguments: Arguments) -> Answer:
 
 def _flaw(store: Store, arguments: Arguments) -> Answer:
     frozen, begins = suite(str(arguments["suite"])), str(arguments["task"])
-    found = [task for task in frozen.tasks if begins and (task.id.startswith(begins) or task.source == begins)]
-    if len(found) != 1:
+    matches = [task for task in frozen.tasks if begins and (task.id.startswith(begins) or task.source == begins)]
+    if len(matches) != 1:
         raise NotFound(
-            f"{len(found)} tasks of {frozen.name} begin with '{begins}'. List: loopd suite show {frozen.name} --tasks"
+            f"{len(matches)} tasks of {frozen.name} begin with '{begins}'. List: loopd suite show {frozen.name} --tasks"
         )
     source, note = str(arguments["source"]), str(arguments["note"])
     if arguments.get("withdraw"):
-        store.soundness.withdraw(found[0].id, source)
+        store.soundness.withdraw(matches[0].id, source)
     else:
         store.suites.save(frozen)
-        store.soundness.note(Flaw(task=found[0].id, kind=UNSOUND, source=source, note=note))
-    return {"task": found[0].source or found[0].id}
+        store.soundness.note(Flaw(task=matches[0].id, kind=UNSOUND, source=source, note=note))
+    return {"task": matches[0].source or matches[0].id}
 
 
 def arm_key(text: str) -> ArmKey:

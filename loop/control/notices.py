@@ -83,14 +83,14 @@ class NoticeWatch:
 
 
 def _decisions(ask: Query, last: int) -> tuple[list[Notice], int]:
-    found = ask("select id, candidate, decision, reason from promotion where id > ? order by id", [last]).rows
+    decisions = ask("select id, candidate, decision, reason from promotion where id > ? order by id", [last]).rows
     notices = []
-    for number, candidate, decision, reason in found:
+    for number, candidate, decision, reason in decisions:
         if decision == "promoted":
             notices.append(_notice("promotion", f"{candidate[:8]} was promoted", reason))
         if decision == "rejected" and (row := _refusals(ask, number)) % IN_A_ROW == 0:
             notices.append(_notice("refusals", f"{row} candidates in a row were refused", f"The last: {reason}"))
-    return notices, found[-1][0] if found else last
+    return notices, decisions[-1][0] if decisions else last
 
 
 def _refusals(ask: Query, number: int) -> int:

@@ -55,10 +55,10 @@ def _late(trajectory: Trajectory) -> list[JsonValue]:
 def _steps(trajectory: Trajectory) -> list[JsonValue]:
     messages = trajectory.messages
     steps: list[dict[str, JsonValue]] = []
-    for place, message in enumerate(messages):
+    for index, message in enumerate(messages):
         if message.role in SOURCES:
-            steps.append(_step(len(steps) + 1, message, messages[place + 1 :]))
-        elif not steps or not _answers(messages, place):
+            steps.append(_step(len(steps) + 1, message, messages[index + 1 :]))
+        elif not steps or not _answers(messages, index):
             steps.append({"step_id": len(steps) + 1, "source": "system", "message": "", "observation": _alone(message)})
     if steps and trajectory.started:
         moment = datetime.fromtimestamp(trajectory.started / 1e6, UTC)
@@ -75,7 +75,7 @@ def _step(number: int, message: Message, after: Sequence[Message]) -> dict[str, 
     if message.role == "assistant" and (message.fault or not message.learned):
         step["extra"] = {"fault": message.fault, "learned": message.learned}
     if message.calls:
-        names = [f"call_{number}_{place}" for place in range(len(message.calls))]
+        names = [f"call_{number}_{index}" for index in range(len(message.calls))]
         calls: list[JsonValue] = [
             {"tool_call_id": name, "function_name": call.name, "arguments": dict(call.arguments)}
             for name, call in zip(names, message.calls, strict=True)
@@ -92,20 +92,20 @@ def _step(number: int, message: Message, after: Sequence[Message]) -> dict[str, 
 
 
 def _results(after: Sequence[Message], calls: int) -> list[Message]:
-    found = []
+    results = []
     for message in after[:calls]:
         if message.role != "tool":
             break
-        found.append(message)
-    return found
+        results.append(message)
+    return results
 
 
-def _answers(messages: Sequence[Message], place: int) -> bool:
+def _answers(messages: Sequence[Message], index: int) -> bool:
     """Whether a result stands among as many as its message has calls."""
     behind = 0
-    while messages[place].role == "tool" and place:
-        place, behind = place - 1, behind + 1
-    return len(messages[place].calls) >= behind
+    while messages[index].role == "tool" and index:
+        index, behind = index - 1, behind + 1
+    return len(messages[index].calls) >= behind
 
 
 def _alone(message: Message) -> JsonValue:

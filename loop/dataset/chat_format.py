@@ -20,18 +20,18 @@ Arguments = Literal["object", "string"]
 
 def row(accepted: Accepted, arguments: Arguments = "object") -> dict[str, JsonValue]:
     """Spell one trajectory."""
-    told, catalogue = accepted.trajectory.messages, accepted.trajectory.catalogue
-    return {"messages": [*messages(told, catalogue, arguments)], "tools": [*tools(told, catalogue)]}
+    conversation, catalogue = accepted.trajectory.messages, accepted.trajectory.catalogue
+    return {"messages": [*messages(conversation, catalogue, arguments)], "tools": [*tools(conversation, catalogue)]}
 
 
-def tools(told: Sequence[Message], catalogue: Catalogue) -> list[dict[str, JsonValue]]:
+def tools(messages: Sequence[Message], catalogue: Catalogue) -> list[dict[str, JsonValue]]:
     """Spell the tools that are on offer from the start."""
-    later = {name for message in told for name in message.adds}
+    later = {name for message in messages for name in message.adds}
     return [_tool(tool) for tool in catalogue.tools if tool.name not in later]
 
 
 def messages(
-    told: Sequence[Message],
+    conversation: Sequence[Message],
     catalogue: Catalogue,
     arguments: Arguments = "object",
     tell: Callable[[Message, Catalogue], str] | None = None,
@@ -39,14 +39,14 @@ def messages(
     """Spell a conversation. Calls and the results that answer them are numbered through.
 
     Args:
-        told: the messages.
+        conversation: the messages.
         catalogue: every tool of the conversation.
         arguments: how calls spell theirs.
         tell: spells the tools that come with a message; as JSON where it is left out.
     """
     tell = tell or new_tools
     numbers, waiting = count(1), list[str]()
-    for message in told:
+    for message in conversation:
         more: dict[str, JsonValue] = {"name": message.name} if message.name else {}
         if message.role == "tool":
             more |= {"tool_call_id": waiting.pop(0)} if waiting else {}

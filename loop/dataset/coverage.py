@@ -42,7 +42,7 @@ class Coverage:
             asked: turns that the champion played. A trait of those that it got wrong is wanted more often.
             stress: how many times more often, beyond once, where it never gets them right.
         """
-        self.rows = {each.id: [traits(turn) for turn in each.task.turns] for each in pool}
+        self.rows = {candidate.id: [traits(turn) for turn in candidate.task.turns] for candidate in pool}
         seen = Counter(trait for turns in self.rows.values() for turn in turns for trait in turn)
         self.weights = {trait: math.sqrt(count) for trait, count in seen.items() if count >= LEAST}
         self.had: Counter[int] = Counter()
@@ -74,7 +74,7 @@ class Ranking:
     def __init__(self, rows: Iterable[str], coverage: Coverage) -> None:
         """Begin with rows in an order of their own, which decides between those that add alike."""
         self.coverage = coverage
-        self.heap = [(-1.0, place, row) for place, row in enumerate(rows)]
+        self.heap = [(-1.0, index, row) for index, row in enumerate(rows)]
 
     def best(self) -> str:
         """Take the row that adds most. Gains only fall: one that leads although it is counted anew is the best."""
@@ -90,10 +90,10 @@ class Ranking:
 def _wanted(asked: Iterable[TurnAttempt], stress: float) -> dict[int, float]:
     """Say how often each trait is wanted: once, and more by the share of its turns that were wrong."""
     seen, wrong = Counter[int](), Counter[int]()
-    for each in asked:
-        found = traits(each.turn)
-        seen.update(found)
-        wrong.update(() if each.right else found)
+    for attempt in asked:
+        shown = traits(attempt.turn)
+        seen.update(shown)
+        wrong.update(() if attempt.right else shown)
     return {trait: 1 + stress * wrong[trait] / (seen[trait] + DOUBT) for trait in wrong}
 
 
@@ -108,7 +108,7 @@ def described(request: str, names: Sequence[str], given: Sequence[JsonValue]) ->
     copied = set(_words(canonical([*given])))
     words = ["_" if word in copied else word for word in _words(request)]
     tools = " > ".join(names)
-    pairs = (f"{word} {other} : {tools}" for place, word in enumerate(words) for other in words[place + 1 :][:REACH])
+    pairs = (f"{word} {other} : {tools}" for index, word in enumerate(words) for other in words[index + 1 :][:REACH])
     return frozenset(zlib.crc32(pair.encode()) for pair in pairs)
 
 

@@ -36,8 +36,8 @@ def write(form: ExportFormat, accepted: Iterable[Accepted], path: Path, argument
     """
     listed = list(accepted)
     writers: Final[Mapping[ExportFormat, Callable[[], None]]] = {
-        ExportFormat.MESSAGES: lambda: _lines(path, [row(each, arguments) for each in listed]),
-        ExportFormat.ATIF: lambda: _lines(path, [atif.document(each) for each in listed]),
+        ExportFormat.MESSAGES: lambda: _lines(path, [row(item, arguments) for item in listed]),
+        ExportFormat.ATIF: lambda: _lines(path, [atif.document(item) for item in listed]),
         ExportFormat.INSPECT: lambda: _text(path, json.dumps(inspect_log.log(listed), ensure_ascii=False)),
         ExportFormat.PARQUET: lambda: parquet.write(listed, path),
     }
@@ -49,7 +49,7 @@ def write(form: ExportFormat, accepted: Iterable[Accepted], path: Path, argument
 
 
 def _lines(path: Path, rows: Iterable[Mapping[str, JsonValue]]) -> None:
-    _text(path, "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in rows))
+    _text(path, "".join(f"{json.dumps(other, ensure_ascii=False)}\n" for other in rows))
 
 
 def _text(path: Path, text: str) -> None:

@@ -14,8 +14,8 @@ from loop.types import Accepted, Catalogue, Message
 
 def log(accepted: Sequence[Accepted]) -> dict[str, JsonValue]:
     """Spell conversations as one log."""
-    first = min((each.trajectory.started for each in accepted), default=0)
-    models = sorted({each.trajectory.policy or each.trajectory.player for each in accepted})
+    first = min((item.trajectory.started for item in accepted), default=0)
+    models = sorted({item.trajectory.policy or item.trajectory.player for item in accepted})
     return {
         "version": 2,
         "status": "success",
@@ -25,25 +25,27 @@ def log(accepted: Sequence[Accepted]) -> dict[str, JsonValue]:
             "task_id": "loopd",
             "run_id": "loopd",
             "eval_id": "loopd",
-            "dataset": {"name": "loopd", "samples": len(accepted), "sample_ids": [each.id for each in accepted]},
+            "dataset": {"name": "loopd", "samples": len(accepted), "sample_ids": [item.id for item in accepted]},
             "model": ", ".join(models) or "none",
             "config": {},
         },
         "results": {"total_samples": len(accepted), "completed_samples": len(accepted), "scores": []},
-        "samples": [_sample(each) for each in accepted],
+        "samples": [_sample(item) for item in accepted],
     }
 
 
 def _sample(accepted: Accepted) -> JsonValue:
     trajectory = accepted.trajectory
-    told = [*_messages(trajectory.messages, trajectory.catalogue)]
-    opening = next((place for place, each in enumerate(trajectory.messages) if each.role == "assistant"), len(told))
+    messages = [*_messages(trajectory.messages, trajectory.catalogue)]
+    opening = next(
+        (index for index, message in enumerate(trajectory.messages) if message.role == "assistant"), len(messages)
+    )
     return {
         "id": accepted.id,
         "epoch": 1,
-        "input": [*told[:opening]] or "",
+        "input": [*messages[:opening]] or "",
         "target": "",
-        "messages": [*told],
+        "messages": [*messages],
         "output": {"model": trajectory.policy or trajectory.player, "choices": []},
         "metadata": {
             "task": accepted.task.id,
@@ -56,18 +58,18 @@ def _sample(accepted: Accepted) -> JsonValue:
 
 def _messages(messages: Sequence[Message], catalogue: Catalogue) -> Iterator[JsonValue]:
     waiting: list[str] = []
-    for place, message in enumerate(messages):
-        told: dict[str, JsonValue] = {"role": message.role, "content": message.content + new_tools(message, catalogue)}
+    for index, message in enumerate(messages):
+        entry: dict[str, JsonValue] = {"role": message.role, "content": message.content + new_tools(message, catalogue)}
         if message.role == "tool":
-            told |= {"function": message.name} if message.name else {}
-            told |= {"tool_call_id": waiting.pop(0)} if waiting else {}
+            entry |= {"function": message.name} if message.name else {}
+            entry |= {"tool_call_id": waiting.pop(0)} if waiting else {}
             if message.ok is False:
-                told["error"] = {"type": "unknown", "message": message.content}
+                entry["error"] = {"type": "unknown", "message": message.content}
         else:
-            waiting = [f"call_{place}_{number}" for number in range(len(message.calls))]
+            waiting = [f"call_{index}_{number}" for number in range(len(message.calls))]
         if message.calls:
-            told["tool_calls"] = [
+            entry["tool_calls"] = [
                 {"id": name, "function": call.name, "arguments": dict(call.arguments), "type": "function"}
                 for name, call in zip(waiting, message.calls, strict=True)
             ]
-        yield told
+        yield entry

@@ -53,15 +53,15 @@ def select(
     pool = _audited(_trainable(accepted, rules, counts), leak, counts)
     pool = _per_task(_distinct(pool, counts), rules, seed, counts)
     skill = skill or Skill()
-    counts["turns_played"], counts["turns_failed"] = len(skill.asked), sum(not each.right for each in skill.asked)
+    counts["turns_played"], counts["turns_failed"] = len(skill.asked), sum(not attempt.right for attempt in skill.asked)
     chosen = _Deal(pool, rules, seed, counts, skill).run()
     counts["over_the_cap"] = len(pool) - len(chosen) - counts["near_duplicate"]
     counts.update(_described(chosen))
-    rows = tuple(sorted((each.id for each in chosen), key=lambda name: draw(seed, name)))
+    rows = tuple(sorted((kept.id for kept in chosen), key=lambda name: draw(seed, name)))
     rates: dict[str, JsonValue] = {str(arm): round(rate, 4) for arm, rate in skill.rates.items()}
-    told: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(rates.items()))}
-    name = digest({"rows": list(rows), "rules": told, "seed": seed})
-    return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(told.items())))
+    record: dict[str, JsonValue] = {**rules.model_dump(mode="json"), "pass_rates": dict(sorted(rates.items()))}
+    name = digest({"rows": list(rows), "rules": record, "seed": seed})
+    return Dataset(id=name, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(record.items())))
 
 
 def draw(seed: int, name: str) -> str:
@@ -93,7 +93,7 @@ def spoken(each: Accepted) -> int:
 def _trainable(accepted: Iterable[Accepted], rules: MixRules, counts: Counter[str]) -> list[Accepted]:
     """Leave out what no candidate may see."""
     everything = list(accepted)
-    pool = [each for each in everything if each.task.split in rules.splits]
+    pool = [candidate for candidate in everything if candidate.task.split in rules.splits]
     counts["accepted"] = len(everything)
     counts["not_for_training"] = len(everything) - len(pool)
     return pool
@@ -101,17 +101,17 @@ def _trainable(accepted: Iterable[Accepted], rules: MixRules, counts: Counter[st
 
 def _audited(pool: Sequence[Accepted], leak: Callable[[Task], str | None], counts: Counter[str]) -> list[Accepted]:
     """Leave out what is like a task that a gate measures with, and count by what (rule 4)."""
-    found = [leak(each.task) for each in pool]
-    counts["leaked"] = sum(each is not None for each in found)
-    counts.update(f"leaked_by_{each.replace(' ', '_')}" for each in found if each is not None)
-    return [each for each, leaked in zip(pool, found, strict=True) if leaked is None]
+    leaks = [leak(candidate.task) for candidate in pool]
+    counts["leaked"] = sum(item is not None for item in leaks)
+    counts.update(f"leaked_by_{item.replace(' ', '_')}" for item in leaks if item is not None)
+    return [candidate for candidate, leaked in zip(pool, leaks, strict=True) if leaked is None]
 
 
 def _distinct(pool: Sequence[Accepted], counts: Counter[str]) -> list[Accepted]:
     """Keep one of those that make the same calls in the same task: an own one, the shortest."""
     kept: dict[str, Accepted] = {}
-    for each in sorted(pool, key=lambda one: (not own(one), length(one), one.id)):
-        kept.setdefault(_signature(each), each)
+    for candidate in sorted(pool, key=lambda one: (not own(one), length(one), one.id)):
+        kept.setdefault(_signature(candidate), candidate)
     counts["same_calls"] = len(pool) - len(kept)
     return list(kept.values())
 
@@ -124,8 +124,8 @@ def _signature(each: Accepted) -> str:
 def _per_task(pool: Sequence[Accepted], rules: MixRules, seed: int, counts: Counter[str]) -> list[Accepted]:
     """Cap the wins of a task: repairs first in their share of places, then own wins, then the shortest."""
     tasks: defaultdict[str, list[Accepted]] = defaultdict(list)
-    for each in pool:
-        tasks[each.task.id].append(each)
+    for candidate in pool:
+        tasks[candidate.task.id].append(candidate)
     kept = []
     for name in sorted(tasks):
         ranked = sorted(tasks[name], key=lambda one: (not own(one), length(one), draw(seed, one.id)))
@@ -151,8 +151,8 @@ class _Deal:
         self.room = min(rules.max_rows, len(pool))
         self.coverage = Coverage(pool, self.room, skill.asked, rules.stress)
         arms: defaultdict[ArmKey, list[Accepted]] = defaultdict(list)
-        for each in pool:
-            arms[each.task.arm].append(each)
+        for candidate in pool:
+            arms[candidate.task.arm].append(candidate)
         self.mastered = {arm for arm, wins in arms.items() if _share(wins, own) >= rules.mastered}
         self.own = {arm: self._queue([win for win in wins if own(win)], seed) for arm, wins in arms.items()}
         self.taught = {arm: self._queue([win for win in wins if not own(win)], seed) for arm, wins in arms.items()}
@@ -189,7 +189,7 @@ class _Deal:
     def _next(self, arms: Sequence[ArmKey]) -> ArmKey:
         """Pick the arm that is owed a place: of the backend that had least, of the kind that is owed a share."""
         backend = min(sorted({name for arm in arms for name in arm.backends}), key=lambda name: self.had[name])
-        here = [each.task.arm for each in self.chosen if backend in each.task.backends]
+        here = [row.task.arm for row in self.chosen if backend in row.task.backends]
         arms = [arm for arm in arms if backend in arm.backends]
         for share, kind in (
             (self.rules.hard_share, _is_hard),
@@ -273,6 +273,6 @@ def _described(chosen: Sequence[Accepted]) -> Counter[str]:
     """Count what the dataset is made of."""
     counts = Counter({"rows": len(chosen), "own": sum(map(own, chosen)), "repairs": sum(map(repaired, chosen))})
     counts["taught"] = len(chosen) - counts["own"]
-    counts.update(f"tier_{each.task.tier}" for each in chosen)
-    counts.update(f"backend_{name}" for each in chosen for name in each.task.backends)
+    counts.update(f"tier_{kept.task.tier}" for kept in chosen)
+    counts.update(f"backend_{name}" for kept in chosen for name in kept.task.backends)
     return counts

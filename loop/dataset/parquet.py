@@ -37,9 +37,9 @@ def write(accepted: Sequence[Accepted], path: Path) -> None:
         ]
     )
     schema = pa.schema([("id", pa.string()), ("messages", pa.list_(message)), ("tools", pa.string())])
-    parquet.write_table(pa.Table.from_pylist([_row(each) for each in accepted], schema=schema), path)
+    parquet.write_table(pa.Table.from_pylist([_row(item) for item in accepted], schema=schema), path)
 
 
 def _row(accepted: Accepted) -> dict[str, Any]:
-    told = row(accepted, "string")
-    return {"id": accepted.id, "messages": told["messages"], "tools": json.dumps(told["tools"], ensure_ascii=False)}
+    fields = row(accepted, "string")
+    return {"id": accepted.id, "messages": fields["messages"], "tools": json.dumps(fields["tools"], ensure_ascii=False)}

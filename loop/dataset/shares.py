@@ -18,7 +18,7 @@ def room(rows: int, share: float, most: int) -> int:
 
 def shared(
     dataset: Dataset,
-    found: Iterable[Accepted],
+    accepted: Iterable[Accepted],
     share: tuple[str, float, int],
     seed: int,
     leak: Callable[[Task], str | None] = lambda _: None,
@@ -27,20 +27,20 @@ def shared(
 
     Args:
         dataset: what the loop's own plays gave; with a share of 1 none of it is kept.
-        found: the rows that there are to choose from.
+        accepted: the rows that there are to choose from.
         share: what they are called in the counts, their share of all rows in 0..1, and how many there may be.
         seed: decides which, and the order.
         leak: says in what a task is like one that a gate measures with; such rows are left out and counted.
     """
     name, part, most = share
-    everything = list(found)
-    sound = [each for each in everything if leak(each.task) is None]
+    everything = list(accepted)
+    sound = [candidate for candidate in everything if leak(candidate.task) is None]
     own = () if part >= 1 else dataset.rows
-    names = sorted((each.id for each in sound), key=lambda one: draw(seed, f"{name}/{one}"))
+    names = sorted((candidate.id for candidate in sound), key=lambda one: draw(seed, f"{name}/{one}"))
     chosen = [one for one in names if one not in own][: room(len(own), part, most)]
     rows = tuple(sorted([*own, *chosen], key=lambda one: draw(seed, one)))
     counts = {**dataset.counts, name: len(chosen), f"{name}_there": len(everything), "rows": len(rows)}
     counts[f"{name}_leaked"] = len(everything) - len(sound)
     rules: Mapping[str, JsonValue] = {**dataset.rules, f"{name}_share": part}
-    told = digest({"rows": list(rows), "rules": dict(rules), "seed": seed})
-    return Dataset(id=told, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(rules.items())))
+    identity = digest({"rows": list(rows), "rules": dict(rules), "seed": seed})
+    return Dataset(id=identity, rows=rows, counts=dict(sorted(counts.items())), rules=dict(sorted(rules.items())))

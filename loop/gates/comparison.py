@@ -54,14 +54,14 @@ class Looks:
 
     def steps(self, rows: Ints, tasks: int) -> tuple[PartLook, ...]:
         """List the looks at some rows of a suite of so many tasks; one that would show nothing new is left out."""
-        found: list[tuple[int, Ints, int]] = []
+        planned: list[tuple[int, Ints, int]] = []
         for number, look in enumerate(ladder(self.first, tasks, self.most)):
             inside = rows[rows < look.tasks]
-            before = len(found[-1][1]) * found[-1][2] if found else 0
+            before = len(planned[-1][1]) * planned[-1][2] if planned else 0
             if len(inside) >= FEWEST and len(inside) * look.samples > before:
-                found.append((number, inside, look.samples))
-        errors = shares([len(inside) * samples for _, inside, samples in found], self.spending)
-        return tuple(PartLook(*step, self.error * share) for step, share in zip(found, errors, strict=True))
+                planned.append((number, inside, look.samples))
+        errors = shares([len(inside) * samples for _, inside, samples in planned], self.spending)
+        return tuple(PartLook(*step, self.error * share) for step, share in zip(planned, errors, strict=True))
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def compare(question: MarginTest, paired: Paired, looks: Looks) -> ComparisonRes
         if verdict is not GateVerdict.INCONCLUSIVE:
             break
     left = sum(step.error for step in steps if step.plays > last)
-    found: Values = {"verdict": verdict, "bound": bound, "look": last, "spent": error, "left": left}
-    return ComparisonResult(GatePart(**found, **described(question, paired)), after, lacking)
+    fields: Values = {"verdict": verdict, "bound": bound, "look": last, "spent": error, "left": left}
+    return ComparisonResult(GatePart(**fields, **described(question, paired)), after, lacking)
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,20 @@ HOPE: Final = 1.645
 def gain(paired: Paired, rows: Ints, looks: Looks) -> Improvement:
     """Test "no better" at every look; the first that is beyond its error counts."""
     steps = looks.steps(rows, len(paired.entries))
-    found, hope = Improvement(left=looks.error), True
-    for place, step in enumerate(steps):
-        left = sum(each.error for each in steps[place + 1 :])
+    improvement, hope = Improvement(left=looks.error), True
+    for index, step in enumerate(steps):
+        left = sum(step.error for step in steps[index + 1 :])
         lacking = step.open_rows(paired)
         if len(lacking):
-            return replace(found, next=step, open=lacking) if hope else found
+            return replace(improvement, next=step, open=lacking) if hope else improvement
         champion, candidate = paired.at(step.rows, step.samples)
         gains = candidate - champion
         p = chance(gains)
-        found = Improvement(p, step.error, left, shown=p <= step.error)
+        improvement = Improvement(p, step.error, left, shown=p <= step.error)
         hope = bool(hopeful(gains[gains > 0].sum(), -gains[gains < 0].sum(), step, steps[-1]))
-        if found.shown:
+        if improvement.shown:
             break
-    return found
+    return improvement
 
 
 def hopeful(won: Counts, lost: Counts, seen: PartLook, last: PartLook) -> Bools:
@@ -166,8 +166,8 @@ def hopeful(won: Counts, lost: Counts, seen: PartLook, last: PartLook) -> Bools:
     part = seen.plays / last.plays
     score = mean * np.sqrt(seen.plays / spread)
     awaited = score * np.sqrt(part) + (score + HOPE) * (1 - part) / np.sqrt(part)
-    found: Bools = awaited >= -ndtri(last.error)
-    return found
+    hope: Bools = awaited >= -ndtri(last.error)
+    return hope
 
 
 def _differences(paired: Paired, rows: Ints, samples: int) -> Floats:

@@ -32,8 +32,8 @@ def decide(candidate: str, results: Sequence[GateResult], *, paused: Collection[
 
 
 def _no_better(results: Sequence[GateResult]) -> str:
-    found = "; ".join(f"{_figures(result)}, p = {result.chance:.2g}, needed {result.spent:.2g}" for result in results)
-    return f"inconclusive: every gate holds, but nothing is significantly better: {found}"
+    figures = "; ".join(f"{_figures(result)}, p = {result.chance:.2g}, needed {result.spent:.2g}" for result in results)
+    return f"inconclusive: every gate holds, but nothing is significantly better: {figures}"
 
 
 def _figures(result: GateResult) -> str:

@@ -68,9 +68,9 @@ def _spent(part: GatePart) -> str:
 def _better(result: GateResult) -> str:
     if not result.spent:
         return "It only guards: being better here promotes nobody."
-    found = "better beyond doubt" if result.improved else "not better beyond doubt"
+    words = "better beyond doubt" if result.improved else "not better beyond doubt"
     needed = f"p = {result.chance:.2g}, at most {result.spent:.2g} was needed"
-    return f"{found}: {needed} (attempt {result.attempt}; {result.left:.3%} of error is kept for later looks)."
+    return f"{words}: {needed} (attempt {result.attempt}; {result.left:.3%} of error is kept for later looks)."
 
 
 def _value(part: GatePart, value: float) -> str:

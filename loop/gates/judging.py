@@ -77,7 +77,7 @@ class Judging(Record):
         words = [part for part in (Novelty.KNOWN, Novelty.WORDS) if part in novel]
         return (
             MarginTest(OVERALL, rows, self.margin),
-            *(MarginTest(each, novel[each], self.words_margin, decides=len(novel[each]) >= FEWEST) for each in words),
+            *(MarginTest(word, novel[word], self.words_margin, decides=len(novel[word]) >= FEWEST) for word in words),
             *self._parts(entries, rows),
             *(MarginTest(part, novel[part], self.margin, decides=False) for part in novel if part not in words),
         )
@@ -135,8 +135,8 @@ class Judging(Record):
         overall, verdict = parts[0], _together(parts)
         undecided = _undecided(answers) if verdict is GateVerdict.INCONCLUSIVE else ()
         pursued = [better] if better.next and verdict is not GateVerdict.FAILS else []
-        reported = [each for each in answers if not each.part.decides]
-        whole = reported if any(each is answers[0] for each in undecided) else ()
+        reported = [answer for answer in answers if not answer.part.decides]
+        whole = reported if any(comparison is answers[0] for comparison in undecided) else ()
         asking: tuple[ComparisonResult | Improvement, ...] = undecided or tuple(pursued)
         return GateResult(
             gate=self.name,
@@ -146,10 +146,14 @@ class Judging(Record):
             tasks=overall.tasks,
             samples=int(paired.plays.max(initial=0)),
             improved=better.shown,
-            wants=_wanted(paired, [each for each in undecided if not each.part.beside], whole),
+            wants=_wanted(paired, [comparison for comparison in undecided if not comparison.part.beside], whole),
             may_improve=_wanted(paired, pursued, reported),
-            beside={each.part.beside: _wanted(paired, [each]) for each in undecided if each.part.beside},
-            next_samples=max((each.next.samples for each in asking if each.next), default=0),
+            beside={
+                comparison.part.beside: _wanted(paired, [comparison])
+                for comparison in undecided
+                if comparison.part.beside
+            },
+            next_samples=max((comparison.next.samples for comparison in asking if comparison.next), default=0),
             plays=2 * int(paired.plays.sum()),
             parts=tuple(parts),
             chance=better.chance,
@@ -161,7 +165,7 @@ class Judging(Record):
 
 def trained(entries: Sequence[Entry]) -> Ints:
     """List the rows whose families are trained: those that a gate's verdict rests on."""
-    return np.array([row for row, each in enumerate(entries) if each.novelty is not Novelty.FAMILY], dtype=np.int64)
+    return np.array([row for row, entry in enumerate(entries) if entry.novelty is not Novelty.FAMILY], dtype=np.int64)
 
 
 def _together(parts: Sequence[GatePart]) -> GateVerdict:
@@ -178,20 +182,22 @@ def _undecided(answers: Sequence[ComparisonResult]) -> tuple[ComparisonResult, .
 
     Where one part is undecided after its last look, the gate cannot hold any more, and nothing is asked.
     """
-    undecided = [each for each in answers if each.part.decides and each.part.verdict is GateVerdict.INCONCLUSIVE]
-    looks = [each.next.number for each in undecided if each.next is not None]
+    undecided = [
+        answer for answer in answers if answer.part.decides and answer.part.verdict is GateVerdict.INCONCLUSIVE
+    ]
+    looks = [comparison.next.number for comparison in undecided if comparison.next is not None]
     if len(looks) < len(undecided):
         return ()
-    return tuple(each for each, look in zip(undecided, looks, strict=True) if look == min(looks))
+    return tuple(comparison for comparison, look in zip(undecided, looks, strict=True) if look == min(looks))
 
 
 def _wanted(
     paired: Paired, asking: Sequence[ComparisonResult | Improvement], reported: Sequence[ComparisonResult] = ()
 ) -> tuple[str, ...]:
     """Name the tasks that the next looks lack, and with them those that are only reported."""
-    last = max((each.next.number for each in asking if each.next), default=-1)
-    along = [each for each in reported if each.next is not None and each.next.number <= last]
-    rows = [each.open for each in (*asking, *along)]
+    last = max((comparison.next.number for comparison in asking if comparison.next), default=-1)
+    along = [comparison for comparison in reported if comparison.next is not None and comparison.next.number <= last]
+    rows = [comparison.open for comparison in (*asking, *along)]
     return tuple(paired.entries[row].task for row in np.unique(np.concatenate(rows))) if rows else ()
 
 

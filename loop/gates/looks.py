@@ -44,6 +44,6 @@ def _doubling(first: int, most: int) -> tuple[int, ...]:
 
 def shares(plays: Sequence[int], spending: float = SPENDING) -> tuple[float, ...]:
     """Say which part of the error each look may spend, given the plays behind each; they sum to one."""
-    powers = [float(each) ** spending for each in plays]
+    powers = [float(play) ** spending for play in plays]
     whole = sum(powers)
     return tuple(power / whole for power in powers)

@@ -86,18 +86,18 @@ def view(gate: Gate, entries: Sequence[Entry], champion: Sequence[Score], sample
 
 def outlook(views: Sequence[GateOutlook]) -> Outlook:
     """Say whether a flawless candidate would be promoted: every gate holds, and one finds it better."""
-    unmeasured = [each.gate for each in views if not each.measured]
+    unmeasured = [view.gate for view in views if not view.measured]
     if unmeasured:
         return Outlook(open=True, reason=f"{', '.join(unmeasured)}: {UNKNOWN}")
-    held = all(each.verdict is GateVerdict.HOLDS for each in views)
-    if held and any(each.improved for each in views):
-        return Outlook(open=True, reason="a flawless candidate would be promoted: " + "; ".join(map(_told, views)))
+    held = all(view.verdict is GateVerdict.HOLDS for view in views)
+    if held and any(view.improved for view in views):
+        return Outlook(open=True, reason="a flawless candidate would be promoted: " + "; ".join(map(_described, views)))
     return Outlook(
-        open=False, reason="not even a flawless candidate could be promoted: " + "; ".join(map(_told, views))
+        open=False, reason="not even a flawless candidate could be promoted: " + "; ".join(map(_described, views))
     )
 
 
-def _told(each: GateOutlook) -> str:
+def _described(each: GateOutlook) -> str:
     what = f"{each.gate}: the champion fails {each.failed} of {each.tasks} tasks"
     what += "" if each.measured == each.tasks else f" by the {each.measured} it has played"
     if each.verdict is not GateVerdict.HOLDS:
@@ -116,16 +116,16 @@ def _supposed(entries: Sequence[Entry], champion: Sequence[Score], samples: int)
     for entry in entries:
         passed = first[entry.task] if entry.task in first else next(went.get(_arm(entry), iter((False,))))
         for sample in range(samples):
-            told = later.get((entry.task, sample), passed)
-            yield Score(**entry.model_dump(), sample=sample, passed=told)
+            passes = later.get((entry.task, sample), passed)
+            yield Score(**entry.model_dump(), sample=sample, passed=passes)
 
 
 def _by_arm(entries: Sequence[Entry], passed: Mapping[str, bool]) -> dict[object, list[bool]]:
-    found: dict[object, list[bool]] = {}
+    passes: dict[object, list[bool]] = {}
     for entry in entries:
         if entry.task in passed:
-            found.setdefault(_arm(entry), []).append(passed[entry.task])
-    return found
+            passes.setdefault(_arm(entry), []).append(passed[entry.task])
+    return passes
 
 
 def _arm(entry: Entry) -> object:

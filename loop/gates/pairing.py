@@ -50,7 +50,7 @@ def pair(champion: Sequence[Score], candidate: Sequence[Score], entries: Sequenc
     """
     old, new = _passes(champion), _passes(candidate)
     rows = tuple(entries) or _met(old, candidate)
-    common = [sorted(old.get(each.task, {}).keys() & new.get(each.task, {}).keys()) for each in rows]
+    common = [sorted(old.get(other.task, {}).keys() & new.get(other.task, {}).keys()) for other in rows]
     return Paired(
         entries=rows,
         plays=np.array([len(samples) for samples in common], dtype=np.int64),
@@ -67,18 +67,18 @@ def _met(old: dict[str, dict[int, bool]], candidate: Sequence[Score]) -> tuple[E
 
 def by_backend(entries: Sequence[Entry]) -> dict[str, Ints]:
     """List the rows that play each backend; a task of two backends counts for both."""
-    return grouped(entries, [each.backends for each in entries])
+    return grouped(entries, [entry.backends for entry in entries])
 
 
 def by_family(entries: Sequence[Entry]) -> dict[str, Ints]:
     """List the rows of each family; a task without one counts by its backends."""
-    return grouped(entries, [(each.family,) if each.family else each.backends for each in entries])
+    return grouped(entries, [(entry.family,) if entry.family else entry.backends for entry in entries])
 
 
 def by_novelty(entries: Sequence[Entry]) -> dict[Novelty, Ints]:
     """List the rows of each part: known words, new words, unseen families; of those that the suite has."""
-    found = grouped(entries, [(each.novelty,) if each.novelty else () for each in entries])
-    return {part: found[part] for part in Novelty if part in found}
+    groups = grouped(entries, [(entry.novelty,) if entry.novelty else () for entry in entries])
+    return {part: groups[part] for part in Novelty if part in groups}
 
 
 def grouped(entries: Sequence[Entry], names: Iterable[Sequence[str]]) -> dict[str, Ints]:

@@ -82,12 +82,12 @@ def measured_churn(results: Iterable[GateResult]) -> float | None:
     that passes a third of them: beside a weaker one nearly everything is won. None where fewer than two rounds tell.
     """
     parts = [result.parts[0] for result in results if result.decides and result.parts]
-    told = [
+    measured = [
         part for part in parts if part.tasks >= FEWEST_TASKS and part.champion_rate >= 1 / 3 and part.won + part.lost
     ]
-    if len(told) < ROUNDS:
+    if len(measured) < ROUNDS:
         return None
-    return sum(2 * min(part.won, part.lost) for part in told) / sum(part.tasks for part in told)
+    return sum(2 * min(part.won, part.lost) for part in measured) / sum(part.tasks for part in measured)
 
 
 def chances(
@@ -104,15 +104,15 @@ def chances(
     """
     for number, worth in enumerate(worths):
         rng = np.random.default_rng([seed, number])
-        found = judged(benches, list(_drawn(benches, worth, churn, runs, rng)))
+        outcomes = judged(benches, list(_drawn(benches, worth, churn, runs, rng)))
         yield Chances(
             worth=worth.name,
             candidates=runs,
-            promoted=float(found.promoted.mean()),
-            holds=float(found.held.mean()),
-            fails=float(found.failed.mean()),
-            plays=int(np.median(found.plays)),
-            plays_90=int(np.quantile(found.plays, 0.9)),
+            promoted=float(outcomes.promoted.mean()),
+            holds=float(outcomes.held.mean()),
+            fails=float(outcomes.failed.mean()),
+            plays=int(np.median(outcomes.plays)),
+            plays_90=int(np.quantile(outcomes.plays, 0.9)),
         )
 
 
@@ -125,10 +125,10 @@ def in_a_row(benches: Sequence[Bench], attempts: int, *, churn: float = CHURN, r
     spread = churn / (2 * MEAN * (1 - MEAN) - churn)
     sizes = [len(bench.entries) for bench in benches]
     rates = [rng.beta(MEAN * spread, (1 - MEAN) * spread, (runs, size)) for size in sizes]
-    champions = [rng.random(each.shape) < each for each in rates]
+    champions = [rng.random(rate.shape) < rate for rate in rates]
     promoted = np.zeros(runs, dtype=np.bool_)
     for _ in range(attempts):
-        candidates = [rng.random(each.shape) < each for each in rates]
+        candidates = [rng.random(rate.shape) < rate for rate in rates]
         pairs = zip(champions, candidates, strict=True)
         promoted |= judged(benches, [new.astype(np.int8) - old.astype(np.int8) for old, new in pairs]).promoted
     return float(promoted.mean())
@@ -137,10 +137,10 @@ def in_a_row(benches: Sequence[Bench], attempts: int, *, churn: float = CHURN, r
 def parts(benches: Sequence[Bench], *, churn: float = CHURN, runs: int = 1000, seed: int = 6) -> Iterator[PartPower]:
     """Say how likely each comparison holds, by itself: the least likely ones are what stands in the way."""
     rng = np.random.default_rng([seed, 100])
-    found = [tracks_of(benches, list(_drawn(benches, worth, churn, runs, rng))) for worth in WORTHS[:3]]
-    for bench, *tracks in zip(benches, *found, strict=True):
-        for place, question in enumerate(tracks[0].questions):
-            equal, five, ten = (float((track.holds[place] < NEVER).mean()) for track in tracks)
+    simulated = [tracks_of(benches, list(_drawn(benches, worth, churn, runs, rng))) for worth in WORTHS[:3]]
+    for bench, *tracks in zip(benches, *simulated, strict=True):
+        for index, question in enumerate(tracks[0].questions):
+            equal, five, ten = (float((track.holds[index] < NEVER).mean()) for track in tracks)
             size, margin = len(question.rows), question.margin
             name = str(question.name)
             yield PartPower(gate=bench.gate.name, part=name, tasks=size, margin=margin, equal=equal, five=five, ten=ten)
@@ -152,8 +152,8 @@ def _drawn(
     """Draw what each candidate changes at every gate; the backend that it loses is the same at all of them."""
     backends = sorted({name for bench in benches for entry in bench.entries for name in entry.backends})
     lost = rng.integers(len(backends), size=runs)
-    for place, bench in enumerate(benches):
-        gain = worth.gain if place == 0 or worth.elsewhere is None else worth.elsewhere
+    for index, bench in enumerate(benches):
+        gain = worth.gain if index == 0 or worth.elsewhere is None else worth.elsewhere
         gains = np.full((runs, len(bench.entries)), gain)
         changed = np.full_like(gains, max(churn, abs(gain)))
         if worth.loss:

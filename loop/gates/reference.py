@@ -29,11 +29,11 @@ def best_on(backend: str, rows: Ints, champion: Sequence[Score], trial: Trial) -
         trial: the suite's tasks and the scores of the former ones.
     """
     asked = [trial.entries[row] for row in rows]
-    found = {policy: _gain(asked, champion, scores) for policy, scores in trial.earlier.items()}
+    by_policy = {policy: _gain(asked, champion, scores) for policy, scores in trial.earlier.items()}
     before = trial.best.get(backend)
-    if before in found and found[before] is None:
+    if before in by_policy and by_policy[before] is None:
         return before
-    gains = {policy: gain for policy, gain in found.items() if gain is not None}
+    gains = {policy: gain for policy, gain in by_policy.items() if gain is not None}
     best = max(gains, key=lambda policy: (gains[policy], policy), default=None)
     return best if best is not None and gains[best] > 0 else None
 

@@ -97,8 +97,8 @@ def _table(
 
 
 def _means(name: str, scores: Sequence[Score]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
+    by_task: dict[str, list[float]] = {}
     for score in scores:
         if name in score.measures:
-            found.setdefault(score.task, []).append(score.measures[name])
-    return {task: float(np.mean(values)) for task, values in found.items()}
+            by_task.setdefault(score.task, []).append(score.measures[name])
+    return {task: float(np.mean(values)) for task, values in by_task.items()}

@@ -82,13 +82,13 @@ class Track:
     def tested(self, look: int) -> Ints:
         """The last look at the whole suite up to that look: further on only the tasks of some parts are played."""
         lacking = np.where(self.until < self.seen, self.seen, self.last + 1).min(axis=1)
-        found: Ints = np.minimum(lacking - 1, look)
-        return found
+        places: Ints = np.minimum(lacking - 1, look)
+        return places
 
     def hoping(self, tested: Ints) -> Bools:
         """Whether a gain may still be shown after the last test of the whole suite."""
-        found: Bools = self.hope[tested, np.arange(len(tested))]
-        return found
+        hopes: Bools = self.hope[tested, np.arange(len(tested))]
+        return hopes
 
 
 def judged(benches: Sequence[Bench], changes: Sequence[Changes]) -> SimulatedOutcomes:
@@ -103,7 +103,7 @@ def judged(benches: Sequence[Bench], changes: Sequence[Changes]) -> SimulatedOut
     failed = _at(end, [_any([track.worse(look) for track in tracks]) for look in looks])
     held = _at(end, [_every([track.holding(look) for track in tracks]) for look in looks]) & ~failed
     tested = _pursued(tracks, [_at(end, [track.tested(look) for look in looks]) for track in tracks], held)
-    plays = sum((_plays(*each, end) for each in zip(tracks, tested, strict=True)), start=np.zeros_like(end))
+    plays = sum((_plays(*track, end) for track in zip(tracks, tested, strict=True)), start=np.zeros_like(end))
     return SimulatedOutcomes(promoted=held & _better(tracks, tested), held=held, failed=failed, plays=plays)
 
 
@@ -114,10 +114,10 @@ def tracks_of(benches: Sequence[Bench], changes: Sequence[Changes]) -> list[Trac
 
 def _track(bench: Bench, changes: Changes) -> Track:
     gate, tasks, runs = bench.gate.within(1), len(bench.entries), len(changes)
-    questions = tuple(each for each in gate.questions(bench.entries) if each.decides)
+    questions = tuple(question for question in gate.questions(bench.entries) if question.decides)
     holds, fails = (np.full((len(questions), runs), NEVER) for _ in range(2))
-    for place, question in enumerate(questions):
-        _answer(question, gate.looks, changes, holds[place], fails[place])
+    for index, question in enumerate(questions):
+        _answer(question, gate.looks, changes, holds[index], fails[index])
     steps = gate.gains.steps(trained(bench.entries), tasks)
     last = steps[-1].number
     shown, seen = np.full(runs, NEVER), np.full(tasks, NEVER)
@@ -136,10 +136,10 @@ def _track(bench: Bench, changes: Changes) -> Track:
 
 def _until(questions: Sequence[MarginTest], decided: Ints, shape: tuple[int, int]) -> Ints:
     """Say of every task which look is the last to ask for it: that which decides the last of its parts."""
-    found = np.full(shape, -1)
-    for place, question in enumerate(questions):
-        found[:, question.rows] = np.maximum(found[:, question.rows], decided[place][:, None])
-    return found
+    ends = np.full(shape, -1)
+    for index, question in enumerate(questions):
+        ends[:, question.rows] = np.maximum(ends[:, question.rows], decided[index][:, None])
+    return ends
 
 
 def _answer(question: MarginTest, looks: Looks, changes: Changes, holds: Ints, fails: Ints) -> None:
@@ -195,13 +195,13 @@ def _looks(tracks: Sequence[Track]) -> int:
 
 def _at(look: Ints, values: Sequence[NDArray[T]]) -> NDArray[T]:
     """Take each candidate's value at its own look."""
-    found: NDArray[T] = np.stack(values)[np.minimum(look, len(values) - 1), np.arange(len(look))]
-    return found
+    chosen: NDArray[T] = np.stack(values)[np.minimum(look, len(values) - 1), np.arange(len(look))]
+    return chosen
 
 
-def _any(found: Sequence[Bools] | Bools) -> Bools:
-    return np.asarray(np.any(found, axis=0), dtype=np.bool_)
+def _any(arrays: Sequence[Bools] | Bools) -> Bools:
+    return np.asarray(np.any(arrays, axis=0), dtype=np.bool_)
 
 
-def _every(found: Sequence[Bools] | Bools) -> Bools:
-    return np.asarray(np.all(found, axis=0), dtype=np.bool_)
+def _every(arrays: Sequence[Bools] | Bools) -> Bools:
+    return np.asarray(np.all(arrays, axis=0), dtype=np.bool_)

@@ -27,7 +27,7 @@ def card(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> str:
     measured = (cards.tables(evidence.report), _comparison(evidence), _speed(evidence))
     made = (_training(evidence), _repeat(evidence), _citation(evidence))
     front = cards.front(evidence.report, _licence(evidence))
-    return "\n".join([*front, *(line for each in (*parts, *measured, *made) for line in each), ""])
+    return "\n".join([*front, *(line for part in (*parts, *measured, *made) for line in part), ""])
 
 
 def _licence(evidence: ReleaseEvidence) -> Iterator[str]:
@@ -76,7 +76,9 @@ def _blockers(judged: ReleaseJudgement) -> Iterator[str]:
     if not judged.blockers:
         yield "None."
         return
-    rows = ((each.what, each.why, each.unblock, "yes" if each.bars else "no") for each in judged.blockers)
+    rows = (
+        (blocker.what, blocker.why, blocker.unblock, "yes" if blocker.bars else "no") for blocker in judged.blockers
+    )
     yield from table(("what", "why it matters", "unblock", "bars the release"), rows)
 
 
@@ -86,7 +88,7 @@ def _identity(evidence: ReleaseEvidence) -> Iterator[str]:
     rows = {
         "policy": f"`{policy.id}`",
         "standing when this was written": evidence.standing,
-        "base": f"`{policy.base}` ({evidence.base.told}{revision})",
+        "base": f"`{policy.base}` ({evidence.base.label}{revision})",
         "adapter": f"`{policy.adapter}`" if policy.adapter else "none",
         "precision": policy.precision,
         "template": policy.template,
@@ -109,15 +111,17 @@ def _use(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Intended use", "", text(intended))
     yield from ("", "## Out of scope", "", text(declared.out_of_scope or OUT_OF_SCOPE))
     yield from ("", "## Limitations", "")
-    yield from (f"- {text(each)}" for each in (*_limits(evidence), *declared.limitations))
+    yield from (f"- {text(limit)}" for limit in (*_limits(evidence), *declared.limitations))
 
 
 def _limits(evidence: ReleaseEvidence) -> Iterator[str]:
     yield "Everything was measured in simulated worlds; real tools fail in other ways."
     yield from (
-        f"{each.suite}, {each.name}: {100 * each.tuned:.1f} % of {each.tasks} tasks." for each in _words(evidence)
+        f"{word.suite}, {word.name}: {100 * word.tuned:.1f} % of {word.tasks} tasks." for word in _words(evidence)
     )
-    open_still = sum(each.low is not None and each.low < 0 <= (each.high or 0) for each in evidence.categories)
+    open_still = sum(
+        category.low is not None and category.low < 0 <= (category.high or 0) for category in evidence.categories
+    )
     if open_still:
         yield f"In {open_still} of {len(evidence.categories)} categories the interval does not tell better from worse."
     if not evidence.sealed:
@@ -125,7 +129,7 @@ def _limits(evidence: ReleaseEvidence) -> Iterator[str]:
 
 
 def _words(evidence: ReleaseEvidence) -> list[Category]:
-    return [each for each in evidence.categories if each.kind == "words"]
+    return [category for category in evidence.categories if category.kind == "words"]
 
 
 def _comparison(evidence: ReleaseEvidence) -> Iterator[str]:
@@ -154,10 +158,10 @@ def figures(evidence: ReleaseEvidence) -> Iterator[tuple[str, str, str]]:
         yield "tokens a second", f"{alone.tokens_per_second:.3g}", rests
         yield "peak memory", MISSING if alone.peak_gb is None else f"{alone.peak_gb:.3g} GB", rests
     else:
-        yield from ((each, MISSING, "") for each in ("one answer, p50 / p95", "tokens a second", "peak memory"))
-    if found := speed.in_plays:
-        rests = f"{found.plays} plays of the gates, beside others, tools included"
-        yield "one answer in plays, p50 / p95", f"{found.p50_seconds:.3g} s / {found.p95_seconds:.3g} s", rests
+        yield from ((label, MISSING, "") for label in ("one answer, p50 / p95", "tokens a second", "peak memory"))
+    if latency := speed.in_plays:
+        rests = f"{latency.plays} plays of the gates, beside others, tools included"
+        yield "one answer in plays, p50 / p95", f"{latency.p50_seconds:.3g} s / {latency.p95_seconds:.3g} s", rests
     if fit := speed.training:
         rate = MISSING if fit.tokens_per_second is None else f"{fit.tokens_per_second:.4g} tokens/s"
         peak = MISSING if fit.peak_gb is None else f"{fit.peak_gb:.3g} GB"
@@ -168,18 +172,18 @@ def _training(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Training data", "")
     yield from source_table(evidence.sources)
     yield from ("", "Counts and rules of the dataset: `data_card.md`.", "", "## Declared knobs", "")
-    found = knobs(evidence)
+    settings = knobs(evidence)
     yield from (
-        table(("knob", "value"), ((name, json.dumps(value)) for name, value in found.items()))
-        if found
+        table(("knob", "value"), ((name, json.dumps(value)) for name, value in settings.items()))
+        if settings
         else ["Nothing was trained: there are none."]
     )
 
 
 def knobs(evidence: ReleaseEvidence) -> dict[str, JsonValue]:
     """Everything that the training could have been tuned by, flattened."""
-    told = tree(evidence.report.training) if evidence.report.training else {}
-    flat = {**_flat(told), **_flat(evidence.adapter_config)}
+    settings = tree(evidence.report.training) if evidence.report.training else {}
+    flat = {**_flat(settings), **_flat(evidence.adapter_config)}
     return {name: value for name, value in flat.items() if name not in {"system", "base", "parent", "dataset"}}
 
 
@@ -195,7 +199,7 @@ def commands(evidence: ReleaseEvidence) -> list[str]:
     """Commands that show or repeat what the card says."""
     name, rnd = evidence.policy.id[:12], evidence.report.round
     shown = [f"loopd gate show {rnd}", f"loopd gate explain {rnd}"] if rnd is not None else []
-    again = [f"loopd suite run {each.suite} --player {name}" for each in evidence.measured]
+    again = [f"loopd suite run {measured.suite} --player {name}" for measured in evidence.measured]
     data = [f"loopd dataset show {evidence.dataset[:12]}"] if evidence.dataset else []
     return [
         *shown,
@@ -211,7 +215,7 @@ def _repeat(evidence: ReleaseEvidence) -> Iterator[str]:
     yield from ("", "## Reproduction", "", "What the figures depend on, by digest (`lock.json`):", "")
     yield from (f"    {line}" for line in json.dumps(lock(evidence), indent=1).splitlines())
     yield from ("", f"Where the store is, with loopd {evidence.loopd}:", "")
-    yield from (f"    {each}" for each in commands(evidence))
+    yield from (f"    {command}" for command in commands(evidence))
     if rnd := evidence.trained_in:
         yield from (
             "",

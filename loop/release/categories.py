@@ -57,13 +57,22 @@ class SuiteGain(Record):
 
 def categories(suite: str, base: Sequence[Score], tuned: Sequence[Score]) -> tuple[Category, ...]:
     """Compare one suite category by category."""
-    return in_order(each for kind in KINDS for each in _of_kind(suite, kind, base, tuned))
+    return in_order(category for kind in KINDS for category in _of_kind(suite, kind, base, tuned))
 
 
-def in_order(found: Iterable[Category]) -> tuple[Category, ...]:
+def in_order(categories: Iterable[Category]) -> tuple[Category, ...]:
     """Put the greatest loss first; whole suites stand before all."""
     return tuple(
-        sorted(found, key=lambda each: (each.kind != OVERALL, each.delta or 0.0, each.suite, each.kind, each.name))
+        sorted(
+            categories,
+            key=lambda category: (
+                category.kind != OVERALL,
+                category.delta or 0.0,
+                category.suite,
+                category.kind,
+                category.name,
+            ),
+        )
     )
 
 
@@ -78,16 +87,16 @@ def gain(measured: Mapping[str, tuple[Sequence[Score], Sequence[Score]]]) -> Sui
     return SuiteGain(suites=tuple(sorted(measured)), **_sizes(paired, rows), **_figures(paired, rows))
 
 
-def sentence(found: SuiteGain | None) -> str:
+def sentence(gain: SuiteGain | None) -> str:
     """Say the one thing that a reader must not miss."""
     gate = f"the gate of +{100 * POINTS:.0f} points"
-    if found is None:
+    if gain is None:
         return f"Published without a measurement against {gate}: the base was not measured on the same tasks."
-    word = "above" if found.above else "below"
-    doubt = " The interval reaches to both sides of the gate." if found.low < POINTS <= found.high else ""
+    word = "above" if gain.above else "below"
+    doubt = " The interval reaches to both sides of the gate." if gain.low < POINTS <= gain.high else ""
     return (
-        f"Published {word} {gate}: {100 * found.delta:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}], "
-        f"tuned minus base, over {found.tasks} tasks x {found.samples} of {', '.join(found.suites)}.{doubt}"
+        f"Published {word} {gate}: {100 * gain.delta:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], "
+        f"tuned minus base, over {gain.tasks} tasks x {gain.samples} of {', '.join(gain.suites)}.{doubt}"
     )
 
 
@@ -101,8 +110,8 @@ def _of_kind(suite: str, kind: str, base: Sequence[Score], tuned: Sequence[Score
     shared = {name: _played(both, rows) for name, rows in by_backend(both.entries).items()}
     for name, mine in by_backend(alone.entries).items():
         rows = shared.get(name, NOTHING)
-        found = _compared(both, rows) if len(rows) else _alone(alone, mine)
-        yield Category(suite=suite, kind=kind, name=name, **found)
+        categories = _compared(both, rows) if len(rows) else _alone(alone, mine)
+        yield Category(suite=suite, kind=kind, name=name, **categories)
 
 
 def _named(kind: str, scores: Sequence[Score]) -> list[Score]:

@@ -81,9 +81,9 @@ def check(competitors: Sequence[Competitor], setups: Sequence[tuple[str, Setup]]
     Raises:
         CheckNegative: the first such row; it says which digests differ from the nearest setup.
     """
-    for each in competitors:
-        if each.label is Label.DIRECT and not any(_same(each.setup, mine) for _, mine in setups):
-            raise CheckNegative(_why(each, setups))
+    for competitor in competitors:
+        if competitor.label is Label.DIRECT and not any(_same(competitor.setup, mine) for _, mine in setups):
+            raise CheckNegative(_why(competitor, setups))
 
 
 def _why(row: Competitor, setups: Sequence[tuple[str, Setup]]) -> str:

@@ -14,10 +14,10 @@ from loop.runtime.durable import move_into_place, sha256, sync
 def ours(directory: Path, marker: str, schema: str) -> bool:
     """Whether a directory was made by an earlier call: its marker says so."""
     try:
-        told = parse((directory / marker).read_bytes())
+        document = parse((directory / marker).read_bytes())
     except (OSError, NotJson):
         return False
-    return isinstance(told, dict) and told.get("schema") == schema
+    return isinstance(document, dict) and document.get("schema") == schema
 
 
 def check(out: Path, marker: str, schema: str) -> None:

@@ -18,7 +18,7 @@ SCHEMA = "loopd-release/v1"
 
 def documents(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, str]:
     """Spell every file."""
-    told = {
+    files = {
         "README.md": card(evidence, judged),
         RELEASE: _json(summary(evidence, judged)),
         "lock.json": _json(lock(evidence)),
@@ -30,9 +30,11 @@ def documents(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, 
         "evidence/categories.json": _json({"categories": _records(evidence.categories)}),
         "evidence/competitors.json": _json({"competitors": _records(evidence.competitors)}),
         "evidence/performance.json": _json(evidence.performance.model_dump(mode="json")),
-        "evidence/commands.md": "\n".join(["# Commands", "", *(f"    {each}" for each in commands(evidence)), ""]),
+        "evidence/commands.md": "\n".join(
+            ["# Commands", "", *(f"    {command}" for command in commands(evidence)), ""]
+        ),
     }
-    return {name: redacted(text) for name, text in told.items()}
+    return {name: redacted(text) for name, text in files.items()}
 
 
 def summary(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, JsonValue]:
@@ -52,8 +54,8 @@ def summary(evidence: ReleaseEvidence, judged: ReleaseJudgement) -> dict[str, Js
 def data_card(evidence: ReleaseEvidence) -> str:
     """Tell what it was trained on: counts and rules, and every source with its licence and provenance."""
     head = evidence.report.data or "# Data card\n\nNothing was trained for this policy: it differs in its settings.\n"
-    told = source_table(evidence.sources)
-    return "\n".join([head, "## Sources", "", *told, ""])
+    table = source_table(evidence.sources)
+    return "\n".join([head, "## Sources", "", *table, ""])
 
 
 def _citation(evidence: ReleaseEvidence) -> str:
@@ -71,9 +73,9 @@ def _citation(evidence: ReleaseEvidence) -> str:
     return "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines.items())
 
 
-def _records(found: tuple[object, ...]) -> JsonValue:
-    return [each.model_dump(mode="json") for each in found if hasattr(each, "model_dump")]
+def _records(records: tuple[object, ...]) -> JsonValue:
+    return [record.model_dump(mode="json") for record in records if hasattr(record, "model_dump")]
 
 
-def _json(told: Mapping[str, JsonValue]) -> str:
-    return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def _json(document: Mapping[str, JsonValue]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

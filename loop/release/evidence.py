@@ -80,7 +80,7 @@ class ReleaseEvidence(Record):
     @property
     def setups(self) -> tuple[tuple[str, Setup], ...]:
         """How it was measured, suite by suite."""
-        return tuple((each.suite, each.setup) for each in self.measured)
+        return tuple((measured.suite, measured.setup) for measured in self.measured)
 
     @property
     def title(self) -> str:
@@ -107,7 +107,7 @@ def gather(
     """
     adapter = models / policy.adapter if policy.adapter else None
     base, declared = provenance.base_model(source), declared or Declarations()
-    report = policy_files.report(store, policy, base.told, adapter)
+    report = policy_files.report(store, policy, base.label, adapter)
     stock = store.policies.all()[0][0]
     pairs = _pairs(store, policy, stock, report)
     number = store.evidence.trained_in(policy.id)
@@ -123,7 +123,7 @@ def gather(
         measured=tuple(_measured(store, policy, met, sides, _marks(report)) for met, sides in pairs.items()),
         categories=()
         if policy == stock
-        else in_order(each for met, sides in pairs.items() for each in categories(met.suite, *sides)),
+        else in_order(category for met, sides in pairs.items() for category in categories(met.suite, *sides)),
         gain=None if policy == stock else gain(_deciding(report, pairs)),
         sources=_sources(store, base, dataset.id if dataset else "", declared),
         performance=_performance(store, policy, number),
@@ -154,8 +154,8 @@ def _pair(store: Store, policy: Policy, stock: Policy, met: ScoreConditions) -> 
     """Give base's and policy's scores of the sound tasks under one fingerprint."""
     unsound = store.soundness.unsound(met.suite_id)
     base, tuned = (
-        [score for score in store.suites.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
-        for each in (stock, policy)
+        [score for score in store.suites.scores(player.id, met.suite_id, met.fingerprint) if score.task not in unsound]
+        for player in (stock, policy)
     )
     return base, tuned
 
@@ -187,8 +187,8 @@ def _measured(store: Store, policy: Policy, met: ScoreConditions, sides: Sides, 
         plays=len(tuned),
         passed=sum(sum(won) / len(won) for won in by_task.values()) / len(by_task),
         base_plays=len(base),
-        teacher_plays=sum(each.plays for each in tries),
-        teacher_wins=sum(each.wins for each in tries),
+        teacher_plays=sum(attempt.plays for attempt in tries),
+        teacher_wins=sum(attempt.wins for attempt in tries),
         gates=met.fingerprint in marks,
         setup=setup,
     )
@@ -202,9 +202,9 @@ def _sources(
 
 
 def _performance(store: Store, policy: Policy, round_id: int | None) -> Performance:
-    told = [each.fields for each in store.events.read(kind=MEASURED) if each.fields.get("policy") == policy.id]
+    events = [event.fields for event in store.events.read(kind=MEASURED) if event.fields.get("policy") == policy.id]
     return Performance(
-        alone=Alone.model_validate(told[-1]) if told else None,
+        alone=Alone.model_validate(events[-1]) if events else None,
         in_plays=in_plays(store.evidence.timings(policy.id)),
         training=store.evidence.fit(round_id) if round_id else None,
     )
@@ -222,24 +222,25 @@ def _fault(adapter: Path | None, policy: Policy) -> str:
 
 def _settings(adapter: Path | None) -> dict[str, JsonValue]:
     file = adapter / adapters.SETTINGS if adapter else None
-    found = tree(file.read_bytes()) if file is not None and file.is_file() else {}
-    return {name: found[name] for name in ("fine_tune_type", "lora_parameters", "num_layers") if name in found}
+    settings = tree(file.read_bytes()) if file is not None and file.is_file() else {}
+    return {name: settings[name] for name in ("fine_tune_type", "lora_parameters", "num_layers") if name in settings}
 
 
 def tree(text: str | bytes) -> dict[str, JsonValue]:
     """Read a document that lay beside the adapter; empty where it is broken, which `adapter_fault` tells."""
     try:
-        found = parse(text)
+        document = parse(text)
     except NotJson:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def lock(evidence: ReleaseEvidence) -> dict[str, JsonValue]:
     """Name everything by digest that the measurements depend on."""
     policy, rnd = evidence.policy, evidence.trained_in
     suites: dict[str, JsonValue] = {
-        each.suite: {"digest": each.suite_id, "fingerprint": each.fingerprint} for each in evidence.measured
+        measured.suite: {"digest": measured.suite_id, "fingerprint": measured.fingerprint}
+        for measured in evidence.measured
     }
     return {
         "policy": policy.id,
@@ -260,5 +261,5 @@ def lock(evidence: ReleaseEvidence) -> dict[str, JsonValue]:
 
 def regressions(evidence: ReleaseEvidence) -> tuple[Category, ...]:
     """List the categories that are worse beyond doubt, the greatest loss first."""
-    lost = [each for each in evidence.categories if each.lost]
-    return tuple(sorted(lost, key=lambda each: each.delta or 0.0))
+    lost = [category for category in evidence.categories if category.lost]
+    return tuple(sorted(lost, key=lambda category: category.delta or 0.0))

@@ -30,8 +30,10 @@ def judge(evidence: ReleaseEvidence, *, weights: bool = False) -> ReleaseJudgeme
         evidence: what is known.
         weights: whether the weights lie in the directory.
     """
-    blockers = tuple(each for find in FINDERS for each in find(evidence)) + tuple(_weights(evidence, within=weights))
-    ground = _ground(evidence, complete=not any(each.bars for each in blockers))
+    blockers = tuple(finding for find in FINDERS for finding in find(evidence)) + tuple(
+        _weights(evidence, within=weights)
+    )
+    ground = _ground(evidence, complete=not any(blocker.bars for blocker in blockers))
     state = state_on(ground)
     return ReleaseJudgement(
         state=state,
@@ -67,7 +69,7 @@ def _by_standing(evidence: ReleaseEvidence, *, complete: bool) -> StateReason:
 
 
 def _next(state: State, blockers: tuple[Blocker, ...]) -> str:
-    first = next((each.unblock for each in blockers if each.bars), "")
+    first = next((blocker.unblock for blocker in blockers if blocker.bars), "")
     if state is State.PARKED:
         return "Nothing: release its successor instead."
     if state is State.REPORT_ONLY:
@@ -101,19 +103,21 @@ def _base(evidence: ReleaseEvidence) -> Iterator[Blocker]:
         yield Blocker(what="The base model has no public revision", why=why, unblock=unblock)
     if evidence.policy.id == evidence.stock:
         return
-    for each in evidence.measured:
-        if not each.base_plays:
-            unblock = f"loopd suite run {each.suite} --player stock"
+    for measured in evidence.measured:
+        if not measured.base_plays:
+            unblock = f"loopd suite run {measured.suite} --player stock"
             why = "Without the base on the same tasks, a rate says nothing about what training did."
-            yield Blocker(what=f"The base was not measured on {each.suite}", why=why, unblock=unblock, bars=each.gates)
+            yield Blocker(
+                what=f"The base was not measured on {measured.suite}", why=why, unblock=unblock, bars=measured.gates
+            )
 
 
 def _licences(evidence: ReleaseEvidence) -> Iterator[Blocker]:
-    for each in evidence.sources:
-        if not each.licence:
-            what = f"No licence is known for {each.kind} {each.name}"
-            why = f"{each.provenance}. What was learned from it may not be free to publish."
-            unblock = f'Read its terms and declare them: licences."{each.name}" = "…" in the file of --declare.'
+    for source in evidence.sources:
+        if not source.licence:
+            what = f"No licence is known for {source.kind} {source.name}"
+            why = f"{source.provenance}. What was learned from it may not be free to publish."
+            unblock = f'Read its terms and declare them: licences."{source.name}" = "…" in the file of --declare.'
             yield Blocker(what=what, why=why, unblock=unblock)
     if not evidence.declared.licence:
         why = "Without a licence nobody may use it."
@@ -145,7 +149,9 @@ def _speed(evidence: ReleaseEvidence) -> Iterator[Blocker]:
 def _disclosed(evidence: ReleaseEvidence) -> Iterator[Blocker]:
     lost = regressions(evidence)
     if lost:
-        names = ", ".join(f"{each.name} ({each.suite}) {100 * (each.delta or 0):+.1f}" for each in lost[:SHOWN])
+        names = ", ".join(
+            f"{category.name} ({category.suite}) {100 * (category.delta or 0):+.1f}" for category in lost[:SHOWN]
+        )
         more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
         unblock = "Keep it in every text about the model; route other requests elsewhere."
         why = "The model is worse there than the base it was made from, beyond doubt."
@@ -157,11 +163,11 @@ def _disclosed(evidence: ReleaseEvidence) -> Iterator[Blocker]:
 
 
 def _ceilings(evidence: ReleaseEvidence) -> Iterator[Blocker]:
-    for each in evidence.measured:
-        if each.gates and not each.teacher_plays:
+    for measured in evidence.measured:
+        if measured.gates and not measured.teacher_plays:
             why = "Whether a strong model passes the suite's tasks is not known, only that their plans do."
-            unblock = f"loopd suite run {each.suite} --player TEACHER (loopd teacher list)"
-            what = f"No teacher has played {each.suite}"
+            unblock = f"loopd suite run {measured.suite} --player TEACHER (loopd teacher list)"
+            what = f"No teacher has played {measured.suite}"
             yield Blocker(what=what, why=why, unblock=unblock, bars=False)
 
 

@@ -53,7 +53,7 @@ def peak_gb(url: str, token_file: Path) -> float | None:
     """Ask the server for the most memory that it held, in 10^9 bytes; None where it does not tell."""
     headers = {"Authorization": f"Bearer {token_file.read_text(encoding='ascii').strip()}"}
     try:
-        told = httpx2.get(f"{url}/v1/stats", headers=headers, timeout=60, trust_env=False).json().get("peak_bytes")
+        stats = httpx2.get(f"{url}/v1/stats", headers=headers, timeout=60, trust_env=False).json().get("peak_bytes")
     except (httpx2.HTTPError, ValueError):
         return None
-    return told / GB if isinstance(told, int) else None
+    return stats / GB if isinstance(stats, int) else None

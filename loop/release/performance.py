@@ -30,8 +30,8 @@ class Alone(Record):
     @classmethod
     def of(cls, answers: Sequence[Timing], **told: object) -> Self:
         """Sum up what answers took."""
-        p50, p95 = quantiles([each.seconds for each in answers])
-        rate = sum(each.tokens for each in answers) / sum(each.seconds for each in answers)
+        p50, p95 = quantiles([answer.seconds for answer in answers])
+        rate = sum(answer.tokens for answer in answers) / sum(answer.seconds for answer in answers)
         figures = {"p50_seconds": p50, "p95_seconds": p95, "tokens_per_second": rate, "answers": len(answers)}
         return cls.model_validate({**told, **figures})
 
@@ -59,8 +59,8 @@ def in_plays(timings: Sequence[Timing]) -> InPlays | None:
     """Sum up what plays took; None without one."""
     if not timings:
         return None
-    p50, p95 = quantiles([each.seconds / each.answers for each in timings])
-    rate = sum(each.tokens for each in timings) / sum(each.seconds for each in timings)
+    p50, p95 = quantiles([timing.seconds / timing.answers for timing in timings])
+    rate = sum(timing.tokens for timing in timings) / sum(timing.seconds for timing in timings)
     return InPlays(plays=len(timings), p50_seconds=p50, p95_seconds=p95, tokens_per_second=rate)
 
 

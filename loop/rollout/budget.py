@@ -34,11 +34,11 @@ class Cashier:
         self._accounts: dict[str, Account] = {}
         self._of: dict[str, Account] = {}
         self._told: set[tuple[str, str]] = set()
-        for each in teachers:
-            teacher: Teacher = plugins.load("teachers", each)
+        for item in teachers:
+            teacher: Teacher = plugins.load("teachers", item)
             redaction.learn(teacher.secrets())
             key = teacher.credential or teacher.name
-            account = self._accounts.setdefault(key, Account(teacher, store.spend, each.limits, _rest(store, key)))
+            account = self._accounts.setdefault(key, Account(teacher, store.spend, item.limits, _rest(store, key)))
             self._of[teacher.name] = account
 
     def admitted(self, plays: Iterable[Play]) -> Iterator[Play]:

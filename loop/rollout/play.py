@@ -140,7 +140,7 @@ def _hold(  # noqa: PLR0913 - a conversation, and what goes on from one to the n
 ) -> End:
     """Hold one conversation. The player hears nothing of the ones before it; they stay in `into`."""
     here = world.fork() if session.aside else world
-    told = session.instruction.replace(SHOWN, here.shown())
+    instruction = session.instruction.replace(SHOWN, here.shown())
     heard, before = Transcript(said=into.said), tuple(into.messages)
     try:
         with conversation(player, session.task, job.seed) as chat:
@@ -150,7 +150,7 @@ def _hold(  # noqa: PLR0913 - a conversation, and what goes on from one to the n
                 here,
                 catalogue,
                 rule=job.rule,
-                system="\n\n".join(filter(None, (job.system, told))),
+                system="\n\n".join(filter(None, (job.system, instruction))),
                 into=heard,
                 doomed=lambda messages: doomed((*before, *messages)),
             )

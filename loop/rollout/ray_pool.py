@@ -246,7 +246,7 @@ class Crew:
 
     def submit(self, ticket: int, text: str, done: Callable[[int, Future[str]], None]) -> None:
         """Give a play to the actor that has least to do; `done` is called in another thread."""
-        actor = min(self._load, key=lambda each: len(self._load[each]))
+        actor = min(self._load, key=lambda worker: len(self._load[worker]))
         self._load[actor].add(ticket)
         future: Future[str] = actor.play.remote(text).future()
         future.add_done_callback(lambda future: done(ticket, future))
@@ -322,7 +322,7 @@ def _start_ray(settings: RayPoolSettings) -> list[psutil.Process]:
         object_store_memory=OBJECT_STORE,
         _temp_dir=str(settings.directory / ray_home.INNER),
     )
-    return [each for each in psutil.Process().children() if each.name() in {"raylet", "gcs_server"}]
+    return [child for child in psutil.Process().children() if child.name() in {"raylet", "gcs_server"}]
 
 
 def _relay(crew: Crew, inbox: "SimpleQueue[Event]", out: IO[str], servers: list[psutil.Process]) -> NoReturn:

@@ -147,9 +147,9 @@ class Child:
                 raise ProviderError(FailureKind.BAD_OUTPUT, f"{self.name} printed a line beyond {MAX_LINE} bytes")
             if not self._fill(deadline):
                 return None
-        found = bytes(self._buffer[:end])
+        text = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return found
+        return text
 
     def messages(self, timeout: float | None = None) -> Iterator[dict[str, JsonValue]]:
         """Read JSON objects from its stdout until the end of file, each within `timeout` seconds.
@@ -161,11 +161,11 @@ class Child:
         """
         while (line := self.line(timeout)) is not None:
             try:
-                found = parse(line)
+                message = parse(line)
             except NotJson:
-                found = None
-            if isinstance(found, dict):
-                yield found
+                message = None
+            if isinstance(message, dict):
+                yield message
             else:
                 self._note(line)
 
@@ -249,8 +249,8 @@ def scrubbed(given: Mapping[str, str]) -> dict[str, str]:
     """Build a child's environment: what is harmless of ours, then what is given."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     path = [*filter(None, given.get("PYTHONPATH", "").split(os.pathsep)), *search_path()]
-    found = {"PYTHONPATH": os.pathsep.join(path)} if path else {}
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", **given, **found}
+    extra = {"PYTHONPATH": os.pathsep.join(path)} if path else {}
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", **given, **extra}
 
 
 def search_path() -> list[str]:
@@ -259,9 +259,9 @@ def search_path() -> list[str]:
     Children look there as well, so that a plug-in which the daemon has found is found by all that works for it.
     """
     library = Path(os.__file__).parent
-    before = itertools.takewhile(lambda each: Path(each) != library, sys.path)
-    absolute = [str(Path(each).absolute()) for each in before if Path(each).exists()]
-    return [each for each in absolute if each != sysconfig.get_path("scripts")]
+    before = itertools.takewhile(lambda directory: Path(directory) != library, sys.path)
+    absolute = [str(Path(directory).absolute()) for directory in before if Path(directory).exists()]
+    return [directory for directory in absolute if directory != sysconfig.get_path("scripts")]
 
 
 def exit_with_parent() -> None:
@@ -348,7 +348,7 @@ def _store(run: Path, trace: ChildRecord) -> Path:
 
 def _kill(trace: ChildRecord) -> bool:
     """Kill whatever is left of a child's session. True where there was something."""
-    members = found = _members(trace)
+    members = processes = _members(trace)
     deadline = time.monotonic() + LAST
     while members and time.monotonic() < deadline:
         for member in members:
@@ -356,15 +356,15 @@ def _kill(trace: ChildRecord) -> bool:
                 member.kill()
         time.sleep(0.01)
         members = _members(trace)
-    return bool(found)
+    return bool(processes)
 
 
 def _members(trace: ChildRecord) -> list[psutil.Process]:
     """List the living processes of a child's session, the leader dead or alive; none where the leader is a stranger."""
     if abs(psutil.boot_time() - trace.booted) > REBOOT or _stranger(trace):
         return []
-    found = (_member(pid, trace) for pid in psutil.pids())
-    return [process for process in found if process is not None]
+    members = (_member(pid, trace) for pid in psutil.pids())
+    return [process for process in members if process is not None]
 
 
 def _stranger(trace: ChildRecord) -> bool:

@@ -278,11 +278,11 @@ def find_openblas() -> Path | None:
 
 def preload() -> dict[str, str]:
     """Build the environment that puts OpenBLAS under MLX; it must be there before the process starts."""
-    found = find_openblas()
-    if found is None:
+    library = find_openblas()
+    if library is None:
         return {}
-    loaded = {"LD_PRELOAD": str(found), **WAIT}
-    if not found.is_relative_to(_beside()):
+    loaded = {"LD_PRELOAD": str(library), **WAIT}
+    if not library.is_relative_to(_beside()):
         return loaded
     needed = sorted({str(path.parent) for path in _beside().rglob("*.so*")})  # its Fortran runtime lies beside it
     return {**loaded, "LD_LIBRARY_PATH": os.pathsep.join(needed)}
@@ -310,8 +310,8 @@ def _lines(child: Child, lines: TypeAdapter[Line]) -> Iterator[Line]:
     except TimeoutError as error:
         raise ProviderError(FailureKind.LOST, f"{error}. {child.tail()}") from error
     except ValidationError as error:
-        told = f"{child.name} sent an invalid line: {first_fault(error)}"
-        raise ProviderError(FailureKind.BAD_OUTPUT, told) from error
+        reason = f"{child.name} sent an invalid line: {first_fault(error)}"
+        raise ProviderError(FailureKind.BAD_OUTPUT, reason) from error
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def _sign(descriptor: int) -> None:
 def _read(descriptor: int) -> tuple[int | None, float]:
     """Read pid and start time; a holder that has not signed yet has neither."""
     try:
-        found = json.loads(os.pread(descriptor, 4096, 0))
-        return int(found["pid"]), float(found["started"])
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return int(holder["pid"]), float(holder["started"])
     except (ValueError, KeyError, TypeError):
         return None, 0.0

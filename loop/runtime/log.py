@@ -34,10 +34,10 @@ def set_up(directory: Path, name: str = FILE) -> Path:
     ]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=spell, foreign_pre_chain=before))
     root = logging.getLogger()
-    earlier = [each for each in root.handlers if isinstance(each, logging.handlers.RotatingFileHandler)]
+    earlier = [handler for handler in root.handlers if isinstance(handler, logging.handlers.RotatingFileHandler)]
     root.handlers[:] = [handler]
-    for each in earlier:
-        each.close()
+    for file in earlier:
+        file.close()
     root.setLevel(logging.INFO)
     for quiet in ("uvicorn", "httpx2", "httpcore2", "alembic"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -221,8 +221,8 @@ class Guard:
 
     async def _body(self, headers: dict[bytes, str], receive: Receive) -> bytes | None:
         """Read the body; None where it is too long."""
-        told = headers.get(b"content-length", "0")
-        if told.isdecimal() and int(told[:20]) > self.limits.bytes:
+        length = headers.get(b"content-length", "0")
+        if length.isdecimal() and int(length[:20]) > self.limits.bytes:
             return None
         body, more = bytearray(), True
         while more and len(body) <= self.limits.bytes:

@@ -174,8 +174,8 @@ def _bounded(cursor: Any, rows: int) -> QueryResult:  # noqa: ANN401 - a cursor 
     columns = tuple(column[0] for column in cursor.description or ())
     if not columns:
         raise ValueError("that is not a query. Try: select * from v_rounds")
-    found = cursor.fetchmany(rows + 1)
-    return QueryResult(columns, [tuple(row) for row in found[:rows]], len(found) > rows)
+    fetched = cursor.fetchmany(rows + 1)
+    return QueryResult(columns, [tuple(row) for row in fetched[:rows]], len(fetched) > rows)
 
 
 def _refused(why: str, seconds: float) -> LoopdError:

@@ -81,6 +81,6 @@ class StopRequest:
 def wait() -> None:
     """Wait for Ctrl-C or SIGTERM; the main thread only."""
     ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     ended.wait()

@@ -22,8 +22,8 @@ class Address(Record):
 def find(run: Path) -> Address | None:
     """Say where a running process of this data directory answers; None where none does."""
     try:
-        found = Address.model_validate_json((run / FILE).read_bytes())
-        os.kill(found.pid, 0)
+        address = Address.model_validate_json((run / FILE).read_bytes())
+        os.kill(address.pid, 0)
     except (OSError, ValidationError):
         return None
-    return found
+    return address

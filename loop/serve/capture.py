@@ -114,15 +114,15 @@ class Capture:
                 log.exception("capture_failed")
 
     def _keep(self, request: dict[str, Any], answer: bytes, policy: str) -> None:
-        told: dict[str, JsonValue] = {
+        record: dict[str, JsonValue] = {
             "request": {"messages": request["messages"], "tools": request["tools"]},
             "response": {"choices": [{"message": message_of(answer)}]},
             "model": policy,
             "created": int(time.time()),
         }
         self._number += 1
-        found = LocatedTrace(RowLocation(SOURCE, self._number), SOURCE, OpenaiMessages().trace(told))
-        done = take(self._store, [found], ImportRules(licence="private"), Pseudonyms.at(self._data / KEY))
+        located = LocatedTrace(RowLocation(SOURCE, self._number), SOURCE, OpenaiMessages().trace(record))
+        done = take(self._store, [located], ImportRules(licence="private"), Pseudonyms.at(self._data / KEY))
         self._counts.update(kept=done.stored, known=done.known, refused=done.refused)
 
 

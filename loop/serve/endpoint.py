@@ -86,13 +86,13 @@ def beside(  # noqa: PLR0913 - as above
 
 
 def _serving(config: Config, paths: Paths, base: Base) -> Callable[[Placement], AbstractContextManager[Served]]:
-    def serving(place: Placement) -> AbstractContextManager[Served]:
-        policy = place.policy
+    def serving(placement: Placement) -> AbstractContextManager[Served]:
+        policy = placement.policy
         return Gpu(paths.run, paths.logs, paths.scratch, kind="people").serving(
             base.path,
             template=policy.template,
-            adapter=None if place.beside else paths.adapter(policy),
-            beside={name: paths.models / name for name in place.beside},
+            adapter=None if placement.beside else paths.adapter(policy),
+            beside={name: paths.models / name for name in placement.beside},
             precision=policy.precision,
             max_rows=config.serve.rows,
         )

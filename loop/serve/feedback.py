@@ -20,13 +20,13 @@ def routes(context: Context) -> Sequence[BaseRoute]:
 
     async def accept(request: Request) -> Response:
         try:
-            told = parse(await request.body())
+            feedback = parse(await request.body())
         except NotJson as error:
             raise Refusal(400, f"The body is not JSON: {error}") from error
-        if not isinstance(told, dict):
+        if not isinstance(feedback, dict):
             raise Refusal(400, "The body is not a JSON object.")
         try:
-            taken = await run_in_threadpool(accept_feedback, context.store, told, time.time_ns() // 1000)
+            taken = await run_in_threadpool(accept_feedback, context.store, feedback, time.time_ns() // 1000)
         except LoopdError as error:
             raise Refusal(400, str(error), code="invalid_feedback") from error
         return JSONResponse(taken.model_dump(mode="json"))

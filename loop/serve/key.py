@@ -36,7 +36,7 @@ def key(data: Path) -> str:
 def _read(path: Path) -> str:
     if path.is_symlink() or path.stat().st_mode & PRIVATE:
         raise Unsafe(f"{path} can be read by others. Delete it, start loopd again, and give its clients the new key.")
-    found = path.read_text(encoding="utf-8", errors="replace").strip()
-    if not found.isascii() or len(found) < len(BEGIN) + 16:
+    key = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not key.isascii() or len(key) < len(BEGIN) + 16:
         raise Unsafe(f"{path} holds no key. Delete it, and start loopd again.")
-    return found
+    return key

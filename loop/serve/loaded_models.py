@@ -87,15 +87,15 @@ class LoadedModels:
         return tuple(self._loaded.values())
 
     @asynccontextmanager
-    async def use(self, place: Placement) -> AsyncIterator[Served]:
+    async def use(self, placement: Placement) -> AsyncIterator[Served]:
         """Have a policy's server for one request; waits until it is there.
 
         Raises:
             Refusal: it does not come up.
         """
-        model = self._loaded.get(place.name)
+        model = self._loaded.get(placement.name)
         if model is None or model.broken:
-            model = self._load(place)
+            model = self._load(placement)
         with model.asking():
             try:
                 served, _ = await asyncio.shield(model.started)
@@ -114,12 +114,12 @@ class LoadedModels:
                 await asyncio.sleep(LOOK)
                 await self._follow()
                 late = time.monotonic() - self._keep
-                for each in [*self._loaded.values()]:
-                    if each.broken or (not each.asked and each.last < late):
-                        self._unload(each)
+                for model in [*self._loaded.values()]:
+                    if model.broken or (not model.asked and model.last < late):
+                        self._unload(model)
         finally:
-            for each in [*self._loaded.values()]:
-                self._unload(each)
+            for model in [*self._loaded.values()]:
+                self._unload(model)
             await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _follow(self) -> None:
@@ -128,21 +128,21 @@ class LoadedModels:
             self._load(place)
         self._before = place.name
 
-    def _load(self, place: Placement) -> LoadedModel:
+    def _load(self, placement: Placement) -> LoadedModel:
         """Start a policy's server; the one that was asked the longest ago makes room."""
-        if (gone := self._loaded.get(place.name)) is not None:
+        if (gone := self._loaded.get(placement.name)) is not None:
             self._unload(gone)
         while len(self._loaded) >= self._most:
-            idle = [each for each in self._loaded.values() if not each.asked]
-            self._unload(min(idle or self._loaded.values(), key=lambda each: each.last))
-        log.info("model_loading", policy=place.policy.id[:12])
-        started = asyncio.create_task(asyncio.to_thread(self._start, place))
-        self._loaded[place.name] = model = LoadedModel(place, started)
+            idle = [model for model in self._loaded.values() if not model.asked]
+            self._unload(min(idle or self._loaded.values(), key=lambda model: model.last))
+        log.info("model_loading", policy=placement.policy.id[:12])
+        started = asyncio.create_task(asyncio.to_thread(self._start, placement))
+        self._loaded[placement.name] = model = LoadedModel(placement, started)
         return model
 
-    def _start(self, place: Placement) -> tuple[Served, ExitStack]:
+    def _start(self, placement: Placement) -> tuple[Served, ExitStack]:
         stack = ExitStack()
-        return stack.enter_context(self._serving(place)), stack
+        return stack.enter_context(self._serving(placement)), stack
 
     def _unload(self, model: LoadedModel) -> None:
         """Ask nothing more of a server, and end it when its last request is answered."""

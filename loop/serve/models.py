@@ -17,8 +17,8 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
 
     async def every(_: Request) -> Response:
-        found = await run_in_threadpool(lambda: [*model_names.listed(context)])
-        return JSONResponse({"object": "list", "data": [_model(*each) for each in found]})
+        names = await run_in_threadpool(lambda: [*model_names.listed(context)])
+        return JSONResponse({"object": "list", "data": [_model(*name) for name in names]})
 
     async def one(request: Request) -> Response:
         name = str(request.path_params["name"])

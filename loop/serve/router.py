@@ -85,8 +85,8 @@ class Router:
 
     def better(self, backend: str) -> SpecialistGain | None:
         """Find the specialist that is the most surely better at a backend, if one is."""
-        found = [gain for gain in self.gains if gain.backend == backend and gain.low > 0]
-        return max(found, key=lambda gain: (gain.low, gain.policy), default=None)
+        gains = [gain for gain in self.gains if gain.backend == backend and gain.low > 0]
+        return max(gains, key=lambda gain: (gain.low, gain.policy), default=None)
 
     def _to_champion(self, reading: TopicReading, why: str) -> Routed:
         topic, confidence = reading.best
@@ -108,8 +108,10 @@ class Evaluation(Record):
 
 def evaluate(router: Router, examples: Sequence[TopicExample]) -> Evaluation:
     """Say what a router does with requests, without labels."""
-    routes = [router.route(each) for each in examples]
-    split = [router.route(each, by="tools").policy != router.route(each, by="words").policy for each in examples]
+    routes = [router.route(example) for example in examples]
+    split = [
+        router.route(example, by="tools").policy != router.route(example, by="words").policy for example in examples
+    ]
     counts = {name: sum(route.policy == name for route in routes) for name in {route.policy for route in routes}}
     count = max(1, len(routes))
     return Evaluation(
@@ -142,7 +144,7 @@ class Routing:
 
 def learned(config: Config, store: Store, champion: Policy) -> Router:
     """Learn a router from the configured generators' training tasks and from what the suites measured."""
-    examples = [each for part in config.sampling.generators for each in _examples(part)]
+    examples = [example for part in config.sampling.generators for example in _examples(part)]
     examples += [
         TopicExample(tools=tuple(tools_of(topic)), text="", topic=topic) for topic in {e.topic for e in examples}
     ]

@@ -22,13 +22,13 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
 
     async def stats(_: Request) -> Response:
-        told = await asyncio.gather(*(_told(each) for each in context.models.loaded))
-        return JSONResponse({"models": told, "captured": context.capture.counts.model_dump()})
+        models = await asyncio.gather(*(_loaded_model(model) for model in context.models.loaded))
+        return JSONResponse({"models": models, "captured": context.capture.counts.model_dump()})
 
     return [Route("/v1/stats", stats)]
 
 
-async def _told(model: LoadedModel) -> Mapping[str, JsonValue]:
+async def _loaded_model(model: LoadedModel) -> Mapping[str, JsonValue]:
     """Say what a model's server says of itself, as far as it does."""
     counters: dict[str, Any] = {}
     if (served := model.served) is not None and served.alive:

@@ -41,7 +41,7 @@ def _verdict(loop: Loop, rnd: Round, win: Accepted, raised: set[str]) -> Verdict
 
 
 def _tell(loop: Loop, rnd: Round, win: Accepted, verdict: Verdict) -> None:
-    told = {"trajectory": win.id, "arm": str(win.task.arm), "player": win.trajectory.player}
-    log.warning("win_left_out", checker=verdict.checker, reason=verdict.reason, **told)
-    loop.store.events.record(KIND, round=rnd.id, checker=verdict.checker, reason=verdict.reason, **told)
+    fields = {"trajectory": win.id, "arm": str(win.task.arm), "player": win.trajectory.player}
+    log.warning("win_left_out", checker=verdict.checker, reason=verdict.reason, **fields)
+    loop.store.events.record(KIND, round=rnd.id, checker=verdict.checker, reason=verdict.reason, **fields)
     loop.board.update(audits=f"{win.task.arm}: {verdict.reason}")

@@ -200,13 +200,13 @@ def kept(loop: Loop, suite: Suite) -> Suite:
 
 def external(loop: Loop) -> list[Suite]:
     """Give the suites that are played at promotions alone; one whose data are not installed is left out, and told."""
-    found = []
+    suites = []
     for name in loop.config.gating.external:
         try:
-            found.append(suite_called(loop.store, name))
+            suites.append(suite_called(loop.store, name))
         except (ConfigError, NotFound) as error:
             log.warning("external_suite_missing", suite=name, why=str(error))
-    return found
+    return suites
 
 
 def counted(loop: Loop, suite: Suite) -> list[str]:

@@ -23,23 +23,25 @@ EVERY: Final = 5.0
 def course(loop: Loop, rnd: Round) -> OutlookDecision:
     """Say what a new round does, by what a flawless candidate could gain; larger suites are drawn here."""
     times = {gate.name: loop.store.suites.grown(gate.suite) for gate in loop.gates}
-    found = _course(loop, times)
-    log.info("outlook", step=str(found.step), reason=found.reason)
-    for gate in loop.gates if found.step is OutlookStep.GROW else ():
-        if found.times[gate.name] > times[gate.name]:
-            _grow(loop, rnd, gate, found.times[gate.name], found.reason)
-    return found
+    decision = _course(loop, times)
+    log.info("outlook", step=str(decision.step), reason=decision.reason)
+    for gate in loop.gates if decision.step is OutlookStep.GROW else ():
+        if decision.times[gate.name] > times[gate.name]:
+            _grow(loop, rnd, gate, decision.times[gate.name], decision.reason)
+    return decision
 
 
 def _course(loop: Loop, times: Mapping[str, int]) -> OutlookDecision:
-    found = _foresee(loop, times)
-    if found.open or not loop.config.gating.rest:
-        return OutlookDecision(step=OutlookStep.TRAIN, reason=found.reason, times=times)
+    outlooks = _foresee(loop, times)
+    if outlooks.open or not loop.config.gating.rest:
+        return OutlookDecision(step=OutlookStep.TRAIN, reason=outlooks.reason, times=times)
     larger = _larger(loop, times)
     if larger is None:
-        return OutlookDecision(step=OutlookStep.REST, reason=f"{RESTS}{found.reason}", times=times)
+        return OutlookDecision(step=OutlookStep.REST, reason=f"{RESTS}{outlooks.reason}", times=times)
     drawn = ", ".join(f"{name} {size} times" for name, size in larger.items() if size > times[name])
-    return OutlookDecision(step=OutlookStep.GROW, reason=f"draws larger suites ({drawn}): {found.reason}", times=larger)
+    return OutlookDecision(
+        step=OutlookStep.GROW, reason=f"draws larger suites ({drawn}): {outlooks.reason}", times=larger
+    )
 
 
 def until_changed(loop: Loop, rnd: Round) -> None:
@@ -70,12 +72,12 @@ def _view(loop: Loop, gate: Gate, times: int) -> GateOutlook:
 
 def _scores(loop: Loop, gate: Gate) -> list[Score]:
     """Gather the champion's scores; where the suite has grown, also those of when it was smaller."""
-    found: dict[tuple[str, int], Score] = {}
+    by_task: dict[tuple[str, int], Score] = {}
     for times in range(1, loop.store.suites.grown(gate.suite) + 1):
         suite = suite_named(grown(gate.suite, times))
         scores = loop.store.suites.scores(loop.champion.id, suite.id, fingerprint(loop, suite))
-        found |= {(score.task, score.sample): score for score in scores}
-    return list(found.values())
+        by_task |= {(score.task, score.sample): score for score in scores}
+    return list(by_task.values())
 
 
 def _larger(loop: Loop, times: Mapping[str, int]) -> dict[str, int] | None:

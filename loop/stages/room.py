@@ -22,33 +22,33 @@ EVERY: Final = 5.0
 GIB: Final = 2**30
 
 
-def shortage(places: Paths, store: Store, limits: Storage, needed: int = 0) -> str:
+def shortage(paths: Paths, store: Store, limits: Storage, needed: int = 0) -> str:
     """Say why there is no room; empty where there is.
 
     Args:
-        places: where everything lies.
+        paths: where everything lies.
         store: whose file may hold room within.
         limits: what has to stay free, and what may be taken.
         needed: bytes that are about to be written.
     """
-    free, least = shutil.disk_usage(places.data).free, limits.min_free_gib * GIB + needed
+    free, least = shutil.disk_usage(paths.data).free, limits.min_free_gib * GIB + needed
     if free < least:
-        return f"{free / GIB:.1f} GiB are free on the disk of {places.data}, {least / GIB:.1f} must be"
-    taken = garbage.size(places.data) - store.space.unused() if limits.max_gib is not None else 0
+        return f"{free / GIB:.1f} GiB are free on the disk of {paths.data}, {least / GIB:.1f} must be"
+    taken = garbage.size(paths.data) - store.space.unused() if limits.max_gib is not None else 0
     if limits.max_gib is not None and taken + needed > limits.max_gib * GIB:
-        return f"{places.data} takes {(taken + needed) / GIB:.1f} GiB, storage.max_gib allows {limits.max_gib:g}"
+        return f"{paths.data} takes {(taken + needed) / GIB:.1f} GiB, storage.max_gib allows {limits.max_gib:g}"
     return ""
 
 
 def tidy(loop: Loop, needed: int = 0) -> str:
     """Delete waste, and without room all garbage. Returns why there still is no room; empty where there is."""
     why = shortage(loop.paths, loop.store, loop.config.storage, needed)
-    found = garbage.find(
+    waste = garbage.find(
         loop.paths, loop.store, loop.config.storage, tuple(garbage.GarbageKind) if why else garbage.WASTE
     )
-    freed, whole = garbage.remove(found, loop.store)
-    if found:
-        kinds = sorted({str(each.kind) for each in found})
+    freed, whole = garbage.remove(waste, loop.store)
+    if waste:
+        kinds = sorted({str(item.kind) for item in waste})
         log.info("garbage_deleted", kinds=kinds, mib=freed // 2**20)
         loop.store.events.record("garbage.deleted", kinds=[*kinds], bytes=freed)
     if why and not whole:

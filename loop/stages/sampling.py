@@ -108,7 +108,7 @@ def _owed_after(loop: Loop, rnd: Round, tally: TaskTally) -> list[Play]:
     if not tally.student_plays or not (owed.samples or owed.teacher):
         return []
     task = loop.store.tasks.get(tally.task)
-    student = [_student_play(loop, rnd, task, tally.student_plays + each) for each in range(owed.samples)]
+    student = [_student_play(loop, rnd, task, tally.student_plays + sample) for sample in range(owed.samples)]
     return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
 
@@ -143,8 +143,8 @@ def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
 
 
 def _teacher_plays(loop: Loop, rnd: Round, task: Task) -> Iterator[Play]:
-    for each in loop.config.teachers:
-        part = Part(use=each.use, settings=each.settings)
+    for teacher in loop.config.teachers:
+        part = Part(use=teacher.use, settings=teacher.settings)
         name = plugins.load("teachers", part).name
         yield _play(loop, rnd, task, part, name, 0)
 

@@ -41,7 +41,7 @@ class BackupManifest(Record):
     """Sha256 by name."""
 
 
-def write(target: Path, url: str, places: Paths) -> BackupManifest:
+def write(target: Path, url: str, paths: Paths) -> BackupManifest:
     """Write a backup of a store that may be written to meanwhile: it is there whole or not at all.
 
     The database is copied first: weights are published before a policy names them, and never change.
@@ -54,13 +54,13 @@ def write(target: Path, url: str, places: Paths) -> BackupManifest:
         raise CannotCreate(f"{target} is there already. Name another file.")
     with _beside(target) as scratch:
         copy = copies.save(url, scratch)
-        found = {copy.name: copy, **_weights(url, copy, places)}
+        files = {copy.name: copy, **_weights(url, copy, paths)}
         whole = scratch / "backup.tar"
-        manifest = BackupManifest(files={name: sha256(path) for name, path in sorted(found.items())})
+        manifest = BackupManifest(files={name: sha256(path) for name, path in sorted(files.items())})
         text = scratch / MANIFEST
         text.write_text(canonical(manifest.model_dump(mode="json")), encoding="utf-8")
         with tarfile.open(whole, "w") as tar:
-            for name, path in [*sorted(found.items()), (MANIFEST, text)]:
+            for name, path in [*sorted(files.items()), (MANIFEST, text)]:
                 tar.add(path, name, recursive=False, filter=_plain)
         whole.chmod(0o600)
         sync(whole)
@@ -69,7 +69,7 @@ def write(target: Path, url: str, places: Paths) -> BackupManifest:
     return manifest
 
 
-def restore(source: Path, url: str, places: Paths) -> BackupManifest:
+def restore(source: Path, url: str, paths: Paths) -> BackupManifest:
     """Put a backup's database and weights in their places; what does not hold together changes nothing.
 
     Raises:
@@ -80,7 +80,7 @@ def restore(source: Path, url: str, places: Paths) -> BackupManifest:
     """
     if not source.is_file():
         raise NotFound(f"There is no backup {source}.")
-    with _beside(places.data / "loopd.db") as scratch:
+    with _beside(paths.data / "loopd.db") as scratch:
         manifest = _unpacked(source, scratch)
         copy = next((scratch / name for name in (copies.SQLITE, copies.POSTGRESQL) if name in manifest.files), None)
         if copy is None:
@@ -90,8 +90,8 @@ def restore(source: Path, url: str, places: Paths) -> BackupManifest:
         for path in _directories(scratch / "models"):
             adapters.verify(path)
         for path in _directories(scratch / "models"):
-            if not (places.models / path.name).exists():
-                path.rename(places.models / path.name)
+            if not (paths.models / path.name).exists():
+                path.rename(paths.models / path.name)
         copies.load(copy, url)
     return manifest
 
@@ -112,13 +112,13 @@ def _beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _weights(url: str, copy: Path, places: Paths) -> Mapping[str, Path]:
+def _weights(url: str, copy: Path, paths: Paths) -> Mapping[str, Path]:
     """List the files of every adapter that a policy names and that is there: those of rejected ones may be gone."""
     with Store.open(database_url.of_file(copy) if copy.name == copies.SQLITE else url) as store:
-        found = {places.adapter(policy) for policy, _ in store.policies.all()}
+        directories = {paths.adapter(policy) for policy, _ in store.policies.all()}
     return {
         f"models/{path.name}/{file.name}": file
-        for path in found
+        for path in directories
         if path is not None and path.is_dir()
         for file in path.iterdir()
     }
@@ -130,7 +130,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def _unpacked(source: Path, scratch: Path) -> BackupManifest:
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     manifest = None
     try:
         with tarfile.open(source, "r:") as tar:
@@ -140,13 +140,13 @@ def _unpacked(source: Path, scratch: Path) -> BackupManifest:
                     raise CheckNegative(f"{source} is no backup: '{member.name:.80}' has no place in it.")
                 if member.name == MANIFEST:
                     manifest = BackupManifest.model_validate(parse(stream.read(LONGEST)))
-                elif NAME.fullmatch(member.name) and member.name not in found:
-                    found[member.name] = _extract(stream, scratch / member.name)
+                elif NAME.fullmatch(member.name) and member.name not in digests:
+                    digests[member.name] = _extract(stream, scratch / member.name)
                 else:
                     raise CheckNegative(f"{source} is no backup: '{member.name:.80}' has no place in it.")
     except (tarfile.TarError, NotJson, ValidationError, EOFError) as error:
         raise CheckNegative(f"{source} is no backup: {str(error).splitlines()[0]}") from error
-    if manifest is None or manifest.files != found:
+    if manifest is None or manifest.files != digests:
         raise CheckNegative(f"{source} is incomplete: its files are not the ones that it lists.")
     return manifest
 

@@ -66,12 +66,12 @@ class Garbage(Record):
 
 
 def find(
-    places: Paths, store: Store, kept: Storage, kinds: Collection[GarbageKind] = tuple(GarbageKind)
+    paths: Paths, store: Store, kept: Storage, kinds: Collection[GarbageKind] = tuple(GarbageKind)
 ) -> list[Garbage]:
     """List what may be deleted, and delete nothing.
 
     Args:
-        places: where everything lies.
+        paths: where everything lies.
         store: who knows what is referred to.
         kept: for how many rounds things are kept.
         kinds: look for these only.
@@ -82,30 +82,30 @@ def find(
     ended = [rnd.id for rnd in store.rounds.all() if rnd.state in ENDED]
     upto = max(ended, default=0) - kept.keep_rounds
     finders: Mapping[GarbageKind, Callable[[], Iterable[Garbage]]] = {
-        GarbageKind.LEFTOVER: lambda: _leftovers(places, store),
-        GarbageKind.CHECKPOINT: lambda: _checkpoints(places, ended),
+        GarbageKind.LEFTOVER: lambda: _leftovers(paths, store),
+        GarbageKind.CHECKPOINT: lambda: _checkpoints(paths, ended),
         GarbageKind.RAY: _ray,
-        GarbageKind.COPY: lambda: _copies(places),
-        GarbageKind.PREFIX: lambda: _prefixes(places),
-        GarbageKind.ADAPTER: lambda: _adapters(places, store, upto),
+        GarbageKind.COPY: lambda: _copies(paths),
+        GarbageKind.PREFIX: lambda: _prefixes(paths),
+        GarbageKind.ADAPTER: lambda: _adapters(paths, store, upto),
         GarbageKind.MESSAGES: lambda: _messages(store, upto),
     }
-    return [each for kind in GarbageKind if kind in kinds for each in finders[kind]()]
+    return [garbage for kind in GarbageKind if kind in kinds for garbage in finders[kind]()]
 
 
-def remove(found: Collection[Garbage], store: Store) -> tuple[int, bool]:
+def remove(garbage: Collection[Garbage], store: Store) -> tuple[int, bool]:
     """Delete what was found. Returns the bytes, and whether everything is gone: messages go some thousand plays a call.
 
     Killed anywhere, what is left is found again.
     """
     freed, whole = 0, True
-    for each in found:
-        if each.path is not None:
-            _delete(each.path)
+    for item in garbage:
+        if item.path is not None:
+            _delete(item.path)
         else:
-            whole = store.space.forget(each.upto, AT_ONCE) < AT_ONCE
-        freed += each.bytes
-    if any(each.path is None for each in found):
+            whole = store.space.forget(item.upto, AT_ONCE) < AT_ONCE
+        freed += item.bytes
+    if any(item.path is None for item in garbage):
         store.space.release()
     return freed, whole
 
@@ -128,15 +128,15 @@ def _garbage(kind: GarbageKind, path: Path, why: str) -> Garbage:
     return Garbage(kind=kind, what=str(path), bytes=size(path), why=why, path=path)
 
 
-def _leftovers(places: Paths, store: Store) -> Iterator[Garbage]:
+def _leftovers(paths: Paths, store: Store) -> Iterator[Garbage]:
     known = {policy.adapter for policy, _ in store.policies.all() if policy.adapter}
-    for path in adapters.garbage(places.models, known, older_than=WEEK):
+    for path in adapters.garbage(paths.models, known, older_than=WEEK):
         yield _garbage(GarbageKind.LEFTOVER, path, "no policy names it")
 
 
-def _checkpoints(places: Paths, ended: Collection[int]) -> Iterator[Garbage]:
+def _checkpoints(paths: Paths, ended: Collection[int]) -> Iterator[Garbage]:
     for number in ended:
-        for path in sorted(places.scratch.glob(f"round-{number}-*")):
+        for path in sorted(paths.scratch.glob(f"round-{number}-*")):
             yield _garbage(GarbageKind.CHECKPOINT, path, f"round {number} has ended")
 
 
@@ -146,18 +146,18 @@ def _ray() -> Iterator[Garbage]:
             yield _garbage(GarbageKind.RAY, path, "nothing runs in it")
 
 
-def _copies(places: Paths) -> Iterator[Garbage]:
-    copies = sorted(places.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
+def _copies(paths: Paths) -> Iterator[Garbage]:
+    copies = sorted(paths.data.glob("*.bak"), key=lambda path: path.stat().st_mtime)
     for path in copies[:-1]:
         yield _garbage(GarbageKind.COPY, path, f"{copies[-1].name} is newer")
 
 
-def _prefixes(places: Paths) -> Iterator[Garbage]:
-    if places.prefixes.is_dir() and any(places.prefixes.iterdir()):
-        yield _garbage(GarbageKind.PREFIX, places.prefixes, "can be computed again")
+def _prefixes(paths: Paths) -> Iterator[Garbage]:
+    if paths.prefixes.is_dir() and any(paths.prefixes.iterdir()):
+        yield _garbage(GarbageKind.PREFIX, paths.prefixes, "can be computed again")
 
 
-def _adapters(places: Paths, store: Store, upto: int) -> Iterator[Garbage]:
+def _adapters(paths: Paths, store: Store, upto: int) -> Iterator[Garbage]:
     policies = store.policies.all()
     needed = {policy.adapter for policy, standing in policies if standing is not Standing.REJECTED}
     members = {each for policy, standing in policies if standing is not Standing.REJECTED for each in policy.members}
@@ -165,7 +165,7 @@ def _adapters(places: Paths, store: Store, upto: int) -> Iterator[Garbage]:
     parents = {policy.parent for policy, standing in policies if standing is not Standing.REJECTED}
     old = store.space.rejected(upto)
     for policy, _ in policies:
-        path = places.adapter(policy)
+        path = paths.adapter(policy)
         if policy.id in old and policy.adapter not in needed and policy.id not in parents and path and path.is_dir():
             yield _garbage(GarbageKind.ADAPTER, path, f"policy {policy.id[:12]} was rejected and never promoted")
 

@@ -34,8 +34,8 @@ class Audits:
         with self._db.read() as connection:
             wins = list(connection.scalars(query))
             done = set(connection.scalars(select(AuditRow.trajectory).where(AuditRow.round == rnd.id)))
-        drawn = sorted({*wins, *done}, key=lambda each: sha256(f"{rnd.seed}/{each}".encode()).digest())[:most]
-        return self._trajectories.these([each for each in drawn if each not in done], _told_by_training)
+        drawn = sorted({*wins, *done}, key=lambda win: sha256(f"{rnd.seed}/{win}".encode()).digest())[:most]
+        return self._trajectories.these([value for value in drawn if value not in done], _told_by_training)
 
     def save(self, rnd: Round, trajectory_id: str, verdict: Verdict) -> None:
         """Keep what came out. A win that fails is accepted no more, and leaves what is trained on from now on."""

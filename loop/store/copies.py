@@ -102,11 +102,11 @@ def _uri(where: URL) -> str:
 
 
 def _run(program: str, options: list[str], where: URL) -> None:
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         raise NotFound(f"There is no {program}. Install PostgreSQL's programs, of the server's version or a newer one.")
     done = subprocess.run(
-        [found, "--no-password", *options],
+        [path, "--no-password", *options],
         env={**os.environ, **_environment(where)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -119,7 +119,7 @@ def _run(program: str, options: list[str], where: URL) -> None:
 
 
 def _environment(where: URL) -> Mapping[str, str]:
-    told = {
+    login = {
         "host": where.host,
         "port": where.port,
         "user": where.username,
@@ -127,4 +127,4 @@ def _environment(where: URL) -> Mapping[str, str]:
         "dbname": where.database,
         **where.query,
     }
-    return {variable: str(told[name]) for name, variable in PLACES.items() if told.get(name)}
+    return {variable: str(login[name]) for name, variable in PLACES.items() if login.get(name)}

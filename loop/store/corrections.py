@@ -67,14 +67,14 @@ class Corrections:
         }
         with self._db.write() as connection:
             self._db.insert_once(connection, CorrectionRow, [row])
-            found = connection.scalar(select(CorrectionRow.id).where(CorrectionRow.key == correction.key))
-        assert found is not None
-        return int(found)
+            number = connection.scalar(select(CorrectionRow.id).where(CorrectionRow.key == correction.key))
+        assert number is not None
+        return int(number)
 
     def all(self, after: int = 0) -> Iterator[NumberedCorrection]:
         """Give corrections after a number, in the order in which they came."""
         query = select(CorrectionRow).where(CorrectionRow.id > after)
-        return self._db.paged(query, CorrectionRow.id, _told)
+        return self._db.paged(query, CorrectionRow.id, _numbered)
 
     def score(self, number: int, policy: str, answer: Message, *, learned: bool) -> None:
         """Keep what a policy answers where somebody corrected."""
@@ -106,7 +106,7 @@ def _answer_of(row: AnyRow) -> Message:
     return Message.model_validate(json_object(row.answer))
 
 
-def _told(_connection: Connection, rows: Sequence[AnyRow]) -> list[NumberedCorrection]:
+def _numbered(_connection: Connection, rows: Sequence[AnyRow]) -> list[NumberedCorrection]:
     return [NumberedCorrection(row.id, correction_of(row)) for row in rows]
 
 

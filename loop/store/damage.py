@@ -86,10 +86,10 @@ def json_object(text: str) -> dict[str, JsonValue]:
     Raises:
         ValueError: it is none.
     """
-    found = from_json(text, allow_inf_nan=False)
-    if not isinstance(found, dict):
+    value = from_json(text, allow_inf_nan=False)
+    if not isinstance(value, dict):
         raise ValueError(f"'{text:.40}' is not a JSON object")  # noqa: TRY004 - it is the text that is wrong
-    return found
+    return value
 
 
 def json_list(text: str) -> list[JsonValue]:
@@ -98,10 +98,10 @@ def json_list(text: str) -> list[JsonValue]:
     Raises:
         ValueError: it is none.
     """
-    found = from_json(text, allow_inf_nan=False)
-    if not isinstance(found, list):
+    value = from_json(text, allow_inf_nan=False)
+    if not isinstance(value, list):
         raise ValueError(f"'{text:.40}' is not a JSON list")  # noqa: TRY004 - it is the text that is wrong
-    return found
+    return value
 
 
 def record(kind: type[T], text: str) -> T:
@@ -110,10 +110,10 @@ def record(kind: type[T], text: str) -> T:
     Raises:
         ValueError: it is no such record, or not spelled so.
     """
-    found = json_object(text)
-    if canonical(found) != text:
+    fields = json_object(text)
+    if canonical(fields) != text:
         raise ValueError("its body is not as it was written")
-    return kind.model_validate(found)
+    return kind.model_validate(fields)
 
 
 def there(known: Mapping[str, V | Damaged], key: str, what: str) -> V:
@@ -125,17 +125,17 @@ def there(known: Mapping[str, V | Damaged], key: str, what: str) -> V:
     """
     if key not in known:
         raise LookupError(f"its {what} {key:.64} is not in the store")
-    found = known[key]
-    if isinstance(found, Damaged):
-        raise found
-    return found
+    value = known[key]
+    if isinstance(value, Damaged):
+        raise value
+    return value
 
 
-def same(found: str, stored: str) -> None:
+def same(digest: str, stored: str) -> None:
     """Hold content to the id that it is stored under.
 
     Raises:
         ValueError: it has another.
     """
-    if found != stored:
+    if digest != stored:
         raise ValueError("its content is not what its id says")

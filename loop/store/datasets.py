@@ -37,7 +37,7 @@ class Datasets:
             "rules": part(dataset, "rules"),
             "made": self._db.clock(),
         }
-        rows = [{"dataset": dataset.id, "place": place, "trajectory": each} for place, each in enumerate(dataset.rows)]
+        rows = [{"dataset": dataset.id, "place": index, "trajectory": row} for index, row in enumerate(dataset.rows)]
         with self._db.write() as connection:
             self._db.insert_once(connection, DatasetTable, [head])
             self._db.insert_once(connection, DatasetRow, rows)
@@ -49,15 +49,15 @@ class Datasets:
         taken, mine = set(trained), DatasetRow.dataset == dataset.id
         with self._db.write() as connection:
             connection.execute(update(DatasetRow).where(mine).values(left_out=None))
-            for place, row in enumerate(dataset.rows):
+            for index, row in enumerate(dataset.rows):
                 if row not in taken:
-                    connection.execute(update(DatasetRow).where(mine, DatasetRow.place == place).values(left_out=1))
+                    connection.execute(update(DatasetRow).where(mine, DatasetRow.place == index).values(left_out=1))
 
     def of(self, rnd: Round) -> Dataset | None:
         """Return the round's dataset, if it has one."""
         with self._db.read() as connection:
-            found = connection.scalar(select(RoundRow.dataset).where(RoundRow.id == rnd.id))
-            return self._dataset(connection, found) if found else None
+            dataset = connection.scalar(select(RoundRow.dataset).where(RoundRow.id == rnd.id))
+            return self._dataset(connection, dataset) if dataset else None
 
     def ids(self) -> tuple[str, ...]:
         """Ids of all datasets, the oldest first."""

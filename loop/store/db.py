@@ -156,11 +156,11 @@ def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
         raise CannotCreate(redacted(f"database {where.render_as_string()}: {cause}")) from error
 
 
-def _handshake(found: str | None, scripts: ScriptDirectory, url: str) -> None:
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+def _handshake(revision: str | None, scripts: ScriptDirectory, url: str) -> None:
+    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigError(
-            f"database {redacted(locate(url).render_as_string())}: its schema is {found}, newer than this loopd knows. "
-            "Install the newer loopd, or restore the copy that lies beside the database"
+            f"database {redacted(locate(url).render_as_string())}: its schema is {revision}, "
+            "newer than this loopd knows. Install the newer loopd, or restore the copy that lies beside the database"
         )
 
 

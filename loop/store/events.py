@@ -34,8 +34,8 @@ class Events:
 
 def note(database: Database, connection: Connection, kind: str, **fields: JsonValue) -> Event:
     """Write down that something happened, inside the transaction in which it does."""
-    told = {name: facts(value) for name, value in fields.items()}
-    event = Event(id=0, at=database.clock(), kind=clean(kind), fields=told)
+    values = {name: facts(value) for name, value in fields.items()}
+    event = Event(id=0, at=database.clock(), kind=clean(kind), fields=values)
     row = {"at": event.at, "kind": event.kind, "fields": part(event, "fields")}
     added = connection.execute(database.insert(EventRow).values(**row).returning(EventRow)).one()
     return _events(connection, [added])[0]

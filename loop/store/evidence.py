@@ -96,8 +96,8 @@ class Evidence:
             row.policy == policy_id, row.purpose == Purpose.GATE, row.requests > 0, row.seconds > 0
         )
         with self._db.read() as connection:
-            found = connection.execute(query).all()
-        return tuple(Timing(seconds=row.seconds, answers=row.requests, tokens=row.completion_tokens) for row in found)
+            rows = connection.execute(query).all()
+        return tuple(Timing(seconds=row.seconds, answers=row.requests, tokens=row.completion_tokens) for row in rows)
 
     def fit(self, round_id: int) -> RecordedFit | None:
         """Say how a round's training ran; None where no step was taken."""

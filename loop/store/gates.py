@@ -47,13 +47,13 @@ class Gates:
         with self._db.read() as connection:
             rows = connection.execute(met).all()
         latest = sorted((row for row in rows if row.champion == rows[0].champion), key=lambda row: str(row.gate))
-        return tuple(_told(row) for row in latest)
+        return tuple(_result(row) for row in latest)
 
     def latest(self, most: int) -> tuple[GateResult, ...]:
         """Return what gates said last, of any candidates, the newest first."""
         with self._db.read() as connection:
             rows = connection.execute(select(GateRow).order_by(GateRow.judged.desc(), GateRow.gate).limit(most)).all()
-        return tuple(_told(row) for row in rows)
+        return tuple(_result(row) for row in rows)
 
     def judged(self, begins: str = "") -> Round:
         """Look up a round whose candidate was judged: its number, the beginning of the candidate's id, or the latest.
@@ -65,9 +65,9 @@ class Gates:
         number = [GateRow.round == int(begins)] if begins.isdecimal() and len(begins) <= LONGEST_NUMBER else []
         with self._db.read() as connection:
             for condition in (*number, GateRow.candidate.startswith(begins, autoescape=True)):
-                found = connection.scalar(latest.where(condition))
-                if found is not None:
-                    return self._rounds.get(found)
+                round_number = connection.scalar(latest.where(condition))
+                if round_number is not None:
+                    return self._rounds.get(round_number)
         what = f"round or candidate '{begins}'" if begins else "candidate"
         raise NotFound(f"No gate has judged any {what}. List the judgements: loopd gate list")
 
@@ -81,8 +81,8 @@ class Gates:
         """Return the round that judged a policy last, as its candidate; None where none did."""
         latest = select(GateRow.round).where(GateRow.candidate == policy_id).order_by(GateRow.judged.desc()).limit(1)
         with self._db.read() as connection:
-            found = connection.scalar(latest)
-        return None if found is None else self._rounds.get(found)
+            number = connection.scalar(latest)
+        return None if number is None else self._rounds.get(number)
 
     def pause(self, gate: str, reason: str = "") -> None:
         """Pause one gate, or `all`: nothing is promoted until it is resumed. The last reason given counts."""
@@ -110,10 +110,10 @@ class Gates:
 
 
 @reads(GateRow)
-def _told(row: AnyRow) -> GateResult:
+def _result(row: AnyRow) -> GateResult:
     """Read a judgement back; who was judged is in the row, for older versions did not write it into the body."""
-    found = record(GateResult, row.body)
-    return found.model_copy(update={"candidate": row.candidate, "champion": row.champion})
+    result = record(GateResult, row.body)
+    return result.model_copy(update={"candidate": row.candidate, "champion": row.champion})
 
 
 def paused(connection: Connection) -> tuple[str, ...]:
@@ -124,14 +124,14 @@ def paused(connection: Connection) -> tuple[str, ...]:
 def keep(database: Database, connection: Connection, rnd: Round, result: GateResult) -> None:
     """Replace what a gate said of a candidate beside a champion, with every comparison, inside a transaction."""
     whose = {"candidate": result.candidate, "champion": result.champion, "gate": result.gate}
-    told = result.model_dump(include=set(GateRow.__table__.columns.keys())) | whose
+    columns = result.model_dump(include=set(GateRow.__table__.columns.keys())) | whose
     more = {"round": rnd.id, "judged": database.clock(), "improved": int(result.improved), "body": body(result)}
-    database.upsert(connection, GateRow, [told | more])
-    connection.execute(delete(PartRow).where(*(getattr(PartRow, name) == each for name, each in whose.items())))
-    parts = [whose | {"place": place, **_part(each)} for place, each in enumerate(result.parts)]
+    database.upsert(connection, GateRow, [columns | more])
+    connection.execute(delete(PartRow).where(*(getattr(PartRow, name) == item for name, item in whose.items())))
+    parts = [whose | {"place": index, **_part(part)} for index, part in enumerate(result.parts)]
     database.insert_once(connection, PartRow, parts)
 
 
 def _part(part: GatePart) -> Values:
-    told = part.model_dump(include=set(PartRow.__table__.columns.keys()))
-    return told | {"part": part.name, "decides": int(part.decides), "beside": part.beside or None}
+    columns = part.model_dump(include=set(PartRow.__table__.columns.keys()))
+    return columns | {"part": part.name, "decides": int(part.decides), "beside": part.beside or None}

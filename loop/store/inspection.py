@@ -71,7 +71,7 @@ class StoreInspection:
             yield from self._keys(table)
             yield from self._checks(table)
         if not quick:
-            for mapper in sorted(Table.registry.mappers, key=lambda each: each.class_.__tablename__):
+            for mapper in sorted(Table.registry.mappers, key=lambda mapper: mapper.class_.__tablename__):
                 yield from _some(self._rows(mapper.class_))
             yield from _some(self._trajectories_said())
 
@@ -144,9 +144,9 @@ def _faults(rows: Iterable[AnyRow], check: Callable[[AnyRow], object]) -> Iterat
             yield IntegrityFinding(where=error.table, key=error.key, fault=error.fault)
 
 
-def _some(found: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
+def _some(listed: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
     """Name the first findings of one kind, and count the rest."""
-    findings = iter(found)
+    findings = iter(listed)
     last = None
     for last in islice(findings, NAMED):
         yield last

@@ -50,7 +50,7 @@ class PlayRecords:
             )
             first = connection.scalar(select(func.count()).where(PlayRow.round == rnd.id)) or 0
             self._db.insert_once(connection, Prompt, [prompt_row(system) for system in {play.system for play in plays}])
-            rows = [play_row(play, first + place, self._db.clock()) for place, play in enumerate(plays)]
+            rows = [play_row(play, first + index, self._db.clock()) for index, play in enumerate(plays)]
             self._db.insert_once(connection, PlayRow, rows)
 
     def owed(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Play]:

@@ -28,9 +28,9 @@ class Rounds:
             seed: what a new round's sampling is drawn from.
         """
         with self._db.write() as connection:
-            found = connection.execute(UNFINISHED).first()
-            if found:
-                return _round(found)
+            row = connection.execute(UNFINISHED).first()
+            if row:
+                return _round(row)
             rnd = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
             self.begin(connection, rnd)
         return rnd
@@ -38,8 +38,8 @@ class Rounds:
     def unfinished(self) -> Round | None:
         """Return the round that `open` would go on with; None where it would begin one."""
         with self._db.read() as connection:
-            found = connection.execute(UNFINISHED).first()
-        return None if found is None else _round(found)
+            row = connection.execute(UNFINISHED).first()
+        return None if row is None else _round(row)
 
     def proposed(self, rnd: Round) -> bool:
         """Whether a round began at its gates, with a candidate that needed no training: it never had a dataset."""
@@ -55,10 +55,10 @@ class Rounds:
             NotFound: there is no such round.
         """
         with self._db.read() as connection:
-            found = connection.execute(select(RoundRow).where(RoundRow.id == number)).first()
-        if found is None:
+            row = connection.execute(select(RoundRow).where(RoundRow.id == number)).first()
+        if row is None:
             raise NotFound(f"There is no round {number}. See: loopd status")
-        return _round(found)
+        return _round(row)
 
     def all(self) -> tuple[Round, ...]:
         """Every round, the oldest first."""

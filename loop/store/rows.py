@@ -150,9 +150,9 @@ def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] =
     """
     prompts: dict[str, str] = {}
     messages, turn = [], -1
-    for place, message in enumerate(trajectory.messages):
+    for index, message in enumerate(trajectory.messages):
         turn += message.role == "user"
-        messages.append({"trajectory": play.id, "place": place, "turn": max(turn, 0), **_message(message, prompts)})
+        messages.append({"trajectory": play.id, "place": index, "turn": max(turn, 0), **_message(message, prompts)})
     calls = _calls(play.id, [said(message) for message in trajectory.messages], messages)
     return Spelled(
         trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": fingerprint(messages)},
@@ -218,18 +218,18 @@ def _message(message: Message, prompts: dict[str, str]) -> Values:
 
 def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values]) -> list[Values]:
     """Pair every call with the tool message that answered it: one follows for each, in order."""
-    found: list[Values] = []
+    values: list[Values] = []
     unanswered: list[Values] = []
-    for place, message in enumerate(messages):
+    for index, message in enumerate(messages):
         if message.role == "tool" and unanswered:
-            unanswered.pop(0).update(ok=None if message.ok is None else int(message.ok), result=place)
+            unanswered.pop(0).update(ok=None if message.ok is None else int(message.ok), result=index)
         for call in message.calls:
-            row = {"trajectory": trajectory, "place": len(found), "turn": rows[place]["turn"], "message": place}
-            found.append(
+            row = {"trajectory": trajectory, "place": len(values), "turn": rows[index]["turn"], "message": index}
+            values.append(
                 row | {"tool": clean(call.name), "arguments": part(call, "arguments"), "ok": None, "result": None}
             )
-            unanswered.append(found[-1])
-    return found
+            unanswered.append(values[-1])
+    return values
 
 
 def fingerprint(messages: Sequence[Values]) -> str:

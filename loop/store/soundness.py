@@ -74,8 +74,8 @@ class Soundness:
         """Keep the latest replay of each task."""
         now = self._db.clock()
         rows = [
-            {"task": each.task, "passed": int(each.passed), "reason": clean(each.reason), "replayed": now}
-            for each in replays
+            {"task": replay.task, "passed": int(replay.passed), "reason": clean(replay.reason), "replayed": now}
+            for replay in replays
         ]
         with self._db.write() as connection:
             self._db.upsert(connection, ReplayRow, rows)

@@ -38,7 +38,7 @@ class Space:
         query = select(PolicyRow.id).where(
             PolicyRow.standing == Standing.REJECTED,
             or_(PolicyRow.round.is_(None), PolicyRow.round <= upto),
-            *(PolicyRow.id.not_in(each) for each in (crowned, later, waits)),
+            *(PolicyRow.id.not_in(kept) for kept in (crowned, later, waits)),
         )
         with self._db.read() as connection:
             return frozenset(connection.scalars(query))

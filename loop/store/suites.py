@@ -55,7 +55,7 @@ class Suites:
             CheckNegative: a task's leak group is already used in another split.
         """
         head = {"id": suite.id, "name": suite.name, "tasks": len(suite.tasks), "added": self._db.clock()}
-        rows = [{"suite": suite.id, "place": place, "task": task.id} for place, task in enumerate(suite.tasks)]
+        rows = [{"suite": suite.id, "place": index, "task": task.id} for index, task in enumerate(suite.tasks)]
         with self._db.write() as connection:
             if connection.scalar(select(SuiteRow.id).where(SuiteRow.id == suite.id)) is None:
                 self._tasks.add(connection, suite.tasks)
@@ -67,13 +67,13 @@ class Suites:
         """Return the newest suite of a name."""
         newest = select(SuiteRow.id).where(SuiteRow.name == name).order_by(SuiteRow.added.desc(), SuiteRow.id).limit(1)
         with self._db.read() as connection:
-            found = connection.scalar(newest)
-            if found is None:
+            digest = connection.scalar(newest)
+            if digest is None:
                 return None
-            query = select(SuiteTask.task).where(SuiteTask.suite == found).order_by(SuiteTask.place)
+            query = select(SuiteTask.task).where(SuiteTask.suite == digest).order_by(SuiteTask.place)
             ids = connection.scalars(query).all()
             tasks = self._tasks.load(connection, ids)
-        return Suite(name=name, tasks=tuple(there(tasks, each, "task") for each in ids))
+        return Suite(name=name, tasks=tuple(there(tasks, identity, "task") for identity in ids))
 
     def grown(self, name: str) -> int:
         """How many times as large a gate's suite is drawn: once, until it was grown."""

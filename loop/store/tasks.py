@@ -27,10 +27,10 @@ class Tasks:
             NotFound: there is no such task.
         """
         with self._db.read() as connection:
-            found = self.load(connection, [task_id])
-        if not found:
+            tasks = self.load(connection, [task_id])
+        if not tasks:
             raise NotFound(f"There is no task {task_id}")
-        return there(found, task_id, "task")
+        return there(tasks, task_id, "task")
 
     def splits(self, groups: Iterable[str]) -> dict[str, Split]:
         """Say in which split leak groups lie, where they are known."""
@@ -39,11 +39,11 @@ class Tasks:
 
     def load(self, connection: Connection, ids: Iterable[str]) -> Mapping[str, Task | Damaged]:
         """Read tasks, inside a transaction; what is not there is left out."""
-        found: dict[str, Task | Damaged] = {}
+        tasks: dict[str, Task | Damaged] = {}
         for some in chunks(sorted(set(ids))):
             rows = connection.execute(select(TaskRow.id, TaskRow.body).where(TaskRow.id.in_(some)))
-            found.update({row.id: or_damage(task_of, row) for row in rows})
-        return found
+            tasks.update({row.id: or_damage(task_of, row) for row in rows})
+        return tasks
 
     def add(self, connection: Connection, tasks: Sequence[Task]) -> None:
         """Insert tasks that are not there yet, inside a transaction.
@@ -71,11 +71,11 @@ class Tasks:
 
 
 def _splits(connection: Connection, groups: Iterable[str]) -> dict[str, Split]:
-    found: dict[str, Split] = {}
+    splits: dict[str, Split] = {}
     for names in chunks(sorted({clean(group) for group in groups})):
         query = select(LeakGroup.name, LeakGroup.split).where(LeakGroup.name.in_(names))
-        found.update({row.name: _split(row) for row in connection.execute(query)})
-    return found
+        splits.update({row.name: _split(row) for row in connection.execute(query)})
+    return splits
 
 
 @reads(LeakGroup)

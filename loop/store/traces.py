@@ -83,20 +83,20 @@ class Traces:
             NotJson: a message cannot be stored as canonical JSON of bounded size.
             CheckNegative: a leak group lies in another split.
         """
-        known = self.known([each.id for each in kept])
-        fresh = list({each.id: each for each in kept if each.id not in known}.values())
+        known = self.known([trace.id for trace in kept])
+        fresh = list({trace.id: trace for trace in kept if trace.id not in known}.values())
         if not fresh:
             return 0
         now = self._db.clock()
-        plays = [_play(each) for each in fresh]
-        spelled = [self._trajectories.spell(play, each.trajectory) for play, each in zip(plays, fresh, strict=True)]
+        plays = [_play(trace) for trace in fresh]
+        spelled = [self._trajectories.spell(play, trace.trajectory) for play, trace in zip(plays, fresh, strict=True)]
         with self._db.write() as connection:
-            self._tasks.add(connection, list({each.task.id: each.task for each in fresh}.values()))
+            self._tasks.add(connection, list({trace.task.id: trace.task for trace in fresh}.values()))
             self._db.insert_once(connection, Prompt, [prompt_row("")])
             settled = {"state": PlayState.DONE, "ended": now}
             connection.execute(self._db.insert(PlayRow), [play_row(play, 0, now) | settled for play in plays])
             self._trajectories.insert(connection, spelled)
-            connection.execute(self._db.insert(TraceRow), [_row(each, now) for each in fresh])
+            connection.execute(self._db.insert(TraceRow), [_row(trace, now) for trace in fresh])
         self._trajectories.committed(spelled)
         return len(fresh)
 
@@ -130,8 +130,8 @@ class Traces:
             TraceRow, TraceRow.trajectory == TrajectoryRow.id
         )
         condition = lacking[0]
-        for each in lacking[1:]:
-            condition |= each
+        for item in lacking[1:]:
+            condition |= item
         return self._db.paged(query.where(condition), TrajectoryRow.id, self._kept)
 
     def lessons(self, arm: str, left_out: LeftOut | None = None) -> Iterator[Accepted]:
@@ -172,16 +172,16 @@ def _place(identity: str) -> int:
 
 
 def _row(kept: Kept, now: int) -> Values:
-    told = kept.provenance.model_dump(mode="json")
-    texts = {name: clean(value) if isinstance(value, str) else value for name, value in told.items()}
-    bodies = {name: canonical(told[name]) for name in ("replaced", "changes")}
+    fields = kept.provenance.model_dump(mode="json")
+    texts = {name: clean(value) if isinstance(value, str) else value for name, value in fields.items()}
+    bodies = {name: canonical(fields[name]) for name in ("replaced", "changes")}
     return texts | bodies | {"trajectory": kept.id, "imported": now}
 
 
 @reads(TraceRow)
 def provenance_of(row: AnyRow) -> Provenance:
     """One row of `trace`, as a record."""
-    told = {name: getattr(row, name) for name in Provenance.model_fields}
+    fields = {name: getattr(row, name) for name in Provenance.model_fields}
     return Provenance.model_validate(
-        told | {"replaced": json_object(told["replaced"]), "changes": json_list(told["changes"])}
+        fields | {"replaced": json_object(fields["replaced"]), "changes": json_list(fields["changes"])}
     )

@@ -72,7 +72,7 @@ class Verdicts:
             "teacher_plays": ~student,
             "teacher_wins": ~student & won,
         }
-        counts = [func.sum(case((each, 1), else_=0)).label(name) for name, each in conditions.items()]
+        counts = [func.sum(case((condition, 1), else_=0)).label(name) for name, condition in conditions.items()]
         query = (
             select(TaskRow.id, TaskRow.backends, TaskRow.family, TaskRow.tier, *counts)
             .join(TaskRow, TaskRow.id == TrajectoryRow.task)
@@ -95,8 +95,8 @@ class Verdicts:
             .order_by(TaskRow.backends, TaskRow.family, TaskRow.tier)
         )
         with self._db.read() as connection:
-            found = connection.execute(query).all()
-        return [_arm(row) for row in found]
+            rows = connection.execute(query).all()
+        return [_arm(row) for row in rows]
 
     def rates(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[Rate]:
         """Plays and wins of a round per backend and player; a task of two backends counts for both."""
@@ -122,7 +122,7 @@ class Verdicts:
         if not wanted <= said.keys():
             return None
         audited = connection.scalar(select(AuditRow.passed).where(AuditRow.trajectory == trajectory_id))
-        return min((*(said[each] for each in wanted), *([] if audited is None else [audited])), default=None)
+        return min((*(said[phrase] for phrase in wanted), *([] if audited is None else [audited])), default=None)
 
     def _wanted(self, connection: Connection) -> frozenset[tuple[str, int]]:
         if self._required is None:

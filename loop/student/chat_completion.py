@@ -155,11 +155,11 @@ class ChatCompletion:
         """Spell the log-probabilities of the tokens from `first` on, where they were asked for."""
         if not self.ask.logprobs:
             return {"logprobs": None}
-        told: list[JsonValue] = [*heard.logprobs[first:]]
+        scores: list[JsonValue] = [*heard.logprobs[first:]]
         if not self.ask.standard:
-            return {"logprobs": {"token_logprobs": told} if told else None}
+            return {"logprobs": {"token_logprobs": scores} if scores else None}
         scored = zip(heard.tokens[first:], heard.logprobs[first:], strict=True)
-        return {"logprobs": {"content": [self._score(*each) for each in scored], "refusal": None}}
+        return {"logprobs": {"content": [self._score(*token) for token in scored], "refusal": None}}
 
     def _score(self, token: int, logprob: float) -> Json:
         text = str(self.renderer.tokenizer.decode([token], skip_special_tokens=False))
@@ -176,8 +176,8 @@ class ChatCompletion:
         return {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said, **cached}
 
     def _named(self, kind: str) -> Json:
-        told: Json = {"system_fingerprint": self.ask.fingerprint} if self.ask.fingerprint else {}
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.ask.model, **told}
+        fields: Json = {"system_fingerprint": self.ask.fingerprint} if self.ask.fingerprint else {}
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.ask.model, **fields}
 
     def _event(self, delta: Json, finish: str | None = None, scores: Json | None = None) -> str:
         choice: Json = {"index": 0, "delta": delta, "finish_reason": finish, **(scores or {"logprobs": None})}

@@ -104,8 +104,8 @@ def _reply(answer: httpx2.Response) -> Reply:
         kind = FailureKind.RETRYABLE if answer.status_code >= SERVER_ERROR else FailureKind.BAD_INPUT
         raise ProviderError(kind, f"HTTP {answer.status_code}: {answer.text[:500]}")
     try:
-        found = Completion.model_validate_json(answer.content)
-        message = found.choices[0].message.message()
+        completion = Completion.model_validate_json(answer.content)
+        message = completion.choices[0].message.message()
     except (ValidationError, ValueError) as error:
         raise ProviderError(FailureKind.BAD_OUTPUT, f"no chat completion: {str(error)[:500]}") from error
-    return Reply(message=message, usage=Usage(**found.usage.model_dump(), requests=1))
+    return Reply(message=message, usage=Usage(**completion.usage.model_dump(), requests=1))

@@ -136,15 +136,15 @@ async def _answered(answering: ChatCompletion, queued: "asyncio.Future[Queued]")
 def _tell(queued: "asyncio.Future[Queued]") -> Callable[[Queued], None]:
     """Give what the engine's thread calls where a request has to wait."""
 
-    def tell(place: Queued) -> None:
-        queued.get_loop().call_soon_threadsafe(_settle, queued, place)
+    def tell(queue: Queued) -> None:
+        queued.get_loop().call_soon_threadsafe(_settle, queued, queue)
 
     return tell
 
 
-def _settle(queued: "asyncio.Future[Queued]", place: Queued) -> None:
+def _settle(queued: "asyncio.Future[Queued]", queue: Queued) -> None:
     if not queued.done():
-        queued.set_result(place)
+        queued.set_result(queue)
 
 
 def _words(queued: Queued) -> dict[str, str]:

@@ -62,16 +62,16 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--prefixes", type=Path, help="directory that keeps prefixes for the next server")
     parser.add_argument("--prefix-mib", type=int, default=4096, help="MiB of prefixes there, at most")
     parser.add_argument("--policy", help="what names the weights: prefixes are kept under it")
-    told = parser.parse_args(argv)
-    if told.beside and (told.adapter or told.precision != Precision.BASE):
+    options = parser.parse_args(argv)
+    if options.beside and (options.adapter or options.precision != Precision.BASE):
         raise ConfigError("Adapters share the base as it is: leave out --adapter and --precision.")
-    return told
+    return options
 
 
-def _named(told: str) -> tuple[str, Path]:
-    name, _, directory = told.partition("=")
+def _named(text: str) -> tuple[str, Path]:
+    name, _, directory = text.partition("=")
     if not name or not directory:
-        raise ConfigError(f"{told} is not NAME=DIR: --beside names an adapter and its directory.")
+        raise ConfigError(f"{text} is not NAME=DIR: --beside names an adapter and its directory.")
     return name, Path(directory)
 
 

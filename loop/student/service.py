@@ -37,7 +37,7 @@ class Listener:
     spoken: Callable[[GeneratedSoFar], None] | None = None
     """Called each time there is more of the answer."""
     answer: Future[Generation] = field(default_factory=Future)
-    told: bool = False
+    notified: bool = False
     heard: int = 0
     """Tokens that `spoken` was told."""
 
@@ -145,7 +145,7 @@ class Service:
             self._listeners[identity] = listener
 
     def _forget(self, engine: Batching, listener: Listener) -> None:
-        for identity in [identity for identity, each in self._listeners.items() if each is listener]:
+        for identity in [identity for identity, item in self._listeners.items() if item is listener]:
             del self._listeners[identity]
             engine.cancel(identity)
 
@@ -199,8 +199,8 @@ class Service:
             log.warning("requests_wait_for_memory", waiting=len(queue.ids))
         self._short = queue.reason
         for ahead, identity in enumerate(queue.ids):
-            if queue.reason and (listener := self._listeners.get(identity)) and not listener.told:
-                listener.told = True
+            if queue.reason and (listener := self._listeners.get(identity)) and not listener.notified:
+                listener.notified = True
                 listener.queued(Queued(reason=queue.reason, ahead=ahead))
         for identity, listener in self._listeners.items():
             if listener.spoken and len((said := engine.spoken(identity)).tokens) > listener.heard:

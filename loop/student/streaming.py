@@ -29,15 +29,15 @@ class StreamedText:
             thinking: whether the prompt ends within thinking, so that nothing can be told before its end.
         """
         self.text_alone, self.data, self.thinking = text_alone, data, thinking
-        self.told = ""
+        self.streamed = ""
         self._from = 0
         """Where in the raw text what is told begins."""
 
     def more(self, text: str) -> str:
         """Give what can be told in addition, of all that was said so far."""
         safe = self._safe(text)
-        added = safe[len(self.told) :]
-        self.told += added
+        added = safe[len(self.streamed) :]
+        self.streamed += added
         return added
 
     def rest(self, content: str, text: str) -> str:
@@ -47,9 +47,9 @@ class StreamedText:
             content: the whole message's content, as it was read.
             text: all that was said.
         """
-        if content.startswith(self.told):
-            return content[len(self.told) :]
-        return text[self._from + len(self.told) :]  # unreadable: then all that was said is its content
+        if content.startswith(self.streamed):
+            return content[len(self.streamed) :]
+        return text[self._from + len(self.streamed) :]  # unreadable: then all that was said is its content
 
     def _safe(self, text: str) -> str:
         """Give the beginning of the message that is text however it goes on."""
@@ -59,7 +59,7 @@ class StreamedText:
         said = text.lstrip(BLANKS)
         self._from = len(text) - len(said)
         if self.thinking or (said.startswith(DATA) and not self.data):
-            return self.told
+            return self.streamed
         for bracket in BEGINS.finditer(said):
             if len(said) - bracket.start() < LONGEST or MARKS.match(said, bracket.start()):
                 return said[: bracket.start()].rstrip(BLANKS)

@@ -248,7 +248,7 @@ def _surrounded(template: Native, base: Path, system: str) -> str:
         raise ConfigError(f"{base} has no chat template.")
     before = ["{%- set enable_thinking = false -%}"]
     if formats := sorted({one or other for one, other in CLOCK.findall(source)}):
-        dates = ", ".join(f"{_literal(each)}: {_literal(TODAY.strftime(each))}" for each in formats)
+        dates = ", ".join(f"{_literal(pattern)}: {_literal(TODAY.strftime(pattern))}" for pattern in formats)
         before.append(f"{{%- macro strftime_now(format) -%}}{{{{ {{{dates}}}[format] }}}}{{%- endmacro -%}}")
     if system:
         own = f"[{{'role': 'system', 'content': {_literal(system)}}}]"

@@ -141,8 +141,8 @@ class Compact:
 
     def _special(self, token: str) -> tuple[int, ...]:
         """Give a special token's id; nothing where there is no such token."""
-        found = self.tokenizer.token_to_id(token) if token else None
-        return () if found is None else (found,)
+        identity = self.tokenizer.token_to_id(token) if token else None
+        return () if identity is None else (identity,)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(clean(text), add_special_tokens=False).ids)
@@ -187,7 +187,7 @@ def _unspaced(text: str) -> str:
 def _spaced_values(schema: JsonValue) -> JsonValue:
     """Put the space into the literal values of a JSON Schema."""
     if isinstance(schema, list):
-        return [_spaced_values(each) for each in schema]
+        return [_spaced_values(member) for member in schema]
     if not isinstance(schema, dict):
         return schema
     made: dict[str, JsonValue] = {}
@@ -195,15 +195,15 @@ def _spaced_values(schema: JsonValue) -> JsonValue:
         if word in {"enum", "const"}:
             made[word] = each_string(inner, _spaced)
         elif word in {"properties", "patternProperties", "$defs", "definitions"} and isinstance(inner, dict):
-            made[word] = {name: _spaced_values(each) for name, each in inner.items()}
+            made[word] = {name: _spaced_values(value) for name, value in inner.items()}
         else:
             made[word] = _spaced_values(inner)
     return made
 
 
 def _changed(calls: Sequence[Call], change: Callable[[str], str]) -> tuple[Call, ...]:
-    told = ({name: each_string(value, change) for name, value in call.arguments.items()} for call in calls)
-    return tuple(Call(name=call.name, arguments=arguments) for call, arguments in zip(calls, told, strict=True))
+    changed = ({name: each_string(value, change) for name, value in call.arguments.items()} for call in calls)
+    return tuple(Call(name=call.name, arguments=arguments) for call, arguments in zip(calls, changed, strict=True))
 
 
 def _result(content: str) -> str:

@@ -35,40 +35,40 @@ IN_TEXT: Final = re.compile(
 )
 
 
-def within_tag(text: str, start: int, found: ParsedCalls) -> int:
+def within_tag(text: str, start: int, calls: ParsedCalls) -> int:
     """Read the calls that follow an opening tag, as many as there are, and give the place behind the closing one.
 
     Raises:
         Unreadable: there is none, one cannot be read, or something else stands between the tags.
     """
     at, fenced = _behind_fence(text, start)
-    at = listed(text, at, found)
+    at = listed(text, at, calls)
     if fenced:
-        found.leniencies.add("fenced_json")
+        calls.leniencies.add("fenced_json")
         at = skip_blank(text, at + len(FENCE) if text.startswith(FENCE, at) else at)
-    return _behind_close(text, at, found)
+    return _behind_close(text, at, calls)
 
 
-def listed(text: str, start: int, found: ParsedCalls) -> int:
+def listed(text: str, start: int, calls: ParsedCalls) -> int:
     """Read calls that follow each other, and give the place behind them.
 
     Raises:
         Unreadable: there is none, or one cannot be read.
     """
-    values, at = _values(text, start, None, found)
+    values, at = _values(text, start, None, calls)
     if not values:
         raise Unreadable("a call is no JSON: no brace follows its mark")
     if len(values) > 1:
-        found.leniencies.add("calls_in_one_tag")
+        calls.leniencies.add("calls_in_one_tag")
     for value in values:
         if isinstance(value, list):
-            found.leniencies.add("call_list")
+            calls.leniencies.add("call_list")
         for item in _items(value):
-            found.add(_call(item, found))
+            calls.add(_call(item, calls))
     return at
 
 
-def whole(text: str, found: ParsedCalls, catalogue: Catalogue | None) -> bool:
+def whole(text: str, parsed: ParsedCalls, catalogue: Catalogue | None) -> bool:
     """Read a message that is nothing but JSON, calls or data; False where it is something else.
 
     Raises:
@@ -91,8 +91,8 @@ def whole(text: str, found: ParsedCalls, catalogue: Catalogue | None) -> bool:
     if any(_foreign(item, catalogue) for item in items):
         raise Unreadable("a call is written with keys that nobody taught")
     for item in calls:
-        found.add(_call(item, found))
-    found.leniencies |= (rules.leniencies | {"fenced_json" if fenced else "bare_json"}) if calls else set()
+        parsed.add(_call(item, parsed))
+    parsed.leniencies |= (rules.leniencies | {"fenced_json" if fenced else "bare_json"}) if calls else set()
     return True
 
 
@@ -122,13 +122,13 @@ def _next_tag(text: str, start: int) -> int:
     return tag.start() if tag else len(text)
 
 
-def _values(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[list[JsonValue], int]:
+def _values(text: str, at: int, end: int | None, calls: ParsedCalls) -> tuple[list[JsonValue], int]:
     """Read objects and lists that follow each other, with a comma between them or without."""
     values: list[JsonValue] = []
     while text.startswith(tuple(PAIRS), at):
         if len(values) >= MAX_VALUES:
             raise Unreadable(f"more than {MAX_VALUES} values of JSON follow each other")
-        value, at = _value(text, at, end, found)
+        value, at = _value(text, at, end, calls)
         values.append(value)
         at = skip_blank(text, at)
         behind_comma = skip_blank(text, at + 1) if text.startswith(",", at) else at
@@ -137,7 +137,7 @@ def _values(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[li
     return values, at
 
 
-def _value(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[JsonValue, int]:
+def _value(text: str, at: int, end: int | None, calls: ParsedCalls) -> tuple[JsonValue, int]:
     """Read one value; a broken one is mended up to `end`, or to the next tag."""
     try:
         return parse_at(text, at)
@@ -149,7 +149,7 @@ def _value(text: str, at: int, end: int | None, found: ParsedCalls) -> tuple[Jso
         value = parse(mended)
     except NotJson as error:
         raise Unreadable(f"a call is no JSON: {broken}") from error
-    found.leniencies |= rules | ({"missing_brace"} if missing else set())
+    calls.leniencies |= rules | ({"missing_brace"} if missing else set())
     return value, stop
 
 
@@ -160,12 +160,12 @@ def _balanced(text: str, start: int, end: int | None) -> tuple[int, str]:
     """
     until, open_ = _next_tag(text, start) if end is None else end, list[str]()
     quoted = escaped = False
-    for place in range(start, len(text)):
-        if place == until:
+    for index in range(start, len(text)):
+        if index == until:
             if not quoted:
                 break
-            until = _next_tag(text, place + 1)
-        character = text[place]
+            until = _next_tag(text, index + 1)
+        character = text[index]
         if quoted:
             quoted, escaped = escaped or character != '"', not escaped and character == "\\"
         elif character == '"':
@@ -175,7 +175,7 @@ def _balanced(text: str, start: int, end: int | None) -> tuple[int, str]:
         elif open_ and character == open_[-1]:
             open_.pop()
             if not open_:
-                return place + 1, ""
+                return index + 1, ""
     closable = not quoted and len(open_) <= MAX_MISSING_BRACES and set(open_) <= {"}"}
     return until, "".join(open_) if closable else ""
 
@@ -186,25 +186,25 @@ def _mended(text: str) -> tuple[str, set[str]]:
 
     def mended(part: re.Match[str]) -> str:
         if part["string"]:
-            told = part["string"].translate(CONTROLS)
-            rules.update({"control_character"} if told != part["string"] else ())
-            return told
+            string = part["string"].translate(CONTROLS)
+            rules.update({"control_character"} if string != part["string"] else ())
+            return string
         rules.add("trailing_comma" if part["comma"] else "python_word")
         return WORDS.get(part["word"], "")
 
     return LOOSE.sub(mended, text), rules
 
 
-def _behind_close(text: str, at: int, found: ParsedCalls) -> int:
+def _behind_close(text: str, at: int, calls: ParsedCalls) -> int:
     """Step over the closing tag, which may be missing before another call and at the end, and over spare braces."""
     while at < len(text) and text[at] in PAIRS.values():
-        found.leniencies.add("brace_match")
+        calls.leniencies.add("brace_match")
         at = skip_blank(text, at + 1)
     if text.startswith(CLOSE, at):
         return at + len(CLOSE)
     if at < len(text) and not text.startswith(OPEN, at):
         raise Unreadable("something that is no call stands behind a call within its tag")
-    found.leniencies.add("missing_close")
+    calls.leniencies.add("missing_close")
     return at
 
 
@@ -226,15 +226,15 @@ def _foreign(value: JsonValue, catalogue: Catalogue | None) -> bool:
     return any(isinstance(name := value.get(key), str) and catalogue.find(name) for key in NAMES)
 
 
-def _call(value: JsonValue, found: ParsedCalls) -> Call:
+def _call(value: JsonValue, calls: ParsedCalls) -> Call:
     call = _unwrapped(value)
     if call is not value:
-        found.leniencies.add("function_wrapper")
+        calls.leniencies.add("function_wrapper")
     if not isinstance(call, dict) or not isinstance(call.get("name"), str):
         raise Unreadable("a call has no name")
     if beside := _beside(call):
         raise Unreadable(f"a call holds '{beside[:60]}' beside its name and its arguments")
-    return Call(name=str(call["name"]), arguments=_arguments(call, found))
+    return Call(name=str(call["name"]), arguments=_arguments(call, calls))
 
 
 def _unwrapped(value: JsonValue) -> JsonValue:
@@ -249,25 +249,25 @@ def _beside(call: dict[str, JsonValue]) -> str:
     return next(iter([*spare, *twice]), "")
 
 
-def _arguments(call: dict[str, JsonValue], found: ParsedCalls) -> dict[str, JsonValue]:
+def _arguments(call: dict[str, JsonValue], calls: ParsedCalls) -> dict[str, JsonValue]:
     key = next((key for key in ARGUMENTS if key in call), None)
     if key != ARGUMENTS[0]:
-        found.leniencies.add("no_arguments" if key is None else "arguments_synonym")
+        calls.leniencies.add("no_arguments" if key is None else "arguments_synonym")
     arguments = call[key] if key else {}
     if isinstance(arguments, str) and arguments.strip():
-        found.leniencies.add("arguments_as_string")
-        arguments = _whole(arguments, found)
+        calls.leniencies.add("arguments_as_string")
+        arguments = _whole(arguments, calls)
     if arguments is None or arguments in ([], "") or (isinstance(arguments, str) and not arguments.strip()):
-        found.leniencies.add("empty_arguments")
+        calls.leniencies.add("empty_arguments")
         return {}
     if not isinstance(arguments, dict):
         raise Unreadable("a call's arguments are no object")
     return arguments
 
 
-def _whole(text: str, found: ParsedCalls) -> JsonValue:
+def _whole(text: str, calls: ParsedCalls) -> JsonValue:
     start = skip_blank(text, 0)
-    value, at = _value(text, start, len(text), found) if text.startswith(tuple(PAIRS), start) else (None, start)
+    value, at = _value(text, start, len(text), calls) if text.startswith(tuple(PAIRS), start) else (None, start)
     if at == start or skip_blank(text, at) < len(text):
         raise Unreadable("a call's arguments are text that is no JSON object")
     return value

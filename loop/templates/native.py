@@ -87,16 +87,16 @@ class Native:
         Raises:
             Unsafe: the template rewrites what it said before.
         """
-        tools, written, told = self._outside(messages, catalogue)
+        tools, written, outside = self._outside(messages, catalogue)
         text = ""
-        for first, last in _units(told):
-            message = told[first]
+        for first, last in _units(outside):
+            message = outside[first]
             before = self._render(written[:first], tools, ask=True) if message.role == "assistant" else text
             after = self._render(written[:last], tools, ask=False)
             header, added = _continued(text, before), _continued(before, after)
             if not first and message.role == "user":
                 header, added = self._opening(added, str(written[0]["content"]))
-            index = first + len(messages) - len(told)
+            index = first + len(messages) - len(outside)
             if header:
                 yield TokenSpan(self._encode(header), False, index if first else -1)
             yield from self._said(index, message, added)
@@ -174,7 +174,7 @@ class Native:
         """Spell tools and messages for the template; where it shows no tools, the system prompt holds them."""
         tools = chat_format.tools(messages, catalogue)
         if tools and not self.shows_tools:
-            messages, tools = _told_in_system(messages, tools), []
+            messages, tools = _tools_in_system(messages, tools), []
         written = [self._plain(message) for message in chat_format.messages(messages, catalogue)]
         return self._plain(tools), written, messages
 
@@ -227,11 +227,11 @@ class Native:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def _told_in_system(messages: Sequence[Message], tools: Sequence[Json]) -> Sequence[Message]:
+def _tools_in_system(messages: Sequence[Message], tools: Sequence[Json]) -> Sequence[Message]:
     system = messages[0].content if messages and messages[0].role == "system" else None
     lines = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
-    told = Message(role="system", content=f"{system}\n\nTools:\n{lines}" if system else f"Tools:\n{lines}")
-    return (told, *(messages if system is None else messages[1:]))
+    system_message = Message(role="system", content=f"{system}\n\nTools:\n{lines}" if system else f"Tools:\n{lines}")
+    return (system_message, *(messages if system is None else messages[1:]))
 
 
 def _units(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
@@ -266,10 +266,10 @@ def _settings(directory: Path) -> Json:
 def _token_map(directory: Path) -> Json:
     """Read the special tokens that some models name in a file of their own."""
     try:
-        told = json.loads((directory / "special_tokens_map.json").read_text(encoding="utf-8"))
+        tokens = json.loads((directory / "special_tokens_map.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return tokens if isinstance(tokens, dict) else {}
 
 
 def source_of(directory: Path, settings: Json | None = None) -> str | None:
@@ -281,14 +281,16 @@ def source_of(directory: Path, settings: Json | None = None) -> str | None:
     for name in ("additional_chat_templates/tool_use.jinja", "chat_template.jinja"):
         if (directory / name).is_file():
             return (directory / name).read_text(encoding="utf-8")
-    told = (settings if settings is not None else _settings(directory)).get("chat_template")
-    if not isinstance(told, list):
-        return told if isinstance(told, str) else None
+    template_setting = (settings if settings is not None else _settings(directory)).get("chat_template")
+    if not isinstance(template_setting, list):
+        return template_setting if isinstance(template_setting, str) else None
     named = {
-        each["name"]: each["template"] for each in told if isinstance(each, dict) and {"name", "template"} <= set(each)
+        item["name"]: item["template"]
+        for item in template_setting
+        if isinstance(item, dict) and {"name", "template"} <= set(item)
     }
-    found = named.get("tool_use", named.get("default"))
-    return found if isinstance(found, str) else None
+    template = named.get("tool_use", named.get("default"))
+    return template if isinstance(template, str) else None
 
 
 def main(directory: Path) -> None:

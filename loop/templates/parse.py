@@ -98,7 +98,7 @@ class _Message:
     """One pass over a message, from mark to mark."""
 
     def __init__(self, text: str, catalogue: Catalogue | None) -> None:
-        self.text, self.catalogue, self.found = text, catalogue, ParsedCalls(MAX_CALLS)
+        self.text, self.catalogue, self.parsed = text, catalogue, ParsedCalls(MAX_CALLS)
         self.said: list[str] = []
         self.thought: list[str] = []
         self.opened: set[str] = set()
@@ -112,15 +112,15 @@ class _Message:
         """
         at = self._thinking_first()
         rest = self.text[at:].strip(BLANKS)
-        if not json_calls.whole(rest, self.found, self.catalogue):
+        if not json_calls.whole(rest, self.parsed, self.catalogue):
             self._from(at)
-        elif not self.found.calls:
+        elif not self.parsed.calls:
             self.said.append(rest)
         return Parsed(
             content=" ".join(self.said),
             reasoning="\n".join(self.thought) or None,
-            calls=tuple(self.found.calls),
-            leniencies=tuple(sorted(self.found.leniencies)),
+            calls=tuple(self.parsed.calls),
+            leniencies=tuple(sorted(self.parsed.leniencies)),
         )
 
     def _thinking_first(self) -> int:
@@ -137,7 +137,7 @@ class _Message:
                 self._not_within(before)
             at = self._behind(mark)
         self._say(self.text[at:])
-        if not self.found.calls and self._pythonic():
+        if not self.parsed.calls and self._pythonic():
             raise Unreadable("a call is written as Python")
 
     def _behind(self, mark: re.Match[str]) -> int:
@@ -145,12 +145,12 @@ class _Message:
         at = skip_blank(self.text, mark.end())
         if mark[0] == OPEN:
             if xml_calls.begins(self.text, at):
-                return xml_calls.within_tag(self.text, at, self.found, self.catalogue, tagged=True)
-            return json_calls.within_tag(self.text, at, self.found)
+                return xml_calls.within_tag(self.text, at, self.parsed, self.catalogue, tagged=True)
+            return json_calls.within_tag(self.text, at, self.parsed)
         if xml_calls.begins(self.text, mark.start()):
-            return xml_calls.within_tag(self.text, mark.start(), self.found, self.catalogue, tagged=False)
+            return xml_calls.within_tag(self.text, mark.start(), self.parsed, self.catalogue, tagged=False)
         if mark[0] == bracket_calls.MARK:
-            return bracket_calls.behind_mark(self.text, at, self.found)
+            return bracket_calls.behind_mark(self.text, at, self.parsed)
         if not thinking.TAGS.fullmatch(mark[0]):
             raise Unreadable(f"{mark[0]} begins no call that is known")
         if thinking.closes(mark[0]):
@@ -190,12 +190,12 @@ class _Message:
             raise Unreadable(f"another turn is made up: {asker[0].strip()}")
         if json_calls.in_text(said):
             raise Unreadable("a call stands in the text without a tag")
-        if self.found.calls:
+        if self.parsed.calls:
             if within := self.opened & set(CLOSED.findall(said)):
                 raise Unreadable(f"a call stands within <{min(within)}>")
             if RESULT.match(said):
                 raise Unreadable("something like a result stands behind a call")
-            self.found.leniencies.add("text_behind_call")
+            self.parsed.leniencies.add("text_behind_call")
         self.said.append(said)
 
     def _pythonic(self) -> bool:

@@ -95,7 +95,7 @@ class Renderer:
         self.tokenizer, self.template = tokenizer, template
         added = tokenizer.get_added_tokens_decoder().items()
         self.strange = {
-            token: told.content for token, told in added if told.special and not KNOWN.fullmatch(told.content)
+            token: text.content for token, text in added if text.special and not KNOWN.fullmatch(text.content)
         }
         """Special tokens that no message holds but at its end."""
         self.size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
@@ -181,10 +181,10 @@ def _unlearned(span: TokenSpan, messages: Sequence[Message]) -> TokenSpan:
 def _rows(directory: Path) -> int:
     """Give the rows of the model's embedding, as its configuration has them; 0 where it does not say."""
     try:
-        told = parse_json((directory / "config.json").read_bytes())
+        config = parse_json((directory / "config.json").read_bytes())
     except (OSError, NotJson):
         return 0
-    size = told.get("vocab_size") if isinstance(told, dict) else None
+    size = config.get("vocab_size") if isinstance(config, dict) else None
     return size if isinstance(size, int) else 0
 
 

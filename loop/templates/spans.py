@@ -22,9 +22,9 @@ class TokenSpan(NamedTuple):
 def each_string(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
     """Change every string of a value but the keys of objects."""
     if isinstance(value, dict):
-        return {key: each_string(each, change) for key, each in value.items()}
+        return {key: each_string(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [each_string(each, change) for each in value]
+        return [each_string(item, change) for item in value]
     return change(value) if isinstance(value, str) else value
 
 

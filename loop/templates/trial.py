@@ -94,7 +94,9 @@ def way_out(tokenizer: Tokenizer) -> str:
 
 def _rendered(template: TriedTemplate, messages: Sequence[Message]) -> None:
     spans = list(template.spans(messages, CATALOGUE))
-    said = {index: _said(template, spans, index) for index, each in enumerate(messages) if each.role == "assistant"}
+    said = {
+        index: _said(template, spans, index) for index, message in enumerate(messages) if message.role == "assistant"
+    }
     everything = template.tokenizer.decode(
         [token for span in spans for token in span.tokens], skip_special_tokens=False
     )
@@ -117,7 +119,7 @@ def _lost(text: str, messages: Sequence[Message]) -> Iterator[str]:
     for message in messages:
         kind = {"system": "the system prompt", "tool": "the results of tools"}.get(message.role, "messages")
         words = [message.content] if message.role != "tool" else [message.content.split('"')[-2]]
-        yield from (kind for each in words if each not in text)
+        yield from (kind for word in words if word not in text)
     for tool in (BOOK, SHOW):
         if any(name not in text.partition(PLAY[0].content)[0] for name in (tool.name, *tool.parameters["properties"])):  # type: ignore[misc]
             yield "the tools on offer"
@@ -128,5 +130,5 @@ def _read_back(parsed: Parsed, message: Message) -> None:
         raise Unsafe(f"The chat template writes what is not read back: {parsed.fault or parsed.leniencies[0]}.")
     said = {"calls": message.calls, "content": message.content}
     for name, wanted in said.items():
-        if (found := getattr(parsed, name)) != wanted:
-            raise Unsafe(f"The chat template writes {name} that are read back as {str(found)[:200]}.")
+        if (value := getattr(parsed, name)) != wanted:
+            raise Unsafe(f"The chat template writes {name} that are read back as {str(value)[:200]}.")

@@ -70,9 +70,9 @@ ALL: Final = (
 
 def known(tokenizer: Tokenizer) -> TurnFormat | None:
     """Find the turns whose tokens a vocabulary holds; None where it holds those of none."""
-    for each in ALL:
-        if all(tokenizer.token_to_id(token) is not None for token in each.special):
-            return each
+    for turns in ALL:
+        if all(tokenizer.token_to_id(token) is not None for token in turns.special):
+            return turns
     return None
 
 
@@ -82,14 +82,14 @@ def of(tokenizer: Tokenizer) -> TurnFormat:
     Raises:
         ConfigError: its vocabulary holds the tokens of none that are known.
     """
-    if (found := known(tokenizer)) is None:
+    if (turns := known(tokenizer)) is None:
         raise ConfigError(
             f"The tokenizer has the turns of no family that loopd's own templates know ({families()}). Use "
             "template = 'native'; where that is refused too, give another model."
         )
-    return found
+    return turns
 
 
 def families() -> str:
     """Name all families."""
-    return ", ".join(each.family for each in ALL)
+    return ", ".join(turns.family for turns in ALL)

@@ -29,28 +29,28 @@ def begins(text: str, at: int) -> bool:
     return text.startswith("<function=", at)
 
 
-def within_tag(text: str, start: int, found: ParsedCalls, catalogue: Catalogue | None, *, tagged: bool) -> int:
+def within_tag(text: str, start: int, calls: ParsedCalls, catalogue: Catalogue | None, *, tagged: bool) -> int:
     """Read the calls from here on, and give the place behind them and their closing tag.
 
     Raises:
         Unreadable: one does not end, has a parameter twice, or holds something else.
     """
-    found.leniencies |= {"xml_call"} if tagged else {"xml_call", "missing_open"}
-    at, before = start, len(found.calls)
+    calls.leniencies |= {"xml_call"} if tagged else {"xml_call", "missing_open"}
+    at, before = start, len(calls.calls)
     while begins(text, at):
-        at = skip_blank(text, _call(text, at, found, catalogue))
-    if len(found.calls) - before > 1:
-        found.leniencies.add("calls_in_one_tag")
+        at = skip_blank(text, _call(text, at, calls, catalogue))
+    if len(calls.calls) - before > 1:
+        calls.leniencies.add("calls_in_one_tag")
     if text.startswith(CLOSE, at):
         return at + len(CLOSE)
     if tagged and at < len(text) and not text.startswith(OPEN, at):
         raise Unreadable("something that is no call stands behind a call within its tag")
     if tagged:
-        found.leniencies.add("missing_close")
+        calls.leniencies.add("missing_close")
     return at
 
 
-def _call(text: str, start: int, found: ParsedCalls, catalogue: Catalogue | None) -> int:
+def _call(text: str, start: int, calls: ParsedCalls, catalogue: Catalogue | None) -> int:
     opening = FUNCTION.match(text, start)
     if not opening:
         raise Unreadable("a call has no name")
@@ -68,7 +68,7 @@ def _call(text: str, start: int, found: ParsedCalls, catalogue: Catalogue | None
     at = skip_blank(text, at)
     if not text.startswith(END_OF_FUNCTION, at):
         raise Unreadable(f"the call of {name[:60]} does not end, or holds something that is no parameter")
-    found.add(Call(name=name, arguments=arguments))
+    calls.add(Call(name=name, arguments=arguments))
     return at + len(END_OF_FUNCTION)
 
 

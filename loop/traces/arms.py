@@ -71,12 +71,12 @@ def make(
         if left is None:
             counts["dropped"] += 1
             continue
-        told = [*changes, *_unlearned(given)]
-        fresh.append(_made(kept, left, arm, told))
+        every_change = [*changes, *_unlearned(given)]
+        fresh.append(_made(kept, left, arm, every_change))
         judged.append((fresh[-1].id, [] if whole else given))
         counts["made"] += 1
         counts["changes"] += len(changes)
-        counts["unlearned"] += len(told) - len(changes)
+        counts["unlearned"] += len(every_change) - len(changes)
     store.traces.keep(fresh)
     for name, given in judged:
         if given:
@@ -89,8 +89,8 @@ def partly(trajectory: Trajectory, wrong: frozenset[int]) -> Trajectory | None:
     if WHOLE in wrong:
         return None
     messages = tuple(
-        message.model_copy(update={"learned": False}) if message.role == "assistant" and place in wrong else message
-        for place, message in enumerate(trajectory.messages)
+        message.model_copy(update={"learned": False}) if message.role == "assistant" and index in wrong else message
+        for index, message in enumerate(trajectory.messages)
     )
     learned = any(message.role == "assistant" and message.learned for message in messages)
     return trajectory.model_copy(update={"messages": messages}) if learned else None
@@ -120,22 +120,22 @@ def _voted(
 
 
 def _unlearned(verdicts: Sequence[Verdict]) -> Iterator[dict[str, JsonValue]]:
-    told: set[int] = set()
+    places: set[int] = set()
     for verdict in verdicts:
         listed = verdict.evidence.get("faults")
-        for each in listed if isinstance(listed, list) else ():
-            place = each.get("message") if isinstance(each, dict) else None
-            if isinstance(each, dict) and isinstance(place, int) and place not in told:
-                told.add(place)
-                yield {"message": place, "how": "not learned", "why": f"{verdict.checker}: {each.get('detail')}"}
+        for item in listed if isinstance(listed, list) else ():
+            place = item.get("message") if isinstance(item, dict) else None
+            if isinstance(item, dict) and isinstance(place, int) and place not in places:
+                places.add(place)
+                yield {"message": place, "how": "not learned", "why": f"{verdict.checker}: {item.get('detail')}"}
 
 
 def _made(kept: Kept, trajectory: Trajectory, arm: str, changes: Sequence[dict[str, JsonValue]]) -> Kept:
-    told = {"origin": kept.id, "arm": arm, "changes": tuple(changes)}
+    provenance = {"origin": kept.id, "arm": arm, "changes": tuple(changes)}
     trace = Trace(messages=trajectory.messages, happened=trajectory.started)
     return Kept(
         id=digest([kept.id, arm, [message.model_dump(mode="json") for message in trajectory.messages]]),
         task=kept.task,
         trajectory=trajectory_of(kept.task, trace, trajectory.catalogue),
-        provenance=kept.provenance.model_copy(update=told),
+        provenance=kept.provenance.model_copy(update=provenance),
     )

@@ -15,28 +15,28 @@ ASSISTANTS = frozenset({"assistant", "model", "ai", "gpt"})
 USERS = frozenset({"user", "human"})
 
 
-def hear(conversation: Conversation, value: JsonValue, place: str) -> None:
+def hear(conversation: Conversation, value: JsonValue, location: str) -> None:
     """Take one chat message in.
 
     Raises:
         NotATrace: it is none; the message names the field.
     """
-    message = mapping(value, place)
-    role = text(message.get("role"), f"{place}.role").lower()
+    message = mapping(value, location)
+    role = text(message.get("role"), f"{location}.role").lower()
     if role in ASSISTANTS:
-        said = content_of(message.get("content"), f"{place}.content")
-        conversation.assistant(said, calls_of(message, place), reasoning=_reasoning(message))
+        said = content_of(message.get("content"), f"{location}.content")
+        conversation.assistant(said, calls_of(message, location), reasoning=_reasoning(message))
     elif role in RESULTS:
-        _result(conversation, message, place)
+        _result(conversation, message, location)
     elif role in USERS:
-        conversation.user(content_of(message.get("content"), f"{place}.content"))
+        conversation.user(content_of(message.get("content"), f"{location}.content"))
     elif role in INSTRUCTIONS:
-        conversation.system(content_of(message.get("content"), f"{place}.content"))
+        conversation.system(content_of(message.get("content"), f"{location}.content"))
     else:
-        raise NotATrace(f"{place}.role is '{role[:40]}', which is unknown")
+        raise NotATrace(f"{location}.role is '{role[:40]}', which is unknown")
 
 
-def content_of(value: JsonValue, place: str) -> str:
+def content_of(value: JsonValue, location: str) -> str:
     """Read a content: a text, nothing, or a list of parts whose texts are joined. What is no text is named.
 
     Raises:
@@ -45,36 +45,36 @@ def content_of(value: JsonValue, place: str) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return text(value, place)
-    parts = [mapping(part, f"{place}[{number}]") for number, part in enumerate(sequence(value, place))]
-    return "\n".join(_part(part, f"{place}[{number}]") for number, part in enumerate(parts))
+        return text(value, location)
+    parts = [mapping(part, f"{location}[{number}]") for number, part in enumerate(sequence(value, location))]
+    return "\n".join(_part(part, f"{location}[{number}]") for number, part in enumerate(parts))
 
 
-def _part(part: dict[str, JsonValue], place: str) -> str:
+def _part(part: dict[str, JsonValue], location: str) -> str:
     for field in ("text", "content", "refusal"):
         if isinstance(part.get(field), str):
-            return text(part[field], place)
-    raise NotATrace(f"{place} is of type '{word(part.get('type'))[:40]}', which is not text")
+            return text(part[field], location)
+    raise NotATrace(f"{location} is of type '{word(part.get('type'))[:40]}', which is not text")
 
 
-def calls_of(message: dict[str, JsonValue], place: str) -> list[LoggedCall]:
+def calls_of(message: dict[str, JsonValue], location: str) -> list[LoggedCall]:
     """Read an assistant message's calls: `tool_calls`, `toolCalls`, or the older `function_call`.
 
     Raises:
         NotATrace: a call has no name.
     """
     listed = message.get("tool_calls") or message.get("toolCalls") or []
-    found = [_call(each, f"{place}.tool_calls[{number}]") for number, each in enumerate(sequence(listed, place))]
+    calls = [_call(item, f"{location}.tool_calls[{number}]") for number, item in enumerate(sequence(listed, location))]
     if message.get("function_call"):
-        found.append(_call({"function": message["function_call"]}, f"{place}.function_call"))
-    return found
+        calls.append(_call({"function": message["function_call"]}, f"{location}.function_call"))
+    return calls
 
 
-def _call(value: JsonValue, place: str) -> LoggedCall:
-    wrapped = mapping(value, place)
-    inner = mapping(wrapped.get("function", wrapped), f"{place}.function")
-    name = text(inner.get("name"), f"{place}.function.name")
-    given = next((inner[each] for each in ("arguments", "args", "input", "parameters") if each in inner), None)
+def _call(value: JsonValue, location: str) -> LoggedCall:
+    wrapped = mapping(value, location)
+    inner = mapping(wrapped.get("function", wrapped), f"{location}.function")
+    name = text(inner.get("name"), f"{location}.function.name")
+    given = next((inner[key] for key in ("arguments", "args", "input", "parameters") if key in inner), None)
     return asked(word(wrapped.get("id") or wrapped.get("call_id")), name, given)
 
 
@@ -94,22 +94,22 @@ def asked(identity: str, name: str, arguments: JsonValue) -> LoggedCall:
     return LoggedCall(identity, Call(name=name, arguments=arguments))
 
 
-def _result(conversation: Conversation, message: dict[str, JsonValue], place: str) -> None:
+def _result(conversation: Conversation, message: dict[str, JsonValue], location: str) -> None:
     identity = word(message.get("tool_call_id") or message.get("toolCallId") or message.get("id"))
-    conversation.result(result_text(message.get("content"), f"{place}.content"), identity, word(message.get("name")))
+    conversation.result(result_text(message.get("content"), f"{location}.content"), identity, word(message.get("name")))
 
 
-def result_text(value: JsonValue, place: str) -> str:
+def result_text(value: JsonValue, location: str) -> str:
     """Spell a tool's result: a text as it is, text parts joined, any other value as JSON.
 
     Raises:
         NotATrace: it is too long.
     """
     if value is None or isinstance(value, str):
-        return text(value or "", place)
-    if isinstance(value, list) and value and all(_is_text_part(each) for each in value):
-        return content_of(value, place)
-    return text(canonical(value), place)
+        return text(value or "", location)
+    if isinstance(value, list) and value and all(_is_text_part(item) for item in value):
+        return content_of(value, location)
+    return text(canonical(value), location)
 
 
 def _is_text_part(value: JsonValue) -> bool:

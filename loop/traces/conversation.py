@@ -56,17 +56,17 @@ class Conversation:
                 reasoning=reasoning or None,
             )
         )
-        self._waiting = [_Waiting(place, calls[place].id, call.name) for place, call in enumerate(read)]
+        self._waiting = [_Waiting(index, calls[index].id, call.name) for index, call in enumerate(read)]
 
     def result(self, content: str, call: str = "", name: str = "", *, ok: bool | None = None) -> None:
         """Take in a result: of the call of that id, else of the first call of that name, else of the first."""
-        found = self._owner(call, name)
-        message = Message(role="tool", content=_bounded(content), name=found.name if found else name or None, ok=ok)
-        if found is None:
+        owner = self._owner(call, name)
+        message = Message(role="tool", content=_bounded(content), name=owner.name if owner else name or None, ok=ok)
+        if owner is None:
             self._settle(final=False)
             self._messages.append(message)
         else:
-            self._answers[found.place] = message
+            self._answers[owner.place] = message
 
     def finished(self) -> tuple[Message, ...]:
         """Give the messages.
@@ -84,13 +84,13 @@ class Conversation:
     @property
     def open(self) -> tuple[str, ...]:
         """Names of the tools whose results are still to come."""
-        return tuple(each.name for each in self._waiting if each.place not in self._answers)
+        return tuple(write.name for write in self._waiting if write.place not in self._answers)
 
     def _owner(self, call: str, name: str) -> _Waiting | None:
-        left = [each for each in self._waiting if each.place not in self._answers]
-        if call and any(each.id for each in self._waiting):
-            return next((each for each in left if each.id == call), None)
-        if name and (named := next((each for each in left if each.name == name), None)):
+        left = [write for write in self._waiting if write.place not in self._answers]
+        if call and any(write.id for write in self._waiting):
+            return next((pending for pending in left if pending.id == call), None)
+        if name and (named := next((pending for pending in left if pending.name == name), None)):
             return named
         return left[0] if left and not (call and name) else None
 
@@ -102,9 +102,9 @@ class Conversation:
         """Lay the results behind their calls. At the very end a call that waits is the end of the trace, no fault."""
         if final and not self._answers:
             self._waiting = []
-        for each in self._waiting:
-            missing = Message(role="tool", content="", name=each.name, fault=MISSING)
-            self._messages.append(self._answers.get(each.place, missing))
+        for write in self._waiting:
+            missing = Message(role="tool", content="", name=write.name, fault=MISSING)
+            self._messages.append(self._answers.get(write.place, missing))
         self._waiting, self._answers = [], {}
 
 

@@ -45,9 +45,9 @@ class Gathered:
         self._file = sqlite3.connect("", isolation_level=None)
         self._file.execute("create table exchange (kin text, at integer, source text, line integer, body text)")
 
-    def add(self, place: RowLocation, exchange: Exchange) -> None:
+    def add(self, location: RowLocation, exchange: Exchange) -> None:
         """Take one in."""
-        row = (exchange.group, exchange.at, place.source, place.line, canonical(exchange.model_dump()))
+        row = (exchange.group, exchange.at, location.source, location.line, canonical(exchange.model_dump()))
         self._file.execute("insert into exchange values (?, ?, ?, ?, ?)", row)
 
     def groups(self) -> Iterator[tuple[RowLocation, list[Exchange]]]:
@@ -79,7 +79,7 @@ class _Chain:
     def __init__(self, exchange: Exchange) -> None:
         self.first = exchange
         self.said: list[Chat] = [*exchange.heard, *exchange.said]
-        self.keys = [_key(each) for each in self.said]
+        self.keys = [_key(message) for message in self.said]
         self.offers: list[tuple[int, JsonValue]] = [(0, exchange.tools)]
         self.model = exchange.model
 
@@ -92,7 +92,7 @@ class _Chain:
         if exchange.tools != self.offers[-1][1]:
             self.offers.append((len(self.said), exchange.tools))
         self.said = [*exchange.heard, *exchange.said]
-        self.keys = [_key(each) for each in self.said]
+        self.keys = [_key(message) for message in self.said]
         self.model = exchange.model or self.model
 
     def trace(self) -> Trace:
@@ -105,7 +105,7 @@ class _Chain:
                 conversation.user(chat.content_of(message.get("content"), f"messages[{number}].content"), late[number])
             else:
                 chat.hear(conversation, message, f"messages[{number}]")
-        tools = {tool.name: tool for _, each in offered for tool in each.tools}
+        tools = {tool.name: tool for _, tools in offered for tool in tools.tools}
         return Trace(
             messages=conversation.finished(),
             catalogue=Catalogue(tools=tuple(tools.values())),
@@ -120,9 +120,9 @@ def _late(said: Sequence[Chat], offered: Sequence[tuple[int, Catalogue]]) -> dic
     """Name, at the last user message before a request that offered more, what it offered more."""
     known = {tool.name for tool in offered[0][1].tools}
     late: dict[int, list[str]] = {}
-    for start, each in offered[1:]:
-        fresh = [tool.name for tool in each.tools if tool.name not in known]
-        users = [place for place, message in enumerate(said) if place >= start and message.get("role") == "user"]
+    for start, tools in offered[1:]:
+        fresh = [tool.name for tool in tools.tools if tool.name not in known]
+        users = [index for index, message in enumerate(said) if index >= start and message.get("role") == "user"]
         if fresh and users:
             late[users[0]] = fresh
         known.update(fresh)
@@ -133,7 +133,7 @@ def _chains(exchanges: Iterable[Exchange]) -> list[_Chain]:
     done: list[_Chain] = []
     open_: list[_Chain] = []
     for exchange in exchanges:
-        keys = [_key(each) for each in exchange.heard]
+        keys = [_key(message) for message in exchange.heard]
         fitting = [chain for chain in open_ if chain.goes_on_with(keys)]
         if fitting:
             max(fitting, key=lambda chain: len(chain.keys)).add(exchange)

@@ -69,45 +69,50 @@ class Filter(Record):
         score = 0.0 if WHOLE in wrong else 1 - len(wrong) / max(said, len(wrong), 1)
         turns = _turns(trajectory.messages)
         shown: list[JsonValue] = [
-            {"message": each.place, "turn": turns.get(each.place, 0), "kind": each.kind, "detail": each.detail[:300]}
-            for each in faults[:MOST]
+            {
+                "message": fault.place,
+                "turn": turns.get(fault.place, 0),
+                "kind": fault.kind,
+                "detail": fault.detail[:300],
+            }
+            for fault in faults[:MOST]
         ]
         return Verdict(
             checker=self.name,
             version=self.version,
             passed=not faults,
             score=score,
-            reason=_told(faults[0], turns) if faults else "nothing is wrong",
+            reason=_described(faults[0], turns) if faults else "nothing is wrong",
             evidence={"faults": shown, "count": len(faults)},
         )
 
 
 def _turns(messages: Sequence[Message]) -> dict[int, int]:
     """Number each message's turn, from 1; 0 before the first."""
-    turn, found = 0, {}
-    for place, message in enumerate(messages):
+    turn, turns = 0, {}
+    for index, message in enumerate(messages):
         turn += message.role == "user"
-        found[place] = turn
-    return found
+        turns[index] = turn
+    return turns
 
 
-def _told(fault: TraceFault, turns: Mapping[int, int]) -> str:
+def _described(fault: TraceFault, turns: Mapping[int, int]) -> str:
     where = "the conversation" if fault.place == WHOLE else f"turn {turns.get(fault.place, 0)}, message {fault.place}"
     return f"{where}: {fault.detail[:300]}"
 
 
 def faulty(verdicts: Iterable[Verdict]) -> frozenset[int]:
     """Name the messages with which verdicts of filters found fault."""
-    found: set[int] = set()
+    places: set[int] = set()
     for verdict in verdicts:
         listed = verdict.evidence.get("faults")
-        for each in listed if isinstance(listed, list) else ():
-            place = each.get("message") if isinstance(each, dict) else None
+        for item in listed if isinstance(listed, list) else ():
+            place = item.get("message") if isinstance(item, dict) else None
             if isinstance(place, int):
-                found.add(place)
-    return frozenset(found)
+                places.add(place)
+    return frozenset(places)
 
 
 def said(trajectory: Trajectory) -> Iterator[tuple[int, Message]]:
     """Give the assistant's messages, each with its place."""
-    return ((place, message) for place, message in enumerate(trajectory.messages) if message.role == "assistant")
+    return ((index, message) for index, message in enumerate(trajectory.messages) if message.role == "assistant")

@@ -42,10 +42,10 @@ class Habits:
         habits = cls()
         for number, trajectory in enumerate(trajectories):
             bad = (faulty or {}).get(number, frozenset())
-            for place, message in enumerate(trajectory.messages):
-                if place not in bad:
+            for index, message in enumerate(trajectory.messages):
+                if index not in bad:
                     for offset, call in enumerate(message.calls, start=1):
-                        after = trajectory.messages[place + offset : place + offset + 1]
+                        after = trajectory.messages[index + offset : index + offset + 1]
                         habits.learn(call, after[0].content if after and after[0].role == "tool" else "")
         return habits
 

@@ -58,7 +58,7 @@ class Imported(Record):
 
 def take(
     store: Store,
-    found: Iterable[LocatedTrace | UnreadableRow],
+    located: Iterable[LocatedTrace | UnreadableRow],
     rules: ImportRules,
     pseudonyms: Pseudonyms,
     tell: Tell = lambda _found, _stored: None,
@@ -69,7 +69,7 @@ def take(
     killed goes on where it was when it is typed again.
     """
     importer = _Importer(store, rules, pseudonyms, tell)
-    waiting = iter(found)
+    waiting = iter(located)
     while batch := list(islice(waiting, BATCH)):
         importer.add(batch)
     return importer.result()
@@ -85,20 +85,20 @@ class _Importer:
     def add(self, batch: Sequence[LocatedTrace | UnreadableRow]) -> None:
         """Take a batch in, in one transaction."""
         named: dict[str, LocatedTrace] = {}
-        for each in batch:
-            if isinstance(each, LocatedTrace):
-                named.setdefault(self._identity(each.trace), each)
+        for trace in batch:
+            if isinstance(trace, LocatedTrace):
+                named.setdefault(self._identity(trace.trace), trace)
         known = self.store.traces.known(list(named))
         self.counts["read"] += len(batch)
-        traces = sum(isinstance(each, LocatedTrace) for each in batch)
+        traces = sum(isinstance(trace, LocatedTrace) for trace in batch)
         self.counts["known"] += traces - len(named) + len(known)
-        kept = [made for name, each in named.items() if name not in known and (made := self._kept(name, each))]
+        kept = [made for name, item in named.items() if name not in known and (made := self._kept(name, item))]
         self.counts["stored"] += self.store.traces.keep(self._split(kept))
-        for each in batch:
-            if isinstance(each, UnreadableRow):
-                self._refuse(each)
+        for trace in batch:
+            if isinstance(trace, UnreadableRow):
+                self._refuse(trace)
             else:
-                self.tell(each, self.counts["stored"])
+                self.tell(trace, self.counts["stored"])
 
     def result(self) -> Imported:
         """Sum up."""
@@ -109,13 +109,13 @@ class _Importer:
     def _identity(self, trace: Trace) -> str:
         return self.pseudonyms.identity(canonical(content_of(trace)))
 
-    def _kept(self, name: str, found: LocatedTrace) -> Kept | None:
+    def _kept(self, name: str, located: LocatedTrace) -> Kept | None:
         try:
-            clean = self._clean(found.trace)
+            clean = self._clean(located.trace)
             self.replaced.update(list(clean.replaced))
-            return kept_of(name, found, clean, self.rules)
+            return kept_of(name, located, clean, self.rules)
         except NotATrace as error:
-            self._refuse(UnreadableRow(found.place, str(error)))
+            self._refuse(UnreadableRow(located.place, str(error)))
             return None
 
     def _clean(self, trace: Trace) -> Scrubbed:
@@ -130,8 +130,8 @@ class _Importer:
 
     def _split(self, kept: Sequence[Kept]) -> list[Kept]:
         """Leave every leak group in the split in which it lies already."""
-        fixed = self.store.tasks.splits(sorted({each.task.leak_group for each in kept}))
-        return [_moved(each, fixed.get(each.task.leak_group, each.task.split)) for each in kept]
+        fixed = self.store.tasks.splits(sorted({trace.task.leak_group for trace in kept}))
+        return [_moved(trace, fixed.get(trace.task.leak_group, trace.task.split)) for trace in kept]
 
 
 def _moved(kept: Kept, split: Split) -> Kept:
@@ -141,7 +141,7 @@ def _moved(kept: Kept, split: Split) -> Kept:
     return kept.model_copy(update={"task": task, "trajectory": kept.trajectory.model_copy(update={"task": task.id})})
 
 
-def kept_of(name: str, found: LocatedTrace, clean: Scrubbed, rules: ImportRules) -> Kept:
+def kept_of(name: str, located: LocatedTrace, clean: Scrubbed, rules: ImportRules) -> Kept:
     """Give a trace the form in which it is stored.
 
     Raises:
@@ -152,9 +152,9 @@ def kept_of(name: str, found: LocatedTrace, clean: Scrubbed, rules: ImportRules)
     group = f"trace/{trace.user or trace.conversation or name[:32]}"
     task = task_of(trace.messages, catalogue, group, split_of(group, rules.heldout))
     provenance = Provenance(
-        format=found.format,
-        source=found.place.source,
-        line=found.place.line,
+        format=located.format,
+        source=located.place.source,
+        line=located.place.line,
         licence=rules.licence,
         conversation=trace.conversation,
         speaker=trace.user,

@@ -90,21 +90,21 @@ class Inspector:
         self.offered: set[str] = set()
         self.sizes: list[tuple[int, int, int]] = []
 
-    def add(self, found: LocatedTrace | UnreadableRow) -> None:
+    def add(self, located: LocatedTrace | UnreadableRow) -> None:
         """Take one in."""
-        if isinstance(found, UnreadableRow):
-            self.reasons[_kind_of(found.reason)] += 1
+        if isinstance(located, UnreadableRow):
+            self.reasons[_kind_of(located.reason)] += 1
             if len(self.examples) < TOLD:
-                self.examples.append(f"{found.place}: {found.reason}")
+                self.examples.append(f"{located.place}: {located.reason}")
             return
-        self.formats[found.format] += 1
-        self._measure(found.trace)
-        self._form(found.trace)
-        self._tools(found.trace)
+        self.formats[located.format] += 1
+        self._measure(located.trace)
+        self._form(located.trace)
+        self._tools(located.trace)
         if self.counts["looked"] < LOOKED:
             self.counts["looked"] += 1
-            self.personal.update(map(str, personal(found.trace).values()))
-            self.counts["secrets"] += secret_in(found.trace) is not None
+            self.personal.update(map(str, personal(located.trace).values()))
+            self.counts["secrets"] += secret_in(located.trace) is not None
 
     def _measure(self, trace: Trace) -> None:
         users = sum(message.role == "user" for message in trace.messages)
@@ -174,11 +174,11 @@ class Inspector:
         )
 
 
-def inspect(found: Iterable[LocatedTrace | UnreadableRow]) -> TraceInspection:
+def inspect(rows: Iterable[LocatedTrace | UnreadableRow]) -> TraceInspection:
     """Look at traces."""
     inspector = Inspector()
-    for each in found:
-        inspector.add(each)
+    for other in rows:
+        inspector.add(other)
     return inspector.result()
 
 

@@ -81,19 +81,19 @@ def opinions(teacher: Teacher, rubric: str, traces: Iterable[Kept]) -> Iterator[
         yield Opinion(kept.id, verdict, one.good == two.good, one.usage + two.usage)
 
 
-def agreement(found: Iterable[Opinion | ProviderError], labels: Mapping[str, bool]) -> Agreement:
+def agreement(opinions: Iterable[Opinion | ProviderError], labels: Mapping[str, bool]) -> Agreement:
     """Sum up what a judge said, beside people's labels by trace."""
-    listed = list(found)
-    told = [each for each in listed if isinstance(each, Opinion)]
-    known = [each for each in told if each.id in labels]
+    listed = list(opinions)
+    judged = [item for item in listed if isinstance(item, Opinion)]
+    known = [judgement for judgement in judged if judgement.id in labels]
     return Agreement(
-        judged=len(told),
-        good=sum(each.verdict.passed for each in told),
-        agreed=sum(each.agreed for each in told),
+        judged=len(judged),
+        good=sum(judgement.verdict.passed for judgement in judged),
+        agreed=sum(judgement.agreed for judgement in judged),
         labelled=len(known),
-        like_people=sum(each.verdict.passed == labels[each.id] for each in known),
-        unanswered=len(listed) - len(told),
-        usage=sum((each.usage for each in told), Usage()),
+        like_people=sum(number.verdict.passed == labels[number.id] for number in known),
+        unanswered=len(listed) - len(judged),
+        usage=sum((judgement.usage for judgement in judged), Usage()),
     )
 
 
@@ -102,40 +102,44 @@ def voted(trajectory: Trajectory, teachers: Sequence[Teacher], chosen: Sequence[
 
     A message keeps its place: what it calls was not run then, so where a result follows it must be the proposal's too.
     """
-    plain = [each for each in chosen if not each.studies]
+    plain = [kept for kept in chosen if not kept.studies]
     wrong = _wrong(trajectory, plain)
     if WHOLE in wrong:
         return Mended(trajectory=trajectory, changes=())
     messages, changes = [*trajectory.messages], []
-    for place in sorted(wrong):
-        before = messages[:place]
-        made = [each.message for each in proposals(teachers, before, trajectory.catalogue) if each.message is not None]
-        sound = [one for one in made if _fits(trajectory, messages, place, one, plain)]
+    for index in sorted(wrong):
+        before = messages[:index]
+        made = [
+            proposal.message
+            for proposal in proposals(teachers, before, trajectory.catalogue)
+            if proposal.message is not None
+        ]
+        sound = [one for one in made if _fits(trajectory, messages, index, one, plain)]
         if sound:
             taken = _most_wanted(sound)
-            votes = sum(_said(each) == _said(taken) for each in made)
-            changes.append(change(place, "voted", messages[place], f"{votes} of {len(made)} teachers say so"))
-            messages[place] = Message(role="assistant", content=taken.content, calls=taken.calls)
+            votes = sum(_said(layer) == _said(taken) for layer in made)
+            changes.append(change(index, "voted", messages[index], f"{votes} of {len(made)} teachers say so"))
+            messages[index] = Message(role="assistant", content=taken.content, calls=taken.calls)
     return Mended(trajectory=trajectory.model_copy(update={"messages": tuple(messages)}), changes=tuple(changes))
 
 
 def _wrong(trajectory: Trajectory, chosen: Sequence[Filter]) -> frozenset[int]:
-    return faulty(each.verdict(trajectory, list(each.faults(trajectory))) for each in chosen)
+    return faulty(kept.verdict(trajectory, list(kept.faults(trajectory))) for kept in chosen)
 
 
 def _fits(
-    trajectory: Trajectory, messages: Sequence[Message], place: int, proposed: Message, chosen: Sequence[Filter]
+    trajectory: Trajectory, messages: Sequence[Message], index: int, proposed: Message, chosen: Sequence[Filter]
 ) -> bool:
     """Whether no filter finds fault with a proposal where it would stand."""
     said = Message(role="assistant", content=proposed.content, calls=proposed.calls, fault=proposed.fault)
-    tried = trajectory.model_copy(update={"messages": (*messages[:place], said, *messages[place + 1 :])})
-    return place not in _wrong(tried, chosen)
+    tried = trajectory.model_copy(update={"messages": (*messages[:index], said, *messages[index + 1 :])})
+    return index not in _wrong(tried, chosen)
 
 
 def _most_wanted(proposed: Sequence[Message]) -> Message:
     """Take the proposal that most made; among equals the first member's."""
-    votes = Counter(_said(each) for each in proposed)
-    return max(proposed, key=lambda each: votes[_said(each)])
+    votes = Counter(_said(message) for message in proposed)
+    return max(proposed, key=lambda message: votes[_said(message)])
 
 
 def _said(message: Message) -> str:

@@ -36,16 +36,16 @@ def mended(trajectory: Trajectory, habits: Habits, today: Catalogue) -> Mended:
 
 def _renamed(messages: list[Message], habits: Habits, today: Catalogue) -> Iterator[Change]:
     """Give calls of tools that are not offered today their names of today."""
-    for place, message in enumerate(messages):
-        answers = messages[place + 1 : place + 1 + len(message.calls)]
+    for index, message in enumerate(messages):
+        answers = messages[index + 1 : index + 1 + len(message.calls)]
         pairs = zip_longest(message.calls, answers)
         calls = [_today(call, answer, habits, today) for call, answer in pairs if call is not None]
         if list(message.calls) != calls:
-            yield change(place, "renamed", message, "by the values that it takes and what it answers")
-            messages[place] = message.model_copy(update={"calls": tuple(calls)})
+            yield change(index, "renamed", message, "by the values that it takes and what it answers")
+            messages[index] = message.model_copy(update={"calls": tuple(calls)})
             for offset, call in enumerate(calls, start=1):
-                if place + offset < len(messages) and messages[place + offset].role == "tool":
-                    messages[place + offset] = messages[place + offset].model_copy(update={"name": call.name})
+                if index + offset < len(messages) and messages[index + offset].role == "tool":
+                    messages[index + offset] = messages[index + offset].model_copy(update={"name": call.name})
 
 
 def _today(call: Call, answer: Message | None, habits: Habits, today: Catalogue) -> Call:
@@ -63,20 +63,20 @@ def _today(call: Call, answer: Message | None, habits: Habits, today: Catalogue)
 def _recalled(messages: list[Message], habits: Habits, today: Catalogue) -> Iterator[Change]:
     """Read the call off each result whose call is missing or says something else."""
     heard = ""
-    for place, message in enumerate(messages):
+    for index, message in enumerate(messages):
         if message.role == "user":
             heard += f"\n{message.content.casefold()}"
-        if message.role != "tool" or place == 0 or messages[place - 1].role != "assistant":
+        if message.role != "tool" or index == 0 or messages[index - 1].role != "assistant":
             continue
-        rows, said = rows_in(message.content), messages[place - 1]
+        rows, said = rows_in(message.content), messages[index - 1]
         lost = message.name is None and not said.calls
         wrong = len(said.calls) == 1 and _is_wrong(said.calls[0], rows, habits, today)
         tool = habits.caller(rows, today) if lost or wrong else None
         call = _read_off(tool, rows, heard) if tool else None
         if call is not None:
-            yield change(place - 1, "recalled", said, "read off the result")
-            messages[place - 1] = said.model_copy(update={"content": "", "calls": (call,), "fault": None})
-            messages[place] = message.model_copy(update={"name": call.name})
+            yield change(index - 1, "recalled", said, "read off the result")
+            messages[index - 1] = said.model_copy(update={"content": "", "calls": (call,), "fault": None})
+            messages[index] = message.model_copy(update={"name": call.name})
 
 
 def _is_wrong(call: Call, rows: Sequence[Mapping[str, JsonValue]], habits: Habits, today: Catalogue) -> bool:
@@ -111,10 +111,10 @@ def _is_record(name: str, rows: Sequence[Mapping[str, JsonValue]]) -> bool:
     return len(rows) == 1 and any(char.isdecimal() for char in value)
 
 
-def change(place: int, how: str, before: Message, why: str) -> Change:
+def change(index: int, how: str, before: Message, why: str) -> Change:
     """Say what was changed in a message: its place, how, what stood there, and why."""
     was: JsonValue = {
         "content": before.content,
         "calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in before.calls],
     }
-    return {"message": place, "how": how, "was": was, "why": why}
+    return {"message": index, "how": how, "was": was, "why": why}

@@ -45,21 +45,21 @@ def _read(name: str, given: Reader | None, several: list[Reader]) -> Iterator[Lo
     for row in rows:
         seen.append(row)
         if reader is None and isinstance(row, SourceRow):
-            reader = next((each for each in several if each.claims(row.value)), None)
+            reader = next((reader for reader in several if reader.claims(row.value)), None)
         if reader is not None or len(seen) == LOOK:
             break
     if reader is None:
         yield from (row for row in seen if isinstance(row, UnreadableRow))
         if any(isinstance(row, SourceRow) for row in seen):
-            formats = ", ".join(each.name for each in several)
+            formats = ", ".join(reader.name for reader in several)
             yield UnreadableRow(
                 RowLocation(name, 0), f"no reader knows this format. Name it with --format; known: {formats}"
             )
         return
     bad: list[UnreadableRow] = []
-    for found in reader.read(_good(chain(seen, rows), bad)):
+    for located in reader.read(_good(chain(seen, rows), bad)):
         yield from _taken(bad)
-        yield found
+        yield located
     yield from _taken(bad)
 
 

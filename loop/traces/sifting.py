@@ -35,46 +35,47 @@ def filters(tools: Catalogue | None = None, parts: Sequence[Part] = ()) -> list[
     built: list[Filter] = [load(PACKAGE, part) for part in chosen]
     if tools is not None:
         built = [
-            each.model_copy(update={"tools": tools}) if "tools" in type(each).model_fields else each for each in built
+            teacher.model_copy(update={"tools": tools}) if "tools" in type(teacher).model_fields else teacher
+            for teacher in built
         ]
     return built
 
 
 def required(chosen: Sequence[Filter]) -> list[tuple[str, int]]:
     """Name the filters and their versions, as the store does."""
-    return [(each.name, each.version) for each in chosen]
+    return [(kept.name, kept.version) for kept in chosen]
 
 
 def judge(seen: Sequence[tuple[str, Trajectory]], chosen: Sequence[Filter]) -> Iterator[list[Verdict]]:
     """Judge conversations that are all at hand, in order."""
-    plain = [each for each in chosen if not each.studies]
-    first = [[_verdict(each, trajectory) for each in plain] for _, trajectory in seen]
+    plain = [kept for kept in chosen if not kept.studies]
+    first = [[_verdict(check, trajectory) for check in plain] for _, trajectory in seen]
     studied = _studied(
         chosen, (StudiedTrace(name, one, faulty(given)) for (name, one), given in zip(seen, first, strict=True))
     )
     for (_, trajectory), given in zip(seen, first, strict=True):
-        yield [*given, *(_verdict(each, trajectory) for each in studied)]
+        yield [*given, *(_verdict(check, trajectory) for check in studied)]
 
 
 def sift(store: Store, chosen: Sequence[Filter]) -> Sifted:
     """Give every trace the verdicts that it lacks."""
     wanted = required(chosen)
-    plain = [each for each in chosen if not each.studies]
-    found: dict[str, frozenset[int]] = {}
+    plain = [kept for kept in chosen if not kept.studies]
+    faults: dict[str, frozenset[int]] = {}
     for kept in store.traces.all():
-        found[kept.id] = faulty(_verdict(each, kept.trajectory) for each in plain)
-    studied = _studied(chosen, _seen(store.traces.all(), found))
+        faults[kept.id] = faulty(_verdict(check, kept.trajectory) for check in plain)
+    studied = _studied(chosen, _seen(store.traces.all(), faults))
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     for kept in store.traces.unfiltered(wanted):
-        given = [_verdict(each, kept.trajectory) for each in (*plain, *studied)]
+        given = [_verdict(check, kept.trajectory) for check in (*plain, *studied)]
         store.verdicts.record(kept.id, given, wanted)
         counts["judged"] += 1
         counts["accepted"] += all(verdict.passed for verdict in given)
         for verdict in given:
             refused[verdict.checker] += not verdict.passed
-            kinds.update(f"{verdict.checker}: {each}" for each in _kinds(verdict))
+            kinds.update(f"{verdict.checker}: {kind}" for kind in _kinds(verdict))
     return Sifted(
         judged=counts["judged"],
         accepted=counts["accepted"],
@@ -83,17 +84,17 @@ def sift(store: Store, chosen: Sequence[Filter]) -> Sifted:
     )
 
 
-def _seen(kept: Iterable[Kept], found: dict[str, frozenset[int]]) -> Iterator[StudiedTrace]:
-    return (StudiedTrace(each.id, each.trajectory, found.get(each.id, frozenset())) for each in kept)
+def _seen(kept: Iterable[Kept], faults: dict[str, frozenset[int]]) -> Iterator[StudiedTrace]:
+    return (StudiedTrace(trace.id, trace.trajectory, faults.get(trace.id, frozenset())) for trace in kept)
 
 
 def _studied(chosen: Sequence[Filter], seen: Iterable[StudiedTrace]) -> list[Filter]:
     """Let the filters that need it see all traces."""
-    wanting = [each for each in chosen if each.studies]
+    wanting = [kept for kept in chosen if kept.studies]
     if not wanting:
         return []
     everything = list(seen)
-    return [each.studied(everything) for each in wanting]
+    return [check.studied(everything) for check in wanting]
 
 
 def _verdict(chosen: Filter, trajectory: Trajectory) -> Verdict:
@@ -113,6 +114,6 @@ def _verdict(chosen: Filter, trajectory: Trajectory) -> Verdict:
 
 def _kinds(verdict: Verdict) -> Iterator[str]:
     listed = verdict.evidence.get("faults")
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, dict):
-            yield str(each.get("kind"))
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, dict):
+            yield str(item.get("kind"))

@@ -46,7 +46,7 @@ def expanded(names: Iterable[str]) -> Iterator[str]:
         if is_url(name):
             yield name
         elif path.is_dir():
-            yield from sorted(str(each) for each in path.rglob("*") if _counts(each, path))
+            yield from sorted(str(file) for file in path.rglob("*") if _counts(file, path))
         elif path.is_file():
             yield name
         else:
@@ -137,11 +137,11 @@ def _lines(line: bytes, file: IO[bytes], name: str) -> Iterator[SourceRow | Unre
         line, number = file.readline(MAX_ROW + 1), number + 1
 
 
-def _line(line: bytes, place: RowLocation) -> Iterator[SourceRow | UnreadableRow]:
+def _line(line: bytes, location: RowLocation) -> Iterator[SourceRow | UnreadableRow]:
     try:
-        yield from unwrapped(SourceRow(place, parse(line, MAX_ROW)))
+        yield from unwrapped(SourceRow(location, parse(line, MAX_ROW)))
     except NotJson as error:
-        yield UnreadableRow(place, f"no JSON: {error}")
+        yield UnreadableRow(location, f"no JSON: {error}")
 
 
 def unwrapped(row: SourceRow) -> Iterator[SourceRow]:
@@ -150,13 +150,13 @@ def unwrapped(row: SourceRow) -> Iterator[SourceRow]:
     if isinstance(value, dict):
         for name in WRAPPERS:
             inner = value.get(name)
-            wraps = isinstance(inner, list) and all(isinstance(each, dict) for each in inner)
+            wraps = isinstance(inner, list) and all(isinstance(value, dict) for value in inner)
             if (
                 wraps
                 and isinstance(inner, list)
                 and not value.keys() & {"id", "resourceSpans", "messages", "steps", "turns"}
             ):
-                yield from (SourceRow(row.place, _inner(each)) for each in inner)
+                yield from (SourceRow(row.place, _inner(value)) for value in inner)
                 return
     yield row
 
@@ -193,9 +193,9 @@ class _Text:
     def begins_with(self, sign: str) -> bool:
         """Take a sign off the beginning, where it stands there."""
         self._left = self._left.lstrip()
-        found = self._left.startswith(sign)
-        self._left = self._left[len(sign) :] if found else self._left
-        return found
+        begins = self._left.startswith(sign)
+        self._left = self._left[len(sign) :] if begins else self._left
+        return begins
 
     def has_more(self, *, listed: bool) -> bool:
         """Whether a value follows.
@@ -227,8 +227,8 @@ class _Text:
                 continue
             if end == len(self._left) and self._left[-1] not in ENDS and self._more():
                 continue
-            found, self._left = parse(self._left[:end], MAX_ROW), self._left[end:]
-            return found
+            parsed, self._left = parse(self._left[:end], MAX_ROW), self._left[end:]
+            return parsed
 
     def _more(self, *, double: bool = False) -> bool:
         """Read on; false at the end of the file, and where a value has become too long."""

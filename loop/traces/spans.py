@@ -51,7 +51,7 @@ def spans_in(value: JsonValue) -> Iterator[Span]:
     if "resourceSpans" in row or "resourceLogs" in row:
         yield from _otlp(row)
         return
-    flat = {name.removeprefix("attributes."): each for name, each in row.items() if name.startswith("attributes.")}
+    flat = {name.removeprefix("attributes."): item for name, item in row.items() if name.startswith("attributes.")}
     attributes = nested(flat or mapping(row.get("attributes", {}), "attributes"))
     context = row.get("context")
     context = context if isinstance(context, dict) else {}
@@ -91,7 +91,7 @@ def _span(item: dict[str, JsonValue], *, log: bool) -> Span:
 
 
 def _pairs(value: JsonValue) -> dict[str, JsonValue]:
-    pairs = [mapping(each, "attributes") for each in sequence(value, "attributes")]
+    pairs = [mapping(attribute, "attributes") for attribute in sequence(value, "attributes")]
     return {word(pair.get("key")): _value(pair.get("value")) for pair in pairs}
 
 
@@ -105,7 +105,7 @@ def _value(value: JsonValue) -> JsonValue:
             return int(inner) if name == "intValue" and isinstance(inner, str) and _whole(inner) else inner
     listed, pairs = value.get("arrayValue"), value.get("kvlistValue")
     if isinstance(listed, dict):
-        return [_value(each) for each in sequence(listed.get("values", []), "arrayValue")]
+        return [_value(item) for item in sequence(listed.get("values", []), "arrayValue")]
     return _pairs(pairs.get("values", [])) if isinstance(pairs, dict) else None
 
 
@@ -139,7 +139,7 @@ def nested(flat: dict[str, JsonValue]) -> dict[str, JsonValue]:
 def _inner(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         return nested(value)
-    return [_inner(each) for each in value] if isinstance(value, list) else value
+    return [_inner(item) for item in value] if isinstance(value, list) else value
 
 
 def branch(tree: JsonValue, *steps: str) -> JsonValue:

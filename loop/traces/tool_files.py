@@ -35,12 +35,12 @@ def tools_in(path: Path) -> Catalogue:
 def _intents(value: JsonValue) -> list[JsonValue]:
     """Give a service's intents as tools."""
     service = mapping(value, "a service")
-    slots = {word(mapping(each, "a slot").get("name")): mapping(each, "a slot") for each in _listed(service, "slots")}
-    return [_tool(mapping(each, "an intent"), slots) for each in _listed(service, "intents")]
+    slots = {word(mapping(slot, "a slot").get("name")): mapping(slot, "a slot") for slot in _listed(service, "slots")}
+    return [_tool(mapping(intent, "an intent"), slots) for intent in _listed(service, "intents")]
 
 
 def _tool(intent: dict[str, JsonValue], slots: dict[str, dict[str, JsonValue]]) -> JsonValue:
-    required = [text(each, "a slot's name") for each in _listed(intent, "required_slots")]
+    required = [text(slot, "a slot's name") for slot in _listed(intent, "required_slots")]
     optional = list(mapping(intent.get("optional_slots") or {}, "optional_slots"))
     properties: dict[str, JsonValue] = {name: _parameter(slots.get(name, {})) for name in (*required, *optional)}
     return {
@@ -51,9 +51,9 @@ def _tool(intent: dict[str, JsonValue], slots: dict[str, dict[str, JsonValue]]) 
 
 
 def _parameter(slot: dict[str, JsonValue]) -> JsonValue:
-    told: dict[str, JsonValue] = {"type": "string", "description": word(slot.get("description"))}
+    schema: dict[str, JsonValue] = {"type": "string", "description": word(slot.get("description"))}
     values = slot.get("possible_values")
-    return told | ({"enum": values} if slot.get("is_categorical") and isinstance(values, list) and values else {})
+    return schema | ({"enum": values} if slot.get("is_categorical") and isinstance(values, list) and values else {})
 
 
 def _listed(record: dict[str, JsonValue], name: str) -> list[JsonValue]:

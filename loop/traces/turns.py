@@ -10,8 +10,8 @@ from loop.traces.trace import NotATrace
 
 def turns_in(value: JsonValue) -> Sequence[JsonValue]:
     """Give a row's turns; none where it has none."""
-    found = value.get("conversations") if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
+    turns = value.get("conversations") if isinstance(value, dict) else None
+    return turns if isinstance(turns, list) else []
 
 
 def is_turn(turn: JsonValue) -> TypeGuard[dict[str, JsonValue]]:

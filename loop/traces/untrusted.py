@@ -16,40 +16,40 @@ YEAR_2100: Final = 4_102_444_800
 """Seconds since the epoch. A larger number counts milliseconds, microseconds or nanoseconds."""
 
 
-def mapping(value: JsonValue, place: str) -> dict[str, JsonValue]:
+def mapping(value: JsonValue, location: str) -> dict[str, JsonValue]:
     """Take an object.
 
     Raises:
         NotATrace: it is something else.
     """
     if not isinstance(value, dict):
-        raise NotATrace(f"{place} is {kind(value)}, not an object")
+        raise NotATrace(f"{location} is {kind(value)}, not an object")
     return value
 
 
-def sequence(value: JsonValue, place: str) -> list[JsonValue]:
+def sequence(value: JsonValue, location: str) -> list[JsonValue]:
     """Take a list.
 
     Raises:
         NotATrace: it is something else, or has more than 20,000 items.
     """
     if not isinstance(value, list):
-        raise NotATrace(f"{place} is {kind(value)}, not a list")
+        raise NotATrace(f"{location} is {kind(value)}, not a list")
     if len(value) > MAX_ITEMS:
-        raise NotATrace(f"{place} has {len(value)} items; {MAX_ITEMS} are read at most")
+        raise NotATrace(f"{location} has {len(value)} items; {MAX_ITEMS} are read at most")
     return value
 
 
-def text(value: JsonValue, place: str) -> str:
+def text(value: JsonValue, location: str) -> str:
     """Take a text.
 
     Raises:
         NotATrace: it is something else, or longer than a message may be.
     """
     if not isinstance(value, str):
-        raise NotATrace(f"{place} is {kind(value)}, not a text")
+        raise NotATrace(f"{location} is {kind(value)}, not a text")
     if len(value) > MAX_BYTES:
-        raise NotATrace(f"{place} is longer than {MAX_BYTES} characters")
+        raise NotATrace(f"{location} is longer than {MAX_BYTES} characters")
     return clean(value)
 
 
@@ -60,7 +60,7 @@ def word(value: JsonValue) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def spelled(value: JsonValue, place: str) -> JsonValue:
+def spelled(value: JsonValue, location: str) -> JsonValue:
     """Read JSON that stands inside a text; a value that is no text is taken as it is.
 
     Raises:
@@ -71,7 +71,7 @@ def spelled(value: JsonValue, place: str) -> JsonValue:
     try:
         return parse(value, MAX_BYTES)
     except NotJson as error:
-        raise NotATrace(f"{place} is not JSON: {error}") from error
+        raise NotATrace(f"{location} is not JSON: {error}") from error
 
 
 def moment(value: JsonValue) -> int:

@@ -63,9 +63,9 @@ def world_of(trajectories: Iterable[Trajectory], catalogue: Catalogue) -> TraceW
     """
     seen = _Seen()
     for trajectory in trajectories:
-        for place, message in enumerate(trajectory.messages):
+        for index, message in enumerate(trajectory.messages):
             for offset, call in enumerate(message.calls, start=1):
-                after = trajectory.messages[place + offset : place + offset + 1]
+                after = trajectory.messages[index + offset : index + offset + 1]
                 if after and after[0].role == "tool" and catalogue.find(call.name):
                     seen.add(call, rows_in(after[0].content))
     shared = seen.shared()
@@ -124,5 +124,5 @@ class _Seen:
 
     def things(self, shared: set[str]) -> tuple[Mapping[str, JsonValue], ...]:
         """Give every thing once, in order."""
-        found = {canonical(thing): thing for row in self._rows if (thing := {n: row[n] for n in shared if n in row})}
-        return tuple(found[name] for name in sorted(found))
+        distinct = {canonical(thing): thing for row in self._rows if (thing := {n: row[n] for n in shared if n in row})}
+        return tuple(distinct[name] for name in sorted(distinct))

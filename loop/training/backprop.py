@@ -136,15 +136,15 @@ class BackwardPass:
         e = exp_negative(gate)
         product = gated(e, gate, up)
         yield e, product
-        d_product, found = yield from block.down.backward(product, [d])
+        d_product, parts = yield from block.down.backward(product, [d])
         d_gate, d_up = gated_gradient(e, gate, up, d_product)
         yield d_gate, d_up
         d_normed, more = yield from block.gate_up.backward(block.norms[1](middle), [d_gate, d_up])
-        gradients = _named("mlp", found | more)
+        gradients = _named("mlp", parts | more)
         _, (d_middle,) = mx.vjp(block.norms[1], [middle], [d_normed])
         d = d + d_middle
         yield (d,)
-        d_attended, found = yield from block.out.backward(_rows(attended), [d])
+        d_attended, parts = yield from block.out.backward(_rows(attended), [d])
         d_seen = yield from self.forest.backward(seen, _grouped(d_attended, attended), (attended, top, total))
         yield tuple(d_seen)
         _, d_projected = mx.vjp(block.heads(self.offset), [q, k, v], list(d_seen))
@@ -153,7 +153,7 @@ class BackwardPass:
         _, (d_begin,) = mx.vjp(block.norms[0], [begin], [d_normed])
         self.hidden = d + d_begin
         yield (self.hidden,)
-        return gradients | _named("self_attn", found | more)
+        return gradients | _named("self_attn", parts | more)
 
 
 def _rows(grouped: Array) -> Array:
@@ -193,10 +193,10 @@ def gradient(
         between()
         abreast([(one.forward(block), stream) for one, stream in passes])
     losses = abreast([(one.turn(), stream) for one, stream in passes])
-    found: Gradients = {}
+    gradients: Gradients = {}
     for number in reversed(range(len(blocks))):
         between()
         for named in abreast([(one.backward(blocks[number]), stream) for one, stream in passes]):
             mine = {f"model.layers.{number}.{name}": value for name, value in named.items()}
-            found |= {name: found[name] + value if name in found else value for name, value in mine.items()}
-    return losses, found
+            gradients |= {name: gradients[name] + value if name in gradients else value for name, value in mine.items()}
+    return losses, gradients

@@ -58,13 +58,13 @@ def restore(scratch: Path, job: str, model: Any, optimizer: Any) -> Reached:  # 
     What is newer is removed, torn or of other settings: it would outlive the checkpoints that are to come.
     """
     for path in reversed(_all(scratch)):
-        found = _sound(path, job)
-        if found is not None:
+        reached = _sound(path, job)
+        if reached is not None:
             model.load_weights(str(path / ADAPTER), strict=False)
             state: Any = mx.load(str(path / OPTIMIZER))
             optimizer.state = tree_unflatten(list(state.items()))
             mx.eval(model.trainable_parameters(), optimizer.state)
-            return found
+            return reached
         shutil.rmtree(path, ignore_errors=True)
     return Reached()
 
@@ -92,7 +92,7 @@ def _sound(path: Path, job: str) -> Reached | None:
         manifest = parse((path / MANIFEST).read_bytes())
         assert isinstance(manifest, dict)
         files = {name: sha256(path / name) for name in (ADAPTER, OPTIMIZER)}
-        found = Reached.model_validate(manifest["reached"])
-        return found if (manifest["job"], manifest["files"]) == (job, files) else None
+        reached = Reached.model_validate(manifest["reached"])
+        return reached if (manifest["job"], manifest["files"]) == (job, files) else None
     except (OSError, NotJson, KeyError, ValueError, AssertionError):
         return None

@@ -82,29 +82,29 @@ class ModelPair:
 
     def measure(self, play: TrainingRow) -> float:
         """Give the mean KL over a play's learned places, in nats a token."""
-        places = [place for place, learned in enumerate(play.loss) if learned]
+        indices = [index for index, learned in enumerate(play.loss) if learned]
         goes_back = self.policy.goes_back and self.base.goes_back
         shared = min(common(self.tokens, play.tokens), len(self.tokens)) if self.tokens and goes_back else 0
-        shared = min([shared, *(place for place in places if place < shared and place not in self.known)])
+        shared = min([shared, *(index for index in indices if index < shared and index not in self.known)])
         for reader in (self.policy, self.base):
             reader.back(len(self.tokens) - shared)
-        self.known = {place: value for place, value in self.known.items() if place < shared}
+        self.known = {index: value for index, value in self.known.items() if index < shared}
         self.tokens = play.tokens[:-1]  # nothing follows the last one
         at_once = min(self.policy.at_once, self.base.at_once)
         for start in range(shared, len(self.tokens), at_once):
             self.turn.acquire()
             stop = min(start + at_once, len(self.tokens))
-            self._read(start, stop, [place for place in places if start <= place < stop])
-        return sum(self.known[place] for place in places) / len(places)
+            self._read(start, stop, [index for index in indices if start <= index < stop])
+        return sum(self.known[index] for index in indices) / len(indices)
 
-    def _read(self, start: int, stop: int, places: Sequence[int]) -> None:
+    def _read(self, start: int, stop: int, indices: Sequence[int]) -> None:
         hidden = [reader.read(self.tokens[start:stop]) for reader in (self.policy, self.base)]
         mx.eval(hidden)
-        if not places:
+        if not indices:
             return
-        chosen = [each[mx.array([place - start for place in places])] for each in hidden]
+        chosen = [state[mx.array([index - start for index in indices])] for state in hidden]
         values = divergence(chosen[0], chosen[1], self.policy.head, self.base.head)
-        self.known.update(zip(places, values, strict=True))
+        self.known.update(zip(indices, values, strict=True))
 
 
 def _bare(model: Any) -> bool:  # noqa: ANN401 - an mlx-lm model of any family
@@ -125,13 +125,13 @@ def divergence(policy: mx.array, base: mx.array, policy_head: Any, base_head: An
     """Sum p log(p/q) over the vocabulary at every place; `policy` and `base` are hidden states, [places, width]."""
     vocabulary = policy_head(policy[:1]).shape[-1]
     step = max(1, CHUNK_BYTES // (4 * vocabulary))
-    found: list[float] = []
+    divergences: list[float] = []
     for start in range(0, policy.shape[0], step):
         p = _log_softmax(policy_head(policy[start : start + step]))
         q = _log_softmax(base_head(base[start : start + step]))
         values: Any = (mx.exp(p) * (p - q)).sum(axis=-1).tolist()
-        found += values
-    return found
+        divergences += values
+    return divergences
 
 
 def _log_softmax(logits: mx.array) -> mx.array:

@@ -12,10 +12,10 @@ from loop.types.jobs import Job
 
 def identity(job: Job) -> str:
     """Name what a fit's result depends on, rows included. How memory is spared only changes rounding."""
-    told = job.model_dump(
+    settings = job.model_dump(
         mode="json", exclude={"out", "scratch", "rows", "save_every", "batch_tokens", "gradient_checkpointing"}
     )
-    return digest({**told, "content": digest(job.rows.read_text(encoding="utf-8"))})
+    return digest({**settings, "content": digest(job.rows.read_text(encoding="utf-8"))})
 
 
 class TrainingExample(Record):

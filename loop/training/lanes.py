@@ -50,10 +50,10 @@ class Lanes:
             self.between()
             batch = parts[start : start + self.count]
             if written_out:
-                losses, found = backprop.gradient(
+                losses, gradients = backprop.gradient(
                     model, batch, self.streams, recompute=self.recompute, between=self.between
                 )
-                made, each = [(_sum(losses), found)], each + losses
+                made, each = [(_sum(losses), gradients)], each + losses
             else:
                 made = self._traced(model, batch)
             totals = [reduce(_add, [*totals, *made])]
@@ -82,7 +82,7 @@ class Lanes:
 
 
 def _sum(losses: Sequence[mx.array]) -> mx.array:
-    return reduce(mx.add, [each.sum() for each in losses])
+    return reduce(mx.add, [loss.sum() for loss in losses])
 
 
 def _add(

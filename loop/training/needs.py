@@ -73,17 +73,17 @@ class Sought:
 
     def learn(self, losses: Mapping[str, Floats]) -> None:
         """Take in what each learned token of a step's rows lost before it; nothing where the engine does not tell."""
-        self._take_in({name: _by_turn(self.rows[name], found) for name, found in sorted(losses.items())})
+        self._take_in({name: _by_turn(self.rows[name], row_losses) for name, row_losses in sorted(losses.items())})
 
-    def again(self, told: Sequence[Losses]) -> None:
+    def again(self, history: Sequence[Losses]) -> None:
         """Go through steps that were taken before, whose losses are known."""
-        for number, losses in enumerate(told):
+        for number, losses in enumerate(history):
             self.step(number)
             self._take_in(losses)
 
     def _run(self, size: int, number: int) -> list[str]:
         """Take rows of the group of which most is left, so that the mix stays as it is; the first by lot."""
-        group = max(self.offered, key=lambda each: len(self.left[each]) / self.offered[each])
+        group = max(self.offered, key=lambda run: len(self.left[run]) / self.offered[run])
         left, field = self.left[group], self.fields[group]
         names: list[str] = []
         while left and len(names) < size:
@@ -100,9 +100,9 @@ class Sought:
         new, self.new = self.new, {}
         if len(self.told) <= self.climb:
             return
-        for name, found in losses.items():
-            self.fields[self.rows[name].group].lose(name, found)
-            for loss, share in zip(found, new[name], strict=True):
+        for name, row_losses in losses.items():
+            self.fields[self.rows[name].group].lose(name, row_losses)
+            for loss, share in zip(row_losses, new[name], strict=True):
                 self.at_first_sight += RECENT * share * (loss - self.at_first_sight)
 
 
@@ -139,7 +139,7 @@ class _Field:
 
 def turns_of(example: TrainingExample, spans: Sequence[TokenSpan]) -> tuple[RowTurn, ...]:
     """Describe the turns of a play that was rendered as these spans."""
-    users = [place for place, message in enumerate(example.messages) if message.role == "user"]
+    users = [index for index, message in enumerate(example.messages) if message.role == "user"]
     ends = [*users[1:], len(example.messages)]
     return tuple(_turn(example, begin, end, spans) for begin, end in zip(users, ends, strict=True))
 
@@ -159,10 +159,10 @@ def _by_turn(row: TrainingRow, losses: Floats) -> tuple[float, ...]:
 
 def _jaccard(sets: Sequence[frozenset[int]]) -> Shares:
     """Compare each with each: what two have in common of what they have together, in 0..1."""
-    numbers = {trait: place for place, trait in enumerate(sorted(frozenset().union(*sets)))}
+    numbers = {trait: index for index, trait in enumerate(sorted(frozenset().union(*sets)))}
     table = np.zeros((len(sets), len(numbers)), np.float32)
-    for place, each in enumerate(sets):
-        table[place, [numbers[trait] for trait in each]] = 1
+    for index, item in enumerate(sets):
+        table[index, [numbers[trait] for trait in item]] = 1
     both = (table @ table.T).astype(np.float64)
     sizes = np.diag(both)
     return both / np.maximum(sizes[:, None] + sizes[None, :] - both, 1)

@@ -31,10 +31,10 @@ def pad(rows: Sequence[TrainingRow], total: float) -> Padded:
     length = max(len(row.tokens) for row in rows) - 1
     tokens, targets = (np.zeros((len(rows), length), np.int32) for _ in range(2))
     weights = np.zeros((len(rows), length), np.float32)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         here = len(row.loss)
-        tokens[place, :here], targets[place, :here] = row.tokens[:-1], row.tokens[1:]
-        weights[place, :here] = np.array(row.loss) * (row.weight / total)
+        tokens[index, :here], targets[index, :here] = row.tokens[:-1], row.tokens[1:]
+        weights[index, :here] = np.array(row.loss) * (row.weight / total)
     return Padded(mx.array(tokens), mx.array(targets), mx.array(weights))
 
 

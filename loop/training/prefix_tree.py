@@ -103,9 +103,9 @@ class _Builder:
 
     def _learn(self, member: int, depth: int, end: int, shift: int) -> None:
         row = self.rows[member]
-        for place in range(depth, end):
-            if row.loss[place]:
-                triple = (place + shift, row.tokens[place + 1])
+        for index in range(depth, end):
+            if row.loss[index]:
+                triple = (index + shift, row.tokens[index + 1])
                 self.triples[triple] += row.weight / self.total
                 self.learned[row.id].append(triple)
 
@@ -113,7 +113,7 @@ class _Builder:
 def common(one: Sequence[int], other: Sequence[int]) -> int:
     """Count the tokens that both begin with, leaving each at least one of its own to predict."""
     limit = min(len(one), len(other)) - 1
-    return next((place for place in range(limit) if one[place] != other[place]), limit)
+    return next((index for index in range(limit) if one[index] != other[index]), limit)
 
 
 def pack(rows: Sequence[TrainingRow], total: float, least: int = 32, block: int = 256) -> Packed:
@@ -139,5 +139,5 @@ def pack(rows: Sequence[TrainingRow], total: float, least: int = 32, block: int 
         weights=np.array([weight for _, weight in triples], np.float32),
         rows=len(ordered),
         row_tokens=sum(len(row.tokens) for row in ordered),
-        learned={name: np.array([number[each] for each in mine]) for name, mine in builder.learned.items()},
+        learned={name: np.array([number[row] for row in mine]) for name, mine in builder.learned.items()},
     )

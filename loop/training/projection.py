@@ -54,26 +54,26 @@ class Projection:
         down = x.T @ mx.concatenate(inner, axis=1)
         up = x @ mx.concatenate([layer.lora_a for layer in self.layers], axis=1)
         yield down, up
-        found: Gradients = {}
+        found_gradients: Gradients = {}
         start = 0
         for name, layer, d in zip(self.names, self.layers, gradients, strict=True):
             here = slice(start, start := start + layer.lora_a.shape[1])
-            found[f"{name}.lora_a"] = layer.scale * down[:, here]
-            found[f"{name}.lora_b"] = layer.scale * (up[:, here].T @ d)
-        yield tuple(found.values())
-        return d_input, found
+            found_gradients[f"{name}.lora_a"] = layer.scale * down[:, here]
+            found_gradients[f"{name}.lora_b"] = layer.scale * (up[:, here].T @ d)
+        yield tuple(found_gradients.values())
+        return d_input, found_gradients
 
     def _backward_as_it_stands(self, x: Array, gradients: Sequence[Array]) -> tuple[Array, Gradients]:
         total = mx.zeros_like(x)
-        found: Gradients = {}
+        own: Gradients = {}
         for name, layer, d in zip(self.names, self.layers, gradients, strict=True):
             _, (dx, da, db) = mx.vjp(_plain(layer), [x, layer.lora_a, layer.lora_b], [d])
             total = total + dx
-            found |= {f"{name}.lora_a": da, f"{name}.lora_b": db}
-        return total, found
+            own |= {f"{name}.lora_a": da, f"{name}.lora_b": db}
+        return total, own
 
     def _split(self, y: Array) -> list[Array]:
-        ends = [sum(self.cuts[: place + 1]) for place in range(len(self.cuts))]
+        ends = [sum(self.cuts[: index + 1]) for index in range(len(self.cuts))]
         return [y[:, end - cut : end] for cut, end in zip(self.cuts, ends, strict=True)]
 
     def _join(self, gradients: Sequence[Array]) -> Array:

@@ -46,7 +46,7 @@ class RowSchedule(Protocol):
         """Be told what each learned token of the step's rows lost before it."""
         ...
 
-    def again(self, told: Sequence[Losses]) -> None:
+    def again(self, losses: Sequence[Losses]) -> None:
         """Go through steps that were taken before."""
         ...
 
@@ -67,7 +67,7 @@ class Dealt:
     def learn(self, losses: Mapping[str, Floats]) -> None:
         """Nothing that is lost changes what comes."""
 
-    def again(self, told: Sequence[Losses]) -> None:
+    def again(self, losses: Sequence[Losses]) -> None:
         """Nothing has to be gone through again."""
 
 
@@ -76,8 +76,8 @@ def apart(rows: Sequence[TrainingRow], share: float, seed: int) -> tuple[list[Tr
     count = min(len(rows) - 1, max(1, round(share * len(rows)))) if share > 0 else 0
     chosen = set(random.Random(f"{seed}/heldout").sample(range(len(rows)), count))
     return (
-        [row for place, row in enumerate(rows) if place not in chosen],
-        [row for place, row in enumerate(rows) if place in chosen],
+        [row for index, row in enumerate(rows) if index not in chosen],
+        [row for index, row in enumerate(rows) if index in chosen],
     )
 
 
@@ -118,20 +118,20 @@ def split(step: Sequence[TrainingRow], lanes: int, budget: int) -> list[list[Tra
     parts = _fill(ordered, shared, sizes[min(cap, budget - 1)])
     if 1 < len(parts) < len(ordered) <= EVENED:
         parts = _evened(parts, lambda part: _tokens(part, [len(row.tokens) for row in ordered], shared))
-    return [[ordered[place] for place in part] for part in parts]
+    return [[ordered[index] for index in part] for part in parts]
 
 
 def _fill(ordered: Sequence[TrainingRow], shared: Sequence[int], budget: int) -> list[list[int]]:
     """Fill micro-batches up to the budget, in order; `shared[n]`: tokens that row n begins with like the one before."""
     parts: list[list[int]] = []
     filled = 0
-    for place, (row, alike) in enumerate(zip(ordered, shared, strict=True)):
+    for index, (row, alike) in enumerate(zip(ordered, shared, strict=True)):
         new = len(row.tokens) - alike
         if not parts or filled + new > budget:
-            parts.append([place])
+            parts.append([index])
             filled = len(row.tokens)
         else:
-            parts[-1].append(place)
+            parts[-1].append(index)
             filled += new
     return parts
 
@@ -139,7 +139,7 @@ def _fill(ordered: Sequence[TrainingRow], shared: Sequence[int], budget: int) ->
 def _tokens(part: Sequence[int], lengths: Sequence[int], shared: Sequence[int]) -> int:
     """Count a micro-batch's packed tokens: what two sorted rows begin with alike is the least between them."""
     alike = sum(min(shared[one + 1 : other + 1]) for one, other in pairwise(part))
-    return sum(lengths[place] for place in part) - alike
+    return sum(lengths[index] for index in part) - alike
 
 
 def _evened(parts: list[list[int]], tokens: Callable[[Sequence[int]], int]) -> list[list[int]]:
@@ -155,8 +155,8 @@ def _evened(parts: list[list[int]], tokens: Callable[[Sequence[int]], int]) -> l
 
 def _exchanges(one: Sequence[int], other: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
     """Give every way to move a row of one over to the other, for none or for one of its rows."""
-    for place in one:
+    for index in one:
         for back in [[], *([row] for row in other)]:
-            kept = sorted([*(row for row in one if row != place), *back])
+            kept = sorted([*(row for row in one if row != index), *back])
             if kept:
-                yield kept, sorted([*(row for row in other if row not in back), place])
+                yield kept, sorted([*(row for row in other if row not in back), index])

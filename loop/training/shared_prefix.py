@@ -200,7 +200,7 @@ def cross_entropy(head: Any, hidden: Array, packed: Packed) -> Pieces[tuple[Arra
             here = mx.depends([here], list(made[-1]))[0]
         made.append((yield from _chunk(head, here, targets[cut], weights[cut])))
         yield made[-1]
-    return mx.concatenate([each for each, _ in made]), mx.concatenate([gradient for _, gradient in made])
+    return mx.concatenate([layer for layer, _ in made]), mx.concatenate([gradient for _, gradient in made])
 
 
 def _traced_cross_entropy(head: Any, hidden: Array, packed: Packed) -> Array:  # noqa: ANN401 - as above

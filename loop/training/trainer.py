@@ -78,7 +78,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     step = fitting.choose()
     if ranks.rank == 0:
         lora.save(model, job)
-        _save_taken(course.taken or [each.id for each in learned], job)
+        _save_taken(course.taken or [row.id for row in learned], job)
         manifest = inspect(job.out, directory_digest(job.base))
         count = len(next(iter(manifest.tensors.values())))
         tell(FitResult(adapter=job.out, tensors=count, step=step))
@@ -197,13 +197,13 @@ class TrainingLoop:
         """Measure the held-out loss and keep a checkpoint, where they are due."""
         step = self.reached.step
         last, due = step == self.course.count, step % self.job.save_every == 0
-        found = None
+        loss = None
         if self.heldout and (due or last):
-            found = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
-            self.reached = self.reached.model_copy(update={"watch": self.reached.watch.seen(step, found)})
-        if self.ranks.rank == 0 and ((due and not last) or found is not None):
+            loss = round(self.ranks.agreed(self.engine.loss(self.heldout)), 6)
+            self.reached = self.reached.model_copy(update={"watch": self.reached.watch.seen(step, loss)})
+        if self.ranks.rank == 0 and ((due and not last) or loss is not None):
             checkpoint.save(self.job.scratch, self.identity, self.reached, self.model, self.optimizer)
-        return found
+        return loss
 
     def _restore(self) -> Reached:
         """Go on where rank 0 was."""

@@ -54,14 +54,14 @@ def first_fault(error: ValidationError) -> ValidationFault:
     return ValidationFault(place, says, redacted(repr(first["input"]))[:80], first["type"] == "extra_forbidden")
 
 
-def first_endless(tree: object, place: str = "") -> str | None:
+def first_endless(tree: object, location: str = "") -> str | None:
     """Name the first number in a dumped record that is infinite or none at all; None where all are finite."""
     if isinstance(tree, float):
-        return None if math.isfinite(tree) else place
+        return None if math.isfinite(tree) else location
     inside: Iterable[tuple[object, object]] = ()
     if isinstance(tree, Mapping):
         inside = tree.items()
     elif isinstance(tree, list | tuple):
         inside = enumerate(tree)
-    found = (first_endless(value, f"{place}.{name}" if place else str(name)) for name, value in inside)
-    return next(filter(None, found), None)
+    names = (first_endless(value, f"{location}.{name}" if location else str(name)) for name, value in inside)
+    return next(filter(None, names), None)

@@ -74,7 +74,10 @@ FILTERS: Final = tuple(
 )
 OFFERS: Final[Sequence[Offer]] = (
     Offer("/v1/status", "What the daemon does, and why the last candidate was or was not promoted.", Status),
-    *(Offer(f"/v1/{name}", f"{each.says} Columns of {each.view}.", Rows, PAGING) for name, each in LISTS.items()),
+    *(
+        Offer(f"/v1/{name}", f"{one_list.says} Columns of {one_list.view}.", Rows, PAGING)
+        for name, one_list in LISTS.items()
+    ),
     Offer("/v1/trajectories", "Plays that match, the newest first.", listing.Page, (*FILTERS, *PAGING)),
     Offer("/v1/trajectories/{id}", "One play, turn by turn, with its verdicts.", Shown),
     Offer(
@@ -96,8 +99,8 @@ def routes(site: Site) -> list[Route]:
     def listed(request: Request) -> Response:
         asked = Paged.model_validate(dict(request.query_params))
         with site.ask() as ask:
-            found, following = page(ask, LISTS[request.url.path.rpartition("/")[2]], asked.after, asked.limit)
-        return _answer(Rows(rows=tuple(found), next=following))
+            rows, following = page(ask, LISTS[request.url.path.rpartition("/")[2]], asked.after, asked.limit)
+        return _answer(Rows(rows=tuple(rows), next=following))
 
     def plays(request: Request) -> Response:
         asked, wanted = _split(dict(request.query_params))
@@ -127,8 +130,8 @@ def routes(site: Site) -> list[Route]:
     return [Route(path, answered(endpoint)) for path, endpoint in offered.items()]
 
 
-def _answer(told: Record) -> Response:
-    return JSONResponse({"schema": SCHEMA, **told.model_dump(mode="json")}, headers=HEADERS)
+def _answer(record: Record) -> Response:
+    return JSONResponse({"schema": SCHEMA, **record.model_dump(mode="json")}, headers=HEADERS)
 
 
 def _split(given: dict[str, str]) -> tuple[Paged, listing.PlayFilter]:
@@ -153,21 +156,21 @@ async def _stream(site: Site, since: int) -> AsyncIterator[str]:
     yield "retry: 3000\n\n"
     silent = 0
     while True:
-        found = await run_in_threadpool(_events, site, since)
-        for each in found:
-            yield f"id: {each.id}\nevent: {_line(each.kind)}\ndata: {each.model_dump_json()}\n\n"
-            since = each.id
-        silent = 0 if found else silent + 1
+        events = await run_in_threadpool(_events, site, since)
+        for event in events:
+            yield f"id: {event.id}\nevent: {_line(event.kind)}\ndata: {event.model_dump_json()}\n\n"
+            since = event.id
+        silent = 0 if events else silent + 1
         if silent and silent % SILENCE == 0:
             yield ": nothing new\n\n"
-        if len(found) < MOST:
+        if len(events) < MOST:
             await asyncio.sleep(POLL)
 
 
 def _events(site: Site, since: int) -> list[Event]:
     with site.ask() as ask:
-        found = rows(ask, "select id, at, kind, fields from event where id > ? order by id limit ?", [since, MOST])
-    return [Event.model_validate({**row, "fields": json.loads(row["fields"])}) for row in found]
+        events = rows(ask, "select id, at, kind, fields from event where id > ? order by id limit ?", [since, MOST])
+    return [Event.model_validate({**row, "fields": json.loads(row["fields"])}) for row in events]
 
 
 def _line(kind: str) -> str:

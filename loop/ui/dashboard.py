@@ -23,7 +23,7 @@ CHARTS: Final[Mapping[str, str]] = {
 }
 
 
-def told(site: Site, ask: Query) -> dict[str, Any]:
+def context(site: Site, ask: Query) -> dict[str, Any]:
     """Gather it all."""
     now = site.progress
     champion = rows(ask, "select * from v_policies where standing = 'champion'")

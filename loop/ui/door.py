@@ -25,8 +25,8 @@ REMEMBERED: Final = 1000
 
 def code(key: str, moment: int | None = None) -> str:
     """Make the code of a link. A nonce is not needed: two links of one microsecond are the same link."""
-    told = str(time.time_ns() // 1000 if moment is None else moment)
-    return f"{told}-{_signed(key, told)}"
+    moment_text = str(time.time_ns() // 1000 if moment is None else moment)
+    return f"{moment_text}-{_signed(key, moment_text)}"
 
 
 class Door:
@@ -55,12 +55,12 @@ class Door:
         return answer
 
     def _admits(self, asked: str) -> bool:
-        told, _, signed = asked.partition("-")
-        fresh = told.isascii() and told.isdecimal() and 0 <= time.time() - int(told[:18]) / 1e6 < SECONDS
+        stamp, _, signed = asked.partition("-")
+        fresh = stamp.isascii() and stamp.isdecimal() and 0 <= time.time() - int(stamp[:18]) / 1e6 < SECONDS
         if (
             not fresh
             or asked in self._used
-            or not hmac.compare_digest(signed.encode(), _signed(self.key, told).encode())
+            or not hmac.compare_digest(signed.encode(), _signed(self.key, stamp).encode())
         ):
             return False
         self._used[asked] = None
@@ -69,5 +69,5 @@ class Door:
         return True
 
 
-def _signed(key: str, told: str) -> str:
-    return hmac.new(key.encode(), f"open {told}".encode(), hashlib.sha256).hexdigest()
+def _signed(key: str, stamp: str) -> str:
+    return hmac.new(key.encode(), f"open {stamp}".encode(), hashlib.sha256).hexdigest()

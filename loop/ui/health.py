@@ -102,22 +102,22 @@ class Figures(Collector):
         yield GaugeMetricFamily("loopd_up", "Whether the daemon runs.", int(now is not None))
         yield GaugeMetricFamily("loopd_round", "The round that runs.", now.round if now else 0)
         stage = GaugeMetricFamily("loopd_stage", "The stage that runs is 1.", labels=["stage"])
-        for each in RoundState:
-            stage.add_metric([each.value], int(now is not None and now.stage == each))
+        for state in RoundState:
+            stage.add_metric([state.value], int(now is not None and now.stage == state))
         yield stage
 
     def _paid(self, ask: Query) -> Iterator[Metric]:
-        asked, found = self._calls
+        asked, calls = self._calls
         if time.monotonic() - asked > KEPT:
-            found = rows(ask, CALLS)
-            self._calls = time.monotonic(), found
+            calls = rows(ask, CALLS)
+            self._calls = time.monotonic(), calls
         requests = CounterMetricFamily(
             "loopd_teacher_requests", "Requests to teachers.", labels=["provider", "outcome"]
         )
         tokens = CounterMetricFamily("loopd_teacher_tokens", "Teachers' tokens.", labels=["provider", "direction"])
         cost = CounterMetricFamily("loopd_teacher_cost_usd", "What teachers cost.", labels=["provider"])
-        for teacher in sorted({row["teacher"] for row in found}):
-            mine = [row for row in found if row["teacher"] == teacher]
+        for teacher in sorted({row["teacher"] for row in calls}):
+            mine = [row for row in calls if row["teacher"] == teacher]
             for row in mine:
                 requests.add_metric([teacher, row["outcome"]], float(row["requests"]))
             for direction in ("prompt", "cached", "completion"):

@@ -144,10 +144,10 @@ def find(
         statement = f"select {SELECTED} from trajectory t {JOINS} where {where} {ORDER} limit ?"  # noqa: S608 - only our own words
         rows += ask(statement, [*bounds, *values, limit + 1 - len(rows)], rows=limit + 1, seconds=10 * seconds + 1).rows
         if len(rows) > limit:
-            return Page(rows=_found(ask, rows[:limit]), next=_cursor(rows[limit - 1]), back_to=None)
+            return Page(rows=_plays(ask, rows[:limit]), next=_cursor(rows[limit - 1]), back_to=None)
         if stop and time.monotonic() > end:
-            return Page(rows=_found(ask, rows), next=f"{stop[0]}-{stop[1]}", back_to=_moment(stop[0]))
-    return Page(rows=_found(ask, rows), next=None, back_to=None)
+            return Page(rows=_plays(ask, rows), next=f"{stop[0]}-{stop[1]}", back_to=_moment(stop[0]))
+    return Page(rows=_plays(ask, rows), next=None, back_to=None)
 
 
 def _strides(ask: Query, wanted: PlayFilter, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:
@@ -233,26 +233,26 @@ SPELLED: Final[dict[str, Callable[[object], list[Value]]]] = {
 }
 
 
-def _found(ask: Query, rows: Sequence[Row]) -> tuple[ListedPlay, ...]:
+def _plays(ask: Query, rows: Sequence[Row]) -> tuple[ListedPlay, ...]:
     against = _against(ask, [str(row[1]) for row in rows])
-    told = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     return tuple(
         ListedPlay.model_validate(
-            {**each, "stored": _moment(each["stored"]), "failed": tuple(against.get(each["trajectory"], ()))}
+            {**record, "stored": _moment(record["stored"]), "failed": tuple(against.get(record["trajectory"], ()))}
         )
-        for each in told
+        for record in records
     )
 
 
 def _against(ask: Query, ids: Sequence[str]) -> dict[str, list[str]]:
     """Name the checkers that failed each play."""
-    found = dict[str, list[str]]()
+    reasons = dict[str, list[str]]()
     if ids:
         marks = ", ".join("?" * len(ids))
         statement = f"select distinct trajectory, checker from verdict where passed = 0 and trajectory in ({marks}) order by checker"  # noqa: S608, E501 - question marks
         for trajectory, checker in ask(statement, ids, rows=100 * len(ids)).rows:
-            found.setdefault(trajectory, []).append(checker)
-    return found
+            reasons.setdefault(trajectory, []).append(checker)
+    return reasons
 
 
 def _moment(microseconds: int) -> datetime:

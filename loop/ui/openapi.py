@@ -54,7 +54,8 @@ def _described(offer: Offer) -> dict[str, Any]:
     path = [word.strip("{}") for word in offer.path.split("/") if word.startswith("{")]
     inside = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
     asked = [
-        {"name": each.name, "in": "query", "description": each.says, "schema": each.schema} for each in offer.parameters
+        {"name": parameter.name, "in": "query", "description": parameter.says, "schema": parameter.schema}
+        for parameter in offer.parameters
     ]
     content = {offer.media: {"schema": {"$ref": f"#/components/schemas/{offer.answer.__name__}"}}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

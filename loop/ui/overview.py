@@ -87,15 +87,15 @@ where k.novelty is not null group by h.round, h.decision, k.novelty order by h.r
 
 def rates(ask: Query) -> dict[str, list[Point]]:
     """Give each candidate's pass rate on tasks of known words, new words and unseen families, with its interval."""
-    found: dict[str, list[Point]] = {part.value: [] for part in Novelty}
+    lines: dict[str, list[Point]] = {part.value: [] for part in Novelty}
     for row in rows(ask, RATES, [ROUNDS]):
         low, high = wilson(row["rate"], row["tasks"])
         point = Point(
             round=row["round"], rate=row["rate"], low=low, high=high, tasks=row["tasks"],
             promoted=row["decision"] == "promoted",
         )  # fmt: skip
-        found.setdefault(row["novelty"], []).append(point)
-    return {part: points for part, points in found.items() if points}
+        lines.setdefault(row["novelty"], []).append(point)
+    return {part: points for part, points in lines.items() if points}
 
 
 def wilson(rate: float, count: int) -> tuple[float, float]:
@@ -112,12 +112,12 @@ def curriculum(arms: Sequence[Row]) -> dict[tuple[str, str], Cell]:
     parts = sorted(
         (backend, arm["tier"], arm["pass_rate"], arm["plays"]) for arm in arms for backend in arm["backends"].split("+")
     )
-    found = {}
+    cells = {}
     for where, group in groupby(parts, key=lambda part: (part[0], part[1])):
         inside = list(group)
         mean = sum(rate for *_, rate, _ in inside) / len(inside)
-        found[where] = Cell(rate=mean, plays=sum(plays for *_, plays in inside), arms=len(inside))
-    return found
+        cells[where] = Cell(rate=mean, plays=sum(plays for *_, plays in inside), arms=len(inside))
+    return cells
 
 
 TRANSFER: Final = """select round, trained_backend, evaluated_backend, trained_share, tasks, difference
@@ -131,10 +131,10 @@ def transfer(ask: Query) -> dict[tuple[str, str], Moved]:
     A candidate is trained on several backends at once. Rounds with different mixes tell them apart: each counts by the
     share of its rows that are of the trained backend, and its suites by their tasks.
     """
-    found = rows(ask, TRANSFER, [ROUNDS], most=50_000)
-    found.sort(key=lambda row: (row["trained_backend"], row["evaluated_backend"]))
+    differences = rows(ask, TRANSFER, [ROUNDS], most=50_000)
+    differences.sort(key=lambda row: (row["trained_backend"], row["evaluated_backend"]))
     table = {}
-    for where, group in groupby(found, key=lambda row: (row["trained_backend"], row["evaluated_backend"])):
+    for where, group in groupby(differences, key=lambda row: (row["trained_backend"], row["evaluated_backend"])):
         inside = list(group)
         weights = [row["trained_share"] * row["tasks"] for row in inside]
         moved = sum(weight * row["difference"] for weight, row in zip(weights, inside, strict=True))
@@ -154,10 +154,10 @@ group by h.id, 2 order by h.id
 
 def mixes(ask: Query, most: int = 16) -> list[dict[str, int]]:
     """Give how many rows of each source the last rounds trained on, the oldest first."""
-    found = rows(ask, MIX, [most])
+    datasets = rows(ask, MIX, [most])
     return [
         {"round": number, **{row["source"]: row["rows"] for row in group}}
-        for number, group in groupby(found, key=lambda row: row["round"])
+        for number, group in groupby(datasets, key=lambda row: row["round"])
     ]
 
 
@@ -196,15 +196,15 @@ CALLED: Final = {"train": "plays", "gate": "gates", "training": "training"}
 
 def courses(ask: Query, most: int = 12) -> list[RoundTimeline]:
     """Give how the time of the last rounds went by, from the first to the last of each kind of work."""
-    found = rows(ask, TIMES, [most])
-    return [_course(number, list(group)) for number, group in groupby(found, key=lambda row: row["round"])]
+    times = rows(ask, TIMES, [most])
+    return [_course(number, list(group)) for number, group in groupby(times, key=lambda row: row["round"])]
 
 
-def _course(number: int, found: list[Row]) -> RoundTimeline:
-    began, ended = found[0]["started"], max([found[0]["changed"], *(row["last"] for row in found if row["last"])])
+def _course(number: int, times: list[Row]) -> RoundTimeline:
+    began, ended = times[0]["started"], max([times[0]["changed"], *(row["last"] for row in times if row["last"])])
     spans = [
         TimeSpan(what=CALLED[row["what"]], start=max(0, row["first"] - began) / 1e6, seconds=_long(row, began))
-        for row in found
+        for row in times
         if row["what"]
     ]
     whole = max(ended - began, 1) / 1e6
@@ -218,7 +218,7 @@ def _long(row: Row, began: int) -> float:
 def _covered(spans: Sequence[TimeSpan]) -> float:
     """Add up what spans cover; where two overlap, once."""
     covered, end = 0.0, 0.0
-    for span in sorted(spans, key=lambda each: each.start):
+    for span in sorted(spans, key=lambda span: span.start):
         last = span.start + span.seconds
         covered += max(0.0, last - max(span.start, end))
         end = max(end, last)

@@ -78,7 +78,9 @@ class Pages:
         if not self._site.begun:
             return page("empty.html", {"active": "overview"})
         with self._site.ask() as ask:
-            return page("overview.html", {**dashboard.told(self._site, ask), "form": self._form, "active": "overview"})
+            return page(
+                "overview.html", {**dashboard.context(self._site, ask), "form": self._form, "active": "overview"}
+            )
 
     def plays(self, request: Request) -> Response:
         """List plays, or only the rows of the list."""
@@ -90,25 +92,25 @@ class Pages:
         if not self._site.begun:
             return page("empty.html", {"active": "plays"})
         with self._site.ask() as ask:
-            found = listing.find(ask, wanted, after=asked.after)
+            page_of_plays = listing.find(ask, wanted, after=asked.after)
             query = wanted.model_dump(mode="json", exclude_defaults=True)
-            told = {"found": found, "wanted": wanted, "query": query, "active": "plays"}
+            context = {"found": page_of_plays, "wanted": wanted, "query": query, "active": "plays"}
             if asked.part:
-                return page("rows.html", told)
-            return page("plays.html", {**told, "choices": _choices(ask)})
+                return page("rows.html", context)
+            return page("plays.html", {**context, "choices": _choices(ask)})
 
     def play(self, request: Request) -> Response:
         """Show one play, and who else played its task."""
         shown = self._site.play(request.path_params["id"])
         with self._site.ask() as ask:
             same = listing.find(ask, PlayFilter(task=shown.trajectory.task), limit=20).rows
-        others = [each for each in same if each.trajectory != shown.id]
+        others = [play for play in same if play.trajectory != shown.id]
         return page("play.html", {**_read(shown), "others": others, "meanings": MEANINGS, "active": "plays"})
 
     def compared(self, request: Request) -> Response:
         """Show two plays side by side."""
         asked = PairRequest.model_validate(dict(request.query_params))
-        sides = [_read(self._site.play(each)) for each in (asked.left, asked.right)]
+        sides = [_read(self._site.play(identity)) for identity in (asked.left, asked.right)]
         traced = any(side["traced"] for side in sides)
         return page("compare.html", {"sides": sides, "traced": traced, "meanings": MEANINGS, "active": "plays"})
 
@@ -119,11 +121,11 @@ class Pages:
 
     def policies(self, _: Request) -> Response:
         """List policies and what gates said of them."""
-        told = {
+        context = {
             "policies": self._rows("select * from v_policies order by added desc limit 100"),
             "gates": self._rows("select * from v_gates order by judged desc limit 60"),
         }
-        return page("policies.html", {**told, "active": "policies", "form": self._form})
+        return page("policies.html", {**context, "active": "policies", "form": self._form})
 
     def chart(self, request: Request) -> Response:
         """Give a chart as a file."""
@@ -175,7 +177,7 @@ def _choices(ask: Query) -> dict[str, list[str]]:
 
 def _read(shown: Shown) -> dict[str, Any]:
     said: list[ShownMessage] = list(spoken(shown))
-    return {"shown": shown, "said": said, "turns": sum(each.begins for each in said), "traced": _traced(shown)}
+    return {"shown": shown, "said": said, "turns": sum(word.begins for word in said), "traced": _traced(shown)}
 
 
 def _traced(shown: Shown) -> bool:

@@ -55,7 +55,7 @@ def answered(endpoint: Endpoint) -> Endpoint:
 def of(request: Request, error: Exception) -> Response:
     """Say what was raised."""
     if isinstance(error, LoopdError):
-        status = next((found for kind, found in STATUSES.items() if isinstance(error, kind)), HTTPStatus.CONFLICT)
+        status = next((known for kind, known in STATUSES.items() if isinstance(error, kind)), HTTPStatus.CONFLICT)
         return problem(request, status, str(error))
     if isinstance(error, ValidationError):
         fault = first_fault(error)

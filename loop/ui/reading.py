@@ -48,13 +48,13 @@ class Argument(Record):
     @property
     def source(self) -> str | None:
         """The source that says most: where one of its values has none, that."""
-        found = {each.source for each in self.origins}
-        return next((source for source in WORST if source in found), None)
+        sources = {origin.source for origin in self.origins}
+        return next((source for source in WORST if source in sources), None)
 
     @property
     def told(self) -> str:
         """What is known of it, in words."""
-        return "; ".join(f"{each.value}: {_told(each)}" for each in self.origins)
+        return "; ".join(f"{origin.value}: {_described(origin)}" for origin in self.origins)
 
 
 class ShownCall(Record):
@@ -84,11 +84,11 @@ Traces = Mapping[tuple[int, int, str, str], Sequence[ShownOrigin]]
 def spoken(shown: Shown) -> Iterator[ShownMessage]:
     """Give the messages of a play in order."""
     traces, turn, step = _traces(shown), 0, 0
-    for place, message in enumerate(shown.trajectory.messages):
+    for index, message in enumerate(shown.trajectory.messages):
         begins = message.role == "user"
         turn, step = (turn + 1, 0) if begins else (turn, step + (message.role == "assistant"))
         calls = _made(message.calls, traces, (turn, step))
-        yield ShownMessage(place=place, turn=turn, begins=begins, message=message, calls=calls)
+        yield ShownMessage(place=index, turn=turn, begins=begins, message=message, calls=calls)
 
 
 def made(message: Message) -> tuple[ShownCall, ...]:
@@ -127,20 +127,20 @@ def _of(
 def _traces(shown: Shown) -> Traces:
     judged = [verdict for verdict in shown.verdicts if verdict.checker == TRACER]
     listed = max(judged, key=lambda verdict: verdict.version).evidence.get("arguments") if judged else None
-    found: dict[tuple[int, int, str, str], list[ShownOrigin]] = {}
-    for each in listed if isinstance(listed, list) else []:
-        if isinstance(each, dict):
+    origins: dict[tuple[int, int, str, str], list[ShownOrigin]] = {}
+    for item in listed if isinstance(listed, list) else []:
+        if isinstance(item, dict):
             key = (
-                _count(each.get("turn")),
-                _count(each.get("step")),
-                _word(each.get("tool")),
-                _word(each.get("argument")),
+                _count(item.get("turn")),
+                _count(item.get("step")),
+                _word(item.get("tool")),
+                _word(item.get("argument")),
             )
             origin = ShownOrigin(
-                value=_word(each.get("value")), source=_word(each.get("source")), by=_word(each.get("by"))
+                value=_word(item.get("value")), source=_word(item.get("source")), by=_word(item.get("by"))
             )
-            found.setdefault(key, []).append(origin)
-    return found
+            origins.setdefault(key, []).append(origin)
+    return origins
 
 
 def _count(value: JsonValue) -> int:
@@ -151,6 +151,6 @@ def _word(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _told(origin: ShownOrigin) -> str:
+def _described(origin: ShownOrigin) -> str:
     meaning = MEANINGS.get(origin.source, origin.source)
     return f"{meaning} ({origin.by})" if origin.by else meaning

@@ -80,9 +80,9 @@ def page(ask: Query, listed: Listed, after: str | None, limit: int) -> tuple[lis
     named = ", ".join(f"{key} as key_{n}" for n, key in enumerate(listed.key))
     order = ", ".join(f"{key} {way}" for key in listed.key)
     statement = f"select *, {named} from {listed.view} {where} order by {order} limit ?"  # noqa: S608 - our own words
-    found = rows(ask, statement, [*values, limit + 1], most=limit + 1)
-    cursors = [[each.pop(f"key_{n}") for n in range(len(listed.key))] for each in found]
-    return found[:limit], _spell(cursors[limit - 1]) if len(found) > limit else None
+    fetched = rows(ask, statement, [*values, limit + 1], most=limit + 1)
+    cursors = [[item.pop(f"key_{n}") for n in range(len(listed.key))] for item in fetched]
+    return fetched[:limit], _spell(cursors[limit - 1]) if len(fetched) > limit else None
 
 
 def _spell(key: Sequence[Value]) -> str:

@@ -34,20 +34,20 @@ def now(ask: Query, progress: Progress | None) -> str:
     return f"Round {progress.round} {doing}{step}{how_far}{left}."
 
 
-def _stopped(found: list[Row]) -> str:
-    if not found:
+def _stopped(events: list[Row]) -> str:
+    if not events:
         return "The daemon is not running, and no round has begun. Type: loopd start"
-    last = found[0]
+    last = events[0]
     where = "ended" if last["state"] == "done" else f"stopped at '{last['state']}'"
     return f"The daemon is not running; round {last['round']} {where}. Go on with: loopd start"
 
 
 def why(ask: Query) -> str:
     """Say what became of the last candidate, and why."""
-    found = rows(ask, LAST_DECISION)
-    if not found:
+    decisions = rows(ask, LAST_DECISION)
+    if not decisions:
         return "No candidate has been judged yet."
-    last = found[0]
+    last = decisions[0]
     name = f"Candidate {last['candidate'][:8]}" + (f" of round {last['round']}" if last["round"] else "")
     became = {
         "promoted": "was promoted",

@@ -100,8 +100,8 @@ def publish(directory: Path, models: Path, *, base: str, evidence: Mapping[str, 
     """
     with _building(models) as building:
         _fill(building, directory, evidence or {})
-        found = inspect(building, base)
-        text = canonical(found.model_dump(mode="json")).encode()
+        manifest = inspect(building, base)
+        text = canonical(manifest.model_dump(mode="json")).encode()
         (building / MANIFEST).write_bytes(text)
         name = hashlib.sha256(text).hexdigest()
         target = models / name
@@ -159,12 +159,12 @@ def garbage(models: Path, known: Collection[str], older_than: float) -> list[Pat
         known: ids of the adapters that the store names.
         older_than: seconds; younger ones may be about to get their row.
     """
-    found = []
+    directories = []
     for path in sorted(models.iterdir()) if models.is_dir() else ():
         ours = HALF.fullmatch(path.name) or (_is_digest(path.name) and path.name not in known)
         if ours and not path.is_symlink() and path.is_dir() and time.time() - path.stat().st_mtime >= older_than:
-            found.append(path)
-    return found
+            directories.append(path)
+    return directories
 
 
 def _is_digest(name: str) -> bool:
@@ -207,15 +207,15 @@ def _paths(directory: Path) -> dict[str, Path]:
     Raises:
         Unsafe: one is a link, a directory, a device, or of a kind that a model directory may not hold.
     """
-    found = {}
+    paths = {}
     for path in sorted(directory.iterdir()):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise Unsafe(f"{path} is not a plain file.")
         if path.suffix not in ALLOWED or path.name.startswith("."):
             raise Unsafe(f"{path} has no place in a model directory: only {', '.join(sorted(ALLOWED))} do.")
         if path.name != MANIFEST:
-            found[path.name] = path
-    return found
+            paths[path.name] = path
+    return paths
 
 
 def _entry(path: Path) -> FileEntry:
@@ -227,11 +227,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in sorted(file.keys())}
-            found = {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
+            tensors = {name: Tensor(dtype=one.get_dtype(), shape=one.get_shape()) for name, one in slices.items()}
         _refuse_infinite(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise Unsafe(f"{path} is not a valid weights file: {error}") from error
-    return found
+    return tensors
 
 
 def _refuse_infinite(path: Path) -> None:
@@ -244,8 +244,8 @@ def _refuse_infinite(path: Path) -> None:
     """
     with _open(path) as file:
         length = int.from_bytes(file.read(8), "little")
-        told = json.loads(file.read(length))
-    for name, tensor in sorted(told.items()):
+        header = json.loads(file.read(length))
+    for name, tensor in sorted(header.items()):
         if name == "__metadata__" or tensor["dtype"] not in EXPONENTS:
             continue
         kind, exponent = EXPONENTS[tensor["dtype"]]

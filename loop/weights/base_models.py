@@ -49,11 +49,11 @@ def directory_digest(path: Path) -> str:
 def known_digest(path: Path) -> str | None:
     """Give the digest that a directory's manifest tells, without reading its files; None where there is none."""
     try:
-        told = parse((path / MANIFEST).read_bytes())
+        manifest = parse((path / MANIFEST).read_bytes())
     except (OSError, NotJson):
         return None
-    found = told.get("digest") if isinstance(told, dict) else None
-    return found if isinstance(found, str) else None
+    digest = manifest.get("digest") if isinstance(manifest, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
 def _digests(path: Path) -> dict[str, str]:

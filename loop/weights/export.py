@@ -99,9 +99,9 @@ def _copy_settings(base: Path, directory: Path) -> None:
 
 def _tell_rounding(config: Path, precision: Precision) -> None:
     """Say in the model's configuration how its weights are rounded, as mlx-lm's own conversion does."""
-    told = json.loads(config.read_text(encoding="utf-8"))
+    settings = json.loads(config.read_text(encoding="utf-8"))
     rounding = {"group_size": GROUP, "bits": BITS[precision], "mode": "affine"}
-    config.write_text(json.dumps(told | dict.fromkeys(ROUNDING, rounding), indent=4), encoding="utf-8")
+    config.write_text(json.dumps(settings | dict.fromkeys(ROUNDING, rounding), indent=4), encoding="utf-8")
 
 
 def _mlx(job: ExportJob, directory: Path, how: Speech) -> None:
@@ -119,9 +119,9 @@ def _hf(job: ExportJob, directory: Path, how: Speech) -> None:
     model = _plain(job)
     weights = dict(tree_flatten(model.parameters()))
     mx.save_safetensors(str(directory / "model.safetensors"), weights, {"format": "pt"})
-    told = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    settings = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     kind = str(next(iter(weights.values())).dtype).removeprefix("mlx.core.")
-    plain = {name: value for name, value in told.items() if name not in ROUNDING} | {"torch_dtype": kind}
+    plain = {name: value for name, value in settings.items() if name not in ROUNDING} | {"torch_dtype": kind}
     (directory / CONFIG).write_text(json.dumps(plain, indent=1), encoding="utf-8")
     teach(directory, how)
 
@@ -192,33 +192,35 @@ SERVED_BY: Final = {
 
 
 def _about(job: ExportJob, renderer: Renderer) -> dict[str, str]:
-    told = job.model_dump(mode="json", include={"to", "policy", "template", "system", "precision", "quant", "source"})
-    return {EXPORTED: json.dumps(told, indent=1, sort_keys=True) + "\n", "EXPORT.md": _told(job, renderer)}
+    settings = job.model_dump(
+        mode="json", include={"to", "policy", "template", "system", "precision", "quant", "source"}
+    )
+    return {EXPORTED: json.dumps(settings, indent=1, sort_keys=True) + "\n", "EXPORT.md": _described(job, renderer)}
 
 
-def _told(job: ExportJob, renderer: Renderer) -> str:
+def _described(job: ExportJob, renderer: Renderer) -> str:
     return "\n".join([
         f"# For {job.to}", "",
         f"Policy `{job.policy[:16]}` with template `{job.template}`. Serve it:", "",
         f"    {SERVED_BY[job.to]}", "",
         "The chat template holds the policy's system prompt: leave the system message out, or give another one.",
         "Greedy decoding (temperature 0) is how it was measured. What differs from the policy's own prompts:", "",
-        *(f"- {each}." for each in _differs(job, renderer)), "",
+        *(f"- {differ}." for differ in _differs(job, renderer)), "",
         f"`loopd model parity DIRECTORY {job.policy[:12] or 'POLICY'}` compares prompts and answers.", "",
     ])  # fmt: skip
 
 
 def _differs(job: ExportJob, renderer: Renderer) -> list[str]:
-    found = [
+    lines = [
         "text of a message that spells a special token is that token here; loopd reads it as text",
         "a call that the model spelled in another way than it was taught is spelled as taught from then on",
         "a tool that comes later in a conversation has to be told in a message, as `loopd dataset export` does",
     ]
     if pad := getattr(renderer.template, "pad", ""):
-        found.append(f"strings in arguments come with {pad!r} before them: take it away before a tool gets them")
+        lines.append(f"strings in arguments come with {pad!r} before them: take it away before a tool gets them")
     if job.to in {Target.GGUF, Target.OLLAMA} and job.quant != "f16":
-        found.append(f"weights are rounded to {job.quant}: answers may differ")
-    return found + (list(differences(renderer.template)) if job.to is Target.OLLAMA else [])
+        lines.append(f"weights are rounded to {job.quant}: answers may differ")
+    return lines + (list(differences(renderer.template)) if job.to is Target.OLLAMA else [])
 
 
 def main() -> int:

@@ -124,13 +124,15 @@ def _permuted(name: str, weight: NDArray[np.float32], config: Mapping[str, Any])
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, directory: Path, config: Mapping[str, Any], how: Speech) -> None:
-    told = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+    document = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(_split(told, directory))
-    tokens, kinds = zip(*_tokens(told, config["vocab_size"]), strict=True)
+    writer.add_tokenizer_pre(_split(document, directory))
+    tokens, kinds = zip(*_tokens(document, config["vocab_size"]), strict=True)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in told["model"]["merges"]])
+    writer.add_token_merges(
+        [merge if isinstance(merge, str) else " ".join(merge) for merge in document["model"]["merges"]]
+    )
     writer.add_eos_token_id(how.end)
     writer.add_eot_token_id(how.end)
     writer.add_bos_token_id(_token_id(config.get("bos_token_id"), how.end))
@@ -142,24 +144,24 @@ def _token_id(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
 
-def _split(told: Mapping[str, Any], directory: Path) -> str:
+def _split(document: Mapping[str, Any], directory: Path) -> str:
     """Find GGUF's word for how this tokenizer cuts text.
 
     Raises:
         Unsafe: there is none that is known here.
     """
-    spelled = json.dumps(told.get("pre_tokenizer"))
-    byte_level = told["model"].get("type") == "BPE" and "ByteLevel" in spelled
-    found = next((word for pattern, word in SPLITS if pattern.search(spelled)), None)
-    if not byte_level or found is None:
+    spelled = json.dumps(document.get("pre_tokenizer"))
+    byte_level = document["model"].get("type") == "BPE" and "ByteLevel" in spelled
+    name = next((word for pattern, word in SPLITS if pattern.search(spelled)), None)
+    if not byte_level or name is None:
         raise Unsafe(f"{directory.name}: its tokenizer's pre-tokenization has no known name in GGUF. Use --to hf.")
-    return found
+    return name
 
 
-def _tokens(told: Mapping[str, Any], size: int) -> Iterator[tuple[str, gguf.TokenType]]:
+def _tokens(document: Mapping[str, Any], size: int) -> Iterator[tuple[str, gguf.TokenType]]:
     """Give every id's text and kind, in order; ids that the tokenizer does not use are told as such."""
-    words = {token: text for text, token in told["model"]["vocab"].items()}
-    added = {each["id"]: each for each in told.get("added_tokens", ())}
+    words = {token: text for text, token in document["model"]["vocab"].items()}
+    added = {token["id"]: token for token in document.get("added_tokens", ())}
     for token in range(max(size, len(words))):
         if token in added:
             kind = gguf.TokenType.CONTROL if added[token]["special"] else gguf.TokenType.USER_DEFINED

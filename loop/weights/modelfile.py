@@ -49,12 +49,12 @@ def modelfile(template: Template, how: Speech, system: str, context: int) -> str
 
 def _turns(template: Compact) -> str:
     shown, text = template.shown(), TURNS
-    told = spelled(template) | {
+    words = spelled(template) | {
         "ROLE": _role(template),
         "PAD": template.pad,
         "SHOWN": f"\n\n{shown}" if shown else "",
     }
-    for name, value in told.items():
+    for name, value in words.items():
         text = text.replace(f"@{name}@", value)
     return text
 

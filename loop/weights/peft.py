@@ -32,19 +32,21 @@ def write(adapter: Path, directory: Path, base: str, layers: int) -> None:
     settings: dict[str, Any] = json.loads((adapter / adapters.SETTINGS).read_text(encoding="utf-8"))
     if settings.get("fine_tune_type") != "lora":
         raise Unsafe(f"{adapter} is {settings.get('fine_tune_type')}, and PEFT's layout is for LoRA: use --to hf.")
-    found = {name: (NAME.fullmatch(name), value) for name, value in _tensors(adapter).items()}
-    strange = [name for name, (match, _) in found.items() if match is None]
+    matched = {name: (NAME.fullmatch(name), value) for name, value in _tensors(adapter).items()}
+    strange = [name for name, (match, _) in matched.items() if match is None]
     if strange:
         raise Unsafe(f"{adapter}: {strange[0]} has no place in PEFT's layout: use --to hf.")
-    named = {match: value for match, value in found.values() if match is not None}
+    named = {match: value for match, value in matched.values() if match is not None}
     weights = {
         f"base_model.model.{match['module']}.lora_{match['side'].upper()}.weight": mx.contiguous(value.T)
         for match, value in named.items()
     }
     mx.save_safetensors(str(directory / "adapter_model.safetensors"), weights, {"format": "pt"})
     keys, numbers = {match["key"] for match in named}, {int(match["layer"]) for match in named}
-    told = _settings(settings["lora_parameters"], base, keys, sorted(numbers) if len(numbers) < layers else None)
-    (directory / "adapter_config.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    config = _settings(settings["lora_parameters"], base, keys, sorted(numbers) if len(numbers) < layers else None)
+    (directory / "adapter_config.json").write_text(
+        json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def _tensors(adapter: Path) -> dict[str, mx.array]:

@@ -67,13 +67,13 @@ def find(source: str, models_dir: Path, template: str = "") -> Path:
         Unsafe: it holds what could run code, is broken, or does not go with the template.
         CannotCreate: the models directory cannot be written.
     """
-    path = _found(source, models_dir)
+    path = _located(source, models_dir)
     if template and (source, template) not in PROVED:
         _check_template(path, template)
     return path
 
 
-def _found(source: str, models_dir: Path) -> Path:
+def _located(source: str, models_dir: Path) -> Path:
     if source == "embedded":
         return embedded(models_dir)
     if source == "tiny":
@@ -216,7 +216,7 @@ def embedded(models_dir: Path) -> Path:
 def _wheel_file() -> Path:
     spec = find_spec(WHEEL)
     places = spec.submodule_search_locations if spec else None
-    files = sorted(file for place in places or () for file in Path(place).glob("*.gguf"))
+    files = sorted(file for index in places or () for file in Path(index).glob("*.gguf"))
     if not files:
         raise ConfigError("The embedded model is not installed. Type: loopd setup")
     return files[0]

@@ -49,5 +49,7 @@ def teach(directory: Path, how: Speech) -> None:
 
 
 def _changed(file: Path, values: dict[str, JsonValue]) -> None:
-    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    file.write_text(json.dumps(told | values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    file.write_text(
+        json.dumps(settings | values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

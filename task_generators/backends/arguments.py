@@ -43,29 +43,29 @@ def problem(schema: Mapping[str, Any], arguments: Mapping[str, JsonValue]) -> st
             return f"unknown argument '{name[:100]}'; known: {', '.join(properties) or 'none'}"
         if value is None and name not in required:
             continue
-        if found := _mismatch(properties[name], value, name):
-            return found
+        if mismatch := _mismatch(properties[name], value, name):
+            return mismatch
     return None
 
 
-def _mismatch(schema: Mapping[str, Any], value: Any, place: str) -> str | None:  # noqa: ANN401 - a player's value
+def _mismatch(schema: Mapping[str, Any], value: Any, location: str) -> str | None:  # noqa: ANN401 - a player's value
     kind = schema.get("type")
-    if kind and not _is(kind, value, place):
-        return f"argument '{place}' must be of type {kind}, not {type(value).__name__}"
+    if kind and not _is(kind, value, location):
+        return f"argument '{location}' must be of type {kind}, not {type(value).__name__}"
     if "enum" in schema and value not in schema["enum"]:
-        return f"argument '{place}' must be one of {schema['enum']}"
+        return f"argument '{location}' must be one of {schema['enum']}"
     if kind == "array":
         inner = schema.get("items") or {}
-        return next((bad for i, item in enumerate(value) if (bad := _mismatch(inner, item, f"{place}[{i}]"))), None)
+        return next((bad for i, item in enumerate(value) if (bad := _mismatch(inner, item, f"{location}[{i}]"))), None)
     if kind == "object":
         known = schema.get("properties", {})
         return next(
-            (bad for k, v in value.items() if k in known and (bad := _mismatch(known[k], v, f"{place}.{k}"))), None
+            (bad for k, v in value.items() if k in known and (bad := _mismatch(known[k], v, f"{location}.{k}"))), None
         )
     return None
 
 
-def _is(kind: str, value: Any, place: str) -> bool:  # noqa: ANN401 - a player's value
+def _is(kind: str, value: Any, location: str) -> bool:  # noqa: ANN401 - a player's value
     """Whether a value is of a type as JSON has it: no boolean is a number, and 2.0 is an integer.
 
     An identifier (`ticket_id`) may be text: some of BFCL's own initial states have such.
@@ -75,7 +75,7 @@ def _is(kind: str, value: Any, place: str) -> bool:  # noqa: ANN401 - a player's
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
     if kind == "integer" and isinstance(value, str):
-        return place.endswith("_id")
+        return location.endswith("_id")
     return isinstance(value, KINDS[kind])
 
 

@@ -69,5 +69,5 @@ def backends() -> Mapping[str, Backend]:
     package = importlib.import_module(__package__)
     names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name.endswith("_backend")]
     modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
-    found = [cast("Backend", one) for module in modules for one in module.BACKENDS]
-    return MappingProxyType({one.name: one for one in sorted(found, key=lambda one: one.name)})
+    listed = [cast("Backend", one) for module in modules for one in module.BACKENDS]
+    return MappingProxyType({one.name: one for one in sorted(listed, key=lambda one: one.name)})

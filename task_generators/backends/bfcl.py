@@ -61,12 +61,12 @@ def read_lines(name: str) -> list[dict[str, Any]]:
     return [_line(line, f"{path}:{number}") for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
 
 
-def _line(line: str, place: str) -> dict[str, Any]:
+def _line(line: str, location: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
         entry["id"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadEntry(f"{place}: {type(error).__name__}: {error}") from error
+        raise BadEntry(f"{location}: {type(error).__name__}: {error}") from error
     return dict(entry)
 
 

@@ -109,8 +109,8 @@ def _documents(module: str) -> list[Mapping[str, Any]]:
     return [_document(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
 
 
-def _document(line: str, place: str) -> Mapping[str, Any]:
+def _document(line: str, location: str) -> Mapping[str, Any]:
     try:
         return dict(json.loads(line))
     except (ValueError, TypeError) as error:
-        raise BadDocument(f"{place}: {error}") from error
+        raise BadDocument(f"{location}: {error}") from error

@@ -37,9 +37,9 @@ def format_tasks() -> Iterator[Task]:
 def _questions() -> Iterator[Task]:
     for category, wanted in _ids().items():
         known = {task.source: task for task in single_turn_tasks(category)}
-        if missing := [each for each in wanted if each not in known]:
+        if missing := [phrase for phrase in wanted if phrase not in known]:
             raise BadEntry(f"{FILE}: there is no entry {missing[0]}")
-        yield from (known[each] for each in wanted)
+        yield from (known[phrase] for phrase in wanted)
 
 
 def _ids() -> Mapping[str, list[str]]:
@@ -48,7 +48,7 @@ def _ids() -> Mapping[str, list[str]]:
     except (ImportError, OSError) as error:
         raise ConfigError(f"{error}. {INSTALL}") from error
     try:
-        return {str(category): [str(each) for each in ids] for category, ids in json.loads(text).items()}
+        return {str(category): [str(identity) for identity in ids] for category, ids in json.loads(text).items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise BadEntry(f"{FILE}: {type(error).__name__}: {error}") from error
 

@@ -34,23 +34,31 @@ def memory_tasks(category: str) -> Iterator[Task]:
         ConfigError: the data set is not installed.
         BadEntry: an entry cannot be read; the message names the file and line, or the scenario.
     """
-    asked, right = read_lines(FILE), {each["id"]: each for each in read_lines(f"possible_answer/{FILE}")}
+    asked, right = read_lines(FILE), {line["id"]: line for line in read_lines(f"possible_answer/{FILE}")}
     for number, scenario in enumerate(SCENARIOS):
-        told = read_lines(f"memory_prereq_conversation/memory_{scenario}.json")
-        questions = [each for each in asked if each.get("scenario") == scenario]
+        conversations = read_lines(f"memory_prereq_conversation/memory_{scenario}.json")
+        questions = [attempt for attempt in asked if attempt.get("scenario") == scenario]
         try:
-            yield _task(category, number, told, [(each, right[each["id"]]["ground_truth"]) for each in questions])
+            yield _task(
+                category,
+                number,
+                conversations,
+                [(question, right[question["id"]]["ground_truth"]) for question in questions],
+            )
         except (KeyError, TypeError, AttributeError, IndexError, ValueError, ValidationError) as error:
             raise BadEntry(f"{FILE}, scenario {scenario}: {type(error).__name__}: {error}") from error
 
 
 def _task(
-    category: str, number: int, told: Sequence[Mapping[str, Any]], questions: Sequence[tuple[Mapping[str, Any], Any]]
+    category: str,
+    number: int,
+    conversations: Sequence[Mapping[str, Any]],
+    questions: Sequence[tuple[Mapping[str, Any], Any]],
 ) -> Task:
     backend, scenario = MEMORIES[category], SCENARIOS[number]
     begins = _instruction(category, scenario)
-    turns = [turn for entry in told for turn in _conversation(entry, begins)]
-    asked = [_question(entry, [str(each) for each in right], begins) for entry, right in questions]
+    turns = [turn for entry in conversations for turn in _conversation(entry, begins)]
+    asked = [_question(entry, [str(accepted) for accepted in right], begins) for entry, right in questions]
     return Task(
         generator="bfcl",
         family=category,
@@ -67,8 +75,8 @@ def _task(
 
 
 def _conversation(entry: Mapping[str, Any], begins: str) -> Iterator[Turn]:
-    for place, messages in enumerate(entry["question"]):
-        yield Turn(user=_words(messages), closing="Noted.", session=None if place else begins)
+    for index, messages in enumerate(entry["question"]):
+        yield Turn(user=_words(messages), closing="Noted.", session=None if index else begins)
 
 
 def _question(entry: Mapping[str, Any], right: Sequence[str], begins: str) -> Turn:

@@ -73,7 +73,7 @@ def _answers(category: str) -> dict[str, list[Any]]:
 def _task(category: str, number: int, entry: Mapping[str, Any], answers: Sequence[Any] | None) -> Task:
     documents = {document["name"]: document for document in entry["function"]}
     names = safe_names(list(documents))
-    language = next((each for each in OTHER_LANGUAGES if category == f"simple_{each}"), "python")
+    language = next((language for language in OTHER_LANGUAGES if category == f"simple_{language}"), "python")
     plan = tuple(_planned(answer, documents, names, language) for answer in answers or ())
     if answers is None:
         plan = (_some_call(next(iter(documents.values())), names),)
@@ -122,7 +122,7 @@ def _planned(
         if parameter in properties and (parameter in required or "" not in values)
     }
     if language in OTHER_LANGUAGES:
-        arguments = {each: _literal(value, language, properties[each]) for each, value in arguments.items()}
+        arguments = {name: _literal(value, language, properties[name]) for name, value in arguments.items()}
     return PlannedCall(name=names[name], arguments=arguments)
 
 
@@ -130,7 +130,7 @@ def _some_call(document: Mapping[str, Any], names: Mapping[str, str]) -> Planned
     """Make any call of a function, where whether to call is all that is asked."""
     parameters = document["parameters"]
     needed = {name: parameters["properties"][name] for name in parameters.get("required", ())}
-    arguments = {name: (each.get("enum") or [parse(SAMPLES[each["type"]])])[0] for name, each in needed.items()}
+    arguments = {name: (item.get("enum") or [parse(SAMPLES[item["type"]])])[0] for name, item in needed.items()}
     return PlannedCall(name=names[document["name"]], arguments=arguments)
 
 

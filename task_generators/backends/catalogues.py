@@ -26,11 +26,11 @@ def tools_in(backend: str, initial: Mapping[str, JsonValue]) -> Mapping[str, Too
         ConfigError: no such backend.
         BadDocument: a task's own function cannot be read.
     """
-    found = backend_of(backend)
-    if backend in initial and hasattr(found, "brings"):
-        brought: Mapping[str, Tool] = found.brings(initial[backend])
+    simulator = backend_of(backend)
+    if backend in initial and hasattr(simulator, "brings"):
+        brought: Mapping[str, Tool] = simulator.brings(initial[backend])
         return brought
-    return found.tools
+    return simulator.tools
 
 
 def catalogue(

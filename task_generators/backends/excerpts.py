@@ -50,7 +50,7 @@ class Excerpt(InspectLoader):
             return isinstance(node.value, ast.Constant)
         if isinstance(node, ast.ImportFrom):
             return node.module in IMPORTED
-        return isinstance(node, ast.Import) and all(each.name in IMPORTED for each in node.names)
+        return isinstance(node, ast.Import) and all(name.name in IMPORTED for name in node.names)
 
 
 def excerpt(path: str, wanted: Collection[str], given: Mapping[str, Any] = MappingProxyType({})) -> ModuleType:

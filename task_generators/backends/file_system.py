@@ -83,8 +83,8 @@ class FileSystem(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         if isinstance(start, dict):
             return super().find(path, name)
         matches, room = [], MAX_RESULT
-        for found, place in _walk(start.contents, path.rstrip("/")):
-            if name is None or name in found:
+        for entry, place in _walk(start.contents, path.rstrip("/")):
+            if name is None or name in entry:
                 matches.append(place)
                 room -= len(place)
                 if room < 0:
@@ -110,7 +110,7 @@ class FileSystem(_Simulator):  # type: ignore[misc]  # BFCL is untyped
         if len(destination) > MAX_NAME:
             return {"error": f"{doing}: File name too long"}
         target = getattr(here.get(destination), "contents", None)
-        if target is not None and any(each is target for each in _directories(here[source])):
+        if target is not None and any(directory is target for directory in _directories(here[source])):
             return {"error": f"{doing} to a subdirectory of itself, '{destination}/{source}'"}
         return self._within(doing, act, here, target)
 
@@ -139,8 +139,8 @@ class FileSystem(_Simulator):  # type: ignore[misc]  # BFCL is untyped
 
 def _extent(entries: Entries, known: dict[int, Extent]) -> Extent:
     """Measure what lies in a directory, the directory itself included. What is shared is looked at once."""
-    if found := known.get(id(entries)):
-        return found
+    if extent := known.get(id(entries)):
+        return extent
     nodes, depth, text = 1 + len(entries), 1 if entries else 0, sum(map(len, entries))
     for item in entries.values():
         content = getattr(item, "content", None)

@@ -63,7 +63,7 @@ FORMATS: Final = (
 def instruction(functions: list[dict[str, Any]], rendering: PromptFormat) -> str:
     """Write BFCL's system prompt for some functions, with its remark on their language."""
     hint = _hints()._get_language_specific_hint("simple_python")  # noqa: SLF001 - BFCL's own
-    noted = [{**each, "description": each["description"] + hint} for each in functions]
+    noted = [{**function, "description": function["description"] + hint} for function in functions]
     return str(_prompts().formulate_system_prompt(str(rendering), noted))
 
 
@@ -89,8 +89,8 @@ def spelt(calls: Sequence[tuple[str, Mapping[str, Any]]], rendering: PromptForma
 
 
 def _python(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    told = (f"{name}({', '.join(f'{each}={value!r}' for each, value in given.items())})" for name, given in calls)
-    return f"[{', '.join(told)}]"
+    written = (f"{name}({', '.join(f'{name}={value!r}' for name, value in given.items())})" for name, given in calls)
+    return f"[{', '.join(written)}]"
 
 
 def _json(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -104,7 +104,7 @@ def _verbose(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     functions = (
         f"<function name={quoteattr(name)}><params>{params}</params></function>"
         for name, given in calls
-        for params in ("".join(param(*each) for each in given.items()),)
+        for params in ("".join(param(*name) for name in given.items()),)
     )
     return f"<functions>{''.join(functions)}</functions>"
 
@@ -114,7 +114,7 @@ def _concise(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         return f"<param name={quoteattr(name)} type={quoteattr(_type(value))}>{escape(_raw(value))}</param>"
 
     functions = (
-        f"<function name={quoteattr(name)}>{''.join(param(*each) for each in given.items())}</function>"
+        f"<function name={quoteattr(name)}>{''.join(param(*name) for name in given.items())}</function>"
         for name, given in calls
     )
     return f"<functions>{''.join(functions)}</functions>"

@@ -91,5 +91,5 @@ def _as_text(parameter: Mapping[str, Any], language: str) -> dict[str, str]:
     shown = {"java": "Java", "javascript": "JavaScript"}[language]
     items = parameter.get("items") or {}
     kind = f"{parameter['type']} of {items['type']}" if items.get("type") else parameter["type"]
-    told = f"{parameter.get('description', '')} Write it as a {shown} expression of type {kind}, in a string."
-    return {"type": "string", "description": told.strip()}
+    description = f"{parameter.get('description', '')} Write it as a {shown} expression of type {kind}, in a string."
+    return {"type": "string", "description": description.strip()}

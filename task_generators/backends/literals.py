@@ -76,21 +76,21 @@ def _java(text: str, kind: str, inner: str | None) -> Any:  # noqa: ANN401 - a J
     if kind == "ArrayList":
         return _array_list(text, inner)
     if kind == "Array":
-        found = JAVA_ARRAY.search(text)
-        return text if found is None else [_element(item, inner) for item in _items(found[1]) if item]
+        match = JAVA_ARRAY.search(text)
+        return text if match is None else [_element(item, inner) for item in _items(match[1]) if item]
     if kind == "HashMap":
-        found = HASH_MAP.search(text)
+        match = HASH_MAP.search(text)
         return (
-            text if found is None else {key: _java_value(value.strip()) for key, value in PUT.findall(found[1] or "")}
+            text if match is None else {key: _java_value(value.strip()) for key, value in PUT.findall(match[1] or "")}
         )
     return JAVA.get(kind, str)(text)
 
 
 def _array_list(text: str, inner: str | None) -> Any:  # noqa: ANN401 - a list, or the text
-    if found := AS_LIST.search(text):
-        items = _items(found[1])
-    elif found := ADDED.search(text):
-        items = [item.strip() for item in ADD.findall(found[1])]
+    if match := AS_LIST.search(text):
+        items = _items(match[1])
+    elif match := ADDED.search(text):
+        items = [item.strip() for item in ADD.findall(match[1])]
     else:
         return [] if NO_LIST.search(text) else text
     bare = inner in ("char", "String")
@@ -153,19 +153,19 @@ def _javascript(text: str, kind: str, inner: str | None = None) -> Any:  # noqa:
 def _js_array(text: str, inner: str | None) -> Any:  # noqa: ANN401 - a list, or the text
     if grid := JS_GRID.match(text):
         return [[_js_value(item) for item in _items(row.lstrip("["))] for row in JS_ROW.findall(grid[0])]
-    found = JS_ARRAY.match(text)
-    if found is None:
+    match = JS_ARRAY.match(text)
+    if match is None:
         return text
-    items = (found[1] if found[1] is not None else found[2]).strip()
+    items = (match[1] if match[1] is not None else match[2]).strip()
     read = (lambda item: _javascript(item, inner)) if inner else _js_value
     return [read(item) for item in _items(items)] if items else []
 
 
 def _js_object(text: str) -> Any:  # noqa: ANN401 - an object, or the text
-    found = JS_OBJECT.match(text)
-    if found is None:
+    match = JS_OBJECT.match(text)
+    if match is None:
         return text
-    return {key.strip().strip("'\""): _js_member(value.strip()) for key, value in JS_PAIR.findall(found[1])}
+    return {key.strip().strip("'\""): _js_member(value.strip()) for key, value in JS_PAIR.findall(match[1])}
 
 
 def _js_member(text: str) -> Any:  # noqa: ANN401 - a JSON value

@@ -82,10 +82,10 @@ def mutants(
 def _mutant(
     kind: str, script: Script, rng: random.Random, pool: Mapping[str, Sequence[Call]], looks: Sequence[Call]
 ) -> Script | None:
-    places = [(turn, step) for turn, steps in enumerate(script) for step in range(len(steps))]
-    if not places:
+    indices = [(turn, step) for turn, steps in enumerate(script) for step in range(len(steps))]
+    if not indices:
         return None
-    turn, step = rng.choice(places)
+    turn, step = rng.choice(indices)
     steps = list(script[turn])
     call = steps[step][0]
     other = rng.randrange(len(script))

@@ -101,8 +101,8 @@ def _with_default(schema: dict[str, JsonValue], document: Mapping[str, Any]) -> 
     default = document["default"]
     if Draft202012Validator(schema).is_valid(default):
         return {**schema, "default": default}
-    told = f"{schema.get('description', '')} Default: {json.dumps(default, ensure_ascii=False)}."
-    return {**schema, "description": told.strip()}
+    description = f"{schema.get('description', '')} Default: {json.dumps(default, ensure_ascii=False)}."
+    return {**schema, "description": description.strip()}
 
 
 def safe_names(names: Sequence[str]) -> dict[str, str]:

@@ -205,8 +205,8 @@ class PlayDatabase:
 
     def _names(self) -> list[str]:
         self._trust()
-        found = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        return [name for (name,) in found if not name.startswith("sqlite_")]
+        rows = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return [name for (name,) in rows if not name.startswith("sqlite_")]
 
     def _rows(self, table: str) -> dict[str, Any]:
         cursor = self._connection.execute(f"SELECT * FROM {_quoted(table)}")  # noqa: S608 - quoted
@@ -216,13 +216,13 @@ class PlayDatabase:
 
 def _statements(schema: str) -> list[str]:
     """Cut a schema where SQLite says that a statement is complete."""
-    found, text = [], ""
+    statements, text = [], ""
     for part in schema.split(";"):
         text += part + ";"
         if sqlite3.complete_statement(text):
-            found.append(text)
+            statements.append(text)
             text = ""
-    return [statement for statement in found if statement.strip(" \n\t;")]
+    return [statement for statement in statements if statement.strip(" \n\t;")]
 
 
 def _quoted(name: str) -> str:
@@ -243,10 +243,10 @@ def answer(database: PlayDatabase, request: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"error": "out of memory"}
     except (sqlite3.Error, sqlite3.Warning, StatementRefused, ValueError, OverflowError, TypeError) as error:
-        return {"error": _told(str(error))}
+        return {"error": _error_text(str(error))}
 
 
-def _told(message: str) -> str:
+def _error_text(message: str) -> str:
     """Say an error so that a player can act on it."""
     if message == "interrupted":
         return TOO_LONG

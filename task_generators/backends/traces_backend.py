@@ -47,8 +47,8 @@ class TracedWorld:
 
     def _find(self, name: str, rule: Mapping[str, Any], arguments: Mapping[str, JsonValue]) -> JsonValue:
         del name
-        found = [row for row in self.rows if _fits(row, rule["columns"], arguments)]
-        return [dict(row) for row in found[:MOST]]
+        rows = [row for row in self.rows if _fits(row, rule["columns"], arguments)]
+        return [dict(row) for row in rows[:MOST]]
 
     def _write(self, name: str, rule: Mapping[str, Any], arguments: Mapping[str, JsonValue]) -> JsonValue:
         row = next((row for row in self.rows if _fits(row, rule["columns"], arguments)), None)

@@ -76,8 +76,8 @@ def brought_tools(backends: Sequence[str], initial: Mapping[str, JsonValue]) -> 
     return {
         name: (backend, tool)
         for backend in backends
-        if backend in initial and hasattr(found := backend_of(backend), "brings")
-        for name, tool in found.brings(initial[backend]).items()
+        if backend in initial and hasattr(source := backend_of(backend), "brings")
+        for name, tool in source.brings(initial[backend]).items()
     }
 
 
@@ -135,10 +135,10 @@ class BackendWorld:  # a `loop.types.World`
         self._calls += 1
         if self._calls > MAX_CALLS:
             return failure(f"This world answers no more than {MAX_CALLS} calls.")
-        found = self._tools.get(call.name)
-        if found is None:
+        offered = self._tools.get(call.name)
+        if offered is None:
             return failure(f"There is no tool '{call.name[:100]}'.{nearest(call.name[:100], list(self._tools))}")
-        backend, tool = found
+        backend, tool = offered
         if wrong := problem(tool.parameters, call.arguments):
             return failure(f"{call.name}: {wrong}")
         if self._calls > UNCOUNTED and self._deaf(call):
@@ -169,8 +169,8 @@ class BackendWorld:  # a `loop.types.World`
     def _method(self, backend: str, name: str) -> Callable[..., Any]:
         """Find what answers a tool of the allow-list: a method of its name, or what is behind tools that came along."""
         instance = self._instances[backend]
-        found: Callable[..., Any] = instance.tool(name) if hasattr(instance, "tool") else getattr(instance, name)
-        return found
+        method: Callable[..., Any] = instance.tool(name) if hasattr(instance, "tool") else getattr(instance, name)
+        return method
 
     @property
     def over(self) -> bool:
@@ -199,8 +199,8 @@ class BackendWorld:  # a `loop.types.World`
 
     def places(self) -> dict[str, str]:
         """Say where the player stands in every backend that has places: its current directory."""
-        found = {backend: place_of(instance) for backend, instance in self._instances.items()}
-        return {backend: place for backend, place in found.items() if place is not None}
+        standing = {backend: place_of(instance) for backend, instance in self._instances.items()}
+        return {backend: place for backend, place in standing.items() if place is not None}
 
     def mark(self) -> int:
         """Name where this world stands, private attributes included: in this process, equal worlds are named alike."""
@@ -224,9 +224,9 @@ class BackendWorld:  # a `loop.types.World`
         return "nothing"
 
 
-def _difference(now: JsonValue, then: JsonValue, place: str) -> str:
+def _difference(now: JsonValue, then: JsonValue, location: str) -> str:
     if isinstance(now, dict) and isinstance(then, dict):
         for key in [*then, *now]:
             if key not in now or key not in then or now[key] != then[key]:
-                return _difference(now.get(key), then.get(key), f"{place}/{key}")
-    return f"{place} is {repr(now)[:MAX_SHOWN]}, not {repr(then)[:MAX_SHOWN]}"
+                return _difference(now.get(key), then.get(key), f"{location}/{key}")
+    return f"{location} is {repr(now)[:MAX_SHOWN]}, not {repr(then)[:MAX_SHOWN]}"

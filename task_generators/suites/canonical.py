@@ -87,4 +87,4 @@ def _prove(task: Task) -> None:
 def _failed(plan: Sequence[PlannedCall], results: Sequence[Result]) -> str | None:
     """Name the first call that the world refuses, and what it says."""
     steps = enumerate(zip(plan, results, strict=True))
-    return next((f"step {step}, {call.name}: {told.value}" for step, (call, told) in steps if not told.ok), None)
+    return next((f"step {step}, {call.name}: {answer.value}" for step, (call, answer) in steps if not answer.ok), None)

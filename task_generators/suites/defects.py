@@ -33,8 +33,8 @@ def defects() -> Mapping[str, tuple[Defect, ...]]:
     Raises:
         ConfigError: the list cannot be read; names the file and the entry.
     """
-    found: dict[str, list[Defect]] = defaultdict(list)
+    by_suite: dict[str, list[Defect]] = defaultdict(list)
     for defect in listed(FILE, Defect):
         for task in defect.tasks:
-            found[task].append(defect)
-    return MappingProxyType({task: tuple(known) for task, known in found.items()})
+            by_suite[task].append(defect)
+    return MappingProxyType({task: tuple(known) for task, known in by_suite.items()})

@@ -98,8 +98,8 @@ class Frames:
     def _matches(self, run: str, values: AbstractSet[str]) -> bool:
         words = set(WORD.findall(run.lower()))
         frames = (frame for word in ("", *words) for frame in self._by_word.get(word, ()) if _needed(frame) <= words)
-        found = (_pattern(frame).fullmatch(run) for frame in frames)
-        return any(each and all(_is_value(blank, values) for blank in each.groups("")) for each in found)
+        matches = (_pattern(frame).fullmatch(run) for frame in frames)
+        return any(match and all(_is_value(blank, values) for blank in match.groups("")) for match in matches)
 
 
 def _is_value(text: str, values: AbstractSet[str]) -> bool:
@@ -127,24 +127,24 @@ def _pattern(frame: str) -> re.Pattern[str]:
 
 def _spelt(frame: str) -> str:
     pieces = CHOICE.split(frame)
-    return "".join(_choice(piece) if place % 2 else _literal(piece) for place, piece in enumerate(pieces))
+    return "".join(_choice(piece) if index % 2 else _literal(piece) for index, piece in enumerate(pieces))
 
 
 def _choice(piece: str) -> str:
-    return f"(?:{'|'.join(_literal(each) for each in piece.split('|'))})"
+    return f"(?:{'|'.join(_literal(part) for part in piece.split('|'))})"
 
 
 def _literal(piece: str) -> str:
     """Spell words as they are, and blanks as what may stand in them. Where a choice is empty, a space may be gone."""
     edges = tuple(r"\s*" if edge.isspace() else "" for edge in (piece[:1], piece[-1:]))
     parts = QUOTED_BLANK.split(piece.strip())
-    inner = "".join(f'"{QUOTED}"' if place % 2 else _unquoted(part) for place, part in enumerate(parts))
+    inner = "".join(f'"{QUOTED}"' if index % 2 else _unquoted(part) for index, part in enumerate(parts))
     return inner.join(edges)
 
 
 def _unquoted(piece: str) -> str:
     parts = BLANK.split(piece)
-    return "".join(_blank(part) if place % 2 else _spaced(part) for place, part in enumerate(parts))
+    return "".join(_blank(part) if index % 2 else _spaced(part) for index, part in enumerate(parts))
 
 
 def _spaced(piece: str) -> str:
@@ -160,11 +160,11 @@ def _blank(name: str) -> str:
 @cache
 def _phrases() -> Mapping[str, list[str]]:
     """Give the patterns of the phrases that fill the blanks of other frames, by the blank."""
-    found: dict[str, list[str]] = defaultdict(list)
+    phrases: dict[str, list[str]] = defaultdict(list)
     for move, phrasing in _moves():
         if part := PART.fullmatch(move):
-            found[part[1]] += [_spelt(frame) for frame in phrasing.training]
-    return found
+            phrases[part[1]] += [_spelt(frame) for frame in phrasing.training]
+    return phrases
 
 
 def _runs(text: str) -> Iterator[str]:
@@ -205,9 +205,9 @@ def _shares(suite: Suite) -> Iterator[FrameShare]:
         said[task.novelty] += len(task.turns)
         like[task.novelty] += [turn.user for turn in task.turns if trained().has(turn.user, values)]
     for part, turns in said.items():
-        found = like[part]
+        examples = like[part]
         yield FrameShare(
-            suite=suite.name, part=part, turns=turns, trained=len(found), example=found[0] if found else ""
+            suite=suite.name, part=part, turns=turns, trained=len(examples), example=examples[0] if examples else ""
         )
 
 

@@ -228,11 +228,11 @@ def _generated(name: str, times: int) -> Iterator[Task]:
 def _by_turns(parts: Iterable[list[Task]]) -> Iterator[Task]:
     """Spread each part evenly over the whole: every beginning has a fair share of all of them."""
     places = [
-        ((number + 0.5) / len(tasks), place, task)
-        for place, tasks in enumerate(parts)
+        ((number + 0.5) / len(tasks), index, task)
+        for index, tasks in enumerate(parts)
         for number, task in enumerate(tasks)
     ]
-    yield from (task for _, _, task in sorted(places, key=lambda each: each[:2]))
+    yield from (task for _, _, task in sorted(places, key=lambda index: index[:2]))
 
 
 def _parts(draw: Draw, split: Split, groups: set[str]) -> Iterator[tuple[Iterator[Task], int]]:
@@ -278,22 +278,23 @@ def _arms(arms: Iterable[ArmKey], tiers: Mapping[Tier, int]) -> Iterator[ArmKey]
     known = list(arms)
     backends = list(dict.fromkeys(arm.backends for arm in known))
     rounds = [
-        _arms_of([arm for arm in known if arm.backends == each], tiers, place) for place, each in enumerate(backends)
+        _arms_of([arm for arm in known if arm.backends == backend], tiers, index)
+        for index, backend in enumerate(backends)
     ]
     for turn in cycle(rounds):
         yield next(turn)
 
 
-def _arms_of(arms: list[ArmKey], tiers: Mapping[Tier, int], place: int) -> Iterator[ArmKey]:
+def _arms_of(arms: list[ArmKey], tiers: Mapping[Tier, int], index: int) -> Iterator[ArmKey]:
     """Name one backend's arms by turns, for ever; `place` is where in the order of its tiers it begins."""
     families = {tier: [arm for arm in arms if arm.tier is tier] for tier in tiers}
     order = [tier for tier in _mixed(tiers) if families[tier]]
-    turns = {tier: cycle(found) for tier, found in families.items() if found}
-    for tier in islice(cycle(order), place % len(order), None):
+    turns = {tier: cycle(names) for tier, names in families.items() if names}
+    for tier in islice(cycle(order), index % len(order), None):
         yield next(turns[tier])
 
 
 def _mixed(tiers: Mapping[Tier, int]) -> list[Tier]:
     """Order tiers by turns, each as often as it comes."""
     places = [((number + 0.5) / count, tier) for tier, count in tiers.items() for number in range(count)]
-    return [tier for _, tier in sorted(places, key=lambda each: (each[0], list(Tier).index(each[1])))]
+    return [tier for _, tier in sorted(places, key=lambda place: (place[0], list(Tier).index(place[1])))]

@@ -74,7 +74,7 @@ def known() -> tuple[KnownOverlap, ...]:
 
 def reason(finding: Likeness, listing: Sequence[KnownOverlap]) -> str | None:
     """Say why a finding is no leak; None where nothing is known."""
-    return next((each.reason for each in listing if each.covers(finding)), None)
+    return next((overlap.reason for overlap in listing if overlap.covers(finding)), None)
 
 
 def shared(suites: Sequence[Suite], tasks: Sequence[Task]) -> list[Shared]:
@@ -86,15 +86,21 @@ def shared(suites: Sequence[Suite], tasks: Sequence[Task]) -> list[Shared]:
     listing, groups = known(), defaultdict[tuple[str, str, Overlap, str | None], list[Likeness]](list)
     for finding in (*audit(suites, tasks), *between(suites)):
         groups[finding.suite, finding.other_in, finding.overlap, reason(finding, listing)].append(finding)
-    rows = [_shared(key, found) for key, found in groups.items()]
+    rows = [_shared(key, likenesses) for key, likenesses in groups.items()]
     return sorted(rows, key=lambda row: (row.reason is not None, row.suite, row.other, row.overlap))
 
 
-def _shared(key: tuple[str, str, Overlap, str | None], found: Sequence[Likeness]) -> Shared:
+def _shared(key: tuple[str, str, Overlap, str | None], likenesses: Sequence[Likeness]) -> Shared:
     suite, other, overlap, why = key
-    tasks = len({finding.task for finding in found})
+    tasks = len({finding.task for finding in likenesses})
     return Shared(
-        suite=suite, other=other, overlap=overlap, tasks=tasks, example=found[0].task, like=found[0].other, reason=why
+        suite=suite,
+        other=other,
+        overlap=overlap,
+        tasks=tasks,
+        example=likenesses[0].task,
+        like=likenesses[0].other,
+        reason=why,
     )
 
 
@@ -128,10 +134,10 @@ class DatasetAudit:
         return self._found[task.id]
 
     def _look(self, task: Task) -> Overlap | None:
-        for found in self._index.alike(task):
-            suite = self._names[found.task.id]
-            arm = str(found.task.arm)
-            finding = Likeness(overlap=found.overlap, suite=suite, task=found.task.id, other=task.id, arm=arm)
+        for alike in self._index.alike(task):
+            suite = self._names[alike.task.id]
+            arm = str(alike.task.arm)
+            finding = Likeness(overlap=alike.overlap, suite=suite, task=alike.task.id, other=task.id, arm=arm)
             if reason(finding, self._known) is None:
-                return found.overlap
+                return alike.overlap
         return None

@@ -33,8 +33,8 @@ def _place(entry: object, number: int) -> str:
     return f"entry {number}, '{name}'" if isinstance(name, str) else f"entry {number}"
 
 
-def _entry(entry: object, kind: type[R], place: str) -> R:
+def _entry(entry: object, kind: type[R], location: str) -> R:
     try:
         return kind.model_validate(entry)
     except ValidationError as error:
-        raise ConfigError(f"{place}: {first_fault(error)}.") from error
+        raise ConfigError(f"{location}: {first_fault(error)}.") from error

@@ -78,14 +78,14 @@ class Index:
     def alike(self, task: Task) -> Iterator[Alike]:
         """Yield one task for each kind of likeness."""
         for overlap, key in _keys(task).items():
-            if found := self._by_key.get((overlap, key)):
-                yield Alike(overlap, found[0])
+            if entries := self._by_key.get((overlap, key)):
+                yield Alike(overlap, entries[0])
         yield from self._wording.alike(task)[:1]
 
     def all_alike(self, task: Task) -> Iterator[Alike]:
         """Yield every task that is alike, for each kind."""
         for overlap, key in _keys(task).items():
-            yield from (Alike(overlap, found) for found in self._by_key.get((overlap, key), ()))
+            yield from (Alike(overlap, entry) for entry in self._by_key.get((overlap, key), ()))
         yield from self._wording.alike(task)
 
 
@@ -95,44 +95,44 @@ def audit(suites: Iterable[Suite], tasks: Sequence[Task]) -> list[Likeness]:
     One finding for each suite task and kind, with one example. The order is that of the suites.
     """
     index = Index(tasks)
-    return [_finding(suite, task, found) for suite in suites for task in suite.tasks for found in index.alike(task)]
+    return [_finding(suite, task, alike) for suite in suites for task in suite.tasks for alike in index.alike(task)]
 
 
 def between(suites: Sequence[Suite]) -> list[Likeness]:
     """Compare suites with each other: one finding for each task, kind and later suite, with one example."""
     index, places = Index(task for suite in suites for task in suite.tasks), _places(suites)
     seen: dict[tuple[str, str, str, Overlap], Likeness] = {}
-    for place, suite in enumerate(suites):
+    for position, suite in enumerate(suites):
         for task in suite.tasks:
-            for found in index.all_alike(task):
-                for other in places[found.task.id]:
-                    if other > place:
+            for alike in index.all_alike(task):
+                for other in places[alike.task.id]:
+                    if other > position:
                         name = suites[other].name
-                        key = (suite.name, task.id, name, found.overlap)
-                        seen.setdefault(key, _finding(suite, task, found, name))
+                        key = (suite.name, task.id, name, alike.overlap)
+                        seen.setdefault(key, _finding(suite, task, alike, name))
     return list(seen.values())
 
 
 def _places(suites: Sequence[Suite]) -> Mapping[str, list[int]]:
     """Say in which suites a task lies."""
     places: dict[str, list[int]] = defaultdict(list)
-    for place, suite in enumerate(suites):
+    for index, suite in enumerate(suites):
         for task in suite.tasks:
-            places[task.id].append(place)
+            places[task.id].append(index)
     return places
 
 
-def _finding(suite: Suite, task: Task, found: Alike, other_in: str = TRAIN) -> Likeness:
+def _finding(suite: Suite, task: Task, alike: Alike, other_in: str = TRAIN) -> Likeness:
     return Likeness(
-        overlap=found.overlap,
+        overlap=alike.overlap,
         suite=suite.name,
         task=task.id,
-        other=found.task.id,
+        other=alike.task.id,
         other_in=other_in,
-        crosses=other_in != TRAIN and found.task.split is not task.split,
+        crosses=other_in != TRAIN and alike.task.split is not task.split,
         arm=str(task.arm),
         source=task.source,
-        detail=found.detail,
+        detail=alike.detail,
     )
 
 
@@ -162,9 +162,9 @@ class _Wording:
         self._pairs = [_pairs(task) for task in self._tasks]
         self._often = Counter(pair for pairs in self._pairs for pair in pairs)
         self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for place, pairs in enumerate(self._pairs):
+        for index, pairs in enumerate(self._pairs):
             for pair in self._rarest(pairs):
-                self._index[pair].append(place)
+                self._index[pair].append(index)
 
     def _rarest(self, pairs: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
         """Two sets that are alike share one of so many of their rarest members (Chaudhuri et al., 2006)."""

@@ -70,7 +70,7 @@ class Draws(Random):
     def some(self, pool: ValuePool[T], count: int) -> list[T]:
         """Draw `count` different members. A suite's come from its own quarter; where that is too small, from all."""
         share = self._share(pool, count)
-        return [share[place] for place in self.distinct(len(share), count)]
+        return [share[index] for index in self.distinct(len(share), count)]
 
     def alike(self, pool: ValuePool[T], count: int) -> list[T]:
         """Draw `count` different members, many of them beside their neighbour in the order of the pool.
@@ -79,10 +79,10 @@ class Draws(Random):
         """
         share = self._share(pool, count)
         drawn: dict[T, None] = {}
-        for place in self.distinct(len(share), count):
-            drawn[share[place]] = None
-            if place + 1 < len(share) and self.random() < BESIDE:
-                drawn[share[place + 1]] = None
+        for index in self.distinct(len(share), count):
+            drawn[share[index]] = None
+            if index + 1 < len(share) and self.random() < BESIDE:
+                drawn[share[index + 1]] = None
             if len(drawn) >= count:
                 break
         return list(drawn)[:count]

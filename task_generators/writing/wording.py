@@ -79,7 +79,7 @@ class Phrasing(Record):
 def variants(frame: str) -> tuple[str, ...]:
     """List the sentences that a frame stands for: every choice made, blanks left."""
     pieces = CHOICE.split(frame)
-    options = [piece.split("|") if place % 2 else [piece] for place, piece in enumerate(pieces)]
+    options = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     return tuple(dict.fromkeys(" ".join("".join(chosen).split()) for chosen in product(*options)))
 
 
@@ -106,18 +106,18 @@ def read(path: Path) -> Mapping[str, Phrasing]:
         ConfigError: it cannot be read, or a move's entry is wrong; names file, move and set.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as wording: {type(error).__name__}: {error}") from error
-    return {move: _phrasing(entry, f"{path}, [{move}]") for move, entry in found.items()}
+    return {move: _phrasing(entry, f"{path}, [{move}]") for move, entry in tables.items()}
 
 
-def _phrasing(entry: object, place: str) -> Phrasing:
+def _phrasing(entry: object, location: str) -> Phrasing:
     try:
         return Phrasing.model_validate(entry)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{place}: '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+        raise ConfigError(f"{location}: '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
 
 
 def phrasing(name: str, move: str) -> Phrasing:

@@ -61,7 +61,7 @@ class Account:
             now,
             wanted=self.teacher.estimate(task),
             rest=self.rest,
-            windows=self._told(now) if ready else (),
+            windows=self._windows_now(now) if ready else (),
             cheaper_at=self.teacher.cheaper_at(now),
         )
 
@@ -88,7 +88,7 @@ class Account:
             running=len(self._running),
         )
 
-    def _told(self, now: float) -> tuple[Window, ...]:
+    def _windows_now(self, now: float) -> tuple[Window, ...]:
         if now - self._windows_at >= WINDOWS_KEPT:
             self._windows_at = now
             try:

@@ -38,15 +38,15 @@ def rest_after(failure: Failure | None, before: CredentialRest, now: float, jitt
     """
     if failure is None:
         return CredentialRest()
-    failures, told = before.failures + 1, failure.retry_at is not None and failure.retry_at > now
+    failures, stated = before.failures + 1, failure.retry_at is not None and failure.retry_at > now
     match failure.kind:
-        case FailureKind.QUOTA if told:
+        case FailureKind.QUOTA if stated:
             until = (failure.retry_at or now) + GRACE + JITTER * jitter
         case FailureKind.QUOTA:
             until = now + float(min(FIRST_REST * 2.0 ** (failures - 1), LONGEST_REST)) + JITTER * jitter
         case FailureKind.AUTH | FailureKind.FATAL:
             until = now + OWNERS_REST
-        case FailureKind.RETRYABLE if told:
+        case FailureKind.RETRYABLE if stated:
             until = failure.retry_at or now
         case _:
             return before

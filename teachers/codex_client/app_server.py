@@ -103,8 +103,8 @@ class AppServer:
 
     def limits(self, deadline: float) -> tuple[Window, ...]:
         """Ask how much of the subscription's quota is used; costs no model call."""
-        found = self.call("account/rateLimits/read", {}, deadline)
-        return windows_of(found.get("rateLimits"), time.time())
+        answer = self.call("account/rateLimits/read", {}, deadline)
+        return windows_of(answer.get("rateLimits"), time.time())
 
     def call(self, method: str, params: Json, deadline: float, said: AppServerTurn | None = None) -> Json:
         """Make a request and wait for its result.
@@ -203,8 +203,8 @@ class AppServer:
         return message if isinstance(message, dict) else {}
 
     def _last_words(self) -> str:
-        told = [line for line in (*self._strays, *self._child.errors) if "WARNING" not in line]
-        return " ".join(told[-4:]) or f"transport closed: the client ended with code {self._child.wait()}"
+        lines = [line for line in (*self._strays, *self._child.errors) if "WARNING" not in line]
+        return " ".join(lines[-4:]) or f"transport closed: the client ended with code {self._child.wait()}"
 
     def _send(self, message: Json) -> None:
         self._child.send(json.dumps({"jsonrpc": "2.0", **message}) + "\n")

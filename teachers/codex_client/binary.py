@@ -29,13 +29,13 @@ def find_binary(name: str) -> Path:
     Raises:
         ProviderError: FATAL, it is not installed.
     """
-    found = shutil.which(Path(name).expanduser())
-    if found is None:
+    program = shutil.which(Path(name).expanduser())
+    if program is None:
         raise ProviderError(
             FailureKind.FATAL,
             f"There is no Codex client '{name}'. Install it, or set the teacher's 'binary' to its path.",
         )
-    path = Path(found).resolve()
+    path = Path(program).resolve()
     return native_of(path) if is_script(path) else path
 
 
@@ -49,8 +49,8 @@ def native_of(script: Path) -> Path:
     """Find the program behind `…/@openai/codex/bin/codex.js`; the script itself where there is none."""
     package = script.parent.parent
     places = (package / "node_modules/@openai", package.parent)
-    found = [path for place in places for pattern in NATIVE for path in place.glob(pattern) if path.is_file()]
-    return found[0].resolve() if found else script
+    paths = [path for index in places for pattern in NATIVE for path in index.glob(pattern) if path.is_file()]
+    return paths[0].resolve() if paths else script
 
 
 def environment(program: Path, root: Path, empty: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -107,11 +107,11 @@ def read_version(text: str) -> tuple[int, int, int]:
         ProviderError: FATAL, it is no version, or an older one than is supported.
     """
     triple = r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})"
-    found = re.search(rf"codex\S* v?{triple}", text) or re.search(triple, text)  # a wrapper may print a line before
-    if found is None:
+    match = re.search(rf"codex\S* v?{triple}", text) or re.search(triple, text)  # a wrapper may print a line before
+    if match is None:
         raise ProviderError(FailureKind.FATAL, f"'{text[:80].strip()}' names no version of the Codex client.")
-    version = (int(found[1]), int(found[2]), int(found[3]))
+    version = (int(match[1]), int(match[2]), int(match[3]))
     if version < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        raise ProviderError(FailureKind.FATAL, f"The Codex client is {found[0]}; {oldest} is the oldest supported.")
+        raise ProviderError(FailureKind.FATAL, f"The Codex client is {match[0]}; {oldest} is the oldest supported.")
     return version

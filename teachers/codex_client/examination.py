@@ -82,10 +82,10 @@ def _set_up(teacher: Examined, base: str, url: str) -> tuple[Home, Chat]:
 
 def _version(home: Home) -> ProbeFinding:
     version, oldest, wanted = (".".join(map(str, parts)) for parts in (home.version, OLDEST, STRICT))
-    told = f"codex-cli {version} at {home.binary}; {oldest} and newer are supported"
+    supported = f"codex-cli {version} at {home.binary}; {oldest} and newer are supported"
     if home.version >= STRICT:
-        return ProbeFinding(name="client", ok=True, detail=told)
-    detail = f"{told}, but from {wanted} on it refuses settings that it does not know, and yours ignores them"
+        return ProbeFinding(name="client", ok=True, detail=supported)
+    detail = f"{supported}, but from {wanted} on it refuses settings that it does not know, and yours ignores them"
     return ProbeFinding(name="client", ok=False, detail=detail, weight="should")
 
 
@@ -149,6 +149,6 @@ def _failure(act: Callable[[], object]) -> ProviderError | None:
 
 def dead_port() -> int:
     """Find a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -150,12 +150,12 @@ def _message(value: JsonValue) -> str:
 
 def usage_of(value: JsonValue) -> Usage:
     """Read the tokens of a completed turn; the cached ones are among the prompt's."""
-    found = value if isinstance(value, dict) else {}
-    prompt = tokens(found.get("input_tokens"))
+    fields = value if isinstance(value, dict) else {}
+    prompt = tokens(fields.get("input_tokens"))
     return Usage(
         prompt_tokens=prompt,
-        cached_tokens=min(tokens(found.get("cached_input_tokens")), prompt),
-        completion_tokens=tokens(found.get("output_tokens")),
+        cached_tokens=min(tokens(fields.get("cached_input_tokens")), prompt),
+        completion_tokens=tokens(fields.get("output_tokens")),
         requests=1,
     )
 
@@ -165,8 +165,8 @@ def _judged(heard: ClientOutput, code: int | None, home: Home, errors: list[str]
         return heard.answer
     if code == 0 and heard.usage is not None and heard.fault is None:
         raise AttemptFailed(FailureKind.BAD_OUTPUT, "the answer was empty", usage=heard.usage)
-    told = heard.fault or " ".join(heard.notes[-1:] or [*heard.strays, *errors][-4:])
-    told = told or f"the client ended with code {code}"
+    reason = heard.fault or " ".join(heard.notes[-1:] or [*heard.strays, *errors][-4:])
+    reason = reason or f"the client ended with code {code}"
     if code == USAGE_ERROR:
-        raise AttemptFailed(FailureKind.FATAL, f"the client refuses its arguments: {evidence(told, home.secrets)}")
-    raise failure(told, time.time(), secrets=home.secrets)
+        raise AttemptFailed(FailureKind.FATAL, f"the client refuses its arguments: {evidence(reason, home.secrets)}")
+    raise failure(reason, time.time(), secrets=home.secrets)

@@ -122,10 +122,10 @@ def _credential(provider: Provider, root: Path, auth_file: Path, environ: Mappin
 def tokens_in(auth_file: Path) -> tuple[str, ...]:
     """Read the tokens of a subscription; none where the file is missing or of another form."""
     try:
-        found = parse(auth_file.read_bytes())
+        document = parse(auth_file.read_bytes())
     except (OSError, NotJson):
         return ()
-    whole = found if isinstance(found, dict) else {}
+    whole = document if isinstance(document, dict) else {}
     inner = whole.get("tokens")
     names = ("id_token", "access_token", "refresh_token", "OPENAI_API_KEY")
     values = [holder.get(name) for holder in (whole, inner if isinstance(inner, dict) else {}) for name in names]

@@ -95,13 +95,13 @@ def failure(
         reset: when the exhausted window ends, where the app-server said.
         secrets: what must not stand in the evidence.
     """
-    kind, told = _by_code(info) or by_text(text), evidence(text, secrets)
+    kind, words = _by_code(info) or by_text(text), evidence(text, secrets)
     if kind is FailureKind.QUOTA:
-        return AttemptFailed(kind, told, retry_at=reset or _rest(text, now))
+        return AttemptFailed(kind, words, retry_at=reset or _rest(text, now))
     wait = wait_told(text)
     if kind in {FailureKind.RETRYABLE, None} and wait is not None and wait > LONGEST_WAIT:
-        return AttemptFailed(FailureKind.QUOTA, told, retry_at=now + wait)
-    return AttemptFailed(kind or FailureKind.RETRYABLE, told, after=wait, unknown=kind is None)
+        return AttemptFailed(FailureKind.QUOTA, words, retry_at=now + wait)
+    return AttemptFailed(kind or FailureKind.RETRYABLE, words, after=wait, unknown=kind is None)
 
 
 def by_text(text: str) -> FailureKind | None:
@@ -109,10 +109,10 @@ def by_text(text: str) -> FailureKind | None:
     text = text[-8000:]
     status, error = STATUS.search(text), error_within(text)
     quoted = evidence_of(error, int(status[1]) if status else None) if error is not None else None
-    found = FailureEvidence(int(status[1]) if status else None, quoted.words if quoted else (), text)
+    evidence = FailureEvidence(int(status[1]) if status else None, quoted.words if quoted else (), text)
     return (
         _matching(TEXTS, text)
-        or (judged(found) if found.status or found.words else None)
+        or (judged(evidence) if evidence.status or evidence.words else None)
         or _by_errno(text)
         or _matching(LOCAL, text)
         or failures.by_text(text)
@@ -124,17 +124,17 @@ def _matching(table: failures.Rules, text: str) -> FailureKind | None:
 
 
 def _by_errno(text: str) -> FailureKind | None:
-    found = ERRNO.search(text)
-    if found is None:
+    match = ERRNO.search(text)
+    if match is None:
         return None
-    return FailureKind.FATAL if int(found[1]) in LASTING else FailureKind.RETRYABLE
+    return FailureKind.FATAL if int(match[1]) in LASTING else FailureKind.RETRYABLE
 
 
 def _by_code(info: JsonValue) -> FailureKind | None:
     name, status = (info, None) if isinstance(info, str) else _single(info)
-    told = number(status)
-    if told is not None:
-        return by_status(int(told)) or FailureKind.FATAL
+    code = number(status)
+    if code is not None:
+        return by_status(int(code)) or FailureKind.FATAL
     return FailureKind.RETRYABLE if name == "httpConnectionFailed" else CODES.get(name or "")
 
 
@@ -147,8 +147,8 @@ def _single(info: JsonValue) -> tuple[str | None, JsonValue]:
 
 def _rest(text: str, now: float) -> float | None:
     """When to try a spent credential again: as told, or in an hour where only its owner can mend it."""
-    told = reset_told(text, now)
-    return told if told is not None or "usage limit" in text.lower() else now + BILLING_REST
+    reset = reset_told(text, now)
+    return reset if reset is not None or "usage limit" in text.lower() else now + BILLING_REST
 
 
 def reset_told(text: str, now: float) -> float | None:
@@ -178,4 +178,4 @@ def _moment(match: re.Match[str], today: datetime) -> datetime:
 
 def wait_told(text: str) -> float | None:
     """Read a wait, in seconds: "try again in 1.5s"."""
-    return waits.told_by_text(text)
+    return waits.stated_by_text(text)

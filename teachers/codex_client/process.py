@@ -153,10 +153,10 @@ class ClientProcess:
         self._keep(stream, [line for line in whole if line.strip()])
 
     def _keep(self, stream: Stream, lines: list[bytearray]) -> None:
-        found = [Line(stream, line.decode(errors="replace")) for line in lines]
-        self._lines.extend(found)
+        kept = [Line(stream, line.decode(errors="replace")) for line in lines]
+        self._lines.extend(kept)
         if stream == "err":
-            self.errors.extend(line.text for line in found)
+            self.errors.extend(line.text for line in kept)
 
     def wait(self, seconds: float = GRACE) -> int | None:
         """Wait for its end; None when it has not ended by then."""

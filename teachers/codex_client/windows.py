@@ -15,16 +15,16 @@ MOST: Final = 10.0
 
 def windows_of(limits: object, now: float) -> tuple[Window, ...]:
     """Read the limits from a snapshot; leaves out what it does not say."""
-    found = limits if isinstance(limits, dict) else {}
-    other = str(found.get("limitId") or OWN)[:60]
+    fields = limits if isinstance(limits, dict) else {}
+    other = str(fields.get("limitId") or OWN)[:60]
     suffix = "" if other == OWN else f" of {other}"
-    read = (_window(f"the {name} window{suffix}", found.get(name), now) for name in ("primary", "secondary"))
+    read = (_window(f"the {name} window{suffix}", fields.get(name), now) for name in ("primary", "secondary"))
     return tuple(window for window in read if window is not None)
 
 
 def _window(name: str, value: object, now: float) -> Window | None:
-    found = value if isinstance(value, dict) else {}
-    used, reset = number(found.get("usedPercent")), number(found.get("resetsAt"))
+    fields = value if isinstance(value, dict) else {}
+    used, reset = number(fields.get("usedPercent")), number(fields.get("resetsAt"))
     if used is None:
         return None
     if reset is not None:
@@ -32,10 +32,10 @@ def _window(name: str, value: object, now: float) -> Window | None:
     return Window(name=name, used=min(max(used / 100, 0.0), MOST), resets_at=reset)
 
 
-def merged(known: Iterable[Window], told: Iterable[Window], now: float) -> tuple[Window, ...]:
+def merged(known: Iterable[Window], windows: Iterable[Window], now: float) -> tuple[Window, ...]:
     """Put what was told last over what was known: a notice says what changed, and nothing of the rest."""
     kept = {window.name: window for window in known if window.resets_at is None or window.resets_at > now}
-    for window in told:
+    for window in windows:
         before = kept.get(window.name)
         if window.resets_at is None and before is not None:
             window = window.model_copy(update={"resets_at": before.resets_at})  # noqa: PLW2901 - completed
@@ -46,5 +46,5 @@ def merged(known: Iterable[Window], told: Iterable[Window], now: float) -> tuple
 def reset_of(windows: Iterable[Window], now: float) -> float | None:
     """When what is used up comes back, in seconds since the epoch; the common limit goes before a model's own."""
     ends = [(" of " not in window.name, window.resets_at) for window in windows if window.used >= SPENT]
-    told = [(common, end) for common, end in ends if end is not None and end > now]
-    return max(told, default=(False, None))[1]
+    resets = [(common, end) for common, end in ends if end is not None and end > now]
+    return max(resets, default=(False, None))[1]

@@ -79,12 +79,12 @@ class FakeDeepSeek(Loopback):
         number = next(self._numbers)
         return [
             {
-                "index": place,
-                "id": f"call_{number}_{place}",
+                "index": index,
+                "id": f"call_{number}_{index}",
                 "type": "function",
                 "function": {"name": call.name, "arguments": json.dumps(call.arguments, indent=1)},
             }
-            for place, call in enumerate(message.calls)
+            for index, call in enumerate(message.calls)
         ]
 
     def completion(self, native: Json, finish: str | None = None) -> Json:
@@ -98,9 +98,9 @@ class FakeDeepSeek(Loopback):
         if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             return 401, error("Authentication Fails, Your api key is invalid", "authentication_error")
         body = request.body
-        found = broken_rule(body)
-        if found and (self.thinks or found != LOST_REASONING):
-            return 400, error(found, "invalid_request_error")
+        rule = broken_rule(body)
+        if rule and (self.thinks or rule != LOST_REASONING):
+            return 400, error(rule, "invalid_request_error")
         return None
 
     # --- faults: each is named in `fail` without its prefix -----------------------------------------------------------
@@ -126,8 +126,8 @@ class FakeDeepSeek(Loopback):
         if details["where"] == "call":
             function = {"name": key, "arguments": json.dumps({"city": key})}
             native["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]
-        told = self.completion(native)
-        answer.json(200, told | ({"model": key} if details["where"] == "model" else {}))
+        completion = self.completion(native)
+        answer.json(200, completion | ({"model": key} if details["where"] == "model" else {}))
 
     def fault_keep_alive(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
         """Send blank lines for a while before the answer, as a busy server does."""

@@ -36,8 +36,8 @@ class MemoryLedger:
 
     def spent(self, teacher: str | None = None, *, since: int = 0, round: int | None = None) -> Usage:  # noqa: A002 - a round's word everywhere
         """Add up."""
-        found = Usage()
+        usage = Usage()
         for entry in self.entries:
             if teacher in {None, entry.teacher} and entry.at * 1e6 >= since and round in {None, entry.round}:
-                found += entry.usage
-        return found
+                usage += entry.usage
+        return usage

@@ -36,8 +36,8 @@ def closing(text: str = "Done.") -> Message:
 
 def messages_in(prompt: str) -> list[Message]:
     """Read the users' and the tools' messages out of a prompt that `teachers.provider.prompt` wrote."""
-    found = (_line(text) for text in prompt.splitlines() if text.startswith('{"role":'))
-    return heard(line for line in found if line)
+    messages = (_line(text) for text in prompt.splitlines() if text.startswith('{"role":'))
+    return heard(line for line in messages if line)
 
 
 def heard(items: Iterable[dict[str, Any]]) -> list[Message]:

@@ -186,13 +186,13 @@ class FakeResponses(Loopback):
 
 def conversation(body: Mapping[str, Any]) -> list[Message]:
     """Read what the client was told by us, and what tools answered."""
-    found: list[Message] = []
+    messages: list[Message] = []
     for item in body.get("input", ()):
         if item.get("type") == "function_call_output":
-            found += heard([{"role": "tool", "content": plain(item["output"])}])
+            messages += heard([{"role": "tool", "content": plain(item["output"])}])
         elif item.get("role") == "user":
-            found += messages_in(plain(item.get("content")))
-    return found
+            messages += messages_in(plain(item.get("content")))
+    return messages
 
 
 def plain(content: object) -> str:
@@ -233,12 +233,12 @@ def function_calls(message: Message, number: int) -> list[Event]:
         item_done(
             {
                 "type": "function_call",
-                "call_id": f"call_{number}_{place}",
+                "call_id": f"call_{number}_{index}",
                 "name": call.name,
                 "arguments": json.dumps(call.arguments),
             }
         )
-        for place, call in enumerate(message.calls)
+        for index, call in enumerate(message.calls)
     ]
 
 

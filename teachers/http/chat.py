@@ -52,7 +52,7 @@ class CompletionsChat:
     def reply(self, messages: Sequence[Message], catalogue: Catalogue) -> Reply:
         """Answer the conversation so far."""
         names = Names(tool.name for tool in catalogue.tools)
-        history = [self._spell(place, message, messages, names) for place, message in enumerate(messages)]
+        history = [self._spell(index, message, messages, names) for index, message in enumerate(messages)]
         natives: list[Native] = []
 
         def ask(complaints: tuple[str, ...]) -> Reply:
@@ -99,11 +99,11 @@ class CompletionsChat:
         usage = self._priced(usage_of(body.get("usage"), guess), model)
         return message_in(body, headers, self._wire.secrets, usage), usage
 
-    def _kept(self, native: Native, message: Message, place: int) -> Native:
+    def _kept(self, native: Native, message: Message, index: int) -> Native:
         """Keep of the provider's message what it wants back, verbatim but for what it would refuse itself."""
         kept: Native = {"role": "assistant", "content": message.content}
         if message.calls:
-            requests = with_ids(native["tool_calls"], place, self._ids)
+            requests = with_ids(native["tool_calls"], index, self._ids)
             kept["tool_calls"] = list(map(_mended, requests, message.calls))
         if self._wire.hand_back_reasoning:
             kept["reasoning_content"] = native.get("reasoning_content") or message.reasoning or ""
@@ -112,20 +112,20 @@ class CompletionsChat:
     def _priced(self, usage: Usage, model: str) -> Usage:
         return usage.model_copy(update={"cost": self._price(usage, model)})
 
-    def _spell(self, place: int, message: Message, messages: Sequence[Message], names: Names) -> Native:
-        said = self._said.get(place)
+    def _spell(self, index: int, message: Message, messages: Sequence[Message], names: Names) -> Native:
+        said = self._said.get(index)
         if said is not None and said[0] == message:
             return said[1]
         if message.role == "tool":
-            return {"role": "tool", "tool_call_id": self._call_id(place, messages), "content": clean(message.content)}
+            return {"role": "tool", "tool_call_id": self._call_id(index, messages), "content": clean(message.content)}
         if message.role == "assistant" and message.calls:
-            return spelled_calls(place, message, names, reasoning=self._wire.hand_back_reasoning)
+            return spelled_calls(index, message, names, reasoning=self._wire.hand_back_reasoning)
         return {"role": message.role, "content": clean(message.content)}
 
-    def _call_id(self, place: int, messages: Sequence[Message]) -> str:
+    def _call_id(self, index: int, messages: Sequence[Message]) -> str:
         """Find the id of the call that a tool message answers: results stand in the order of the calls."""
-        caller = next(before for before in range(place - 1, -1, -1) if messages[before].role == "assistant")
-        number = place - caller - 1
+        caller = next(before for before in range(index - 1, -1, -1) if messages[before].role == "assistant")
+        number = index - caller - 1
         said = self._said.get(caller)
         if said is not None and said[0] == messages[caller]:
             return str(said[1]["tool_calls"][number]["id"])
@@ -149,11 +149,11 @@ def _mended(request: dict[str, Any], call: Call) -> dict[str, Any]:
     return {"type": "function", **request, "function": {**function, "arguments": arguments}}
 
 
-def spelled_calls(place: int, message: Message, names: Names, *, reasoning: bool) -> Native:
+def spelled_calls(index: int, message: Message, names: Names, *, reasoning: bool) -> Native:
     """Spell calls that this chat did not make itself, in the provider's form."""
     requests = [
         {
-            "id": own_id(place, number),
+            "id": own_id(index, number),
             "type": "function",
             "function": {"name": names.wire(call.name), "arguments": json.dumps(dict(call.arguments))},
         }

@@ -11,27 +11,27 @@ OWN: Final = 9
 """Characters of ours: Mistral wants exactly nine letters and digits."""
 
 
-def own_id(place: int, number: int) -> str:
+def own_id(index: int, number: int) -> str:
     """Make the id of a message's call, the same whenever it is asked for."""
-    return digest([place, number])[:OWN]
+    return digest([index, number])[:OWN]
 
 
-def with_ids(requests: Sequence[Any], place: int, used: set[str]) -> list[Any]:
+def with_ids(requests: Sequence[Any], index: int, used: set[str]) -> list[Any]:
     """Give an id to calls whose server forgot it, and another to those whose id is taken.
 
     Args:
         requests: a message's calls as the server gave them.
-        place: the message's place in the conversation.
+        index: the message's place in the conversation.
         used: ids of earlier calls; these calls' are added.
     """
-    found = []
+    numbered = []
     for number, request in enumerate(requests):
         if not isinstance(request, dict):
-            found.append(request)
+            numbered.append(request)
             continue
         given = request.get("id")
         usable = isinstance(given, str) and given.strip() and len(given) <= LONGEST and given not in used
-        name = str(given) if usable else own_id(place, number)
+        name = str(given) if usable else own_id(index, number)
         used.add(name)
-        found.append({**request, "id": name})
-    return found
+        numbered.append({**request, "id": name})
+    return numbered

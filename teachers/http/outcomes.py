@@ -47,14 +47,14 @@ CUT: Final = (
 def refused(error: openai.APIStatusError, secrets: tuple[str, ...], usage: Usage) -> AttemptFailed:
     """Judge a status that is no answer."""
     body: Any = error.body
-    found = evidence_of(body if isinstance(body, dict | list | str) else error.message, error.status_code)
+    evidence = evidence_of(body if isinstance(body, dict | list | str) else error.message, error.status_code)
     headers = {name.lower(): value for name, value in error.response.headers.items()}
     text = f"HTTP {error.status_code}: {error.message}"
-    return failed(FailureEvidence(found.status, found.words, text), body, headers, secrets, usage)
+    return failed(FailureEvidence(evidence.status, evidence.words, text), body, headers, secrets, usage)
 
 
 def failed(
-    found: FailureEvidence,
+    failure: FailureEvidence,
     body: JsonValue,
     headers: Mapping[str, str],
     secrets: tuple[str, ...],
@@ -63,24 +63,26 @@ def failed(
     """Judge a failure and how long the provider asks to wait.
 
     Args:
-        found: its status, words and sentence.
+        failure: its status, words and sentence.
         body: the error object, for a wait in it.
         headers: of the answer, by names in small letters.
         secrets: what must not stand in the evidence.
         usage: what the attempt may have cost.
     """
-    now, kind, text = time.time(), judged(found), evidence(found.text, secrets)
-    told = waits.told_by_headers(headers, now) or waits.told_by_body(body, now) or waits.told_by_text(found.text)
+    now, kind, text = time.time(), judged(failure), evidence(failure.text, secrets)
+    reset = (
+        waits.stated_by_headers(headers, now) or waits.stated_by_body(body, now) or waits.stated_by_text(failure.text)
+    )
     if kind is None:
-        return AttemptFailed(FailureKind.RETRYABLE, text, after=told, unknown=True, usage=usage)
+        return AttemptFailed(FailureKind.RETRYABLE, text, after=reset, unknown=True, usage=usage)
     if kind is FailureKind.QUOTA:
-        return AttemptFailed(kind, text, retry_at=now + told if told else None)
+        return AttemptFailed(kind, text, retry_at=now + reset if reset else None)
     if kind is not FailureKind.RETRYABLE:
         return AttemptFailed(kind, text)
-    if told and told > LONGEST_WAIT:
-        return AttemptFailed(FailureKind.QUOTA, text, retry_at=now + told)
-    if found.crowded or told:
-        return AttemptFailed(kind, text, retry_at=now + MINUTE, after=told)
+    if reset and reset > LONGEST_WAIT:
+        return AttemptFailed(FailureKind.QUOTA, text, retry_at=now + reset)
+    if failure.crowded or reset:
+        return AttemptFailed(kind, text, retry_at=now + MINUTE, after=reset)
     return AttemptFailed(kind, text, usage=usage)
 
 
@@ -108,5 +110,5 @@ def unfinished(reason: object, usage: Usage, *, calls: bool) -> AttemptFailed | 
     kind = next((kind for kind, pattern in CUT if pattern.search(word)), None) if reason is not None else None
     if kind is FailureKind.BAD_OUTPUT:
         return AttemptFailed(kind, f"the answer was cut or could not be read ({word}); answer shorter", usage=usage)
-    told = f"the answer ended as {word!r}" if reason is not None else "the answer does not say how it ended"
-    return AttemptFailed(kind or FailureKind.RETRYABLE, told, unknown=kind is None, usage=usage)
+    reason_text = f"the answer ended as {word!r}" if reason is not None else "the answer does not say how it ended"
+    return AttemptFailed(kind or FailureKind.RETRYABLE, reason_text, unknown=kind is None, usage=usage)

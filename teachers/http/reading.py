@@ -77,10 +77,10 @@ def error_in(body: Native, choice: Native) -> JsonValue:
     """Find the error in an answer whose status says that there is none; None where there is none."""
     for holder in (body, choice):
         for name in ("error", "errors"):
-            found = holder.get(name)
-            found = found[0] if isinstance(found, list) and found else found
-            if found and isinstance(found, dict | str):
-                return found
+            error = holder.get(name)
+            error = error[0] if isinstance(error, list) and error else error
+            if error and isinstance(error, dict | str):
+                return error
     if choice or not {"message", "msg", "detail", "code", "base_resp"} & body.keys():
         return None
     inner = body.get("base_resp")
@@ -136,15 +136,15 @@ def _pair(request: object, names: Names) -> tuple[str, JsonValue]:
 
 def usage_of(value: object, guess: Usage) -> Usage:
     """Read the tokens; where the server does not tell, the guess stands."""
-    found = value if isinstance(value, dict) else {}
-    details = found.get("prompt_tokens_details")
-    cached = found.get("prompt_cache_hit_tokens", details.get("cached_tokens") if isinstance(details, dict) else 0)
-    prompt = tokens(found.get("prompt_tokens"))
+    fields = value if isinstance(value, dict) else {}
+    details = fields.get("prompt_tokens_details")
+    cached = fields.get("prompt_cache_hit_tokens", details.get("cached_tokens") if isinstance(details, dict) else 0)
+    prompt = tokens(fields.get("prompt_tokens"))
     if not prompt:
         return guess
     return Usage(
         prompt_tokens=prompt,
         cached_tokens=min(tokens(cached), prompt),
-        completion_tokens=tokens(found.get("completion_tokens")),
+        completion_tokens=tokens(fields.get("completion_tokens")),
         requests=1,
     )

@@ -88,8 +88,8 @@ def judge(teacher: Teacher, rubric: str, conversation: Sequence[Message], catalo
 def _question(
     rubric: str, conversation: Sequence[Message], catalogue: Catalogue, fault: ProviderError | None
 ) -> Message:
-    told = f"\nYour last answer was no verdict: {fault}" if fault is not None else ""
-    parts = {"tools": tools(catalogue) or "none", "conversation": lines(conversation), "fault": told}
+    complaint = f"\nYour last answer was no verdict: {fault}" if fault is not None else ""
+    parts = {"tools": tools(catalogue) or "none", "conversation": lines(conversation), "fault": complaint}
     return Message(role="user", content=QUESTION.format(rubric=rubric.strip(), **parts))
 
 

@@ -160,16 +160,16 @@ class FailureEvidence:
         )
 
 
-def judged(found: FailureEvidence) -> FailureKind | None:
+def judged(evidence: FailureEvidence) -> FailureKind | None:
     """Judge a failure; None where nothing knows it."""
-    text = found.text[:4000]
-    if (kind := _first(SPECIFIC, found.words)) is not None:
+    text = evidence.text[:4000]
+    if (kind := _first(SPECIFIC, evidence.words)) is not None:
         return kind
-    if (kind := _refined(found.status, text)) is not None:
+    if (kind := _refined(evidence.status, text)) is not None:
         return kind
-    if found.status is not None:
-        return by_status(found.status)
-    return by_text(text) or _first(GENERIC, found.words)
+    if evidence.status is not None:
+        return by_status(evidence.status)
+    return by_text(text) or _first(GENERIC, evidence.words)
 
 
 def by_status(status: int) -> FailureKind | None:
@@ -220,18 +220,18 @@ def evidence_of(error: JsonValue, status: int | None = None) -> FailureEvidence:
     inner = error.get("error") or error.get("detail")
     if isinstance(inner, dict):
         said += [inner.get(name) for name in ("code", "type", "status")]
-    told = next((found for value in said if (found := _status(value)) is not None), None)
+    stated = next((code for value in said if (code := _status(value)) is not None), None)
     words = tuple(_word(value) for value in said if isinstance(value, str) and _status(value) is None)
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None  # what a gateway was told itself
     return FailureEvidence(
-        status or told, words, " ".join([_sentence(error), *([raw] if isinstance(raw, str) else [])])
+        status or stated, words, " ".join([_sentence(error), *([raw] if isinstance(raw, str) else [])])
     )
 
 
 def _status(value: JsonValue) -> int | None:
-    found = number(value)
-    return int(found) if found is not None and 300 <= found < 600 and found == int(found) else None  # noqa: PLR2004 - HTTP
+    status = number(value)
+    return int(status) if status is not None and 300 <= status < 600 and status == int(status) else None  # noqa: PLR2004 - HTTP
 
 
 def _word(text: str) -> str:
@@ -256,7 +256,7 @@ def error_within(text: str) -> JsonValue:
     if start < 0:
         return None
     try:
-        found = parse(text[start : text.rfind("}") + 1])
+        document = parse(text[start : text.rfind("}") + 1])
     except NotJson:
         return None
-    return (found.get("error") or found) if isinstance(found, dict) else None
+    return (document.get("error") or document) if isinstance(document, dict) else None

@@ -53,13 +53,13 @@ def examined(file_variable: str | None, variable: str | None, file: str | None =
         read_key(file_variable, variable, file)
     except ProviderError as error:
         return (ProbeFinding(name="key", ok=False, detail=str(error)),)
-    found = ProbeFinding(name="key", ok=True, detail="found")
+    finding = ProbeFinding(name="key", ok=True, detail="found")
     if readable_by_others(file_variable, file):
         detail = (
             f"the file that {'key_file' if file else file_variable} names can be read by others; type chmod 600 on it"
         )
-        return found, ProbeFinding(name="key file", ok=False, detail=detail, weight="should")
-    return (found,)
+        return finding, ProbeFinding(name="key file", ok=False, detail=detail, weight="should")
+    return (finding,)
 
 
 def readable_by_others(file_variable: str | None, file: str | None = None) -> bool:

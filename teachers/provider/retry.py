@@ -86,9 +86,9 @@ class Persistence:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, ProviderError) and error.kind is FailureKind.BAD_OUTPUT:
             return 0.0
-        first, told = self.patience.first_wait, getattr(error, "after", None)
+        first, stated = self.patience.first_wait, getattr(error, "after", None)
         backoff = wait_exponential_jitter(multiplier=first, max=LONGEST_WAIT, jitter=first)
-        return min(max(float(told or 0.0), backoff(state)), LONGEST_WAIT)
+        return min(max(float(stated or 0.0), backoff(state)), LONGEST_WAIT)
 
     def _allowance(self) -> Mapping[str, int]:
         known = self.patience.model_dump(exclude={"first_wait"})

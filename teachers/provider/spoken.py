@@ -55,13 +55,13 @@ def spoken(content: str, names: Iterable[str]) -> ThoughtAndText:
     Raises:
         ProviderError: BAD_OUTPUT, a tool call or other markup stands in the text.
     """
-    found = parted(content)
-    if left := leftover(found.text, names):
+    parts = parted(content)
+    if left := leftover(parts.text, names):
         raise complaint(
             f"the answer's text holds a tool call or markup ({left[:60]!r}): make calls as tool calls, not as text. "
             "Where this repeats, the server has no tool-call parser for this model"
         )
-    return found
+    return parts
 
 
 def parted(content: str) -> ThoughtAndText:

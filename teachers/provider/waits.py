@@ -42,14 +42,14 @@ def bounded(seconds: float | None) -> float | None:
 
 def moment(value: object, now: float) -> float | None:
     """Read a moment to come, in seconds since the epoch; None where it is none or lies in the past."""
-    told = number(value)
-    if told is None:
+    stated = number(value)
+    if stated is None:
         return None
-    wait = bounded((told / 1000 if told > MILLISECONDS else told) - now)
+    wait = bounded((stated / 1000 if stated > MILLISECONDS else stated) - now)
     return None if wait is None else now + wait
 
 
-def told_by_headers(headers: Mapping[str, str], now: float) -> float | None:
+def stated_by_headers(headers: Mapping[str, str], now: float) -> float | None:
     """Read the wait that the head of an answer asks for, in seconds.
 
     Args:
@@ -65,10 +65,10 @@ def told_by_headers(headers: Mapping[str, str], now: float) -> float | None:
 
 def _seconds_or_date(text: str, now: float) -> float | None:
     text = text.strip()[:100]
-    told = number(text)
-    if told is None:
+    seconds = number(text)
+    if seconds is None:
         return bounded(_until(text, now)) or spelled(text)
-    return bounded(told) if told <= DECADE else _wait_until(told, now)
+    return bounded(seconds) if seconds <= DECADE else _wait_until(seconds, now)
 
 
 def _until(text: str, now: float) -> float | None:
@@ -84,29 +84,29 @@ def _wait_until(value: object, now: float) -> float | None:
     return None if reset is None else reset - now
 
 
-def told_by_body(error: JsonValue, now: float) -> float | None:
+def stated_by_body(error: JsonValue, now: float) -> float | None:
     """Read the wait that an error object asks for, in seconds.
 
     It stands beside the message, in its metadata, or among headers that a gateway passes on.
     """
-    found = error if isinstance(error, dict) else {}
-    metadata = found.get("metadata")
-    holders = (found, metadata if isinstance(metadata, dict) else {})
-    return next((wait for holder in holders if (wait := _told_by(holder, now)) is not None), None)
+    fields = error if isinstance(error, dict) else {}
+    metadata = fields.get("metadata")
+    holders = (fields, metadata if isinstance(metadata, dict) else {})
+    return next((wait for holder in holders if (wait := _stated_by(holder, now)) is not None), None)
 
 
-def _told_by(holder: Mapping[str, JsonValue], now: float) -> float | None:
+def _stated_by(holder: Mapping[str, JsonValue], now: float) -> float | None:
     headers = holder.get("headers")
     passed = {name.lower(): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
     waits = (
         *(bounded(number(holder.get(name))) for name in BODY_SECONDS),
         *(_wait_until(holder.get(name), now) for name in BODY_MOMENTS),
-        told_by_headers(passed, now),
+        stated_by_headers(passed, now),
     )
     return next((wait for wait in waits if wait is not None), None)
 
 
-def told_by_text(text: str) -> float | None:
+def stated_by_text(text: str) -> float | None:
     """Read the wait in a sentence, in seconds: "try again in 1.5s"."""
     for asked in ASKED.finditer(text[:4000]):
         if (wait := spelled(text[asked.end() : asked.end() + 100])) is not None:

@@ -43,8 +43,8 @@ def results_of(script: Script, messages: Sequence[Message]) -> tuple[Result, ...
 def in_plan_order(script: Script, results: Sequence[Result]) -> tuple[Result, ...]:
     """Order a play's results so far as the plan counts its calls."""
     moves = [move for turn in script for move in turn]
-    found = {move.step: result for move, result in zip(moves, results, strict=False) if move.step is not None}
-    return tuple(found.get(step, UNPLAYED) for step in range(max(found, default=-1) + 1))
+    by_step = {move.step: result for move, result in zip(moves, results, strict=False) if move.step is not None}
+    return tuple(by_step.get(step, UNPLAYED) for step in range(max(by_step, default=-1) + 1))
 
 
 def result_of(message: Message) -> Result:

@@ -60,21 +60,21 @@ def varied(task: Task, variety: Variety, seed: int) -> Script:
     ):
         if draw.random() < share:
             proposals = islice(propose(task, script, draw), TRIES)
-            script = next((found for found in proposals if _same(rehearse(task, found), right)), script)
+            script = next((variation for variation in proposals if _same(rehearse(task, variation), right)), script)
     return script
 
 
-def _same(found: Rehearsal | None, right: Rehearsal) -> bool:
-    return found is not None and found.states == right.states and found.plan == right.plan
+def _same(rehearsal: Rehearsal | None, right: Rehearsal) -> bool:
+    return rehearsal is not None and rehearsal.states == right.states and rehearsal.plan == right.plan
 
 
 def reordered(task: Task, script: Script, draw: Random) -> Iterator[Script]:
     """Propose other orders of the turns' calls; a call stays behind those that supply its arguments."""
     del task
     for _ in range(TRIES):
-        found = tuple(_shuffled(moves, draw) for moves in script)
-        if found != script:
-            yield found
+        shuffled = tuple(_shuffled(moves, draw) for moves in script)
+        if shuffled != script:
+            yield shuffled
 
 
 def _shuffled(moves: tuple[ScriptedCall, ...], draw: Random) -> tuple[ScriptedCall, ...]:
@@ -108,18 +108,18 @@ def curious(task: Task, script: Script, draw: Random) -> Iterator[Script]:
 
 def forgetful(task: Task, script: Script, draw: Random) -> Iterator[Script]:
     """Propose mistakes: a step is first called without one of its arguments."""
-    places = [(turn, place) for turn, moves in enumerate(script) for place in range(len(moves))]
-    for turn, place in draw.sample(places, len(places)):
-        call = script[turn][place].call
+    indices = [(turn, index) for turn, moves in enumerate(script) for index in range(len(moves))]
+    for turn, index in draw.sample(indices, len(indices)):
+        call = script[turn][index].call
         if not call.arguments:
             continue
         forgotten = draw.choice(sorted(call.arguments))
         kept = {name: value for name, value in call.arguments.items() if name != forgotten}
         slip = ScriptedCall(call=PlannedCall(name=call.name, arguments=kept))
-        found = _inserted(script, turn, place, slip)
-        rehearsal = rehearse(task, found)
+        longer = _inserted(script, turn, index, slip)
+        rehearsal = rehearse(task, longer)
         if rehearsal is not None and not rehearsal.beside[-1].ok:
-            yield found
+            yield longer
 
 
 def _answers(task: Task, script: Script, turn: int, look: ScriptedCall, *, ok: bool) -> bool:
@@ -127,8 +127,8 @@ def _answers(task: Task, script: Script, turn: int, look: ScriptedCall, *, ok: b
     return rehearsal is not None and rehearsal.beside[0].ok is ok
 
 
-def _inserted(script: Script, turn: int, place: int, move: ScriptedCall) -> Script:
-    moves = (*script[turn][:place], move, *script[turn][place:])
+def _inserted(script: Script, turn: int, index: int, move: ScriptedCall) -> Script:
+    moves = (*script[turn][:index], move, *script[turn][index:])
     return (*script[:turn], moves, *script[turn + 1 :])
 
 

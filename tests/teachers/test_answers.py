@@ -54,7 +54,7 @@ def test_calls_and_closing_texts_are_read():
         (answer(calls=[call(arguments='{"city": 3}')]), "$.city"),
         (answer(calls=[call(arguments="[1]")]), "not a JSON object"),
         (answer(calls=[call(arguments='{"city": NaN}')]), "NaN"),
-        (answer(calls=[call(arguments='{"city":"a","city":"b"}')]), "twice"),
+        (answer(calls=[call(arguments='{"city":"a","city":"b"}')]), "repeated"),
         (answer(calls=[call()] * (MOST_CALLS + 1)), "at most"),
         ("[" * 5000, "not JSON"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachers.provider.waits import LONGEST, moment, told_by_body, told_by_headers, told_by_text
+from teachers.provider.waits import LONGEST, moment, stated_by_body, stated_by_headers, stated_by_text
 
 NOW = 1_800_000_000.0
 
@@ -24,14 +24,14 @@ HEADERS = {
 
 @pytest.mark.parametrize("text", HEADERS)
 def test_retry_after_is_seconds_or_a_date(text):
-    assert told_by_headers({"retry-after": text}, NOW) == HEADERS[text]
+    assert stated_by_headers({"retry-after": text}, NOW) == HEADERS[text]
 
 
 def test_other_headers_are_read_where_they_say_it():
-    assert told_by_headers({"retry-after-ms": "250", "retry-after": "9"}, NOW) == 0.25
-    assert told_by_headers({"x-ratelimit-reset": str(int(NOW + 60))}, NOW) == 60.0
-    assert told_by_headers({"x-ratelimit-reset": str(int(NOW + 60) * 1000)}, NOW) == 60.0
-    assert told_by_headers({}, NOW) is None
+    assert stated_by_headers({"retry-after-ms": "250", "retry-after": "9"}, NOW) == 0.25
+    assert stated_by_headers({"x-ratelimit-reset": str(int(NOW + 60))}, NOW) == 60.0
+    assert stated_by_headers({"x-ratelimit-reset": str(int(NOW + 60) * 1000)}, NOW) == 60.0
+    assert stated_by_headers({}, NOW) is None
 
 
 BODIES = [
@@ -49,7 +49,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "wait"), BODIES)
 def test_a_wait_in_an_error_is_found(body, wait):
-    assert told_by_body(body, NOW) == wait
+    assert stated_by_body(body, NOW) == wait
 
 
 SENTENCES = {
@@ -70,7 +70,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize("text", SENTENCES)
 def test_a_wait_in_a_sentence_is_found(text):
-    assert told_by_text(text) == SENTENCES[text]
+    assert stated_by_text(text) == SENTENCES[text]
 
 
 @given(st.text() | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.integers()))
@@ -81,6 +81,6 @@ def test_no_moment_is_further_away_than_is_waited_for(value):
 
 @given(st.text())
 def test_no_text_breaks_the_reading(text):
-    by_headers = told_by_headers({"retry-after": text, "x-ratelimit-reset": text}, NOW)
-    for wait in (by_headers, told_by_text(f"try again in {text}")):
+    by_headers = stated_by_headers({"retry-after": text, "x-ratelimit-reset": text}, NOW)
+    for wait in (by_headers, stated_by_text(f"try again in {text}")):
         assert wait is None or 0 < wait <= LONGEST

@@ -33,26 +33,26 @@ STALE: Final = 900.0
 
 def directory() -> Iterator[CheckResult]:
     """A home that can be written, and that nobody else reads."""
-    places = paths.find()
-    standing = next(each for each in (places.data, *places.data.parents) if each.exists())
+    home = paths.find()
+    standing = next(parent for parent in (home.data, *home.data.parents) if parent.exists())
     fix = f"Make it yours: chown -R $USER {standing}; or set LOOPD_HOME to a directory that you may write."
-    yield judged("home", _writable(standing), str(places.data), fix, otherwise="fail")
-    mode = stat.S_IMODE(places.data.stat().st_mode) if places.data.is_dir() else 0o700
-    fix = f"Type: chmod 700 '{places.data}'"
+    yield judged("home", _writable(standing), str(home.data), fix, otherwise="fail")
+    mode = stat.S_IMODE(home.data.stat().st_mode) if home.data.is_dir() else 0o700
+    fix = f"Type: chmod 700 '{home.data}'"
     yield judged("privacy", not mode & 0o077, f"mode {mode:04o}", fix)
 
 
 def disk() -> Iterator[CheckResult]:
     """Room for models, checkpoints and plays, on a disk of this machine."""
-    places = paths.find()
-    standing = next(each for each in (places.data, *places.data.parents) if each.exists())
+    home = paths.find()
+    standing = next(parent for parent in (home.data, *home.data.parents) if parent.exists())
     free = shutil.disk_usage(standing).free
     fix = "Free some space, or set LOOPD_HOME to a larger disk."
     yield judged("disk", free > ROOM, f"{free / 2**30:.0f} GiB free", fix)
     kind = _file_system(standing)
     fix = "Set LOOPD_HOME to a local disk: a database on a network drive gets corrupted."
     yield judged("file system", kind not in REMOTE, kind or "not known", fix, otherwise="fail")
-    cloud = next((name for name in CLOUDS if name in str(places.data)), "")
+    cloud = next((name for name in CLOUDS if name in str(home.data)), "")
     fix = "Set LOOPD_HOME to a directory that nothing synchronises: a database there gets corrupted."
     yield judged("cloud", not cloud, cloud or "nothing synchronises it", fix, otherwise="fail")
 
@@ -80,19 +80,19 @@ def store() -> Iterator[CheckResult]:
 
 def daemon() -> Iterator[CheckResult]:
     """A daemon that runs says what it does; one that does not has left nothing."""
-    places = paths.find()
-    pid, now = lock.holder(places.data), progress.find(places.run)
+    home = paths.find()
+    pid, now = lock.holder(home.data), progress.find(home.run)
     silent = time.time() - now.updated if now else 0.0
     detail = f"runs (pid {pid}), last heard of {silent:.0f} s ago" if pid else "does not run"
     yield judged("daemon", silent < STALE, detail, "It may be stuck: loopd stop, then loopd start")
-    left = [] if pid or not places.run.is_dir() else sorted(places.run.glob("*.child.json"))
+    left = [] if pid or not home.run.is_dir() else sorted(home.run.glob("*.child.json"))
     yield judged("children", not left, f"{len(left)} left by a killed daemon", "Type loopd start: it ends them.")
 
 
 def logs() -> Iterator[CheckResult]:
     """The logs can be written."""
     where = paths.find().logs
-    standing = next(each for each in (where, *where.parents) if each.exists())
+    standing = next(parent for parent in (where, *where.parents) if parent.exists())
     yield judged(
         "logs", _writable(standing), str(where), f"Make it yours: chown -R $USER '{standing}'", otherwise="fail"
     )
@@ -107,11 +107,11 @@ def _writable(directory: Path) -> bool:
         return False
 
 
-def _file_system(place: Path) -> str:
+def _file_system(path: Path) -> str:
     """Name the kind of file system that a directory lies on."""
-    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
-    real = Path(os.path.realpath(place))
-    return next((mounts[each] for each in (real, *real.parents) if each in mounts), "")
+    mounts = {Path(partition.mountpoint): partition.fstype for partition in psutil.disk_partitions(all=True)}
+    real = Path(os.path.realpath(path))
+    return next((mounts[parent] for parent in (real, *real.parents) if parent in mounts), "")
 
 
 def _sound(file: Path) -> CheckResult:

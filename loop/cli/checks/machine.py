@@ -168,9 +168,9 @@ def mlx() -> Iterator[CheckResult]:
 
 def blas() -> Iterator[CheckResult]:
     """Linux: a BLAS that is fast."""
-    found = gpu.find_openblas() if sys.platform == "linux" else None
-    right = sys.platform != "linux" or found is not None
-    detail = str(found or ("Accelerate" if right else "the slow one of MLX's wheel"))
+    library = gpu.find_openblas() if sys.platform == "linux" else None
+    right = sys.platform != "linux" or library is not None
+    detail = str(library or ("Accelerate" if right else "the slow one of MLX's wheel"))
     yield judged("blas", right, detail, "Install it (Debian: apt-get install libopenblas0-pthread), or LOOPD_OPENBLAS.")
 
 

@@ -18,14 +18,14 @@ OVERHEAD: Final = 2.5
 
 def student() -> Iterator[CheckResult]:
     """The base model is there, sound, and its template goes with it."""
-    settings, places = access.settings(), paths.find()
+    settings, home = access.settings(), paths.find()
     source = settings.student.source
     sources.check_name(source)
-    if not _here(source, places):
+    if not _here(source, home):
         detail = f"{source} is not here yet; loopd start fetches it"
         yield CheckResult(check="student", state="ok", detail=detail)
         return
-    path = sources.find(source, places.create().models, settings.student.template)
+    path = sources.find(source, home.create().models, settings.student.template)
     yield CheckResult(check="student", state="ok", detail=f"{source} in {path}")
     size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
     total = psutil.virtual_memory().total
@@ -35,7 +35,7 @@ def student() -> Iterator[CheckResult]:
     training = settings.training
     needed = disk.of_training(path, training.rank, full=training.fine_tune == "full")
     try:
-        disk.check(places.data, needed)
+        disk.check(home.data, needed)
     except LoopdError as error:
         yield CheckResult(check="training's room", state="fail", detail=str(error), fix="Free some space on that disk.")
     else:
@@ -44,7 +44,7 @@ def student() -> Iterator[CheckResult]:
 
 def champion() -> Iterator[CheckResult]:
     """The champion's adapter is what it was when it was promoted."""
-    places = paths.find()
+    home = paths.find()
     try:
         with access.reading() as ask:
             rows = ask("select id, adapter from policy where standing = 'champion'").rows
@@ -55,7 +55,7 @@ def champion() -> Iterator[CheckResult]:
         yield CheckResult(check="champion", state="ok", detail="the stock model" if rows else "none yet")
         return
     try:
-        adapters.verify(places.models / adapter)
+        adapters.verify(home.models / adapter)
     except LoopdError as error:
         fix = "Restore that directory, or go back to the one before: loopd model rollback"
         yield CheckResult(check="champion", state="fail", detail=str(error), fix=fix)
@@ -63,11 +63,11 @@ def champion() -> Iterator[CheckResult]:
         yield CheckResult(check="champion", state="ok", detail=f"{str(rows[0][0])[:12]}, its adapter is unchanged")
 
 
-def _here(source: str, places: paths.Paths) -> bool:
+def _here(source: str, home: paths.Paths) -> bool:
     """Whether nothing has to be fetched for it."""
     if source in ("embedded", "tiny") or Path(source).expanduser().exists():
         return True
-    return any(places.models.glob(f"*{source.rpartition('@')[2]}*")) if places.models.is_dir() else False
+    return any(home.models.glob(f"*{source.rpartition('@')[2]}*")) if home.models.is_dir() else False
 
 
 CHECKS: Final[tuple[Check, ...]] = (student, champion)

@@ -17,15 +17,15 @@ def installed() -> Iterator[CheckResult]:
         return
     text = file.read_text(encoding="utf-8", errors="replace")
     program = shutil.which("loopd") or ""
-    right = any(each in text for each in {program, str(Path(program).resolve())} if each)
+    right = any(path in text for path in {program, str(Path(program).resolve())} if path)
     yield judged("service", right, str(file), "It starts another loopd. Type: loopd service install")
 
 
 def programs() -> Iterator[CheckResult]:
     """What teachers start is found by the service too, which has another PATH than a terminal."""
-    wanted = {"codex"} if any(each.use == "codex" for each in access.settings().teachers) else set()
-    found = service.programs(service.path())
-    missing = sorted(name for name in wanted if found[name] == "not found")
+    wanted = {"codex"} if any(teacher.use == "codex" for teacher in access.settings().teachers) else set()
+    located = service.programs(service.path())
+    missing = sorted(name for name in wanted if located[name] == "not found")
     detail = f"not found: {', '.join(missing)}" if missing else "the service finds what its teachers start"
     fix = "Install it, or name its full path: [[teachers]] use = 'codex', settings = { binary = PATH }"
     yield judged("programs", not missing, detail, fix)

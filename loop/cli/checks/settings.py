@@ -28,9 +28,9 @@ NAME: Final = re.compile(r"[\w.-]+")
 
 def files() -> Iterator[CheckResult]:
     """The files of settings: read by their owner alone, and without keys in them."""
-    found = [path for path in (paths.find().config / "loopd.toml", Path("loopd.toml")) if path.is_file()]
-    yield CheckResult(check="settings", state="ok", detail=", ".join(map(str, found)) or "the profile's alone")
-    for path in found:
+    existing = [path for path in (paths.find().config / "loopd.toml", Path("loopd.toml")) if path.is_file()]
+    yield CheckResult(check="settings", state="ok", detail=", ".join(map(str, existing)) or "the profile's alone")
+    for path in existing:
         text = path.read_text(encoding="utf-8", errors="replace")
         clean = redacted(text) == text
         fix = f"Write the key to a file of mode 600 and name that: key_file = ... Then change the key: {path} was read."
@@ -124,11 +124,11 @@ def database() -> Iterator[CheckResult]:
 def teachers() -> Iterator[CheckResult]:
     """Examine what is configured, and the operator's own Codex client wherever there is one."""
     configured = list(access.settings().teachers)
-    if shutil.which("codex") and all(each.use != "codex" for each in configured):
+    if shutil.which("codex") and all(teacher.use != "codex" for teacher in configured):
         configured.append(config.Teaching(use="codex"))
-    for each in configured:
-        teacher: Teacher = plugins.load("teachers", each)
-        yield CheckResult(check=f"teacher {teacher.name}", state="ok", detail=f"can be set up ({each.use})")
+    for item in configured:
+        teacher: Teacher = plugins.load("teachers", item)
+        yield CheckResult(check=f"teacher {teacher.name}", state="ok", detail=f"can be set up ({item.use})")
         for finding in teacher.check():
             state: State = "ok" if finding.ok else "fail" if finding.weight == "must" else "warn"
             fix = (

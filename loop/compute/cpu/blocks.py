@@ -122,8 +122,8 @@ def _halves(queries: int, blocks: int, streams: Sequence[mx.Stream]) -> Iterator
     """Cut the blocks into a part for each stream, the first where all else is; one part where there is little to do."""
     parts = max(1, min(len(streams), blocks)) if queries * blocks * BLOCK >= WORTH else 1
     bounds = np.linspace(0, blocks, parts + 1).astype(int).tolist()
-    for place, (low, high) in enumerate(pairwise(bounds)):
-        yield low, high, streams[place] if place else None
+    for index, (low, high) in enumerate(pairwise(bounds)):
+        yield low, high, streams[index] if index else None
 
 
 def _summed(asking: mx.array, keys: mx.array, values: mx.array) -> mx.array:

@@ -38,21 +38,23 @@ class Artifact:
     @property
     def bars(self) -> int:
         """How many blockers bar its release."""
-        return sum(each.bars for each in self.judged.blockers)
+        return sum(blocker.bars for blocker in self.judged.blockers)
 
 
 def site(artifacts: Sequence[Artifact], runs: Sequence[RunReport]) -> dict[str, str]:
     """Spell every file of the site, by path."""
     pages = _pages()
-    ordered = sorted(artifacts, key=lambda each: (ORDER.index(each.judged.state), each.place))
-    told = {INDEX: pages["index"].render(artifacts=ordered, runs=runs, title="Artifacts")}
-    told[MARKER] = json.dumps({"schema": SCHEMA, "policies": len(ordered), "rounds": len(runs)}) + "\n"
-    for each in ordered:
-        told[f"policies/{each.place}/{INDEX}"] = pages["artifact"].render(artifact=each, title=each.evidence.title)
-        told |= {f"policies/{each.place}/{name}": text for name, text in each.documents.items()}
+    ordered = sorted(artifacts, key=lambda artifact: (ORDER.index(artifact.judged.state), artifact.place))
+    pages_written = {INDEX: pages["index"].render(artifacts=ordered, runs=runs, title="Artifacts")}
+    pages_written[MARKER] = json.dumps({"schema": SCHEMA, "policies": len(ordered), "rounds": len(runs)}) + "\n"
+    for policy in ordered:
+        pages_written[f"policies/{policy.place}/{INDEX}"] = pages["artifact"].render(
+            artifact=policy, title=policy.evidence.title
+        )
+        pages_written |= {f"policies/{policy.place}/{name}": text for name, text in policy.documents.items()}
     for run in runs:
-        told[f"rounds/{run.round}.html"] = pages["run"].render(run=run, title=f"Round {run.round}")
-    return {name: redacted(text) if name.endswith(".html") else text for name, text in told.items()}
+        pages_written[f"rounds/{run.round}.html"] = pages["run"].render(run=run, title=f"Round {run.round}")
+    return {name: redacted(text) if name.endswith(".html") else text for name, text in pages_written.items()}
 
 
 def _pages() -> Mapping[str, Any]:
@@ -91,5 +93,5 @@ def _interval(low: float | None, high: float | None) -> str:
     return "not measured" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f}"
 
 
-def _value(found: Measurement) -> str:
-    return f"{spelled(found)} {found.unit}".strip() if found.known in WITH_VALUE else found.why
+def _value(measurement: Measurement) -> str:
+    return f"{spelled(measurement)} {measurement.unit}".strip() if measurement.known in WITH_VALUE else measurement.why

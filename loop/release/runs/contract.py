@@ -91,7 +91,9 @@ class RunReport(Record):
     @property
     def queries(self) -> tuple[str, ...]:
         """Every query that a figure comes from, once, in the order of the page."""
-        return tuple(dict.fromkeys(found.sql for section in self.sections for found in section.measurements))
+        return tuple(
+            dict.fromkeys(measurement.sql for section in self.sections for measurement in section.measurements)
+        )
 
 
 def measured(name: str, value: JsonValue, sql: str, *, unit: str = "", n: int | None = None) -> Measurement:
@@ -108,8 +110,10 @@ def absent(name: str, known: Basis, sql: str, why: str) -> Measurement:
 
 def derived(name: str, value: JsonValue, sql: str, *, unit: str = "", n: int | None = None) -> Measurement:
     """Give a figure that was computed; missing where there was nothing to compute it from."""
-    found = measured(name, value, sql, unit=unit, n=n)
-    return found if found.known is Basis.MISSING else found.model_copy(update={"known": Basis.DERIVED})
+    measurement = measured(name, value, sql, unit=unit, n=n)
+    return (
+        measurement if measurement.known is Basis.MISSING else measurement.model_copy(update={"known": Basis.DERIVED})
+    )
 
 
 def without(names: Sequence[str], known: Basis, sql: str, why: str) -> tuple[Measurement, ...]:

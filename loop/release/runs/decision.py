@@ -11,7 +11,7 @@ from loop.types import RESTS
 
 def decide(facts: Facts) -> RunVerdict:
     """Decide, with a reason and one next action."""
-    return next(found for case in CASES if (found := case(facts)) is not None)
+    return next(verdict for case in CASES if (verdict := case(facts)) is not None)
 
 
 def _going_on(facts: Facts) -> RunVerdict | None:

@@ -90,8 +90,8 @@ def gather(ask: Query, number: int) -> Facts:
 
     def answer(query: str, *words: str) -> SourcedRows:
         spelled = query.format(number, *words)
-        found = ask(spelled)
-        return SourcedRows([dict(zip(found.columns, row, strict=True)) for row in found.rows], spelled)
+        result = ask(spelled)
+        return SourcedRows([dict(zip(result.columns, row, strict=True)) for row in result.rows], spelled)
 
     rnd = answer(ROUND)
     if not rnd.rows:

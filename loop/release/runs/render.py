@@ -38,8 +38,8 @@ def render(ask: Query, number: int) -> RunReport:
 
 def files(run: RunReport) -> dict[str, str]:
     """Spell the directory's files."""
-    told = {RUN: json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n", "README.md": page(run)}
-    return {name: redacted(words) for name, words in told.items()}
+    texts = {RUN: json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n", "README.md": page(run)}
+    return {name: redacted(words) for name, words in texts.items()}
 
 
 def as_json(run: RunReport) -> dict[str, object]:
@@ -49,9 +49,9 @@ def as_json(run: RunReport) -> dict[str, object]:
 
 def page(run: RunReport) -> str:
     """Spell the page: the decision first, then the six sections, then the queries."""
-    numbered = {sql: place for place, sql in enumerate(run.queries, start=1)}
-    lines = [*_head(run), *(line for each in run.sections for line in _section(each, numbered))]
-    queries = [f"{place}. `{text(sql)}`" for sql, place in numbered.items()]
+    numbered = {sql: index for index, sql in enumerate(run.queries, start=1)}
+    lines = [*_head(run), *(line for section in run.sections for line in _section(section, numbered))]
+    queries = [f"{index}. `{text(sql)}`" for sql, index in numbered.items()]
     return "\n".join([*lines, "", "## Queries", "", "Each is answered by `loopd sql`.", "", *queries, ""])
 
 
@@ -64,21 +64,32 @@ def _head(run: RunReport) -> Iterator[str]:
 def _section(section: Section, numbered: dict[str, int]) -> Iterator[str]:
     yield from ("", f"## {section.name[0].upper()}{section.name[1:]}", "")
     head = ("what", "value", "n", "95 % interval", "stands on", "query")
-    yield from table(head, (_row(found, numbered[found.sql]) for found in section.measurements))
+    yield from table(head, (_row(measurement, numbered[measurement.sql]) for measurement in section.measurements))
 
 
-def _row(found: Measurement, query: int) -> tuple[object, ...]:
-    value = f"{spelled(found)} {found.unit}".strip() if found.known in WITH_VALUE else found.why
-    return found.name, value, "" if found.n is None else found.n, interval(found), found.known, query
+def _row(measurement: Measurement, query: int) -> tuple[object, ...]:
+    value = f"{spelled(measurement)} {measurement.unit}".strip() if measurement.known in WITH_VALUE else measurement.why
+    return (
+        measurement.name,
+        value,
+        "" if measurement.n is None else measurement.n,
+        interval(measurement),
+        measurement.known,
+        query,
+    )
 
 
-def interval(found: Measurement) -> str:
+def interval(measurement: Measurement) -> str:
     """Spell a measurement's interval; nothing where it has none."""
-    return "" if found.low is None or found.high is None else f"[{found.low:+.4g}, {found.high:+.4g}]"
+    return (
+        ""
+        if measurement.low is None or measurement.high is None
+        else f"[{measurement.low:+.4g}, {measurement.high:+.4g}]"
+    )
 
 
-def spelled(found: Measurement) -> str:
+def spelled(measurement: Measurement) -> str:
     """Spell a measurement's value."""
-    if isinstance(found.value, float):
-        return f"{found.value:+.4g}" if found.low is not None else f"{found.value:.4g}"
-    return str(found.value)
+    if isinstance(measurement.value, float):
+        return f"{measurement.value:+.4g}" if measurement.low is not None else f"{measurement.value:.4g}"
+    return str(measurement.value)

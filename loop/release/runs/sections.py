@@ -25,7 +25,7 @@ def sections(facts: Facts) -> tuple[Section, ...]:
         "package": _package(facts),
         "report": _report(facts),
     }
-    return tuple(Section(name=name, measurements=tuple(found)) for name, found in made.items())
+    return tuple(Section(name=name, measurements=tuple(measurements)) for name, measurements in made.items())
 
 
 def _target(facts: Facts) -> Iterator[Measurement]:

@@ -106,8 +106,8 @@ class Adapters:
 
     def beside(self, path: str) -> list[tuple[Thin | None, slice]]:
         """Say what this pass's tokens need beside a weight; nothing where the weight is all."""
-        found = [(self._thin[span.adapter].get(path), slice(span.first, span.end)) for span in self._now]
-        return found if any(thin for thin, _ in found) else []
+        pairs = [(self._thin[span.adapter].get(path), slice(span.first, span.end)) for span in self._now]
+        return pairs if any(thin for thin, _ in pairs) else []
 
 
 class Adapted(nn.Module):  # type: ignore[misc]  # MLX has no types
@@ -131,22 +131,22 @@ class Adapted(nn.Module):  # type: ignore[misc]  # MLX has no types
 
 def spans(owners: Sequence[tuple[str, int]]) -> tuple[AdapterSpan, ...]:
     """Join tokens of one adapter that follow each other; (adapter, how many tokens) in the order of the pass."""
-    found: list[AdapterSpan] = []
+    joined: list[AdapterSpan] = []
     at = 0
     for adapter, count in owners:
-        first = found.pop().first if found and found[-1].adapter == adapter else at
+        first = joined.pop().first if joined and joined[-1].adapter == adapter else at
         at += count
-        found.append(AdapterSpan(adapter, first, at))
-    return tuple(found)
+        joined.append(AdapterSpan(adapter, first, at))
+    return tuple(joined)
 
 
 def _scale(directory: Path) -> float:
     try:
-        told = parse_json((directory / adapters.SETTINGS).read_bytes())
+        document = parse_json((directory / adapters.SETTINGS).read_bytes())
     except (OSError, NotJson) as error:
         raise Unsafe(f"{directory / adapters.SETTINGS} cannot be read: {error}") from error
-    kind = told.get("fine_tune_type", PLAIN) if isinstance(told, dict) else None
-    settings = told.get("lora_parameters") if isinstance(told, dict) else None
+    kind = document.get("fine_tune_type", PLAIN) if isinstance(document, dict) else None
+    settings = document.get("lora_parameters") if isinstance(document, dict) else None
     scale = settings.get("scale") if isinstance(settings, dict) else None
     if kind != PLAIN or not isinstance(scale, int | float):
         raise Unsafe(f"The adapter {directory} is not a LoRA adapter that can share a base model. Serve it alone.")

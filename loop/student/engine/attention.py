@@ -177,9 +177,9 @@ class SequenceReading(KVCache):  # type: ignore[misc]  # mlx-lm has no types
 def in_range(layers: Sequence[Layer], logits: mx.array | None) -> bool:
     """Whether every score of a pass was near enough to nought. Computes the pass, logits too, at once."""
     logarithms = [part for layer in layers for part in layer.logarithms if not layer.shifted]
-    found = blocks.in_range(logarithms) if logarithms else mx.array(True)
-    mx.eval([found] if logits is None else [found, logits])
-    return bool(found.item())
+    sound = blocks.in_range(logarithms) if logarithms else mx.array(True)
+    mx.eval([sound] if logits is None else [sound, logits])
+    return bool(sound.item())
 
 
 def _together(parts: list[mx.array]) -> mx.array:

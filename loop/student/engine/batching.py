@@ -192,7 +192,7 @@ class Engine:
         self.queue = Queue()
         for identity, request in list(self.waiting.items()):
             if reason := self._short(request):
-                self.queue = Queue(ids=tuple(each for each in self.waiting if each >= identity), reason=reason)
+                self.queue = Queue(ids=tuple(number for number in self.waiting if number >= identity), reason=reason)
                 return  # in order: nobody overtakes because he is smaller
             with self.beside.taken([adapters.AdapterSpan(request.adapter, 0, request.shared)]):
                 prefix = self.prefixes.get(request.beginning) if request.shared else None
@@ -284,7 +284,7 @@ class Engine:
     def _logits(self, hidden: mx.array, work: Sequence[RowStep]) -> mx.array | None:
         """Give the logits of each part's last tokens, as many as it speaks: the head is for them alone."""
         ends = np.cumsum([len(part.tokens) for part in work])
-        wanted = [place for end, part in zip(ends, work, strict=True) for place in range(end - part.speaks, end)]
+        wanted = [index for end, part in zip(ends, work, strict=True) for index in range(end - part.speaks, end)]
         if not wanted:
             mx.eval(hidden)
             return None

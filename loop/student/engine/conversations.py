@@ -180,11 +180,11 @@ class Conversations:
     def _source(self, behind: Behind, tail: list[int]) -> tuple[RestingTail | ActiveRow | None, int]:
         """Find the tail that begins most like this one. The last token is always computed: its logits are wanted."""
         best, most, whole = None, 0, False
-        for each in self._tails():
-            shared = common(each.held, tail[:-1]) if each.behind == behind else 0
-            ends = shared == len(each.held)
+        for rest in self._tails():
+            shared = common(rest.held, tail[:-1]) if rest.behind == behind else 0
+            ends = shared == len(rest.held)
             if shared > most or (shared == most > 0 and ends and not whole):
-                best, most, whole = each, shared, ends
+                best, most, whole = rest, shared, ends
         return best, most
 
     def _follows(self, behind: Behind, tail: list[int], shared: int) -> bool:

@@ -24,13 +24,13 @@ class Drafts:
 
     def heard(self, text: list[int], begin: int) -> None:
         """Remember a text from the token at `begin` on. It may grow; what is added has to be told again."""
-        for place in range(begin, len(text)):
+        for index in range(begin, len(text)):
             for length in LENGTHS:
-                if place >= length:
-                    self._remember(tuple(text[place - length : place]), text, place)
+                if index >= length:
+                    self._remember(tuple(text[index - length : index]), text, index)
 
-    def _remember(self, last: tuple[int, ...], text: list[int], place: int) -> None:
-        self._after[last] = text, place
+    def _remember(self, last: tuple[int, ...], text: list[int], index: int) -> None:
+        self._after[last] = text, index
         self._after.move_to_end(last)
         if len(self._after) > self._kept:
             self._after.popitem(last=False)
@@ -38,7 +38,7 @@ class Drafts:
     def after(self, text: list[int], most: int) -> list[int]:
         """Guess at most so many tokens that follow the text; none where nothing like its end was heard."""
         for length in LENGTHS:
-            if len(text) >= length and (found := self._after.get(tuple(text[-length:]))):
-                other, place = found
+            if len(text) >= length and (places := self._after.get(tuple(text[-length:]))):
+                other, place = places
                 return other[place : place + min(length, most)]
         return []

@@ -81,7 +81,7 @@ class PlainEngine:
 
     def spoken(self, identity: int) -> GeneratedSoFar:
         """Give what a request was answered so far; nothing where it is done."""
-        going = next((each for each in self._going.values() if each.id == identity), None)
+        going = next((row for row in self._going.values() if row.id == identity), None)
         return GeneratedSoFar(tokens=tuple(going.spoken), logprobs=tuple(going.logprobs)) if going else GeneratedSoFar()
 
     @property

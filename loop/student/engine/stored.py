@@ -103,7 +103,7 @@ class StoredPrefixes:
         size = self._bytes(len(tokens))
         if len(tokens) < LEAST or size > self.budget or seconds < SPAN * size / self._rate:
             return
-        self._waiting = [each for each in self._waiting if not each[0].done()]
+        self._waiting = [write for write in self._waiting if not write[0].done()]
         if self._waiting and size + sum(waiting for _, waiting in self._waiting) > WAITING:
             return
         arrays = {f"k.{layer}": _raw(keys) for layer, (keys, _) in enumerate(saved)}
@@ -123,8 +123,8 @@ class StoredPrefixes:
         return digest([*self._about, *([adapter] if adapter else []), list(tokens)])[:40]
 
     def _files(self, pattern: str = "*") -> list[Path]:
-        found = [file for file in self.directory.glob(f"{pattern}.safetensors") if NAME.fullmatch(file.name)]
-        return sorted(found, key=_age)
+        files = [file for file in self.directory.glob(f"{pattern}.safetensors") if NAME.fullmatch(file.name)]
+        return sorted(files, key=_age)
 
     def _tidy(self) -> None:
         try:
@@ -147,9 +147,9 @@ class StoredPrefixes:
         like = _TYPES[self.dtype.size], [heads, length, size]
         with safe_open(str(file), framework="numpy") as tensors:
             slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118 - no dictionary
-            found = {name: (each.get_dtype(), each.get_shape()) for name, each in slices.items()}
+            shapes = {name: (item.get_dtype(), item.get_shape()) for name, item in slices.items()}
             about: Mapping[str, str] = tensors.metadata() or {}
-        if found != {f"{kind}.{layer}": like for layer in range(layers) for kind in "kv"}:
+        if shapes != {f"{kind}.{layer}": like for layer in range(layers) for kind in "kv"}:
             raise ValueError("its shapes or number type are not the model's")
         return float(about["seconds"])
 

@@ -171,8 +171,8 @@ def _spelled(schema: JsonValue, *, lenient: bool = True) -> str:
     spacing: dict[str, JsonValue] = {
         "whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?", "lenient": lenient,
     }  # fmt: skip
-    told = schema if isinstance(schema, dict) else {} if schema else {"not": {}}
-    return json.dumps(told | {"x-guidance": spacing}, ensure_ascii=False)
+    rules = schema if isinstance(schema, dict) else {} if schema else {"not": {}}
+    return json.dumps(rules | {"x-guidance": spacing}, ensure_ascii=False)
 
 
 def _literal(text: str) -> str:

@@ -32,13 +32,13 @@ class Duplicates(Filter):
         """Index all traces, in order."""
         index = MinHashLSH(self.likeness, PERMUTATIONS)
         like: dict[str, str] = {}
-        for each in seen:
-            sketch = _sketch(each.trajectory)
+        for other in seen:
+            sketch = _sketch(other.trajectory)
             alike = index.query(sketch)
             if alike:
-                like[_key(each.trajectory)] = str(min(alike))
+                like[_key(other.trajectory)] = str(min(alike))
             else:
-                index.insert(each.id, sketch)
+                index.insert(other.id, sketch)
         done = self.model_copy()
         done._like = like  # noqa: SLF001 - its own
         return done

@@ -28,16 +28,16 @@ class Language(Filter):
         """Find messages in another language than the user's."""
         asked = " ".join(message.content for message in trajectory.messages if message.role == "user")
         user = self._language(asked[:5_000])
-        for place, message in said(trajectory):
+        for index, message in said(trajectory):
             spoken = self._language(message.content[:5_000]) if user and not message.calls else None
             if spoken and spoken != user:
-                yield TraceFault(place, "language", f"the user writes {user}, the assistant {spoken}")
+                yield TraceFault(index, "language", f"the user writes {user}, the assistant {spoken}")
 
     def _language(self, text: str) -> str | None:
         if len(text) < self.least:
             return None
-        found, sure = _classifier().classify(text)
-        return str(found) if sure >= self.sure else None
+        language, sure = _classifier().classify(text)
+        return str(language) if sure >= self.sure else None
 
 
 @cache

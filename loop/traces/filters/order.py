@@ -25,13 +25,13 @@ class MessageOrder(Filter):
         """Find messages that stand where they cannot."""
         messages = trajectory.messages
         displaced = 0
-        for place, message in enumerate(messages):
-            if fault := _fault(messages, place, message):
+        for index, message in enumerate(messages):
+            if fault := _fault(messages, index, message):
                 yield fault
-        for place, (one, other) in enumerate(pairwise(messages), start=1):
+        for index, (one, other) in enumerate(pairwise(messages), start=1):
             if _closes(one) and _closes(other):
                 displaced += 1
-                yield TraceFault(place, "twice", "the assistant closes a turn that it has closed")
+                yield TraceFault(index, "twice", "the assistant closes a turn that it has closed")
             elif one.role == other.role == "user":
                 displaced += 1
         opening = next((message for message in messages if message.role != "system"), None)
@@ -41,23 +41,23 @@ class MessageOrder(Filter):
             yield TraceFault(WHOLE, "shuffled", f"{displaced} messages stand where they cannot have been said")
 
 
-def _fault(messages: Sequence[Message], place: int, message: Message) -> TraceFault | None:
+def _fault(messages: Sequence[Message], index: int, message: Message) -> TraceFault | None:
     if message.role == "tool" and message.fault:
         return TraceFault(
-            _caller(messages, place), "no result", f"{message.name} was called, and its result is not there"
+            _caller(messages, index), "no result", f"{message.name} was called, and its result is not there"
         )
     if message.role == "tool" and message.name is None:
-        return TraceFault(_caller(messages, place), "no call", "a result follows that nothing asked for")
+        return TraceFault(_caller(messages, index), "no call", "a result follows that nothing asked for")
     if message.role == "assistant" and not message.calls and not message.content.strip() and not message.fault:
-        return TraceFault(place, "empty", "the assistant says and calls nothing")
+        return TraceFault(index, "empty", "the assistant says and calls nothing")
     return None
 
 
-def _caller(messages: Sequence[Message], place: int) -> int:
+def _caller(messages: Sequence[Message], index: int) -> int:
     """Find the assistant's message that a result stands behind; the result itself where there is none."""
-    before = [number for number in range(place) if messages[number].role == "assistant"]
-    between = messages[before[-1] + 1 : place] if before else ()
-    return before[-1] if before and all(message.role == "tool" for message in between) else place
+    before = [number for number in range(index) if messages[number].role == "assistant"]
+    between = messages[before[-1] + 1 : index] if before else ()
+    return before[-1] if before and all(message.role == "tool" for message in between) else index
 
 
 def _closes(message: Message) -> bool:

@@ -48,7 +48,9 @@ class Origins(Filter):
             if isinstance(each, dict) and self._counts(each.get("value")):
                 counted[steps.get((each.get("turn"), each.get("step")), WHOLE)].append(each)
         for place, values in counted.items():
-            strange = [each for each in values if each["source"] in UNTOLD and not heard.partly(place, each["value"])]
+            strange = [
+                value for value in values if value["source"] in UNTOLD and not heard.partly(place, value["value"])
+            ]
             if len(strange) > self.most * len(values):
                 each = strange[0]
                 shown = f"{each['tool']}({each['argument']}={str(each['value'])[:60]!r})"
@@ -64,26 +66,26 @@ class _Heard:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._first: dict[str, int] = {}
-        for place, message in enumerate(messages):
+        for index, message in enumerate(messages):
             for word in WORD.findall(message.content.casefold()):
-                self._first.setdefault(word, place)
+                self._first.setdefault(word, index)
 
-    def partly(self, place: int, value: JsonValue) -> bool:
+    def partly(self, index: int, value: JsonValue) -> bool:
         """Whether a word of a text was said before: people shorten names, and write them otherwise."""
         words = [word for word in WORD.findall(str(value).casefold()) if len(word) >= LONG]
-        return any(self._first.get(word, place) < place for word in words)
+        return any(self._first.get(word, index) < index for word in words)
 
 
 def _steps(trajectory: Trajectory) -> dict[tuple[JsonValue, JsonValue], int]:
     """Say where each turn's steps stand, both counted from 1."""
-    turn, step, found = 0, 0, dict[tuple[JsonValue, JsonValue], int]()
-    for place, message in enumerate(trajectory.messages):
+    turn, step, places = 0, 0, dict[tuple[JsonValue, JsonValue], int]()
+    for index, message in enumerate(trajectory.messages):
         if message.role == "user":
             turn, step = turn + 1, 0
         elif message.role == "assistant":
             step += 1
-            found[turn, step] = place
-    return found
+            places[turn, step] = index
+    return places
 
 
 def task_of_trace(trajectory: Trajectory) -> Task:

@@ -20,16 +20,16 @@ class Repeats(Filter):
         """Find calls that repeat one of the same turn, and messages that repeat the assistant's last."""
         made: set[str] = set()
         last = ""
-        for place, message in enumerate(trajectory.messages):
+        for index, message in enumerate(trajectory.messages):
             if message.role == "user" or (message.role == "tool" and message.ok is False):
                 made = set()
             for call in message.calls:
                 key = canonical([call.name, dict(call.arguments)])
                 if key in made:
-                    yield TraceFault(place, "call", f"{call.name} is called again with the same arguments")
+                    yield TraceFault(index, "call", f"{call.name} is called again with the same arguments")
                 made.add(key)
             if message.role == "assistant" and not message.calls and message.content.strip():
                 words = " ".join(message.content.casefold().split())
                 if words == last:
-                    yield TraceFault(place, "words", "the assistant says again what it said last")
+                    yield TraceFault(index, "words", "the assistant says again what it said last")
                 last = words

@@ -24,14 +24,14 @@ class Results(Filter):
     def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find calls that were answered as another would have been."""
         messages = trajectory.messages
-        for place, message in said(trajectory):
+        for index, message in said(trajectory):
             for number, call in enumerate(message.calls, start=1):
-                answer = messages[place + number] if place + number < len(messages) else None
+                answer = messages[index + number] if index + number < len(messages) else None
                 if answer is None or answer.role != "tool" or answer.fault or answer.ok is False:
                     continue
                 if wrong := contradicted(call, rows_in(answer.content)):
-                    told = ", ".join(f"{name}={call.arguments[name]!r}"[:80] for name in wrong)
-                    yield TraceFault(place, "other result", f"{call.name}({told}) was answered with other values")
+                    arguments = ", ".join(f"{name}={call.arguments[name]!r}"[:80] for name in wrong)
+                    yield TraceFault(index, "other result", f"{call.name}({arguments}) was answered with other values")
 
 
 def rows_in(content: str) -> list[Mapping[str, JsonValue]]:
@@ -43,7 +43,7 @@ def rows_in(content: str) -> list[Mapping[str, JsonValue]]:
     except NotJson:
         return []
     listed = value if isinstance(value, list) else [value]
-    return [each for each in listed if isinstance(each, dict)]
+    return [item for item in listed if isinstance(item, dict)]
 
 
 def contradicted(call: Call, rows: Sequence[Mapping[str, JsonValue]]) -> list[str]:

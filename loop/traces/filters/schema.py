@@ -29,14 +29,14 @@ class Schema(Filter):
         """Find calls that no tool on offer would take."""
         offered = self.tools if self.tools.tools else trajectory.catalogue
         calls = wrong = 0
-        for place, message in said(trajectory):
+        for index, message in said(trajectory):
             if message.fault:
-                yield TraceFault(place, "unread", message.fault)
+                yield TraceFault(index, "unread", message.fault)
             for call in message.calls:
                 calls += 1
                 if fault := _fault(call, offered):
                     wrong += 1
-                    yield TraceFault(place, *fault)
+                    yield TraceFault(index, *fault)
         if calls > 1 and wrong > FOREIGN * calls:
             yield TraceFault(WHOLE, "foreign", f"{wrong} of {calls} calls fit no tool on offer")
 
@@ -46,7 +46,7 @@ def _fault(call: Call, offered: Catalogue) -> tuple[str, str] | None:
         return "unshown", f"{call.name} is called, and no tool was shown"
     tool = offered.find(call.name)
     if tool is None:
-        near = get_close_matches(call.name, [each.name for each in offered.tools], n=1)
+        near = get_close_matches(call.name, [tool.name for tool in offered.tools], n=1)
         return "name", f"{call.name} was not on offer{f'; {near[0]} was' if near else ''}"
     try:
         wrong = problem({"properties": {}, **tool.parameters}, call.arguments)

@@ -25,10 +25,10 @@ class ConversationEnds(Filter):
     def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find turns that run on, and an end that is none."""
         messages, step = trajectory.messages, 0
-        for place, message in enumerate(messages):
+        for index, message in enumerate(messages):
             step = 0 if message.role == "user" else step + (message.role == "assistant")
             if step == self.steps + 1:
-                yield TraceFault(place, "over-run", f"the turn takes more than {self.steps} steps")
+                yield TraceFault(index, "over-run", f"the turn takes more than {self.steps} steps")
         last = next((message for message in reversed(messages) if message.role != "system"), None)
         if last is None or last.role == "user":
             yield TraceFault(WHOLE, "unanswered", "the last word is the user's")

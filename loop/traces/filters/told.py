@@ -36,10 +36,10 @@ class UnsupportedClaims(Filter):
         known = _Known()
         for tool in trajectory.catalogue.tools:
             known.add(f"{tool.name} {tool.description} {canonical(dict(tool.parameters))}")
-        for place, message in enumerate(trajectory.messages):
+        for index, message in enumerate(trajectory.messages):
             if message.role == "assistant" and not message.calls and len(message.content) <= MAX_TEXT:
                 if strange := known.strange(message.content):
-                    yield TraceFault(place, "made up", f"nothing before tells of {strange[:80]!r}")
+                    yield TraceFault(index, "made up", f"nothing before tells of {strange[:80]!r}")
                 continue
             known.add(_text(message))
 
@@ -62,14 +62,14 @@ class _Known:
 
     def strange(self, text: str) -> str | None:
         """Find a name of several words none of which is known, or a long number that is not."""
-        for found in NAME.finditer(text):
+        for match in NAME.finditer(text):
             words = [
-                word for word in WORD.findall(found.group().casefold()) if len(word) >= LONG and word not in FILLERS
+                word for word in WORD.findall(match.group().casefold()) if len(word) >= LONG and word not in FILLERS
             ]
             if len(words) > 1 and not any(word in self._words for word in words):
-                return found.group()
-        for found in NUMBER.finditer(text):
-            digits = "".join(char for char in found.group() if char.isdecimal())
+                return match.group()
+        for match in NUMBER.finditer(text):
+            digits = "".join(char for char in match.group() if char.isdecimal())
             if len(digits) > 4 and digits not in self._digits:  # noqa: PLR2004 - a year, or a time
-                return found.group()
+                return match.group()
         return None

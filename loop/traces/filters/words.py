@@ -60,14 +60,14 @@ class Words(Filter):
         examples: list[tuple[frozenset[str], float]] = []
         vouched: Counter[str] = Counter()
         conversations = faulty = 0
-        for each in seen:
+        for other in seen:
             conversations += 1
-            faulty += bool(each.faulty)
-            for message in each.trajectory.messages:
+            faulty += bool(other.faulty)
+            for message in other.trajectory.messages:
                 if message.role in ("user", "tool"):
                     vouched.update(set(_words(message.content)))
             if len(examples) < MOST:
-                examples += _examples(each, self.share)
+                examples += _examples(other, self.share)
         done = self.model_copy()
         if conversations and self.least_faulty <= faulty / conversations and any(odd == GENUINE for _, odd in examples):
             weights = _taught(examples, vouched)
@@ -79,30 +79,30 @@ class Words(Filter):
         """Find messages that speak of something else."""
         if not self._weights:
             return
-        for place, message in said(trajectory):
+        for index, message in said(trajectory):
             if message.content and not message.calls:
-                marks = _marks(trajectory.messages, place)
+                marks = _marks(trajectory.messages, index)
                 if sum(self._weights.get(mark, 0.0) for mark in marks) > self._bar:
                     strange = max(marks, key=lambda mark: self._weights.get(mark, 0.0))
-                    yield TraceFault(place, "foreign", f"it speaks of something else ({strange.replace('_', ' ')})")
+                    yield TraceFault(index, "foreign", f"it speaks of something else ({strange.replace('_', ' ')})")
 
 
 def _examples(seen: StudiedTrace, share: float) -> Iterator[tuple[frozenset[str], float]]:
     """Give a conversation's closing messages, each with how likely it is foreign as far as is known."""
-    for place, message in said(seen.trajectory):
-        if message.calls or not message.content or place in seen.faulty:
+    for index, message in said(seen.trajectory):
+        if message.calls or not message.content or index in seen.faulty:
             continue
-        yield _marks(seen.trajectory.messages, place), share if seen.faulty else GENUINE
+        yield _marks(seen.trajectory.messages, index), share if seen.faulty else GENUINE
 
 
 def _taught(examples: Sequence[tuple[frozenset[str], float]], vouched: Counter[str]) -> dict[str, float]:
     """Fit two classes, genuine and foreign; a message of which nothing is known counts for both, by its odds."""
     counts = Counter(mark for marks, _ in examples for mark in marks)
     names = [name for name, count in counts.items() if count >= 3]  # noqa: PLR2004 - fewer say nothing
-    place = {name: number for number, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     table = np.zeros((len(examples), len(names)))
     for row, (marks, _) in enumerate(examples):
-        table[row, [place[mark] for mark in marks if mark in place]] = 1
+        table[row, [index[mark] for mark in marks if mark in index]] = 1
     known = np.array([min(vouched[name], VOUCHED) if name.isalpha() else 0 for name in names], dtype=np.float64)
     foreign = np.array([odd for _, odd in examples])
     weights = np.where(foreign == GENUINE, TRUST, 1.0)
@@ -118,16 +118,16 @@ def _odds(table: Floats, foreign: Floats, weights: Floats, known: Floats) -> Flo
     return odds
 
 
-def _marks(messages: Sequence[Message], place: int) -> frozenset[str]:
+def _marks(messages: Sequence[Message], index: int) -> frozenset[str]:
     """Say what can be seen of a message: its words, pairs of them, and what stands around it."""
-    words = _words(messages[place].content)
+    words = _words(messages[index].content)
     marks = {*words, *(f"{one}_{other}" for one, other in pairwise(words))}
-    act = _act(messages[place].content, words)
+    act = _act(messages[index].content, words)
     around = {
-        f"before:{_before(messages[place - 1] if place else None)}",
-        f"after:{_after(messages[place + 1 : place + 2])}",
+        f"before:{_before(messages[index - 1] if index else None)}",
+        f"after:{_after(messages[index + 1 : index + 2])}",
     }
-    return frozenset({*marks, *around, *(f"{act}:{each}" for each in around)})
+    return frozenset({*marks, *around, *(f"{act}:{word}" for word in around)})
 
 
 def _words(text: str) -> list[str]:

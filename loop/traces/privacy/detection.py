@@ -88,21 +88,21 @@ def personal(trace: Trace, region: str = "US") -> dict[str, PersonalKind]:
         trace: the trace.
         region: whose rules a phone number without a country code follows (ISO 3166).
     """
-    found: dict[str, PersonalKind] = {}
+    kinds: dict[str, PersonalKind] = {}
     words: list[str] = []
-    for told in strings_of(trace):
-        kind = _by_field(told.field)
-        if kind and told.text.strip():
-            found.setdefault(told.text.strip(), kind)
+    for field in strings_of(trace):
+        kind = _by_field(field.field)
+        if kind and field.text.strip():
+            kinds.setdefault(field.text.strip(), kind)
         if not kind:
-            words.append(told.text)
+            words.append(field.text)
     whole = "\n".join(dict.fromkeys(words))
     for kind, value in _by_form(whole, region):
-        found.setdefault(value, kind)
+        kinds.setdefault(value, kind)
     for pattern in (TITLE, INTRODUCED):
         for match in pattern.finditer(whole):
-            found.setdefault(match.group(1), PersonalKind.NAME)
-    return found
+            kinds.setdefault(match.group(1), PersonalKind.NAME)
+    return kinds
 
 
 def _by_field(field: str) -> PersonalKind | None:
@@ -137,8 +137,8 @@ def phones(text: str, region: str) -> Iterator[str]:
 
 @lru_cache(20_000)
 def _phones(near: str, region: str) -> tuple[str, ...]:
-    found = PhoneNumberMatcher(near, region, Leniency.VALID, max_tries=20)
-    return tuple(each.raw_string for each in found if sum(map(str.isdigit, each.raw_string)) >= SHORTEST)
+    matches = PhoneNumberMatcher(near, region, Leniency.VALID, max_tries=20)
+    return tuple(match.raw_string for match in matches if sum(map(str.isdigit, match.raw_string)) >= SHORTEST)
 
 
 def luhn(text: str) -> bool:

@@ -20,22 +20,22 @@ class Scrubbed(NamedTuple):
 
 def scrubbed(trace: Trace, pseudonyms: Pseudonyms, region: str = "US") -> Scrubbed:
     """Replace what is personal, wherever it stands; who talked and where is named by a digest."""
-    found = personal(trace, region)
+    values = personal(trace, region)
     hidden = trace.model_copy(
         update={"user": pseudonyms.name(trace.user), "conversation": pseudonyms.name(trace.conversation)}
     )
-    if not found:
+    if not values:
         return Scrubbed(hidden, {})
-    stand_ins = _stand_ins(found, pseudonyms)
+    stand_ins = _stand_ins(values, pseudonyms)
     pattern = _pattern(stand_ins)
     done = changed(hidden, lambda text: pattern.sub(lambda match: stand_ins[match.group()], text))
-    return Scrubbed(done, dict(sorted(Counter(map(str, found.values())).items())))
+    return Scrubbed(done, dict(sorted(Counter(map(str, values.values())).items())))
 
 
-def _stand_ins(found: Mapping[str, PersonalKind], pseudonyms: Pseudonyms) -> dict[str, str]:
+def _stand_ins(values: Mapping[str, PersonalKind], pseudonyms: Pseudonyms) -> dict[str, str]:
     """Pair each value with its stand-in; a name's words also stand for themselves."""
-    pairs = {value: pseudonyms.of(kind, value) for value, kind in found.items()}
-    for value, kind in found.items():
+    pairs = {value: pseudonyms.of(kind, value) for value, kind in values.items()}
+    for value, kind in values.items():
         if kind is PersonalKind.NAME:
             for word in value.split():
                 if len(word) > SMALLEST and word[:1].isupper():

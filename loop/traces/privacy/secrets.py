@@ -56,13 +56,13 @@ LONG: Final = re.compile(r"-----BEGIN[A-Z ]*|[\w+/=.:-]{18,}")
 
 @cache
 def _detectors() -> tuple[Any, ...]:
-    return tuple(each() for each in DETECTORS)
+    return tuple(detector() for detector in DETECTORS)
 
 
 def secret_in(trace: Trace) -> str | None:
     """Name the kind of the first credential in a trace; the credential itself is never told."""
-    for told in strings_of(trace):
-        if LONG.search(told.text) and (kind := _kind(told.text)):
+    for field in strings_of(trace):
+        if LONG.search(field.text) and (kind := _kind(field.text)):
             return kind
     return None
 

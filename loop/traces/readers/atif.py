@@ -32,7 +32,7 @@ class Atif(RowReader):
             yield from super().read([row])
             inner = row.value.get("subagent_trajectories") if isinstance(row.value, dict) else None
             if isinstance(inner, list):
-                yield from super().read(SourceRow(row.place, each) for each in inner)
+                yield from super().read(SourceRow(row.place, value) for value in inner)
 
     def trace(self, value: JsonValue) -> Trace:
         """Read one trajectory.
@@ -43,7 +43,7 @@ class Atif(RowReader):
         document = mapping(value, "the document")
         agent = mapping(document.get("agent", {}), "agent")
         conversation = Conversation()
-        steps = [mapping(each, "steps") for each in sequence(document.get("steps"), "steps")]
+        steps = [mapping(step, "steps") for step in sequence(document.get("steps"), "steps")]
         for number, step in enumerate(steps):
             if not step.get("is_copied_context"):
                 _hear(conversation, step, f"steps[{number}]")
@@ -57,31 +57,31 @@ class Atif(RowReader):
         )
 
 
-def _hear(conversation: Conversation, step: dict[str, JsonValue], place: str) -> None:
-    source, said = step.get("source"), chat.content_of(step.get("message"), f"{place}.message")
+def _hear(conversation: Conversation, step: dict[str, JsonValue], location: str) -> None:
+    source, said = step.get("source"), chat.content_of(step.get("message"), f"{location}.message")
     if source == "user":
         conversation.user(said)
     elif source == "agent":
         thought = step.get("reasoning_content")
         calls = [
-            chat.asked(word(call.get("tool_call_id")), text(call.get("function_name"), place), call.get("arguments"))
-            for call in (mapping(each, f"{place}.tool_calls") for each in _listed(step, "tool_calls", place))
+            chat.asked(word(call.get("tool_call_id")), text(call.get("function_name"), location), call.get("arguments"))
+            for call in (mapping(call, f"{location}.tool_calls") for call in _listed(step, "tool_calls", location))
         ]
         conversation.assistant(said, calls, reasoning=thought if isinstance(thought, str) else None)
     elif source == "system":
         if said:
             conversation.system(said)
     else:
-        raise NotATrace(f"{place}.source is neither user, agent nor system")
-    observation = mapping(step.get("observation") or {}, f"{place}.observation")
-    for each in _listed(observation, "results", f"{place}.observation"):
-        result = mapping(each, f"{place}.observation.results")
-        content = chat.result_text(result.get("content"), f"{place}.observation.results.content")
+        raise NotATrace(f"{location}.source is neither user, agent nor system")
+    observation = mapping(step.get("observation") or {}, f"{location}.observation")
+    for item in _listed(observation, "results", f"{location}.observation"):
+        result = mapping(item, f"{location}.observation.results")
+        content = chat.result_text(result.get("content"), f"{location}.observation.results.content")
         if source == "agent":
             conversation.result(content, word(result.get("source_call_id")))
         elif content:
             conversation.system(content)
 
 
-def _listed(record: dict[str, JsonValue], name: str, place: str) -> list[JsonValue]:
-    return list(sequence(record.get(name) or [], f"{place}.{name}"))
+def _listed(record: dict[str, JsonValue], name: str, location: str) -> list[JsonValue]:
+    return list(sequence(record.get(name) or [], f"{location}.{name}"))

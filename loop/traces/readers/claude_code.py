@@ -67,7 +67,7 @@ class _Answer:
         self.thought: list[str] = []
         self.calls: list[LoggedCall] = []
 
-    def add(self, conversation: Conversation, message: dict[str, JsonValue], place: str) -> None:
+    def add(self, conversation: Conversation, message: dict[str, JsonValue], location: str) -> None:
         """Take a line's blocks in."""
         identity = word(message.get("id"))
         if identity != self.id:
@@ -75,15 +75,15 @@ class _Answer:
         self.id = identity
         content = message.get("content")
         words: list[JsonValue] = [{"type": "text", "text": content}]
-        blocks = words if isinstance(content, str) else sequence(content, place)
-        for each in blocks:
-            block = mapping(each, place)
+        blocks = words if isinstance(content, str) else sequence(content, location)
+        for part in blocks:
+            block = mapping(part, location)
             if block.get("type") == "text":
-                self.said.append(text(block.get("text"), f"{place}.text"))
+                self.said.append(text(block.get("text"), f"{location}.text"))
             elif block.get("type") == "thinking":
-                self.thought.append(text(block.get("thinking"), f"{place}.thinking"))
+                self.thought.append(text(block.get("thinking"), f"{location}.thinking"))
             elif block.get("type") == "tool_use":
-                name = text(block.get("name"), f"{place}.name")
+                name = text(block.get("name"), f"{location}.name")
                 self.calls.append(chat.asked(word(block.get("id")), name, block.get("input")))
 
     def close(self, conversation: Conversation) -> None:
@@ -93,21 +93,21 @@ class _Answer:
         self.id, self.said, self.thought, self.calls = "", [], [], []
 
 
-def _hear(conversation: Conversation, message: dict[str, JsonValue], place: str) -> None:
+def _hear(conversation: Conversation, message: dict[str, JsonValue], location: str) -> None:
     content = message.get("content")
     if isinstance(content, str):
-        conversation.user(text(content, place))
+        conversation.user(text(content, location))
         return
     said = []
-    for each in sequence(content, f"{place}.content"):
-        block = mapping(each, f"{place}.content")
+    for item in sequence(content, f"{location}.content"):
+        block = mapping(item, f"{location}.content")
         if block.get("type") == "tool_result":
-            answer = chat.result_text(block.get("content"), f"{place}.content")
+            answer = chat.result_text(block.get("content"), f"{location}.content")
             ok = None if "is_error" not in block else not block["is_error"]
             conversation.result(answer, word(block.get("tool_use_id")), ok=ok)
         elif block.get("type") == "text":
-            said.append(text(block.get("text"), f"{place}.text"))
+            said.append(text(block.get("text"), f"{location}.text"))
         else:
-            raise NotATrace(f"{place} holds '{word(block.get('type'))[:40]}', which is not text")
+            raise NotATrace(f"{location} holds '{word(block.get('type'))[:40]}', which is not text")
     if said:
         conversation.user("\n".join(said))

@@ -65,27 +65,27 @@ class _ModelOutput:
         self.thought: list[str] = []
         self.calls: list[LoggedCall] = []
 
-    def take(self, conversation: Conversation, item: dict[str, JsonValue], place: str) -> None:
+    def take(self, conversation: Conversation, item: dict[str, JsonValue], location: str) -> None:
         """Take an item in."""
         kind = word(item.get("type"))
         if kind == "reasoning":
             self.thought += [
-                word(mapping(each, place).get("text")) for each in sequence(item.get("summary") or [], place)
+                word(mapping(each, location).get("text")) for each in sequence(item.get("summary") or [], location)
             ]
         elif kind in CALLS:
-            self.calls.append(_call(item, place))
+            self.calls.append(_call(item, location))
         elif kind == "message" and item.get("role") == "assistant":
             if self.calls:
                 self.close(conversation)
-            self.said.append(chat.content_of(item.get("content"), place))
+            self.said.append(chat.content_of(item.get("content"), location))
         elif kind == "message":
             self.close(conversation)
-            _hear(conversation, item, place)
+            _hear(conversation, item, location)
         elif kind in OUTPUTS:
             self.close(conversation)
             output = item.get("output")
             output = output.get("content", output) if isinstance(output, dict) else output
-            conversation.result(chat.result_text(output, place), word(item.get("call_id")))
+            conversation.result(chat.result_text(output, location), word(item.get("call_id")))
 
     def close(self, conversation: Conversation) -> None:
         """Give the answer to the conversation, where there is one."""
@@ -94,19 +94,19 @@ class _ModelOutput:
             self.said, self.thought, self.calls = [], [], []
 
 
-def _hear(conversation: Conversation, item: dict[str, JsonValue], place: str) -> None:
-    said = chat.content_of(item.get("content"), place)
+def _hear(conversation: Conversation, item: dict[str, JsonValue], location: str) -> None:
+    said = chat.content_of(item.get("content"), location)
     if item.get("role") == "user" and not said.lstrip().startswith(OWN):
         conversation.user(said)
     else:
         conversation.system(said)
 
 
-def _call(item: dict[str, JsonValue], place: str) -> LoggedCall:
+def _call(item: dict[str, JsonValue], location: str) -> LoggedCall:
     identity = word(item.get("call_id") or item.get("id"))
     if item["type"] == "local_shell_call":
         return chat.asked(identity, "local_shell", item.get("action"))
-    name = text(item.get("name"), f"{place}.name")
+    name = text(item.get("name"), f"{location}.name")
     if item["type"] == "custom_tool_call":
         given = item.get("input")
         return chat.asked(identity, name, {"input": given if isinstance(given, str) else canonical(given)})

@@ -34,7 +34,7 @@ class Hermes(RowReader):
         """Whether its turns are marked up with `<tools>` or `<tool_call>`."""
         said = [str(turn.get("value")) for turn in turns_in(value) if isinstance(turn, dict)]
         spoken = {str(turn.get("from")) for turn in turns_in(value) if isinstance(turn, dict)}
-        return any("<tool_call>" in each or "<tools>" in each for each in said) and "function_call" not in spoken
+        return any("<tool_call>" in word or "<tools>" in word for word in said) and "function_call" not in spoken
 
     def trace(self, value: JsonValue) -> Trace:
         """Read one row.
@@ -56,21 +56,21 @@ class Hermes(RowReader):
         return Trace(messages=conversation.finished(), catalogue=offered, conversation=word(row.get("id")))
 
 
-def _hear(conversation: Conversation, who: str, said: str, place: str) -> None:
+def _hear(conversation: Conversation, who: str, said: str, location: str) -> None:
     if who == "system":
         conversation.system(said)
     elif who in chat.USERS:
         conversation.user(said)
     elif who in chat.RESULTS:
-        for each in RESPONSE.findall(said) or [said]:
-            _respond(conversation, each.strip())
+        for text in RESPONSE.findall(said) or [said]:
+            _respond(conversation, text.strip())
     elif who in chat.ASSISTANTS:
         thought = THINK.search(said)
         spoken = said[thought.end() :] if thought else said
-        calls = [_call(each) for each in CALL.findall(spoken)]
+        calls = [_call(text) for text in CALL.findall(spoken)]
         conversation.assistant(CALL.sub("", spoken).strip(), calls, thought.group(2).strip() if thought else None)
     else:
-        raise NotATrace(f"{place}: unknown speaker '{who[:40]}'")
+        raise NotATrace(f"{location}: unknown speaker '{who[:40]}'")
 
 
 def _respond(conversation: Conversation, said: str) -> None:

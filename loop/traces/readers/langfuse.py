@@ -46,8 +46,8 @@ class Langfuse(Record):
                     gathered.add(row.place, exchange)
             except NotATrace as error:
                 yield UnreadableRow(row.place, str(error))
-        for found in traces_of(gathered):
-            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
+        for trace in traces_of(gathered):
+            yield trace if isinstance(trace, UnreadableRow) else LocatedTrace(trace[0], self.name, trace[1])
         gathered.close()
 
 
@@ -56,8 +56,8 @@ def _exchanges(value: JsonValue) -> Iterator[Exchange]:
     if not isinstance(row.get("observations"), list):
         yield from _exchange(row, {})
         return
-    for each in sequence(row["observations"], "observations"):
-        yield from _exchange(mapping(each, "observations"), row)
+    for observation in sequence(row["observations"], "observations"):
+        yield from _exchange(mapping(observation, "observations"), row)
 
 
 def _exchange(seen: dict[str, JsonValue], trace: dict[str, JsonValue]) -> Iterator[Exchange]:
@@ -98,17 +98,19 @@ def _request(value: JsonValue) -> tuple[tuple[Chat, ...], JsonValue]:
     if isinstance(value, dict):
         tools, value = value.get("tools") or value.get("functions"), value.get("messages")
     messages = _messages(value)
-    listed = [each for each in messages if each.get("role") == "tool" and isinstance(each.get("content"), dict)]
-    if tools is None and listed and len(listed) == len([each for each in messages if "role" in each]) - 1:
-        tools = [each["content"] for each in listed]
-        messages = [each for each in messages if each not in listed]
+    listed = [
+        message for message in messages if message.get("role") == "tool" and isinstance(message.get("content"), dict)
+    ]
+    if tools is None and listed and len(listed) == len([message for message in messages if "role" in message]) - 1:
+        tools = [item["content"] for item in listed]
+        messages = [message for message in messages if message not in listed]
     return tuple(messages), tools
 
 
 def _messages(value: JsonValue) -> Sequence[Chat]:
     if not isinstance(value, list):
         return []
-    return [each for each in value if isinstance(each, dict) and "role" in each]
+    return [item for item in value if isinstance(item, dict) and "role" in item]
 
 
 def _answer(value: JsonValue) -> tuple[Chat, ...]:
@@ -128,4 +130,4 @@ def _answer(value: JsonValue) -> tuple[Chat, ...]:
 
 
 def _field(record: dict[str, JsonValue], *names: str) -> str:
-    return next((found for name in names if (found := word(record.get(name)))), "")
+    return next((value for name in names if (value := word(record.get(name)))), "")

@@ -42,8 +42,8 @@ class Openinference(Record):
                         gathered.add(row.place, exchange)
             except NotATrace as error:
                 yield UnreadableRow(row.place, str(error))
-        for found in traces_of(gathered):
-            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
+        for trace in traces_of(gathered):
+            yield trace if isinstance(trace, UnreadableRow) else LocatedTrace(trace[0], self.name, trace[1])
         gathered.close()
 
 
@@ -53,13 +53,13 @@ def _is_ours(span: Span) -> bool:
 
 
 def _exchange(span: Span) -> Exchange | None:
-    told = branch(span.attributes, "llm")
-    heard = [_message(each) for each in items(branch(told, "input_messages"))]
-    said = [_message(each) for each in items(branch(told, "output_messages"))]
+    attributes = branch(span.attributes, "llm")
+    heard = [_message(item) for item in items(branch(attributes, "input_messages"))]
+    said = [_message(item) for item in items(branch(attributes, "output_messages"))]
     if not heard or not said:
         return None
     tools: list[JsonValue] = [
-        spelled(branch(each, "tool", "json_schema"), "llm.tools") for each in items(branch(told, "tools"))
+        spelled(branch(item, "tool", "json_schema"), "llm.tools") for item in items(branch(attributes, "tools"))
     ]
     return Exchange(
         group=word(branch(span.attributes, "session", "id")) or span.trace or span.id,
@@ -68,20 +68,20 @@ def _exchange(span: Span) -> Exchange | None:
         tools=tools or None,
         at=span.at,
         user=word(branch(span.attributes, "user", "id")),
-        model=word(branch(told, "model_name")),
+        model=word(branch(attributes, "model_name")),
     )
 
 
 def _message(value: JsonValue) -> dict[str, JsonValue]:
-    told = mapping(branch(value, "message") or value, "llm.messages")
-    content = told.get("content")
-    if content is None and told.get("contents") is not None:
-        content = "\n".join(_text(each) for each in items(told["contents"]))
-    message: dict[str, JsonValue] = {"role": told.get("role"), "content": content}
+    fields = mapping(branch(value, "message") or value, "llm.messages")
+    content = fields.get("content")
+    if content is None and fields.get("contents") is not None:
+        content = "\n".join(_text(item) for item in items(fields["contents"]))
+    message: dict[str, JsonValue] = {"role": fields.get("role"), "content": content}
     for name in ("tool_call_id", "name"):
-        if name in told:
-            message[name] = told[name]
-    calls: list[JsonValue] = [_call(each) for each in items(told.get("tool_calls"))]
+        if name in fields:
+            message[name] = fields[name]
+    calls: list[JsonValue] = [_call(item) for item in items(fields.get("tool_calls"))]
     return message | ({"tool_calls": calls} if calls else {})
 
 
@@ -90,5 +90,5 @@ def _text(value: JsonValue) -> str:
 
 
 def _call(value: JsonValue) -> JsonValue:
-    told = mapping(branch(value, "tool_call") or value, "tool_call")
-    return {"id": told.get("id"), "function": told.get("function", {})}
+    fields = mapping(branch(value, "tool_call") or value, "tool_call")
+    return {"id": fields.get("id"), "function": fields.get("function", {})}

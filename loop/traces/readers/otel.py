@@ -55,8 +55,8 @@ class Otel(Record):
                     gathered.add(row.place, exchange)
             except NotATrace as error:
                 yield UnreadableRow(row.place, str(error))
-        for found in traces_of(gathered):
-            yield found if isinstance(found, UnreadableRow) else LocatedTrace(found[0], self.name, found[1])
+        for trace in traces_of(gathered):
+            yield trace if isinstance(trace, UnreadableRow) else LocatedTrace(trace[0], self.name, trace[1])
         gathered.close()
 
 
@@ -68,7 +68,7 @@ class _Logs:
 
     def add(self, row: SourceRow, span: Span) -> None:
         """Take one in."""
-        named = tuple(each for each in span.logs if each[0].startswith("gen_ai."))
+        named = tuple(log for log in span.logs if log[0].startswith("gen_ai."))
         if named:
             first, known = self._spans.get((span.trace, span.id), (row, span.model_copy(update={"logs": ()})))
             self._spans[span.trace, span.id] = first, known.model_copy(update={"logs": (*known.logs, *named)})
@@ -86,44 +86,44 @@ def _is_genai(span: Span) -> bool:
 
 
 def _exchange(span: Span) -> Exchange | None:
-    told = branch(span.attributes, "gen_ai")
-    if not isinstance(told, dict):
+    attributes = branch(span.attributes, "gen_ai")
+    if not isinstance(attributes, dict):
         return None
-    if branch(told, "input", "messages") is not None or branch(told, "output", "messages") is not None:
-        heard = _instructions(told.get("system_instructions"))
-        heard += _messages(branch(told, "input", "messages"), "gen_ai.input.messages")
-        said = _messages(branch(told, "output", "messages"), "gen_ai.output.messages")
-        return _made(span, told, heard, said, branch(told, "tool", "definitions"))
-    if items(told.get("prompt")):
-        heard = [_indexed(each) for each in items(told["prompt"])]
-        said = [_indexed(each) | {"role": "assistant"} for each in items(told.get("completion"))[:1]]
+    if branch(attributes, "input", "messages") is not None or branch(attributes, "output", "messages") is not None:
+        heard = _instructions(attributes.get("system_instructions"))
+        heard += _messages(branch(attributes, "input", "messages"), "gen_ai.input.messages")
+        said = _messages(branch(attributes, "output", "messages"), "gen_ai.output.messages")
+        return _made(span, attributes, heard, said, branch(attributes, "tool", "definitions"))
+    if items(attributes.get("prompt")):
+        heard = [_indexed(item) for item in items(attributes["prompt"])]
+        said = [_indexed(item) | {"role": "assistant"} for item in items(attributes.get("completion"))[:1]]
         tools: list[JsonValue] = [
-            _function(each) for each in items(branch(span.attributes, "llm", "request", "functions"))
+            _function(item) for item in items(branch(span.attributes, "llm", "request", "functions"))
         ]
-        return _made(span, told, heard, said, tools or None)
+        return _made(span, attributes, heard, said, tools or None)
     return None
 
 
 def _made(
-    span: Span, told: dict[str, JsonValue], heard: list[Chat], said: list[Chat], tools: JsonValue
+    span: Span, attributes: dict[str, JsonValue], heard: list[Chat], said: list[Chat], tools: JsonValue
 ) -> Exchange | None:
     if not heard and not said:
         return None
     return Exchange(
-        group=word(branch(dict(told), "conversation", "id")) or span.trace or span.id,
+        group=word(branch(dict(attributes), "conversation", "id")) or span.trace or span.id,
         heard=tuple(heard),
         said=tuple(said),
         tools=_definitions(tools),
         at=span.at,
         user=word(branch(span.attributes, "user", "id") or branch(span.attributes, "enduser", "id")),
-        model=word(branch(dict(told), "response", "model") or branch(dict(told), "request", "model")),
+        model=word(branch(dict(attributes), "response", "model") or branch(dict(attributes), "request", "model")),
     )
 
 
 def _definitions(value: JsonValue) -> JsonValue:
     if value is None:
         return None
-    return [spelled(each, "gen_ai.tool.definitions") for each in items(spelled(value, "gen_ai.tool.definitions"))]
+    return [spelled(item, "gen_ai.tool.definitions") for item in items(spelled(value, "gen_ai.tool.definitions"))]
 
 
 def _instructions(value: JsonValue) -> list[Chat]:
@@ -132,24 +132,24 @@ def _instructions(value: JsonValue) -> list[Chat]:
     return [{"role": "system", "content": said}] if said else []
 
 
-def _messages(value: JsonValue, place: str) -> list[Chat]:
+def _messages(value: JsonValue, location: str) -> list[Chat]:
     if value is None:
         return []
-    found: list[Chat] = []
-    for number, each in enumerate(sequence(spelled(value, place), place)):
-        message = mapping(each, f"{place}[{number}]")
-        found += _of_parts(word(message.get("role")), message.get("parts", []), f"{place}[{number}]")
-    return found
+    messages: list[Chat] = []
+    for number, item in enumerate(sequence(spelled(value, location), location)):
+        message = mapping(item, f"{location}[{number}]")
+        messages += _of_parts(word(message.get("role")), message.get("parts", []), f"{location}[{number}]")
+    return messages
 
 
-def _of_parts(role: str, parts: JsonValue, place: str) -> list[Chat]:
+def _of_parts(role: str, parts: JsonValue, location: str) -> list[Chat]:
     """Turn a message's parts into messages: each result is one of its own."""
     said: list[str] = []
     calls: list[JsonValue] = []
     thoughts: list[str] = []
     results: list[Chat] = []
-    for number, each in enumerate(sequence(parts, f"{place}.parts")):
-        part = mapping(each, f"{place}.parts[{number}]")
+    for number, item in enumerate(sequence(parts, f"{location}.parts")):
+        part = mapping(item, f"{location}.parts[{number}]")
         kind = part.get("type")
         if kind == "tool_call":
             calls.append({"id": part.get("id"), "function": _function(part)})
@@ -157,9 +157,9 @@ def _of_parts(role: str, parts: JsonValue, place: str) -> list[Chat]:
             answer = part["response"] if "response" in part else part.get("result")
             results.append({"role": "tool", "tool_call_id": word(part.get("id")), "content": _spelled(answer)})
         elif kind == "reasoning":
-            thoughts.append(text(part.get("content"), f"{place}.parts[{number}].content"))
+            thoughts.append(text(part.get("content"), f"{location}.parts[{number}].content"))
         else:
-            said.append(text(part.get("content"), f"{place}.parts[{number}].content"))
+            said.append(text(part.get("content"), f"{location}.parts[{number}].content"))
     if results and not said and not calls:
         return results
     message: dict[str, JsonValue] = {"role": ROLES.get(role, role), "content": "\n".join(said)}
@@ -175,17 +175,19 @@ def _spelled(value: JsonValue) -> str:
 
 
 def _function(part: JsonValue) -> dict[str, JsonValue]:
-    told = mapping(part, "function")
-    return {name: told[name] for name in ("name", "description", "parameters", "arguments") if name in told}
+    fields = mapping(part, "function")
+    return {name: fields[name] for name in ("name", "description", "parameters", "arguments") if name in fields}
 
 
 def _indexed(value: JsonValue) -> dict[str, JsonValue]:
     """Read OpenLLMetry's `{"role", "content", "tool_calls": {"0": {"name", "arguments", "id"}}}`."""
-    told = mapping(value, "gen_ai.prompt")
-    message: dict[str, JsonValue] = {name: told[name] for name in ("role", "content", "tool_call_id") if name in told}
+    fields = mapping(value, "gen_ai.prompt")
+    message: dict[str, JsonValue] = {
+        name: fields[name] for name in ("role", "content", "tool_call_id") if name in fields
+    }
     calls: list[JsonValue] = [
-        {"id": mapping(each, "tool_calls").get("id"), "function": _function(each)}
-        for each in items(told.get("tool_calls"))
+        {"id": mapping(item, "tool_calls").get("id"), "function": _function(item)}
+        for item in items(fields.get("tool_calls"))
     ]
     return message | ({"tool_calls": calls} if calls else {})
 
@@ -203,5 +205,5 @@ def _of_events(span: Span) -> Exchange | None:
             said = said or [{"role": "assistant", **mapping(inner, f"{name}.message")}]
         elif role in ROLES:
             heard.append({**body, "role": role} | ({"tool_call_id": body["id"]} if "id" in body else {}))
-    told = branch(span.attributes, "gen_ai")
-    return _made(span, told if isinstance(told, dict) else {}, heard, said[:1], None)
+    attributes = branch(span.attributes, "gen_ai")
+    return _made(span, attributes if isinstance(attributes, dict) else {}, heard, said[:1], None)

@@ -31,29 +31,29 @@ class Sgd(RowReader):
         """
         row = mapping(value, "the row")
         conversation = Conversation()
-        for number, each in enumerate(sequence(row.get("turns"), "turns")):
-            _hear(conversation, mapping(each, f"turns[{number}]"), f"turns[{number}]")
+        for number, turn in enumerate(sequence(row.get("turns"), "turns")):
+            _hear(conversation, mapping(turn, f"turns[{number}]"), f"turns[{number}]")
         return Trace(messages=conversation.finished(), conversation=word(row.get("dialogue_id")))
 
 
-def _hear(conversation: Conversation, turn: dict[str, JsonValue], place: str) -> None:
-    who, said = turn.get("speaker"), text(turn.get("utterance"), f"{place}.utterance")
+def _hear(conversation: Conversation, turn: dict[str, JsonValue], location: str) -> None:
+    who, said = turn.get("speaker"), text(turn.get("utterance"), f"{location}.utterance")
     if who == "USER":
         conversation.user(said)
         return
     if who != "SYSTEM":
-        raise NotATrace(f"{place}.speaker is neither USER nor SYSTEM")
-    for number, each in enumerate(sequence(turn.get("frames", []), f"{place}.frames")):
-        frame = mapping(each, f"{place}.frames[{number}]")
+        raise NotATrace(f"{location}.speaker is neither USER nor SYSTEM")
+    for number, item in enumerate(sequence(turn.get("frames", []), f"{location}.frames")):
+        frame = mapping(item, f"{location}.frames[{number}]")
         if frame.get("service_call") is not None:
-            _call(conversation, frame, f"{place}.frames[{number}]")
+            _call(conversation, frame, f"{location}.frames[{number}]")
     conversation.assistant(said)
 
 
-def _call(conversation: Conversation, frame: dict[str, JsonValue], place: str) -> None:
-    call = mapping(frame["service_call"], f"{place}.service_call")
-    name = text(call.get("method"), f"{place}.service_call.method")
-    arguments = mapping(call.get("parameters", {}), f"{place}.service_call.parameters")
+def _call(conversation: Conversation, frame: dict[str, JsonValue], location: str) -> None:
+    call = mapping(frame["service_call"], f"{location}.service_call")
+    name = text(call.get("method"), f"{location}.service_call.method")
+    arguments = mapping(call.get("parameters", {}), f"{location}.service_call.parameters")
     conversation.assistant("", [LoggedCall("", Call(name=name, arguments=arguments))])
-    results = sequence(frame.get("service_results", []), f"{place}.service_results")
+    results = sequence(frame.get("service_results", []), f"{location}.service_results")
     conversation.result(canonical(list(results)))

@@ -55,8 +55,8 @@ def _hear(conversation: Conversation, value: JsonValue, who: str, number: int) -
     if who in CALLS:
         conversation.assistant("", _calls(value, place))
     elif who in RESULTS:
-        for each in _results(value, len(conversation.open)):
-            conversation.result(chat.result_text(each, place))
+        for result in _results(value, len(conversation.open)):
+            conversation.result(chat.result_text(result, place))
     elif who == "system":
         conversation.system(text(value, place))
     elif who in chat.ASSISTANTS:
@@ -67,19 +67,19 @@ def _hear(conversation: Conversation, value: JsonValue, who: str, number: int) -
         raise NotATrace(f"conversations[{number}].from is '{who[:40]}', which is unknown")
 
 
-def _calls(value: JsonValue, place: str) -> list[LoggedCall]:
+def _calls(value: JsonValue, location: str) -> list[LoggedCall]:
     if isinstance(value, str):
         try:
             value = value_of(value)
         except NotJson as error:
             return [LoggedCall("", None, f"the call cannot be read: {str(error)[:200]}")]
     listed = value if isinstance(value, list) else [value]
-    return [_call(each, place) for each in listed]
+    return [_call(item, location) for item in listed]
 
 
-def _call(value: JsonValue, place: str) -> LoggedCall:
-    call = mapping(value, place)
-    name = text(call.get("name"), f"{place}.name")
+def _call(value: JsonValue, location: str) -> LoggedCall:
+    call = mapping(value, location)
+    name = text(call.get("name"), f"{location}.name")
     return chat.asked("", name, call.get("arguments", call.get("parameters")))
 
 

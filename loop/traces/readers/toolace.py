@@ -45,17 +45,17 @@ class Toolace(RowReader):
         return Trace(messages=conversation.finished(), catalogue=listed_in(prompt), conversation=word(row.get("id")))
 
 
-def _hear(conversation: Conversation, who: str, said: str, place: str) -> None:
+def _hear(conversation: Conversation, who: str, said: str, location: str) -> None:
     if who == "user":
         conversation.user(said)
     elif who == "assistant":
         calls = _calls(said)
         conversation.assistant("" if calls else said, calls)
     elif who == "tool":
-        for name, each in _results(said):
-            conversation.result(chat.result_text(each, place), name=name)
+        for name, result in _results(said):
+            conversation.result(chat.result_text(result, location), name=name)
     else:
-        raise NotATrace(f"{place}: unknown speaker '{who[:40]}'")
+        raise NotATrace(f"{location}: unknown speaker '{who[:40]}'")
 
 
 def _calls(said: str) -> list[LoggedCall]:
@@ -74,10 +74,10 @@ def _results(said: str) -> Sequence[tuple[str, JsonValue]]:
         return [("", said)]
     if not isinstance(value, list) or not value:
         return [("", said)]
-    found: list[tuple[str, JsonValue]] = []
-    for each in value:
-        name = each.get("name") if isinstance(each, dict) else None
-        if not isinstance(each, dict) or not isinstance(name, str) or "results" not in each:
+    results: list[tuple[str, JsonValue]] = []
+    for item in value:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(name, str) or "results" not in item:
             return [("", said)]
-        found.append((name, each["results"]))
-    return found
+        results.append((name, item["results"]))
+    return results

@@ -33,8 +33,8 @@ class Xlam(RowReader):
         conversation = Conversation()
         conversation.user(text(row.get("query"), "query"))
         calls = []
-        for number, each in enumerate(sequence(spelled(row.get("answers"), "answers"), "answers")):
-            call = mapping(each, f"answers[{number}]")
+        for number, answer in enumerate(sequence(spelled(row.get("answers"), "answers"), "answers")):
+            call = mapping(answer, f"answers[{number}]")
             calls.append(chat.asked("", text(call.get("name"), f"answers[{number}].name"), call.get("arguments")))
         conversation.assistant("", calls)
         return Trace(

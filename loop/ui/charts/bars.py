@@ -19,9 +19,9 @@ MINUTE: Final = 60
 
 def mix(rounds: Sequence[Mapping[str, int]], title: str) -> Markup:
     """Draw how many rows of each source each round trained on."""
-    most = max((sum(each.get(name, 0) for name in SOURCES) for each in rounds), default=0) or 1
-    parts = [part for n, each in enumerate(rounds) for part in _mixed(each, 30 + ROW * n, most)]
-    used = [name for name in SOURCES if any(each.get(name) for each in rounds)]
+    most = max((sum(counts.get(name, 0) for name in SOURCES) for counts in rounds), default=0) or 1
+    parts = [part for n, counts in enumerate(rounds) for part in _mixed(counts, 30 + ROW * n, most)]
+    used = [name for name in SOURCES if any(counts.get(name) for counts in rounds)]
     return drawing(WIDTH, 36 + ROW * len(rounds), title, *_legend(used, SOURCES), *parts)
 
 
@@ -31,16 +31,16 @@ def _mixed(counts: Mapping[str, int], y: float, most: int) -> list[Markup]:
     for number, name in enumerate(SOURCES):
         width = (WIDTH - LEFT - 60) * counts.get(name, 0) / most
         if width > 0:
-            told = f"round {counts['round']}: {counts[name]} rows of {name} ({counts[name] / total:.0%})"
-            parts.append(_bar(x, y, width, number, told))
+            title = f"round {counts['round']}: {counts[name]} rows of {name} ({counts[name] / total:.0%})"
+            parts.append(_bar(x, y, width, number, title))
         x += width
     return [*parts, text(str(total), x + 6, y + 14)]
 
 
 def timeline(courses: Sequence[RoundTimeline], title: str) -> Markup:
     """Draw what each round's time was spent on, and how much of it on nothing."""
-    most = max((each.seconds for each in courses), default=0) or 1
-    parts = [part for n, each in enumerate(courses) for part in _timed(each, 30 + ROW * n, most)]
+    most = max((course.seconds for course in courses), default=0) or 1
+    parts = [part for n, course in enumerate(courses) for part in _timed(course, 30 + ROW * n, most)]
     return drawing(WIDTH, 36 + ROW * len(courses), title, *_legend(WORK, WORK), *parts)
 
 
@@ -48,19 +48,19 @@ def _timed(course: RoundTimeline, y: float, most: float) -> list[Markup]:
     scale = (WIDTH - LEFT - 130) / most
     whole = element("rect", x=LEFT, y=y + 2, width=course.seconds * scale, height=ROW - 6, rx=2, class_="idle")
     parts = [text(str(course.round), LEFT - 8, y + 14, anchor="end"), whole]
-    parts += [_spanned(course.round, each, y, scale) for each in course.spans]
-    told = f"{duration(course.seconds)}, {course.idle:.0%} idle"
-    return [*parts, text(told, LEFT + course.seconds * scale + 6, y + 14)]
+    parts += [_spanned(course.round, span, y, scale) for span in course.spans]
+    label = f"{duration(course.seconds)}, {course.idle:.0%} idle"
+    return [*parts, text(label, LEFT + course.seconds * scale + 6, y + 14)]
 
 
 def _spanned(number: int, span: TimeSpan, y: float, scale: float) -> Markup:
-    told = f"round {number}: {span.what} for {duration(span.seconds)}"
-    return _bar(LEFT + span.start * scale, y, max(span.seconds * scale, 1.0), WORK.index(span.what), told)
+    title = f"round {number}: {span.what} for {duration(span.seconds)}"
+    return _bar(LEFT + span.start * scale, y, max(span.seconds * scale, 1.0), WORK.index(span.what), title)
 
 
-def _bar(x: float, y: float, width: float, colour: int, told: str) -> Markup:
+def _bar(x: float, y: float, width: float, colour: int, title: str) -> Markup:
     return element(
-        "rect", element("title", told), x=x, y=y + 2, width=width, height=ROW - 6, rx=2, class_=f"fill s{colour}"
+        "rect", element("title", title), x=x, y=y + 2, width=width, height=ROW - 6, rx=2, class_=f"fill s{colour}"
     )
 
 

@@ -59,21 +59,21 @@ def _promotion(x: float) -> Markup:
 
 
 def _series(number: int, points: Sequence[Point], across: Scale, up: Scale) -> list[Markup]:
-    upper = [f"{across(each.round):.1f},{up(each.high):.1f}" for each in points]
-    lower = [f"{across(each.round):.1f},{up(each.low):.1f}" for each in reversed(points)]
-    middle = [f"{across(each.round):.1f},{up(each.rate):.1f}" for each in points]
+    upper = [f"{across(point.round):.1f},{up(point.high):.1f}" for point in points]
+    lower = [f"{across(point.round):.1f},{up(point.low):.1f}" for point in reversed(points)]
+    middle = [f"{across(point.round):.1f},{up(point.rate):.1f}" for point in points]
     colour = f"s{number % 6}"
     parts = [
         element("polygon", points=" ".join([*upper, *lower]), class_=f"band {colour}"),
         element("polyline", points=" ".join(middle), class_=f"line {colour}"),
     ]
-    for each in points:
-        told = f"round {each.round}: {each.rate:.1%} [{each.low:.1%}, {each.high:.1%}], {each.tasks} tasks"
-        dot = {"cx": across(each.round), "cy": up(each.rate), "r": 5.0 if each.promoted else 3.0}
-        told += ", promoted" if each.promoted else ""
-        x = across(each.round)
-        bar = element("line", x1=x, x2=x, y1=up(each.low), y2=up(each.high), class_=f"whisker {colour}")
-        parts += [bar, element("circle", element("title", told), **dot, class_=f"dot {colour}")]
+    for point in points:
+        title = f"round {point.round}: {point.rate:.1%} [{point.low:.1%}, {point.high:.1%}], {point.tasks} tasks"
+        dot = {"cx": across(point.round), "cy": up(point.rate), "r": 5.0 if point.promoted else 3.0}
+        title += ", promoted" if point.promoted else ""
+        x = across(point.round)
+        bar = element("line", x1=x, x2=x, y1=up(point.low), y2=up(point.high), class_=f"whisker {colour}")
+        parts += [bar, element("circle", element("title", title), **dot, class_=f"dot {colour}")]
     return parts
 
 

@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
 
     figure: str
     shade: str
-    told: str
+    title: str
 
 
 Cells = Mapping[tuple[str, str], Drawn]
@@ -71,7 +71,7 @@ def _matrix(cells: Cells, down: Sequence[str], across: Sequence[str], title: str
     y = {name: top + CELL_HEIGHT * n for n, name in enumerate(down)}
     names = [text(name, left - 8, at + 19, anchor="end") for name, at in y.items()]
     headings = [_heading(name, at + CELL_WIDTH / 2, top - 8, slant=slant) for name, at in x.items()]
-    drawn = [_cell(each, x[column], y[row]) for (row, column), each in cells.items()]
+    drawn = [_cell(cell, x[column], y[row]) for (row, column), cell in cells.items()]
     width = left + CELL_WIDTH * len(across) + (slanted if slant else 8)
     return drawing(width, top + CELL_HEIGHT * len(down) + 6, title, *names, *headings, *drawn)
 
@@ -87,4 +87,4 @@ def _cell(drawn: Drawn, x: float, y: float) -> Markup:
         "rect", x=x + 1, y=y + 1, width=CELL_WIDTH - 2, height=CELL_HEIGHT - 2, rx=4, class_=f"cell {drawn.shade}"
     )
     figure = text(drawn.figure, x + CELL_WIDTH / 2, y + 19, anchor="middle", class_=f"figure on-{drawn.shade}")
-    return element("g", element("title", drawn.told), box, figure)
+    return element("g", element("title", drawn.title), box, figure)

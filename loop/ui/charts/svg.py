@@ -14,10 +14,10 @@ ELEMENT: Final = Markup("<{}{}>{}</{}>")
 
 def element(name: str, *inside: str | Markup, **attributes: str | float) -> Markup:
     """Make an element; an underscore in an attribute's name stands for a hyphen, at its end for nothing."""
-    told = joined(
+    attributes_text = joined(
         ATTRIBUTE.format(key.rstrip("_").replace("_", "-"), _spelled(value)) for key, value in attributes.items()
     )
-    return ELEMENT.format(name, told, joined(inside), name)
+    return ELEMENT.format(name, attributes_text, joined(inside), name)
 
 
 def joined(parts: Iterable[str | Markup]) -> Markup:

@@ -94,7 +94,7 @@ def _meet(story: Story, user: str, adds: tuple[str, ...] = ()) -> None:
     due = story.pending
     assert due is not None
     fields = due.tells or due.names
-    said = {**due.said, **{blank: f"{{{place}}}" for place, blank in enumerate(fields)}}
+    said = {**due.said, **{blank: f"{{{index}}}" for index, blank in enumerate(fields)}}
     answer = tuple(result(story.steps, field) for field in fields.values())
     intent = Intent.ANSWER if due.tells else Intent.REPORT
     closing = story.closed(due.move, **said)

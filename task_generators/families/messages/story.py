@@ -46,7 +46,7 @@ class MessageStory(Story):
 
     def outgoing(self, step: int) -> tuple[From, ...]:
         """The messages that this step shows, of all that have been sent."""
-        sent = [(who, self.outbox[:place].count(who)) for place, who in enumerate(self.outbox)]
+        sent = [(who, self.outbox[:index].count(who)) for index, who in enumerate(self.outbox)]
         return tuple(result(step, "messages", who, number) for who, number in sent)
 
 
@@ -62,9 +62,9 @@ def outside(rng: Draws) -> MessageStory:
 
 def _opening(rng: Draws, *, logged_in: bool) -> MessageStory:
     names, first = rng.alike(words.FIRST_NAMES, 24), rng.number(100, 800)
-    ids = {name: f"USR{first + place}" for place, name in enumerate(names[:12])}
+    ids = {name: f"USR{first + index}" for index, name in enumerate(names[:12])}
     topics = rng.some(words.SEARCHABLE, 4)
-    receivers = [ids[names[place + 1]] for place in range(len(topics))]
+    receivers = [ids[names[index + 1]] for index in range(len(topics))]
     old: list[JsonValue] = [{who: words.news(rng, topic)} for who, topic in zip(receivers, topics, strict=True)]
     state: dict[str, JsonValue] = {
         "user_count": first + 11,

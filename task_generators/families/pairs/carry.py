@@ -22,7 +22,7 @@ class Carried(Story):
     sink: Story | None = None
     passed: bool = False
     """Whether a value went over."""
-    found: From | None = None
+    pending: From | None = None
     """The value of the last turn, where nothing has been done with it."""
 
     def speak(self, frames: Any) -> None:  # noqa: ANN401 - as the story takes it
@@ -36,8 +36,8 @@ class Carried(Story):
         """Find a value, and say what it is called."""
         find = SIDES[self.names[0]].find
         assert find is not None
-        found = find(self.source)
-        return found, self.said(f"found_{self.names[0]}", **found.blanks)
+        linked = find(self.source)
+        return linked, self.said(f"found_{self.names[0]}", **linked.blanks)
 
     def give(self, value: From) -> tuple[Passed, str]:
         """Do something with a value, and say what."""
@@ -49,12 +49,12 @@ class Carried(Story):
     def end(self, user: str, passed: Passed, value: From, *before: Any) -> None:  # noqa: ANN401 - planned calls
         """Add the turn in which a value goes over."""
         field = SIDES[self.names[1]].result
-        told = result(self.steps + len(before), field) if field else value
+        answer = result(self.steps + len(before), field) if field else value
         closing = self.closed(f"told_{self.names[1]}", value="{0}", result="{0}", **passed.blanks)
         intent = Intent.ANSWER if field else Intent.REPORT
         said = f"{user} {passed.also}".strip()
-        self.turn(said, *before, passed.tell, closing=closing, intent=intent, answer=(told,))
-        self.found, self.passed = None, True
+        self.turn(said, *before, passed.tell, closing=closing, intent=intent, answer=(answer,))
+        self.pending, self.passed = None, True
 
 
 def carries(source: str, sink: str) -> bool:
@@ -74,21 +74,21 @@ def carry(source: str, sink: str) -> Family[Carried]:
         return result(step, *path, rule="text" if text else "same")
 
     def look(story: Carried) -> None:
-        found, called = story.take()
-        told: Mapping[str, Any] = {"value": result(story.steps, *found.path)}
-        step = story.add("look", found.find, tells=told, found=called)
-        story.found = value(step, found.path)
+        linked, called = story.take()
+        blanks: Mapping[str, Any] = {"value": result(story.steps, *linked.path)}
+        step = story.add("look", linked.find, tells=blanks, found=called)
+        story.pending = value(step, linked.path)
 
     def pass_on(story: Carried) -> None:
-        assert story.found is not None
-        passed, told = story.give(story.found)
-        story.end(story.said("pass", told=told), passed, story.found)
+        assert story.pending is not None
+        passed, tells = story.give(story.pending)
+        story.end(story.said("pass", told=tells), passed, story.pending)
 
     def look_and_pass_on(story: Carried) -> None:
-        (found, called), step = story.take(), story.steps
-        passed, told = story.give(value(step, found.path))
-        user = story.said("look_and_pass", found=called, told=told)
-        story.end(user, passed, value(step, found.path), found.find)
+        (linked, called), step = story.take(), story.steps
+        passed, tells = story.give(value(step, linked.path))
+        user = story.said("look_and_pass", found=called, told=tells)
+        story.end(user, passed, value(step, linked.path), linked.find)
 
     def ready(story: Carried) -> bool:
         check = SIDES[source].ready
@@ -96,7 +96,7 @@ def carry(source: str, sink: str) -> Family[Carried]:
 
     moves = (
         Move(look, 1, ready),
-        Move(pass_on, 1, lambda story: story.found is not None, weight=6),
+        Move(pass_on, 1, lambda story: story.pending is not None, weight=6),
         Move(look_and_pass_on, 2, ready, weight=3),
     )
     return Family(_NAME, opening, moves, sound=lambda story: story.passed)

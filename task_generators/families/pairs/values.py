@@ -90,8 +90,10 @@ def _title(story: TicketStory) -> LinkedValue:
 
 
 def _ticket(story: TicketStory, text: From) -> Passed:
-    told, rank = note(story.rng, "For somebody"), story.rng.randint(1, 5)
-    return Passed(call("create_ticket", title=text, description=told, priority=rank), {"note": told, "rank": rank})
+    description, rank = note(story.rng, "For somebody"), story.rng.randint(1, 5)
+    return Passed(
+        call("create_ticket", title=text, description=description, priority=rank), {"note": description, "rank": rank}
+    )
 
 
 def _price(story: TradeStory) -> LinkedValue:

@@ -26,21 +26,21 @@ def _note(story: SqlStory, text: str) -> str:
 
 def _find(story: SqlStory) -> None:
     name = story.unread.pop()
-    story.found, story.value = cell(story.steps), story.ids[name]
+    story.pending, story.value = cell(story.steps), story.ids[name]
     story.add("find", query(_id_of(story, name)), tells={"value": story.value}, name=name, **story.blanks)
 
 
 def _note_it(story: SqlStory) -> None:
     text = words.news(story.rng)
-    story.add("note_it", write(_note(story, text), story.found), text=text, value=story.value, **story.blanks)
-    story.found = None
+    story.add("note_it", write(_note(story, text), story.pending), text=text, value=story.value, **story.blanks)
+    story.pending = None
 
 
 def _find_and_note(story: SqlStory) -> None:
     name, text = story.unread.pop(), words.news(story.rng)
     steps = query(_id_of(story, name)), write(_note(story, text), cell(story.steps))
     story.add("find_and_note", *steps, name=name, text=text, value=story.ids[name], **story.blanks)
-    story.found = None
+    story.pending = None
 
 
 def _has_unread(story: SqlStory) -> bool:
@@ -48,7 +48,7 @@ def _has_unread(story: SqlStory) -> bool:
 
 
 def _has_found(story: SqlStory) -> bool:
-    return story.found is not None
+    return story.pending is not None
 
 
 NOTE: Final = Family(
@@ -64,7 +64,7 @@ NOTE: Final = Family(
 
 
 def _has_nothing(story: SqlStory) -> bool:
-    return story.found is None
+    return story.pending is None
 
 
 ENDS: Final = {"highest": "DESC", "lowest": "ASC"}
@@ -81,7 +81,7 @@ def _set(story: SqlStory, value: int) -> str:
 
 def _ask_top(story: SqlStory) -> None:
     end = story.rng.choice(tuple(ENDS))
-    story.found, story.last = cell(story.steps), _at(story, end)
+    story.pending, story.last = cell(story.steps), _at(story, end)
     story.add("ask_top", query(_top(story, end)), tells={"name": story.last}, end=end, **story.blanks)
 
 
@@ -93,9 +93,9 @@ def _at(story: SqlStory, end: str) -> str:
 
 def _set_it(story: SqlStory) -> None:
     value = story.fresh_value()
-    story.add("set_it", write(_set(story, value), story.found), name=story.last, value=value, **story.blanks)
+    story.add("set_it", write(_set(story, value), story.pending), name=story.last, value=value, **story.blanks)
     story.rows[story.last] = value
-    story.found = None
+    story.pending = None
 
 
 def _set_top(story: SqlStory) -> None:
@@ -124,15 +124,15 @@ def _copy_number(story: SqlStory) -> None:
 
 def _ask_number(story: SqlStory) -> None:
     name = story.unread.pop()
-    story.found, story.value, story.last = cell(story.steps), story.rows[name], name
+    story.pending, story.value, story.last = cell(story.steps), story.rows[name], name
     story.add("lookup", query(number_of(story, name)), tells={"value": story.value}, name=name, **story.blanks)
 
 
 def _copy_it(story: SqlStory) -> None:
     target = story.rng.choice([name for name in story.rows if name != story.last])
-    story.add("copy_it", write(_give(story, target), story.found), target=target, value=story.value, **story.blanks)
+    story.add("copy_it", write(_give(story, target), story.pending), target=target, value=story.value, **story.blanks)
     story.rows[target] = story.value
-    story.found = None
+    story.pending = None
 
 
 def _give(story: SqlStory, name: str) -> str:

@@ -69,7 +69,7 @@ class SqlStory(Story):
     """Whether the user has named the table."""
     last: str = ""
     """The name that the last turn found."""
-    found: From | None = None
+    pending: From | None = None
     """The value that the last turn found, for which nothing has been done."""
     value: int = 0
     """That value."""
@@ -107,7 +107,7 @@ def one_table(rng: Draws) -> SqlStory:
     names = rng.alike(words.FIRST_NAMES if kind.people else TITLES, 24)
     rows = dict(zip(names[:ROWS], _numbers(rng), strict=True))
     first = rng.number(1, 90)
-    ids = {name: first + place for place, name in enumerate(rows)}
+    ids = {name: first + index for index, name in enumerate(rows)}
     schema = f"CREATE TABLE {kind.table} (id INTEGER PRIMARY KEY, name TEXT, {kind.number} INTEGER);"
     filled: list[JsonValue] = [[ids[name], name, number] for name, number in rows.items()]
     state: JsonValue = {"schema": schema, "rows": {kind.table: filled}}

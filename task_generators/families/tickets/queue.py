@@ -19,7 +19,7 @@ def _opening(rng: Draws) -> TicketStory:
 
 
 def _list(story: TicketStory) -> None:
-    titles = tuple(result(story.steps, place, "title") for place in range(len(story.mine)))
+    titles = tuple(result(story.steps, index, "title") for index in range(len(story.mine)))
     story.listed = story.add("list", call("get_user_tickets"), tells={"titles": titles})
 
 

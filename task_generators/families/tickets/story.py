@@ -77,18 +77,18 @@ def inside(rng: Draws) -> TicketStory:
     titles = list(dict.fromkeys(words.fault(rng) for _ in range(9)))[:6]
     queue: list[JsonValue] = [
         {
-            "id": number + place,
+            "id": number + index,
             "title": title,
             "description": note(rng),
             "status": "Open",
             "priority": rng.randint(1, 5),
-            "created_by": other if place in OTHERS else user,
+            "created_by": other if index in OTHERS else user,
         }
-        for place, title in enumerate(titles)
+        for index, title in enumerate(titles)
     ]
     state: JsonValue = {"ticket_queue": queue, "ticket_counter": number + len(titles), "current_user": user}
-    mine = [title for place, title in enumerate(titles) if place not in OTHERS]
-    numbers = [number + place for place in range(len(titles))]
+    mine = [title for index, title in enumerate(titles) if index not in OTHERS]
+    numbers = [number + index for index in range(len(titles))]
     rng.shuffle(numbers)
     return TicketStory(rng, {BACKEND: state}, mine=mine, waiting=list(range(len(mine))), numbers=numbers)
 

@@ -20,9 +20,9 @@ def _watch_company(story: TradeStory) -> None:
 
 def _quote_company(story: TradeStory) -> None:
     company, symbol = story.companies.pop(), result(story.steps, "symbol")
-    found = {"price": result(story.steps + 1, "price"), "symbol": symbol}
+    blanks = {"price": result(story.steps + 1, "price"), "symbol": symbol}
     finding, looking = call("get_symbol_by_name", name=company), call("get_stock_info", symbol=symbol)
-    story.add("quote_company", finding, looking, tells=found, company=company)
+    story.add("quote_company", finding, looking, tells=blanks, company=company)
 
 
 def _buy_company(story: TradeStory) -> None:
@@ -30,8 +30,8 @@ def _buy_company(story: TradeStory) -> None:
     amount = draw_order(story, company).amount
     finding, looking = call("get_symbol_by_name", name=company), call("get_stock_info", symbol=symbol)
     buying = call("place_order", order_type="Buy", symbol=symbol, price=price, amount=amount)
-    found = {"symbol": symbol, "price": price}
-    story.add("buy_company", finding, looking, buying, names=found, company=company, amount=amount)
+    blanks = {"symbol": symbol, "price": price}
+    story.add("buy_company", finding, looking, buying, names=blanks, company=company, amount=amount)
 
 
 def _has_company(story: TradeStory) -> bool:

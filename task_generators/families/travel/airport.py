@@ -18,14 +18,14 @@ def _fly_there(story: TravelStory) -> None:
     step, _ = story.airport
     start, when = story.rng.choice(story.spoken), _when(story)
     asking = _cost(start, result(step, "nearest_airport"), **when)
-    story.add("fly_there", asking, tells=_told(story.steps), start=start, **when)
+    story.add("fly_there", asking, tells=_blanks(story.steps), start=start, **when)
     story.airport = None
 
 
 def _fare_to_city(story: TravelStory) -> None:
     city, airport = _take_town(story), result(story.steps, "nearest_airport")
     start, when = story.rng.choice(story.spoken), _when(story)
-    tells = {"airport": airport, **_told(story.steps + 1)}
+    tells = {"airport": airport, **_blanks(story.steps + 1)}
     asking = _cost(start, airport, **when)
     story.add("fare_to_city", _finding(city), asking, tells=tells, start=start, city=city, **when)
     story.airport = None
@@ -37,7 +37,7 @@ def _fare_between_cities(story: TravelStory) -> None:
     story.fresh.remove(start)
     first, second = result(story.steps, "nearest_airport"), result(story.steps + 1, "nearest_airport")
     finding = _finding(start), _finding(city)
-    tells = {"first": first, "second": second, **_told(story.steps + 2)}
+    tells = {"first": first, "second": second, **_blanks(story.steps + 2)}
     story.add(
         "fare_between_cities", *finding, _cost(first, second, **when), tells=tells, start=start, city=city, **when
     )
@@ -57,7 +57,7 @@ def _cost(start: str | From, end: str | From, day: str, seat: str) -> PlannedCal
     return call("get_flight_cost", travel_from=start, travel_to=end, travel_date=day, travel_class=seat)
 
 
-def _told(step: int) -> dict[str, From]:
+def _blanks(step: int) -> dict[str, From]:
     return {"fare": result(step, "travel_cost_list", 0)}
 
 

@@ -89,7 +89,7 @@ class TravelStory(Story):
     token: str = ""
     """The access token where the user knows it."""
     card: str = ""
-    told: bool = False
+    card_known: bool = False
     """Whether the user has told token and card."""
     fresh: list[str] = field(default_factory=list)
     """Cities that nobody has asked about."""
@@ -119,9 +119,9 @@ class TravelStory(Story):
 
     def tell_token(self) -> str:
         """Let the user tell the access token, once."""
-        if self.told or not self.token:
+        if self.card_known or not self.token:
             return ""
-        self.told = True
+        self.card_known = True
         return super().said("token", token=self.token)
 
     def with_token(self, name: str, /, **arguments: Argument) -> PlannedCall:
@@ -136,7 +136,7 @@ class TravelStory(Story):
 
     def called(self) -> str:
         """Say which card is meant, before the token is told."""
-        return "the same card" if self.told and self.rng.random() < SAME else f"card {self.card}"
+        return "the same card" if self.card_known and self.rng.random() < SAME else f"card {self.card}"
 
 
 SAME: Final = 0.5

@@ -17,30 +17,30 @@ from task_generators.writing.story import Family, Move, call, result
 
 
 def _search(story: TweetStory) -> None:
-    topic, text = story.topics.pop(), _found(story)["text"]
+    topic, text = story.topics.pop(), _tweet(story)["text"]
     story.add("search", call("search_tweets", keyword=topic), tells={"text": text}, topic=topic)
 
 
 def _search_and_retweet(story: TweetStory) -> None:
-    topic, found = story.topics.pop(), _found(story)
+    topic, tweet = story.topics.pop(), _tweet(story)
     steps = call("search_tweets", keyword=topic), call("retweet", tweet_id=story.it)
-    story.add("search_and_retweet", *steps, names=found, topic=topic)
+    story.add("search_and_retweet", *steps, names=tweet, topic=topic)
     story.retweeted = True
 
 
 def _search_and_comment(story: TweetStory) -> None:
-    topic, remark, found = story.topics.pop(), draw_text(story), _found(story)
+    topic, remark, tweet = story.topics.pop(), draw_text(story), _tweet(story)
     steps = call("search_tweets", keyword=topic), commenting(story.it, remark)
-    story.add("search_and_comment", *steps, names=found, topic=topic, remark=remark)
+    story.add("search_and_comment", *steps, names=tweet, topic=topic, remark=remark)
 
 
 def _read(story: TweetStory) -> None:
-    author, text = story.authors.pop(), _found(story)["text"]
+    author, text = story.authors.pop(), _tweet(story)["text"]
     story.add("read", call("get_user_tweets", username=author), tells={"text": text}, author=author)
 
 
 def _read_and_retweet(story: TweetStory) -> None:
-    author, text = story.authors.pop(), _found(story)["text"]
+    author, text = story.authors.pop(), _tweet(story)["text"]
     steps = call("get_user_tweets", username=author), call("retweet", tweet_id=story.it)
     story.add("read_and_retweet", *steps, names={"text": text}, author=author)
     story.retweeted = True
@@ -48,12 +48,12 @@ def _read_and_retweet(story: TweetStory) -> None:
 
 def _read_and_comment(story: TweetStory) -> None:
     author, remark = story.authors.pop(), draw_text(story)
-    _found(story)
+    _tweet(story)
     steps = call("get_user_tweets", username=author), commenting(story.it, remark)
     story.add("read_and_comment", *steps, author=author, remark=remark)
 
 
-def _found(story: TweetStory) -> dict[str, From]:
+def _tweet(story: TweetStory) -> dict[str, From]:
     """Name author and text of the first tweet that the next step finds, which the talk is about from then on."""
     story.tweet, story.retweeted = result(story.steps, 0, "id"), False
     return {"author": result(story.steps, 0, "username"), "text": result(story.steps, 0, "content")}

@@ -61,14 +61,14 @@ def _opening(rng: Draws, *, logged_in: bool) -> TweetStory:
     password = f"{rng.one(words.TOPICS)}{rng.number(10, 99)}"
     topics, first = rng.some(words.SEARCHABLE, len(authors)), rng.number(100, 9000)
     tweets: dict[str, JsonValue] = {
-        str(first + place): {
-            "id": first + place,
+        str(first + index): {
+            "id": first + index,
             "username": author,
             "content": words.news(rng, topic),
             "tags": [],
             "mentions": [],
         }
-        for place, (author, topic) in enumerate(zip(authors, topics, strict=True))
+        for index, (author, topic) in enumerate(zip(authors, topics, strict=True))
     }
     state: dict[str, JsonValue] = {
         "username": me,
@@ -87,7 +87,7 @@ def _opening(rng: Draws, *, logged_in: bool) -> TweetStory:
         password=password,
         authors=authors[:4],
         topics=topics[4:],
-        numbers=[first + place for place in range(len(authors))],
+        numbers=[first + index for index in range(len(authors))],
         strangers=names[14:],
         following=following,
         logged_in=logged_in,

@@ -76,7 +76,7 @@ def _distance(story: CarStory) -> None:
     start, end = fresh_road(story)
     first, second = _both(story.steps)
     steps = _finding(start), _finding(end), call("estimate_distance", cityA=first, cityB=second)
-    story.add("distance", *steps, tells=_told(story.steps + 2), start=start, end=end)
+    story.add("distance", *steps, tells=_blanks(story.steps + 2), start=start, end=end)
     story.distance = None
 
 
@@ -91,7 +91,7 @@ def _distance_between(story: CarStory) -> None:
     assert story.distance is not None
     first, second = _both(story.distance)
     asking = call("estimate_distance", cityA=first, cityB=second)
-    story.add("distance_between", asking, tells=_told(story.steps))
+    story.add("distance_between", asking, tells=_blanks(story.steps))
     story.distance = None
 
 
@@ -100,7 +100,7 @@ def _both(step: int) -> tuple[From, From]:
     return result(step, "zipcode"), result(step + 1, "zipcode")
 
 
-def _told(step: int) -> dict[str, From]:
+def _blanks(step: int) -> dict[str, From]:
     return {"distance": result(step, "distance")}
 
 

@@ -108,12 +108,12 @@ def read(directory: Path) -> Brought:
     suites, left_out = [], []
     for name, file in FILES.items():
         questions = list(_questions(directory / file))
-        for database in sorted({each.database for each in questions} - databases.keys()):
+        for database in sorted({question.database for question in questions} - databases.keys()):
             databases[database] = DefogDatabase(directory / f"{database}.sql")
         tasks = []
         for question in questions:
             golds, why = _sound(question, databases[question.database])
-            left_out += [LeftOut(name, question.line, question.database, each) for each in why]
+            left_out += [LeftOut(name, question.line, question.database, reason) for reason in why]
             if golds:
                 tasks.append(_task(name, question, golds, databases[question.database]))
         suites.append(Suite(name=name, tasks=tuple(tasks), checkers=CHECKERS))
@@ -170,8 +170,8 @@ def _in_order(schema: str, tables: Mapping[str, Any]) -> list[str]:
 
 
 def _place(schema: str, name: str) -> int:
-    found = re.search(rf"(?i)create\s+table\s+\"?{re.escape(name)}\b", schema)
-    return found.start() if found else len(schema)
+    match = re.search(rf"(?i)create\s+table\s+\"?{re.escape(name)}\b", schema)
+    return match.start() if match else len(schema)
 
 
 def _sound(question: DefogQuestion, database: DefogDatabase) -> tuple[tuple[str, ...], list[str]]:
@@ -180,9 +180,9 @@ def _sound(question: DefogQuestion, database: DefogDatabase) -> tuple[tuple[str,
         return (), ["its answer depends on the day on which it is asked"]
     kept, why = [], []
     for gold in question.golds:
-        rows, told = database.find(gold)
+        rows, error = database.find(gold)
         if rows is None:
-            why.append(f"a right statement does not run: {told}")
+            why.append(f"a right statement does not run: {error}")
         elif all(cell is None for row in rows for cell in row):
             why.append("its answer is empty on these rows")
         else:

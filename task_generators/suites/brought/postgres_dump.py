@@ -58,9 +58,9 @@ def _dated(text: str) -> str:
     return text
 
 
-def _moved(found: re.Match[str]) -> str:
-    number = int(found[3]) * (-1 if found[2] == "-" else 1)
-    return _quoted(found[1], _after(_moment(found[1]), found[4].lower().rstrip("s"), number))
+def _moved(match: re.Match[str]) -> str:
+    number = int(match[3]) * (-1 if match[2] == "-" else 1)
+    return _quoted(match[1], _after(_moment(match[1]), match[4].lower().rstrip("s"), number))
 
 
 def _after(moment: datetime, unit: str, number: int) -> datetime:
@@ -71,26 +71,26 @@ def _after(moment: datetime, unit: str, number: int) -> datetime:
     return moment + timedelta(seconds=number * SECONDS[unit])
 
 
-def _truncated(found: re.Match[str]) -> str:
-    moment, unit = _moment(found[2]).replace(hour=0, minute=0, second=0), found[1].lower()
+def _truncated(match: re.Match[str]) -> str:
+    moment, unit = _moment(match[2]).replace(hour=0, minute=0, second=0), match[1].lower()
     if unit == "week":
         moment -= timedelta(days=moment.weekday())
     elif unit in {"month", "year"}:
         moment = moment.replace(day=1, month=moment.month if unit == "month" else 1)
-    return _quoted(found[2], moment)
+    return _quoted(match[2], moment)
 
 
-def _extracted(found: re.Match[str]) -> str:
-    moment, field = _moment(found[2]), found[1].lower()
+def _extracted(match: re.Match[str]) -> str:
+    moment, field = _moment(match[2]), match[1].lower()
     fields = {"year": moment.year, "month": moment.month, "day": moment.day}
     return str(fields.get(field, int((moment - datetime(1970, 1, 1)).total_seconds())))  # noqa: DTZ001 - as above
 
 
-def _spelt(found: re.Match[str]) -> str:
-    spelling = found[2].replace("%i", "%M").replace("%s", "%S")  # some dumps spell it as MySQL does
+def _spelt(match: re.Match[str]) -> str:
+    spelling = match[2].replace("%i", "%M").replace("%s", "%S")  # some dumps spell it as MySQL does
     for theirs, ours in SPELLINGS.items():
         spelling = spelling.replace(theirs, ours)
-    return f"'{_moment(found[1]):{spelling}}'"
+    return f"'{_moment(match[1]):{spelling}}'"
 
 
 def _moment(text: str) -> datetime:
