@@ -57,7 +57,7 @@ from loop.traces.readers.openai_messages import OpenaiMessages
 from loop.traces.reading import read
 from loop.traces.sifting import filters, judge
 from loop.traces.tool_files import tools_in
-from loop.traces.trace import Found
+from loop.traces.trace import LocatedTrace
 from loop.traces.widening import played, world_in
 from loop.types import Catalogue, End, Message, Part, Split, Task, Trajectory
 from loop.types.jobs import Job
@@ -95,12 +95,12 @@ def service_tools(data: Path) -> Catalogue:
 def conversations(data: Path, scenario: str, *, unfold: bool = True) -> list[tuple[str, Trajectory]]:
     """Read a scenario's traces."""
     form = Part(use="openai_messages", settings={"unfold": unfold})
-    found = [each for each in read([str(data / f"{scenario}.traces.jsonl")], form) if isinstance(each, Found)]
+    found = [each for each in read([str(data / f"{scenario}.traces.jsonl")], form) if isinstance(each, LocatedTrace)]
     tools = service_tools(data)
     return [(f"{number:04}", _play(each, tools)) for number, each in enumerate(found)]
 
 
-def _play(found: Found, tools: Catalogue) -> Trajectory:
+def _play(found: LocatedTrace, tools: Catalogue) -> Trajectory:
     return Trajectory(task="t", player="trace", end=End.CLOSED, messages=found.trace.messages, catalogue=tools)
 
 

@@ -32,12 +32,13 @@ def check(*, as_json: Json = False) -> None:
     """Check which corrections teach something, and which are doubted, and why (exit code 1)."""
     with store() as opened:
         learnable, skipped = lessons(opened)
-    rows = [{"correction": each.id, "teaches": "yes", "why": ""} for each in learnable]
+    rows = [{"correction": lesson.id, "teaches": "yes", "why": ""} for lesson in learnable]
     rows += [
-        {"correction": each.id, "teaches": "doubted" if each.doubted else "no", "why": each.reason} for each in skipped
+        {"correction": correction.id, "teaches": "doubted" if correction.doubted else "no", "why": correction.reason}
+        for correction in skipped
     ]
     show(sorted(rows, key=lambda row: int(str(row["correction"]))), as_json=as_json)
-    if doubted := [each for each in skipped if each.doubted]:
+    if doubted := [correction for correction in skipped if correction.doubted]:
         raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections are doubted.")
 
 

@@ -21,7 +21,7 @@ from loop.store import Store
 from loop.types import Accepted
 
 if TYPE_CHECKING:  # what reads traces takes half a second to import, which no other command should wait for
-    from loop.traces.arms import Made
+    from loop.traces.arms import ArmSummary
     from loop.traces.importing import Imported, ImportRules
     from loop.traces.inspection import Spread, TraceInspection
     from loop.traces.sifting import Sifted
@@ -63,43 +63,47 @@ def inspect_(sources: Sources, *, form: Format = None, as_json: Json = False) ->
     from loop.traces.inspection import inspect  # noqa: PLC0415 - see above
     from loop.traces.reading import named, read  # noqa: PLC0415
 
-    found = inspect(read(sources, named(form)))
+    inspection = inspect(read(sources, named(form)))
     if as_json:
-        show_json(found.model_dump(mode="json"))
+        show_json(inspection.model_dump(mode="json"))
     else:
-        _print(found)
-    if not found.traces:
+        _print(inspection)
+    if not inspection.traces:
         raise CheckNegative("It contains no trace.")
 
 
-def _print(found: "TraceInspection") -> None:
+def _print(inspection: "TraceInspection") -> None:
     console = Terminal()
-    formats = ", ".join(f"{count} {name}" for name, count in found.formats.items())
-    console.print(f"{found.traces} traces ({formats or 'none'}), {found.refused} rows refused", highlight=False)
-    show([{"what": name, "value": value} for name, value in _facts(found)], as_json=False)
-    if found.tools:
-        show([tool.model_dump() for tool in found.tools[:40]], as_json=False)
-    if found.reasons:
-        show([{"refused because": reason, "rows": count} for reason, count in found.reasons.items()], as_json=False)
-        for example in found.examples[:5]:
+    formats = ", ".join(f"{count} {name}" for name, count in inspection.formats.items())
+    console.print(
+        f"{inspection.traces} traces ({formats or 'none'}), {inspection.refused} rows refused", highlight=False
+    )
+    show([{"what": name, "value": value} for name, value in _facts(inspection)], as_json=False)
+    if inspection.tools:
+        show([tool.model_dump() for tool in inspection.tools[:40]], as_json=False)
+    if inspection.reasons:
+        show(
+            [{"refused because": reason, "rows": count} for reason, count in inspection.reasons.items()], as_json=False
+        )
+        for example in inspection.examples[:5]:
             console.print(example, markup=False, highlight=False)
 
 
-def _facts(found: "TraceInspection") -> Iterator[tuple[str, Any]]:
-    yield "could be trained on as they are", found.trainable
-    yield "said before word for word", found.duplicates
-    yield "conversations / users with a name", f"{found.conversations} / {found.users}"
-    yield "messages (least, median, most)", _told(found.messages)
-    yield "user turns", _told(found.turns)
-    yield "calls", _told(found.calls)
-    yield "without any call", found.uncalled
-    yield "a call without its result, or a result without its call", found.unanswered
-    yield "a call that cannot be read", found.unread
-    yield "calls, and no schema was shown", found.without_catalogue
-    yield "tools with more than one schema", sum(tool.schemas > 1 for tool in found.tools)
-    values = ", ".join(f"{count} {kind}" for kind, count in found.personal.items()) or "none found"
-    yield f"personal values in the first {found.looked}", values
-    yield "would be refused for a credential", found.secrets
+def _facts(inspection: "TraceInspection") -> Iterator[tuple[str, Any]]:
+    yield "could be trained on as they are", inspection.trainable
+    yield "said before word for word", inspection.duplicates
+    yield "conversations / users with a name", f"{inspection.conversations} / {inspection.users}"
+    yield "messages (least, median, most)", _told(inspection.messages)
+    yield "user turns", _told(inspection.turns)
+    yield "calls", _told(inspection.calls)
+    yield "without any call", inspection.uncalled
+    yield "a call without its result, or a result without its call", inspection.unanswered
+    yield "a call that cannot be read", inspection.unread
+    yield "calls, and no schema was shown", inspection.without_catalogue
+    yield "tools with more than one schema", sum(tool.schemas > 1 for tool in inspection.tools)
+    values = ", ".join(f"{count} {kind}" for kind, count in inspection.personal.items()) or "none found"
+    yield f"personal values in the first {inspection.looked}", values
+    yield "would be refused for a credential", inspection.secrets
 
 
 def _told(spread: "Spread") -> str:
@@ -162,9 +166,9 @@ def writing() -> Iterator[Store]:
     Raises:
         AlreadyRunning: a daemon writes to it.
     """
-    places = paths.find().create()
-    url = settings().database or places.database
-    with lock.hold(places.data), Store.open(url) as opened, lease.hold(opened, places.data):
+    home = paths.find().create()
+    url = settings().database or home.database
+    with lock.hold(home.data), Store.open(url) as opened, lease.hold(opened, home.data):
         yield opened
 
 
@@ -179,12 +183,13 @@ def _refusals(path: Path | None) -> "Iterator[Callable[[LocatedTrace | Unreadabl
     except OSError as error:
         raise CannotCreate(f"{path}: {error.strerror}") from error
 
-    def tell(found: "LocatedTrace | UnreadableRow", stored: int) -> None:
+    def tell(located: "LocatedTrace | UnreadableRow", stored: int) -> None:
         nonlocal rows
         rows += 1
-        if file and isinstance(found, UnreadableRow):
+        if file and isinstance(located, UnreadableRow):
             file.write(
-                json.dumps({"source": found.place.source, "line": found.place.line, "reason": found.reason}) + "\n"
+                json.dumps({"source": located.place.source, "line": located.place.line, "reason": located.reason})
+                + "\n"
             )
         if rows % 5_000 == 0:
             console.print(f"{rows} rows read, {stored} traces stored", highlight=False)
@@ -197,8 +202,8 @@ def _refusals(path: Path | None) -> "Iterator[Callable[[LocatedTrace | Unreadabl
 
 
 def _print_import(done: "Imported") -> None:
-    told = f"{done.read} rows read: {done.stored} traces stored, {done.known} known before, {done.refused} refused"
-    terminal.say(told)
+    line = f"{done.read} rows read: {done.stored} traces stored, {done.known} known before, {done.refused} refused"
+    terminal.say(line)
     if done.replaced:
         terminal.say("personal data was replaced: " + ", ".join(f"{kind} in {n}" for kind, n in done.replaced.items()))
     if done.reasons:
@@ -251,7 +256,7 @@ def make(  # noqa: PLR0913 - each is an option
         raise ConfigError(f"There is no arm '{arm}' to make.{nearest(arm, ARMS[1:])}")
     today = tools_in(tools) if tools else None
     with writing() as opened:
-        done: Made | Widened
+        done: ArmSummary | Widened
         if arm == SYNTHESIZED:
             done = widen(opened, count, seed, filters(today), today=today, teachers=_asking())
         else:
@@ -272,7 +277,7 @@ def _teachers(name: str | None = None) -> "list[Teacher]":
     Raises:
         ConfigError: there is none.
     """
-    asking = [each for each in _asking() if name in (None, each.name)]
+    asking = [item for item in _asking() if name in (None, item.name)]
     if not asking:
         raise ConfigError(
             f"No teacher{f' {name}' if name else ''} that asks a model is configured. See: loopd teacher list"
@@ -284,8 +289,8 @@ def _asking() -> "list[Teacher]":
     """Build the configured teachers that ask a model."""
     from loop.plugins import load  # noqa: PLC0415 - see above
 
-    built: list[Teacher] = [load("teachers", each) for each in settings().teachers]
-    return [each for each in built if each.credential is not None]
+    built: list[Teacher] = [load("teachers", teacher) for teacher in settings().teachers]
+    return [teacher for teacher in built if teacher.credential is not None]
 
 
 @app.command("judge")
@@ -304,15 +309,15 @@ def judge_(
     from loop.traces.sifting import filters, required  # noqa: PLC0415
 
     known = _labels(labels)
-    told = rubric.read_text(encoding="utf-8") if rubric else RUBRIC
+    text = rubric.read_text(encoding="utf-8") if rubric else RUBRIC
     judging = _teachers(teacher)[0]
     with writing() as opened:
-        chosen = [each for _, each in zip(range(limit), opened.traces.all(accepted=True), strict=False)]
-        found = list(opinions(judging, told, chosen))
-        for each in found:
-            if isinstance(each, Opinion):
-                opened.verdicts.record(each.id, [each.verdict], required(filters()))
-    done = agreement(found, known)
+        chosen = [item for _, item in zip(range(limit), opened.traces.all(accepted=True), strict=False)]
+        judged = list(opinions(judging, text, chosen))
+        for judgement in judged:
+            if isinstance(judgement, Opinion):
+                opened.verdicts.record(judgement.id, [judgement.verdict], required(filters()))
+    done = agreement(judged, known)
     if as_json:
         show_json(done.model_dump(mode="json"))
     else:
@@ -330,9 +335,9 @@ def _labels(path: Path | None) -> dict[str, bool]:
         value = parse(path.read_bytes())
     except NotJson as error:
         raise ConfigError(f"{path} holds no labels: {error}") from error
-    if not isinstance(value, dict) or not all(isinstance(each, bool) for each in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(label, bool) for label in value.values()):
         raise ConfigError(f"{path} holds no labels: it must be an object with true or false by trace")
-    return {name: bool(each) for name, each in value.items()}
+    return {name: bool(item) for name, item in value.items()}
 
 
 @app.command()
@@ -348,7 +353,7 @@ def world(
     from loop.traces.worlds import world_of  # noqa: PLC0415
 
     with store() as opened:
-        plays = [each.trajectory for each in opened.traces.lessons(arm)]
+        plays = [lesson.trajectory for lesson in opened.traces.lessons(arm)]
     offered = tools_in(tools) if tools else (plays[0].catalogue if plays else None)
     built = world_of(plays, offered) if offered else None
     if built is None:
@@ -377,11 +382,11 @@ def train(
     """Train a candidate on traces and gate it as usual, in one round without plays."""
     from loop.cli.start import run  # noqa: PLC0415 - it brings the whole daemon
 
-    places = paths.find()
+    home = paths.find()
     outside = {"traces": share, "arm": arm}
     flags = {"rounds": 1, "sampling": {"tasks": 0, "teacher_tasks": 0}, "training": {"outside": outside}}
-    chosen = config.load(places, profile, flags, config.environment())
-    raise typer.Exit(run(places.create(), chosen))
+    chosen = config.load(home, profile, flags, config.environment())
+    raise typer.Exit(run(home.create(), chosen))
 
 
 @app.command()
@@ -397,8 +402,8 @@ def export(
     """Export traces. Output is deterministic, byte for byte."""
     with store() as opened:
         chosen = opened.traces.all(arm=arm, accepted=True if accepted else None)
-        told = (Accepted(id=each.id, task=each.task, trajectory=each.trajectory) for each in chosen)
-        rows = write(to, told, out)
+        accepted_traces = (Accepted(id=kept.id, task=kept.task, trajectory=kept.trajectory) for kept in chosen)
+        rows = write(to, accepted_traces, out)
     terminal.say(f"{rows} traces in {out}")
 
 

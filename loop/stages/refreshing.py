@@ -62,12 +62,16 @@ def batch(loop: Loop) -> Batch:
     learnable, skipped = lessons(loop.store)
     refreshed, refused = _last(loop.store, REFRESH), _last(loop.store, REFUSED)
     begins = max(refreshed, refused)
-    numbers = [*(each.id for each in learnable), *(each.id for each in skipped)]
+    numbers = [*(lesson.id for lesson in learnable), *(correction.id for correction in skipped)]
     return Batch(
         learnable=len(learnable),
-        fresh=sum(each.id > refreshed for each in learnable),
-        arrived=sum(each.id > begins for each in learnable),
-        doubted=tuple((each.id, each.reason) for each in skipped if each.doubted and each.id > begins),
+        fresh=sum(lesson.id > refreshed for lesson in learnable),
+        arrived=sum(lesson.id > begins for lesson in learnable),
+        doubted=tuple(
+            (correction.id, correction.reason)
+            for correction in skipped
+            if correction.doubted and correction.id > begins
+        ),
         last=max(numbers, default=0),
     )
 
@@ -106,7 +110,7 @@ def trusted(loop: Loop, current: Batch) -> bool:
 def begin(loop: Loop, rnd: Round) -> None:
     """Keep what can be learned as rows, and note that this round learns them. Doing so twice is a no-op."""
     keep(loop.store)
-    if not any(each.fields.get("round") == rnd.id for each in loop.store.events.read(kind=REFRESH)):
+    if not any(event.fields.get("round") == rnd.id for event in loop.store.events.read(kind=REFRESH)):
         loop.store.events.record(REFRESH, round=rnd.id, last=batch(loop).last)
 
 
@@ -187,14 +191,14 @@ def held(store: Store, rnd: Round, decision: Promotion, contestants: tuple[Polic
 
 def _name_suspects(store: Store, rnd: Round, lost: Sequence[int], candidate: Policy) -> str:
     """Write down, once, which new corrections a candidate follows where it lost earlier ones."""
-    noted = [each for each in store.events.read(kind=SUSPECTED) if each.fields.get("round") == rnd.id]
+    noted = [item for item in store.events.read(kind=SUSPECTED) if item.fields.get("round") == rnd.id]
     if not noted:
-        found: dict[int, str] = dict(_suspects(store, rnd, lost, candidate))
-        suspected: list[JsonValue] = [{"correction": number, "reason": reason} for number, reason in found.items()]
+        suspects: dict[int, str] = dict(_suspects(store, rnd, lost, candidate))
+        suspected: list[JsonValue] = [{"correction": number, "reason": reason} for number, reason in suspects.items()]
         if suspected:
             noted = [store.events.record(SUSPECTED, round=rnd.id, suspected=suspected)]
     listed = noted[0].fields["suspected"] if noted else []
-    numbers = (each["correction"] for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
+    numbers = (item["correction"] for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
     return ", ".join(map(str, numbers))
 
 
@@ -203,9 +207,9 @@ def _suspects(store: Store, rnd: Round, lost: Sequence[int], candidate: Policy) 
     learnable, _ = lessons(store)
     earlier, answers = _last(store, REFRESH, but=rnd.id), store.corrections.answers(candidate.id)
     new = [lesson for lesson in learnable if lesson.id > earlier]
-    for lesson in (each for each in learnable if each.id in lost):
+    for lesson in (lesson for lesson in learnable if lesson.id in lost):
         answer = answers[lesson.id]
-        near = [(likeness(words_of(lesson), words_of(each)), each) for each in new if _follows(answer, each, lesson)]
+        near = [(likeness(words_of(lesson), words_of(item)), item) for item in new if _follows(answer, item, lesson)]
         share, nearest = max(near, key=lambda pair: pair[0], default=(0.0, None))
         if nearest is not None and share >= LIKE:
             yield nearest.id, f"round {rnd.id} learned it and lost correction {lesson.id}, which it answers like this"

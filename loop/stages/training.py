@@ -86,7 +86,7 @@ def _with_outside(  # noqa: PLR0913 - what a mix is made of
 def measured_with(loop: Loop) -> list[Suite]:
     """Give the gates' suites, their sealed twins, and the external ones."""
     own = dict.fromkeys(loop.suite_of(gate).name for gate in loop.gates)
-    names = dict.fromkeys(name for each in own for name in (each, twin(each)) if name)
+    names = dict.fromkeys(name for value in own for name in (value, twin(value)) if name)
     return [*(suite(name) for name in names), *external(loop)]
 
 
@@ -162,12 +162,12 @@ def _take(loop: Loop) -> int | None:
 def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, JsonValue]]:
     """Spell rows as the trainer reads them, under the system prompt of the policy that is trained."""
     system = Message(role="system", content=policy.system)
-    for each in accepted:
-        said = [message for message in each.trajectory.messages if message.role != "system"]
+    for item in accepted:
+        said = [message for message in item.trajectory.messages if message.role != "system"]
         yield {
-            "id": each.id,
+            "id": item.id,
             "messages": [message.model_dump(mode="json") for message in (system, *said)],
-            "catalogue": each.trajectory.catalogue.model_dump(mode="json"),
+            "catalogue": item.trajectory.catalogue.model_dump(mode="json"),
         }
 
 
@@ -208,9 +208,9 @@ def _smaller(job: Job, error: OutOfMemory) -> Job:
 
 
 def _tell_smaller(loop: Loop, rnd: Round, job: Job, error: OutOfMemory) -> None:
-    told = job.model_dump(mode="json", include={"batch_tokens", "gradient_checkpointing"})
-    log.warning("trainer_out_of_memory", message=str(error), step=loop.board.now.done, **told)
-    loop.store.events.record("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **told)
+    sizes = job.model_dump(mode="json", include={"batch_tokens", "gradient_checkpointing"})
+    log.warning("trainer_out_of_memory", message=str(error), step=loop.board.now.done, **sizes)
+    loop.store.events.record("training.out_of_memory", round=rnd.id, step=loop.board.now.done, **sizes)
 
 
 def _attempt(loop: Loop, rnd: Round, job: Job) -> FitResult:

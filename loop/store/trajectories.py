@@ -22,7 +22,6 @@ from loop.store.tables import Verdict as VerdictRow
 from loop.store.tasks import Tasks
 from loop.types import (
     Accepted,
-    Asked,
     Catalogue,
     Play,
     Purpose,
@@ -32,6 +31,7 @@ from loop.types import (
     Task,
     Trajectory,
     Turn,
+    TurnAttempt,
     Verdict,
 )
 
@@ -73,8 +73,8 @@ class Trajectories:
         with self._db.read() as connection:
             rows = connection.execute(select(TrajectoryRow).where(begins).limit(2)).all()
             if len(rows) != 1:
-                found = "more than one trajectory begins" if rows else "no trajectory begins"
-                raise NotFound(f"{found} with '{trajectory_id}'. List them: loopd trajectory list")
+                reason = "more than one trajectory begins" if rows else "no trajectory begins"
+                raise NotFound(f"{reason} with '{trajectory_id}'. List them: loopd trajectory list")
             task, trajectory = self.load(connection, rows)[0]
             verdicts = self._verdicts(connection, rows[0].id)
         return Shown(
@@ -114,8 +114,12 @@ class Trajectories:
             query = query.where(TrajectoryRow.player.in_(list(players)))
         if since is not None:
             query = query.where(TrajectoryRow.round >= since)
-        found = self._db.paged(query, TrajectoryRow.id, partial(self.accepted_of, left_out=left_out))
-        return found if limit is None else (each for _, each in zip(range(limit), found, strict=False))
+        trajectories = self._db.paged(query, TrajectoryRow.id, partial(self.accepted_of, left_out=left_out))
+        return (
+            trajectories
+            if limit is None
+            else (trajectory for _, trajectory in zip(range(limit), trajectories, strict=False))
+        )
 
     def these(self, ids: Sequence[str], left_out: LeftOut | None = None) -> list[Accepted]:
         """Give trajectories by their ids, in this order.
@@ -126,8 +130,8 @@ class Trajectories:
         """
         with self._db.read() as connection:
             rows = connection.execute(select(TrajectoryRow).where(TrajectoryRow.id.in_(ids))).all()
-            found = {each.id: each for each in self.accepted_of(connection, rows, left_out)}
-        return [found[each] for each in ids if each in found]
+            accepted = {accepted.id: accepted for accepted in self.accepted_of(connection, rows, left_out)}
+        return [accepted[identity] for identity in ids if identity in accepted]
 
     def passed_with(self, catalogues: Sequence[str], limit: int) -> list[Accepted]:
         """Give the latest accepted plays and traces that were offered one of these catalogues, at most so many."""
@@ -140,7 +144,7 @@ class Trajectories:
         with self._db.read() as connection:
             return self.accepted_of(connection, connection.execute(query).all(), lambda *_: None)
 
-    def asked(self, policy_id: str) -> Iterator[Asked]:
+    def asked(self, policy_id: str) -> Iterator[TurnAttempt]:
         """Give every turn that a policy's training plays came to, and whether it was right.
 
         What follows a wrong turn is left out, and so are plays that failed by no turn in particular.
@@ -203,15 +207,15 @@ class Trajectories:
             self._stored.clear()
         self._stored.update(row["id"] for one in spelled for row in (*one.catalogues, *one.prompts))
 
-    def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> list[Asked]:
+    def _asked(self, connection: Connection, rows: Sequence[AnyRow]) -> list[TurnAttempt]:
         tasks = self._tasks.load(connection, [row.task for row in rows])
         wrong = _first_wrong_turns(connection, [row.id for row in rows])
-        found: list[Asked] = []
+        attempts: list[TurnAttempt] = []
         for row in rows:
             turns = _turns(row, tasks)
             end = len(turns) + 1 if row.passed else wrong.get(row.id, 0)
-            found += [Asked(turn=turn, right=number < end) for number, turn in enumerate(turns[:end], 1)]
-        return found
+            attempts += [TurnAttempt(turn=turn, right=number < end) for number, turn in enumerate(turns[:end], 1)]
+        return attempts
 
     def accepted_of(
         self, connection: Connection, rows: Sequence[AnyRow], left_out: LeftOut | None = None
@@ -227,13 +231,13 @@ class Trajectories:
             Damaged: one is, and nobody asked to be told.
         """
         whole: list[Accepted] = []
-        for row, found in zip(rows, self._read(connection, rows, trained_on=True), strict=True):
-            if not isinstance(found, Damaged):
-                whole.append(Accepted(id=row.id, task=found[0], trajectory=found[1]))
+        for row, trajectory in zip(rows, self._read(connection, rows, trained_on=True), strict=True):
+            if not isinstance(trajectory, Damaged):
+                whole.append(Accepted(id=row.id, task=trajectory[0], trajectory=trajectory[1]))
             elif left_out is None:
-                raise found
+                raise trajectory
             else:
-                left_out(row.id, found)
+                left_out(row.id, trajectory)
         return whole
 
     def load(self, connection: Connection, rows: Sequence[AnyRow]) -> list[tuple[Task, Trajectory]]:
@@ -246,11 +250,11 @@ class Trajectories:
         Raises:
             Damaged: one of them is.
         """
-        found = self._read(connection, rows)
-        for each in found:
-            if isinstance(each, Damaged):
-                raise each
-        return [each for each in found if not isinstance(each, Damaged)]
+        trajectories = self._read(connection, rows)
+        for trajectory in trajectories:
+            if isinstance(trajectory, Damaged):
+                raise trajectory
+        return [trajectory for trajectory in trajectories if not isinstance(trajectory, Damaged)]
 
     def _read(
         self, connection: Connection, rows: Sequence[AnyRow], *, trained_on: bool = False
@@ -263,18 +267,22 @@ class Trajectories:
             said = messages.get(row.id, [])
             if trained_on and row.emptied is None:
                 _check_digest(row, said)
-            return _task_of(row, tasks), trajectory_of(row, catalogues, [message_of(each) for each in said])
+            return _task_of(row, tasks), trajectory_of(row, catalogues, [message_of(word) for word in said])
 
         return [or_damage(build, row) for row in rows]
 
     def damages(self, connection: Connection, rows: Sequence[AnyRow]) -> list[DamagedRow]:
         """Say which trajectories are damaged, inside a transaction."""
-        return [each for each in self._read(connection, rows, trained_on=True) if isinstance(each, DamagedRow)]
+        return [
+            trajectory
+            for trajectory in self._read(connection, rows, trained_on=True)
+            if isinstance(trajectory, DamagedRow)
+        ]
 
     def _lacking(self, connection: Connection, ids: Sequence[str], checkers: Required) -> dict[str, tuple[str, ...]]:
         query = select(VerdictRow.trajectory, VerdictRow.checker).where(VerdictRow.trajectory.in_(ids), _any(checkers))
         given = {(row.trajectory, row.checker) for row in connection.execute(query)}
-        return {each: tuple(name for name, _ in checkers if (each, name) not in given) for each in ids}
+        return {identity: tuple(name for name, _ in checkers if (identity, name) not in given) for identity in ids}
 
     def _verdicts(self, connection: Connection, trajectory_id: str) -> tuple[Verdict, ...]:
         query = select(VerdictRow).where(VerdictRow.trajectory == trajectory_id)
@@ -300,7 +308,7 @@ def _first_wrong_turns(connection: Connection, ids: Sequence[str]) -> dict[str, 
 def passed(required: Required) -> list[ColumnElement[bool]]:
     """Say, in SQL, that every required checker passed a trajectory at its version, and no audit is against it."""
     of = VerdictRow.trajectory == TrajectoryRow.id, VerdictRow.passed == 1
-    return [select(VerdictRow.passed).where(*of, _one(each)).exists() for each in required] + [~refused()]
+    return [select(VerdictRow.passed).where(*of, _one(checker)).exists() for checker in required] + [~refused()]
 
 
 def refused() -> Exists:
@@ -318,7 +326,7 @@ def _one(checker: tuple[str, int]) -> ColumnElement[bool]:
 
 
 def _any(checkers: Required) -> ColumnElement[bool]:
-    return or_(False, *(_one(each) for each in checkers))
+    return or_(False, *(_one(checker) for checker in checkers))
 
 
 def _catalogues(connection: Connection, ids: set[str]) -> dict[str, Catalogue | Damaged]:
@@ -334,10 +342,10 @@ def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, list[AnyR
         .where(MessageRow.trajectory.in_(ids))
         .order_by(MessageRow.trajectory, MessageRow.place)
     )
-    found: dict[str, list[AnyRow]] = {}
+    messages: dict[str, list[AnyRow]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.trajectory, []).append(row)
-    return found
+        messages.setdefault(row.trajectory, []).append(row)
+    return messages
 
 
 @reads(CatalogueRow)
@@ -365,11 +373,11 @@ def _check_digest(row: AnyRow, messages: Sequence[AnyRow]) -> None:
     Raises:
         Damaged: they differ.
     """
-    if fingerprint([each._asdict() for each in messages]) != row.digest:
+    if fingerprint([message._asdict() for message in messages]) != row.digest:
         raise ValueError("its messages are not those that were stored: their digest differs")
-    for each in messages:
-        if each.prompt is not None and (each.system is None or digest(each.system) != each.prompt):
-            raise ValueError(f"its system prompt {each.prompt:.64} is not the one that was stored")
+    for message in messages:
+        if message.prompt is not None and (message.system is None or digest(message.system) != message.prompt):
+            raise ValueError(f"its system prompt {message.prompt:.64} is not the one that was stored")
 
 
 @reads(VerdictRow)

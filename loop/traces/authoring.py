@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from loop.canonical import canonical
 from loop.errors import ProviderError
 from loop.traces.filtering import Filter
-from loop.traces.filters.origins import Origins
+from loop.traces.filters.origins import ArgumentOrigins
 from loop.traces.readers.openai_messages import OpenaiMessages
 from loop.traces.trace import NotATrace
 from loop.traces.untrusted import mapping, sequence
@@ -79,8 +79,8 @@ class Author:
         self, teachers: Sequence[Teacher], sample: Sequence[Trajectory], catalogue: Catalogue, chosen: Sequence[Filter]
     ) -> None:
         self._teachers, self._sample, self._catalogue = teachers, sample, catalogue
-        self._filters = [_strict(each) for each in chosen if not each.studies]
-        self._known = [_triples(each) for each in sample]
+        self._filters = [_strict(kept) for kept in chosen if not kept.studies]
+        self._known = [_triples(item) for item in sample]
         self.refused = Counter[str]()
 
     def write(self, count: int, seed: int) -> Iterator[Authored]:
@@ -105,7 +105,7 @@ class Author:
     def _question(self, rng: random.Random) -> Message:
         shown = rng.sample(self._sample, min(SHOWN, len(self._sample)))
         examples = "\n\n".join(
-            f"EXAMPLE {number}, one JSON object a line:\n{lines(each.messages)}" for number, each in enumerate(shown, 1)
+            f"EXAMPLE {number}, one JSON object a line:\n{lines(item.messages)}" for number, item in enumerate(shown, 1)
         )
         return Message(role="user", content=QUESTION.format(tools=tools(self._catalogue) or "none", examples=examples))
 
@@ -127,22 +127,22 @@ class Author:
         if [call.name for call in said.calls] != [CONVERSATION.name]:
             raise NotATrace("it hands in no conversation")
         listed = sequence(dict(said.calls[0].arguments).get("messages"), "messages")
-        messages: list[JsonValue] = [_spelled(mapping(each, "a message"), n) for n, each in enumerate(listed)]
+        messages: list[JsonValue] = [_spelled(mapping(item, "a message"), n) for n, item in enumerate(listed)]
         trace = OpenaiMessages(unfold=False).trace({"messages": messages})
         return Trajectory(task="", player="trace", end=End.CLOSED, messages=trace.messages, catalogue=self._catalogue)
 
     def _fault(self, trajectory: Trajectory, triples: frozenset[str]) -> str | None:
-        sizes = [len(each.messages) for each in self._sample]
+        sizes = [len(item.messages) for item in self._sample]
         if not min(sizes) // 2 <= len(trajectory.messages) <= 2 * max(sizes):
             return "length"
         if any(len(triples & known) >= LIKENESS * len(triples | known) for known in self._known):
             return "nearly the same as another"
-        return next((each.name for each in self._filters if next(iter(each.faults(trajectory)), None)), None)
+        return next((item.name for item in self._filters if next(iter(item.faults(trajectory)), None)), None)
 
 
 def _strict(sieve: Filter) -> Filter:
     """Let no value pass that stands nowhere before: people shorten names, and nobody need learn that from a teacher."""
-    return sieve.model_copy(update={"most": 0.0}) if isinstance(sieve, Origins) else sieve
+    return sieve.model_copy(update={"most": 0.0}) if isinstance(sieve, ArgumentOrigins) else sieve
 
 
 def _spelled(message: dict[str, JsonValue], number: int) -> JsonValue:

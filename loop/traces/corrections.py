@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from loop.canonical import digest
 from loop.errors import ConfigError, NotFound
 from loop.store import Store
-from loop.store.corrections import Correction, CorrectionKind, Told
+from loop.store.corrections import Correction, CorrectionKind, NumberedCorrection
 from loop.store.traces import CORRECTION, Kept, Provenance
 from loop.traces import chat
 from loop.traces.conversation import Conversation
@@ -64,7 +64,7 @@ def accept_feedback(store: Store, payload: Mapping[str, JsonValue], now: int) ->
     except NotATrace as error:
         raise ConfigError(f"feedback: {error}") from error
     number = store.corrections.add(correction)
-    outcome = _ground(store, Told(number, correction))
+    outcome = _ground(store, NumberedCorrection(number, correction))
     if isinstance(outcome, Lesson):
         return Taken(id=number, grounded=True, reason="it can be learned")
     reason = outcome.reason if isinstance(outcome, Skipped) else _silent(number, correction.kind).reason
@@ -121,8 +121,8 @@ def _message(value: JsonValue) -> Message:
 
 def _conversation(request: Mapping[str, JsonValue]) -> tuple[tuple[Message, ...], Catalogue]:
     conversation = Conversation()
-    for number, each in enumerate(sequence(request.get("messages"), "messages")):
-        chat.hear(conversation, each, f"messages[{number}]")
+    for number, message in enumerate(sequence(request.get("messages"), "messages")):
+        chat.hear(conversation, message, f"messages[{number}]")
     return conversation.finished(), catalogue(request.get("tools"))
 
 
@@ -136,7 +136,7 @@ def lessons(store: Store) -> tuple[list[Lesson], list[Skipped]]:
     learnable = _without(learnable, skipped)
     doubted = uncommon(learnable, _precedents(store, learnable)) | contradicted(learnable, objections)
     doubted |= _suspected(store)
-    skipped += [Skipped(each.id, doubted[each.id], doubted=True) for each in learnable if each.id in doubted]
+    skipped += [Skipped(lesson.id, doubted[lesson.id], doubted=True) for lesson in learnable if lesson.id in doubted]
     return _without(learnable, skipped), skipped
 
 
@@ -144,21 +144,21 @@ def _grounded(store: Store) -> tuple[list[Lesson], list[Objection], list[Skipped
     learnable: list[Lesson] = []
     objections: list[Objection] = []
     skipped: list[Skipped] = []
-    for told in store.corrections.all():
-        outcome = _ground(store, told)
+    for numbered in store.corrections.all():
+        outcome = _ground(store, numbered)
         match outcome:
             case Lesson():
                 learnable.append(outcome)
             case Objection():
                 objections.append(outcome)
-                skipped.append(_silent(outcome.id, told.correction.kind))
+                skipped.append(_silent(outcome.id, numbered.correction.kind))
             case Skipped():
                 skipped.append(outcome)
     return learnable, objections, skipped
 
 
 def _without(learnable: Sequence[Lesson], skipped: Sequence[Skipped]) -> list[Lesson]:
-    out = {each.id for each in skipped}
+    out = {correction.id for correction in skipped}
     return [lesson for lesson in learnable if lesson.id not in out]
 
 
@@ -171,16 +171,16 @@ def _precedents(store: Store, learnable: Sequence[Lesson]) -> Iterator[Lesson]:
 def _suspected(store: Store) -> dict[int, str]:
     """Say which corrections a gate found at fault."""
     return {
-        int(str(each["correction"])): str(each["reason"])
+        int(str(item["correction"])): str(item["reason"])
         for event in store.events.read(kind=SUSPECTED)
-        for each in sequence(event.fields.get("suspected"), "suspected")
-        if isinstance(each, dict)
+        for item in sequence(event.fields.get("suspected"), "suspected")
+        if isinstance(item, dict)
     }
 
 
-def _ground(store: Store, told: Told) -> Lesson | Objection | Skipped:
+def _ground(store: Store, numbered: NumberedCorrection) -> Lesson | Objection | Skipped:
     """Read one correction by itself, and hold it to what its conversation tells."""
-    number, correction = told
+    number, correction = numbered
     try:
         messages, tools, task = _play(store, correction)
         place = _place(messages, correction.place)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from checkers.closing import speech
 from checkers.closing.phrases import opposites
-from checkers.closing.values import NEGATION, Closing
+from checkers.closing.values import NEGATION, ClosingText
 from loop.canonical import canonical
 from loop.types import Catalogue, Message, Task
 
@@ -91,7 +91,7 @@ def agree(one: Message, other: Message) -> bool:
     """
     if one.calls or other.calls:
         return answer_of(one) == answer_of(other)
-    mine, theirs = Closing(text=one.content), Closing(text=other.content)
+    mine, theirs = ClosingText(text=one.content), ClosingText(text=other.content)
     nested = _nested(_numbers(mine), _numbers(theirs)) and _nested(_names(mine), _names(theirs))
     opposed = any(
         len(pair & (mine.words | theirs.words)) > 1 and pair & mine.words != pair & theirs.words for pair in opposites()
@@ -103,16 +103,16 @@ def _nested(few: frozenset[T], many: frozenset[T]) -> bool:
     return few <= many or many <= few
 
 
-def _numbers(told: Closing) -> frozenset[float]:
-    return frozenset(numeral.readings[0].value for numeral in told.numerals)
+def _numbers(closing: ClosingText) -> frozenset[float]:
+    return frozenset(numeral.readings[0].value for numeral in closing.numerals)
 
 
-def _names(told: Closing) -> frozenset[str]:
-    return frozenset(name.casefold() for name in NAME.findall(told.plain))
+def _names(closing: ClosingText) -> frozenset[str]:
+    return frozenset(name.casefold() for name in NAME.findall(closing.plain))
 
 
-def _manner(told: Closing) -> tuple[bool, bool]:
-    return speech.only_asks(told.sentences), NEGATION.search(told.folded) is not None
+def _manner(closing: ClosingText) -> tuple[bool, bool]:
+    return speech.only_asks(closing.sentences), NEGATION.search(closing.folded) is not None
 
 
 def _folded(text: str) -> str:

@@ -44,9 +44,9 @@ def accepted(plays: Iterable[Accepted]) -> Iterator[Lesson]:
     """Give every answer of plays that checkers accepted, as a lesson without a number."""
     for play in plays:
         messages = play.trajectory.messages
-        for place, message in enumerate(messages):
+        for index, message in enumerate(messages):
             if message.role == "assistant" and message.learned:
-                yield Lesson(0, messages[:place], message, None, play.trajectory.catalogue, play.task, play.id)
+                yield Lesson(0, messages[:index], message, None, play.trajectory.catalogue, play.task, play.id)
 
 
 def superseded(lessons: Sequence[Lesson]) -> Iterator[Skipped]:
@@ -64,11 +64,11 @@ def contradicted(lessons: Sequence[Lesson], objections: Sequence[Objection] = ()
     points: defaultdict[str, list[list[Lesson]]] = defaultdict(list)
     for lesson in lessons:
         camps = points[lesson.point]
-        camp = next((each for each in camps if agree(each[0].wanted, lesson.wanted)), None)
+        camp = next((camp for camp in camps if agree(camp[0].wanted, lesson.wanted)), None)
         camps.append([lesson]) if camp is None else camp.append(lesson)
     against: defaultdict[str, list[int]] = defaultdict(list)
-    for each in objections:
-        against[f"{each.lesson.point} {answer_of(each.lesson.wanted)}"].append(each.id)
+    for objection in objections:
+        against[f"{objection.lesson.point} {answer_of(objection.lesson.wanted)}"].append(objection.id)
     doubted: dict[int, str] = {}
     for point, camps in points.items():
         doubted |= _outnumbered(camps)
@@ -89,7 +89,7 @@ def _outnumbered(camps: Sequence[Sequence[Lesson]]) -> dict[int, str]:
     doubted: dict[int, str] = {}
     for camp in camps if len(camps) > 1 else ():
         if len(camp) < sizes[0] or sizes[0] == sizes[1]:
-            other = next(lesson for each in camps if each is not camp for lesson in each)
+            other = next(lesson for item in camps if item is not camp for lesson in item)
             reason = f"correction {other.id} of the same answer wants something else"
             doubted |= {lesson.id: reason for lesson in camp}
     return doubted
@@ -120,19 +120,19 @@ class _Usage:
     """After which words people want what."""
 
     def __init__(self, stage: Sequence[Precedent]) -> None:
-        counts = Counter(word for each in stage for word in each.words)
+        counts = Counter(word for item in stage for word in item.words)
         self._common = frozenset(word for word, count in counts.items() if count > 1)
-        self._actions = Counter(each.action for each in stage)
+        self._actions = Counter(item.action for item in stage)
         self._words: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._own: defaultdict[str, list[Precedent]] = defaultdict(list)
-        for each in stage:
-            self._words[each.action].update(each.words & self._common)
-            self._own[each.origin].append(each)
+        for item in stage:
+            self._words[item.action].update(item.words & self._common)
+            self._own[item.origin].append(item)
 
     def against(self, one: Precedent) -> str | None:
         """Say why what is wanted after a request is not what its words ask for."""
         words = one.words & self._common
-        rivals = [each for each in self._actions if each != one.action and self._count(one, each) >= LEAST]
+        rivals = [action for action in self._actions if action != one.action and self._count(one, action) >= LEAST]
         if len(words) < LEAST or not rivals:
             return None
         best = max(rivals, key=lambda action: self._odds(one, action, words))
@@ -142,11 +142,11 @@ class _Usage:
 
     def _count(self, one: Precedent, action: str) -> int:
         """Count who does something, without the conversation that is judged."""
-        return self._actions[action] - sum(each.action == action for each in self._own[one.origin])
+        return self._actions[action] - sum(item.action == action for item in self._own[one.origin])
 
     def _odds(self, one: Precedent, action: str, words: frozenset[str]) -> float:
-        count, own = self._count(one, action), [each for each in self._own[one.origin] if each.action == action]
-        seen = (self._words[action][word] - sum(word in each.words for each in own) for word in words)
+        count, own = self._count(one, action), [item for item in self._own[one.origin] if item.action == action]
+        seen = (self._words[action][word] - sum(word in value.words for value in own) for word in words)
         return math.log(count + 0.5) + sum(math.log((number + 0.5) / (count + 1)) for number in seen)
 
 

@@ -70,7 +70,7 @@ def widen(  # noqa: PLR0913 - each is an option of the command
     Raises:
         CheckNegative: no trace is accepted, or no world can be built and there is no teacher.
     """
-    sample = [each.trajectory for each in store.traces.lessons(FILTERED)]
+    sample = [lesson.trajectory for lesson in store.traces.lessons(FILTERED)]
     if not sample:
         raise CheckNegative("No trace is accepted by every filter yet. Run: loopd trace filter")
     catalogue = today or _usual(sample)
@@ -86,14 +86,14 @@ def widen(  # noqa: PLR0913 - each is an option of the command
             "to write conversations. See: loopd teacher list"
         )
     author = Author(teachers, sample, catalogue, chosen)
-    written = [_written(each.trajectory, each.teacher) for each in author.write(count, seed)]
+    written = [_written(item.trajectory, item.teacher) for item in author.write(count, seed)]
     return _widened(None, author.refused, written=len(written), kept=store.traces.keep(written))
 
 
 def _usual(sample: Sequence[Trajectory]) -> Catalogue:
     """Give the tools that most traces show."""
-    shown = {each.catalogue.id: each.catalogue for each in sample}
-    return shown[Counter(each.catalogue.id for each in sample).most_common(1)[0][0]]
+    shown = {item.catalogue.id: item.catalogue for item in sample}
+    return shown[Counter(item.catalogue.id for item in sample).most_common(1)[0][0]]
 
 
 def _widened(worded: Worded | None, refused: Counter[str], *, kept: int, played: int = 0, written: int = 0) -> Widened:
@@ -134,7 +134,7 @@ def played(worded: Worded, count: int, seed: int, refused: Counter[str]) -> Iter
             continue
         owed = Play(id="", round=0, task=task, player=Part(use="scripted"), player_name="scripted", system=SYSTEM)
         trajectory = play(owed)
-        against = next((each.name for each in checkers if not each.check(task, trajectory).passed), None)
+        against = next((checker.name for checker in checkers if not checker.check(task, trajectory).passed), None)
         if against is None:
             known.add(task.id)
             yield task, trajectory

@@ -14,11 +14,11 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from checkers.dataflow import Dataflow
-from loop.traces.filtering import WHOLE, Fault, Filter
+from loop.traces.filtering import WHOLE, Filter, TraceFault
 from loop.types import Message, Task, Tier, Trajectory, Turn
 from task_generators.backends.traces_backend import TRACES
 
-__all__ = ["Origins", "task_of_trace"]
+__all__ = ["ArgumentOrigins", "task_of_trace"]
 
 TIMED: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?", re.IGNORECASE
@@ -31,7 +31,7 @@ SHORT: Final = 2
 """Characters up to which a value says too little to be traced: "2" may have been "a couple"."""
 
 
-class Origins(Filter):
+class ArgumentOrigins(Filter):
     """Judges where arguments came from."""
 
     dates: bool = False
@@ -39,7 +39,7 @@ class Origins(Filter):
     most: float = Field(default=0.5, ge=0, le=1)
     """Share of a call's values that may be untold: people say SF and call with San Francisco. 0 lets none pass."""
 
-    def faults(self, trajectory: Trajectory) -> Iterator[Fault]:
+    def faults(self, trajectory: Trajectory) -> Iterator[TraceFault]:
         """Find calls with a value that nobody told."""
         traced = Dataflow().check(task_of_trace(trajectory), trajectory).evidence.get("arguments", [])
         steps, heard = _steps(trajectory), _Heard(trajectory.messages)
@@ -54,7 +54,7 @@ class Origins(Filter):
             if len(strange) > self.most * len(values):
                 each = strange[0]
                 shown = f"{each['tool']}({each['argument']}={str(each['value'])[:60]!r})"
-                yield Fault(place, str(each["source"]), f"{shown} stands nowhere before")
+                yield TraceFault(place, str(each["source"]), f"{shown} stands nowhere before")
 
     def _counts(self, value: JsonValue) -> bool:
         text = str(value).strip()
