@@ -12,7 +12,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -34,30 +34,8 @@ CUT_OFF: Final = "cut_off"
 """The leniency of a message that the token limit ended, not the student."""
 
 
-class Template(Protocol):
+class Template(trial.TriedTemplate, Protocol):
     """How one family of models is talked to."""
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's."""
-        ...
-
-    @property
-    def end(self) -> int:
-        """The token that ends an assistant's turn."""
-        ...
-
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
-        """Give the conversation's tokens, in order. The first span is what all conversations of a catalogue share."""
-        ...
-
-    def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
-        """Give the tokens that ask the assistant to speak after these messages."""
-        ...
-
-    def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
-        """Read what the assistant said, to these tools. Never raises."""
-        ...
 
     def new_tools(self, message: Message, catalogue: Catalogue) -> str:
         """Spell the tools that come with a message, to stand behind its text; empty where none comes."""

@@ -21,7 +21,7 @@ COMPACT: Final = "compact"
 
 
 class TriedTemplate(Protocol):
-    """What is tried."""
+    """What a trial needs of a template."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -34,15 +34,15 @@ class TriedTemplate(Protocol):
         ...
 
     def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Iterator[TokenSpan]:
-        """Give the conversation's tokens."""
+        """Give the conversation's tokens, in order. The first span is what all conversations of a catalogue share."""
         ...
 
     def header(self, messages: Sequence[Message], catalogue: Catalogue) -> tuple[int, ...]:
-        """Give the tokens that ask the assistant to speak."""
+        """Give the tokens that ask the assistant to speak after these messages."""
         ...
 
     def read(self, text: str, catalogue: Catalogue | None = None) -> Parsed:
-        """Read what the assistant said."""
+        """Read what the assistant said, to these tools. Never raises."""
         ...
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from loop.types import Catalogue, Message
 from loop.types.jobs import Weighing
 
 Losses = Mapping[str, tuple[float, ...]]
@@ -27,14 +26,6 @@ class LearnedSpan(Protocol):
     @property
     def loss(self) -> bool:
         """Whether the player is to learn to say them."""
-        ...
-
-
-class RendersMessages(Protocol):
-    """Renders messages to tokens, the same in serving and in training (rule 2)."""
-
-    def spans(self, messages: Sequence[Message], catalogue: Catalogue) -> Sequence[LearnedSpan]:
-        """Render a whole conversation."""
         ...
 
 
