@@ -35,7 +35,7 @@ from loop.control.progress import Board
 from loop.rollout.play import play
 from loop.runtime import paths
 from loop.runtime.gpu import Gpu, addressed
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages import refreshing
 from loop.store import Store
 from loop.student.client import Student
@@ -248,7 +248,7 @@ def _round(options: argparse.Namespace) -> None:
 
 def _report(places: paths.Paths, taught: Sequence[Case], asked: Sequence[Case]) -> None:
     chosen = config.load(places, "quickstart", {}, config.environment())
-    with parts.build(chosen, places, Board(places.run, chosen.profile), Stop()) as loop:
+    with parts.build(chosen, places, Board(places.run, chosen.profile), StopRequest()) as loop:
         refresh = next(loop.store.events.read(kind=refreshing.REFRESH))
         rnd = loop.store.rounds.get(int(str(refresh.fields["round"])))
         candidate = loop.store.policies.candidate(rnd)
