@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from loop.gates.outlook import Step
+from loop.gates.outlook import OutlookStep
 from loop.parts import Loop
 from loop.stages import (
     auditing,
@@ -23,68 +23,68 @@ from loop.stages import (
     sampling,
     training,
 )
-from loop.types import Move, Purpose, Round, RoundState
+from loop.types import Purpose, Round, RoundState, Transition
 
 log = structlog.get_logger()
 
 
-def sample(loop: Loop, rnd: Round) -> Move:
+def sample(loop: Loop, rnd: Round) -> Transition:
     """Choose tasks at the edge of the student's skill, over all backends, and owe their plays.
 
     A round that is due to learn from corrections plays nothing before it trains. Where not even a flawless candidate
     could be promoted, larger suites are drawn; where that is no help either, the round ends here and says so.
     """
     if loop.store.plays.planned(rnd):
-        return Move(state=RoundState.COLLECT)
+        return Transition(state=RoundState.COLLECT)
     if refreshing.due(loop):
         refreshing.begin(loop, rnd)
-        return Move(state=RoundState.TRAIN, reason="learns from corrections")
+        return Transition(state=RoundState.TRAIN, reason="learns from corrections")
     course = resting.course(loop, rnd)
-    if course.step is Step.REST:
-        return Move(state=RoundState.DONE, reason=course.reason)
+    if course.step is OutlookStep.REST:
+        return Transition(state=RoundState.DONE, reason=course.reason)
     chosen = sampling.plan(loop, rnd)
     loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
-    return Move(state=RoundState.COLLECT, reason=course.reason if course.step is Step.GROW else None)
+    return Transition(state=RoundState.COLLECT, reason=course.reason if course.step is OutlookStep.GROW else None)
 
 
-def collect(loop: Loop, rnd: Round) -> Move:
+def collect(loop: Loop, rnd: Round) -> Transition:
     """Play what is owed, student and teachers alike; keep every trajectory the moment it arrives."""
     for play, trajectory in collecting.owed(loop, rnd, Purpose.TRAIN):
         loop.store.plays.finish(play, trajectory)
-    return Move(state=RoundState.CHECK)
+    return Transition(state=RoundState.CHECK)
 
 
-def check(loop: Loop, rnd: Round) -> Move:
+def check(loop: Loop, rnd: Round) -> Transition:
     """Give every trajectory every missing verdict; ask the teachers where the student found no way; audit some wins."""
     checking.judge_missing(loop, rnd)
     more = sampling.more(loop, rnd)
     loop.store.plays.owe(rnd, more.tasks, more.plays)
     if loop.store.plays.owed(rnd, Purpose.TRAIN):
-        return Move(state=RoundState.COLLECT)
+        return Transition(state=RoundState.COLLECT)
     auditing.audit(loop, rnd)
     sampling.learn(loop, rnd)
-    return Move(state=RoundState.TRAIN)
+    return Transition(state=RoundState.TRAIN)
 
 
-def train(loop: Loop, rnd: Round) -> Move:
+def train(loop: Loop, rnd: Round) -> Transition:
     """Fit one adapter to the base model, on accepted trajectories by the rules of the mix."""
     dataset = loop.store.datasets.of(rnd) or loop.store.datasets.save(rnd, training.choose(loop, rnd))
     if len(dataset.rows) < loop.config.training.min_rows:
-        return Move(state=RoundState.DONE, reason=training.too_few(dataset, loop.config.training.min_rows))
+        return Transition(state=RoundState.DONE, reason=training.too_few(dataset, loop.config.training.min_rows))
     if not loop.store.policies.candidate(rnd):
         training.fit(loop, rnd, dataset)
-    return Move(state=RoundState.GATE)
+    return Transition(state=RoundState.GATE)
 
 
-def gate(loop: Loop, rnd: Round) -> Move:
+def gate(loop: Loop, rnd: Round) -> Transition:
     """Measure candidate beside champion at every gate, also after one has failed: every number is wanted."""
     for result in gating.judge_candidate(loop, rnd):
         loop.store.gates.save(rnd, result)
     refreshing.measure_both(loop, rnd)
-    return Move(state=RoundState.PROMOTE)
+    return Transition(state=RoundState.PROMOTE)
 
 
-def promote(loop: Loop, rnd: Round) -> Move:
+def promote(loop: Loop, rnd: Round) -> Transition:
     """Crown the candidate only if depth and breadth both hold: one transaction, or the reason why not."""
     if gating.outdated(loop, rnd):
         gate(loop, rnd)
@@ -93,10 +93,10 @@ def promote(loop: Loop, rnd: Round) -> Move:
         sampling.bequeath(loop)
     gating.look_elsewhere(loop)
     gating.report(loop, rnd)
-    return Move(state=RoundState.DONE, reason=promotion.reason)
+    return Transition(state=RoundState.DONE, reason=promotion.reason)
 
 
-STAGES: Mapping[RoundState, Callable[[Loop, Round], Move]] = {
+STAGES: Mapping[RoundState, Callable[[Loop, Round], Transition]] = {
     RoundState.SAMPLE: sample,
     RoundState.COLLECT: collect,
     RoundState.CHECK: check,

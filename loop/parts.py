@@ -24,7 +24,7 @@ from loop.rollout.ray_pool import RayPool
 from loop.routing.speakers import Speakers
 from loop.runtime.gpu import Gpu, KeptPrefixes, Served
 from loop.runtime.paths import Paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.store import Store
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, Suite, TaskGenerator
 from loop.weights import sources
@@ -74,7 +74,7 @@ class Loop:
     gates: tuple[Gate, ...]
     cashier: Cashier
     board: Board
-    stop: Stop
+    stop: StopRequest
     speakers: Speakers
     """Says which member of a routed set plays."""
     finished: list[Round] = field(default_factory=list)
@@ -143,7 +143,7 @@ class Loop:
 
 @contextmanager
 def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
-    config: Config, paths: Paths, board: Board, stop: Stop, *, store: Store | None = None, gpu: Gpu | None = None
+    config: Config, paths: Paths, board: Board, stop: StopRequest, *, store: Store | None = None, gpu: Gpu | None = None
 ) -> Iterator[Loop]:
     """Put a loop together, crown the stock model where nobody is champion yet, and take everything down afterwards.
 

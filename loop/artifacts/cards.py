@@ -152,8 +152,8 @@ def _head(report: Report) -> Iterator[str]:
     yield f"| parent | {f'`{policy.parent}`' if policy.parent else 'none'} |"
     if policy.routing:
         yield f"| answers everything else | `{policy.alone.id}` |"
-        for each in policy.routing.specialists:
-            yield row(f"answers {each.topic}", f"`{each.policy}`")
+        for specialist in policy.routing.specialists:
+            yield row(f"answers {specialist.topic}", f"`{specialist.policy}`")
     if report.decision is not None:
         word = "promoted" if report.decision.promoted else "not promoted"
         yield from (

@@ -28,32 +28,32 @@ def export(
     out: Out, policy: Begins = "champion", *, to: To = Target.MLX, fuse: Fuse = True, quant: Rounding = "q8_0"
 ) -> None:
     """Export a policy for other programs: weights or adapter, chat template, system prompt and cards."""
-    found = policies.single(policy)
-    documents = cards.files(policies.report_of(found.id))
-    write(found, out.absolute(), documents, to=to, fuse=fuse, quant=quant)
-    terminal.say(f"{out}: policy {found.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")
+    chosen = policies.single(policy)
+    documents = cards.files(policies.report_of(chosen.id))
+    write(chosen, out.absolute(), documents, to=to, fuse=fuse, quant=quant)
+    terminal.say(f"{out}: policy {chosen.id[:16]} for {to}, with its cards. How to serve it: {out}/EXPORT.md")
 
 
 def write(  # noqa: PLR0913 - what an export is told
-    found: Policy, out: Path, documents: Mapping[str, str], *, to: Target, fuse: bool, quant: Quant
+    policy: Policy, out: Path, documents: Mapping[str, str], *, to: Target, fuse: bool, quant: Quant
 ) -> None:
     """Write a policy's weights for another program, in a child: no model code runs here.
 
     Raises:
         LoopdError: it could not be made; the message is the child's.
     """
-    base = policies.base_of(found)
+    base = policies.base_of(policy)
     job = ExportJob(
         to=to,
         base=base,
         source=_called(settings().student.source, base),
-        adapter=paths.find().adapter(found),
-        precision=found.precision,
-        template=found.template,
-        system=found.system,
+        adapter=paths.find().adapter(policy),
+        precision=policy.precision,
+        template=policy.template,
+        system=policy.system,
         fuse=fuse,
         quant=quant,
-        policy=found.id,
+        policy=policy.id,
         documents=documents,
         out=out,
     )

@@ -47,22 +47,22 @@ def list_(*, as_json: Json = False, as_csv: Csv = False) -> None:
 def show_(policy: Begins = "champion", *, as_json: Json = False) -> None:
     """Show a policy: its parts, its standing, and where its adapter is stored."""
     with store() as opened:
-        found = opened.policies.find(policy)
-        standing = next(standing for each, standing in opened.policies.all() if each.id == found.id)
-    told = {"id": found.id, "standing": standing, **found.model_dump(mode="json"), "parent": found.parent}
-    told["directory"] = paths.find().adapter(found)
-    show([{"what": name, "value": value} for name, value in told.items()], as_json=as_json)
+        chosen = opened.policies.find(policy)
+        standing = next(standing for item, standing in opened.policies.all() if item.id == chosen.id)
+    row = {"id": chosen.id, "standing": standing, **chosen.model_dump(mode="json"), "parent": chosen.parent}
+    row["directory"] = paths.find().adapter(chosen)
+    show([{"what": name, "value": value} for name, value in row.items()], as_json=as_json)
 
 
 @app.command()
 def verify(policy: Begins = "champion") -> None:
     """Verify every byte of an adapter, or of all of a routed set's, against its manifest, without loading it."""
     with store() as opened:
-        members = [opened.policies.get(each) for each in opened.policies.find(policy).members]
-    places = [(paths.find().adapter(each), each.base) for each in members]
-    if not any(adapter for adapter, _ in places):
+        members = [opened.policies.get(member) for member in opened.policies.find(policy).members]
+    home = [(paths.find().adapter(member), member.base) for member in members]
+    if not any(adapter for adapter, _ in home):
         terminal.say("The stock model has no adapter.")
-    for adapter, base in places:
+    for adapter, base in home:
         if adapter is not None:
             manifest = adapters.verify(adapter, base)
             terminal.say(f"{adapter}: {len(manifest.files)} files as published, made for base {base[:16]}")
@@ -77,18 +77,18 @@ def chat(
     policy: Begins = "champion", *, backend: Annotated[str, typer.Option(help="Backend whose tools it gets.")] = "files"
 ) -> None:
     """Chat with a policy that has working tools. Ctrl-D ends. The daemon must not be running."""
-    found = policies.single(policy)
-    places, configured = paths.find().create(), settings()
-    base, adapter = policies.base_of(found), places.adapter(found)
+    chosen = policies.single(policy)
+    home, configured = paths.find().create(), settings()
+    base, adapter = policies.base_of(chosen), home.adapter(chosen)
     task = _task(configured, backend)
     console, student = Terminal(), configured.student
-    with lock.hold(places.data):
-        lease = gpu.Gpu(places.run, places.logs, places.scratch)
-        kept = gpu.KeptPrefixes(directory=places.prefixes, mib=student.prefix_mib, policy=found.id)
+    with lock.hold(home.data):
+        lease = gpu.Gpu(home.run, home.logs, home.scratch)
+        kept = gpu.KeptPrefixes(directory=home.prefixes, mib=student.prefix_mib, policy=chosen.id)
         with lease.serving(
-            base, template=found.template, adapter=adapter, precision=found.precision, prefixes=kept
+            base, template=chosen.template, adapter=adapter, precision=chosen.precision, prefixes=kept
         ) as served:
-            part = gpu.addressed(configured.student.part(0.0), served, found.id)
+            part = gpu.addressed(configured.student.part(0.0), served, chosen.id)
             player: Player = plugins.load("teachers", part)
             world, offered = open_world(task.backends, task.initial), catalogue(task.tools, task.backends, task.initial)
             console.print(f"Served in {served.ready.words}")
@@ -100,7 +100,7 @@ def chat(
                     offered,
                     _lines(console),
                     lambda message: console.print(transcript.message(message)),
-                    system=found.system,
+                    system=chosen.system,
                     rule=configured.rule,
                 )
 
@@ -159,8 +159,8 @@ def diff(one: Begins, other: Begins = "champion", *, as_json: Json = False) -> N
 @app.command()
 def card(policy: Begins = "champion") -> None:
     """Rewrite a policy's cards (model, gates, data, training configuration) and print the model card."""
-    found = policies.find(policy)
-    terminal.say((_write_card(found.id) / cards.README).read_text(encoding="utf-8"))
+    chosen = policies.find(policy)
+    terminal.say((_write_card(chosen.id) / cards.README).read_text(encoding="utf-8"))
 
 
 def _write_card(policy_id: str) -> Path:
@@ -173,8 +173,12 @@ def _compared(opened: Store, first: Policy, second: Policy, met: ScoreConditions
     """Pair two policies' scores under one fingerprint: candidate `first`, champion `second`."""
     unsound = opened.soundness.unsound(met.suite_id)
     new, old = (
-        [score for score in opened.suites.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
-        for each in (first, second)
+        [
+            score
+            for score in opened.suites.scores(dataset.id, met.suite_id, met.fingerprint)
+            if score.task not in unsound
+        ]
+        for dataset in (first, second)
     )
     paired = pair(old, new)
     if not paired.entries:
@@ -185,23 +189,23 @@ def _compared(opened: Store, first: Policy, second: Policy, met: ScoreConditions
 
 
 def _difference(suite: str, paired: Paired, question: MarginTest, policies: tuple[Policy, Policy]) -> dict[str, Any]:
-    found = described(question, paired)
-    mine, theirs = (each.id[:12] for each in policies)
+    comparison = described(question, paired)
+    mine, theirs = (policy.id[:12] for policy in policies)
     return {
         "suite": suite,
         "what": question.name,
-        "tasks": found["tasks"],
-        "k": found["samples"],
-        mine: round(found["candidate_rate"], 4),
-        theirs: round(found["champion_rate"], 4),
-        **{name: round(found[name], 4) for name in ("difference", "low", "high")},
+        "tasks": comparison["tasks"],
+        "k": comparison["samples"],
+        mine: round(comparison["candidate_rate"], 4),
+        theirs: round(comparison["champion_rate"], 4),
+        **{name: round(comparison[name], 4) for name in ("difference", "low", "high")},
     }
 
 
 def _task(configured: config.Config, generator: str) -> Task:
-    named = next((each for each in configured.sampling.generators if each.use == generator), Part(use=generator))
-    found = plugins.load("task_generators", named)
-    made: Task = found.make(found.arms[0], 1, Split.TRAIN)
+    named = next((part for part in configured.sampling.generators if part.use == generator), Part(use=generator))
+    maker = plugins.load("task_generators", named)
+    made: Task = maker.make(maker.arms[0], 1, Split.TRAIN)
     return made
 
 

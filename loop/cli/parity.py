@@ -47,41 +47,41 @@ def parity(  # noqa: PLR0913 - the options of a command
 
     Greedy decoding. Exits 1 if a prompt differs. The daemon must not be running.
     """
-    found, configured, places = policies.single(policy), settings(), paths.find().create()
-    base, out = policies.base_of(found), Path(target)
+    subject, configured, home = policies.single(policy), settings(), paths.find().create()
+    base, out = policies.base_of(subject), Path(target)
     url = target if target.startswith(("http://", "https://")) else ""
     if not url and not out.is_dir():
         raise NotFound(f"There is no directory {out}. Make one: loopd model export {out}")
     chosen = frozen.suite(suite)
     tasks = chosen.tasks[:limit]
-    with lock.hold(places.data):
-        here = _here(found, configured, base, tasks)
-        different = [] if url else _prompts(found, base, out, here)
+    with lock.hold(home.data):
+        here = _here(subject, configured, base, tasks)
+        different = [] if url else _prompts(subject, base, out, here)
         with ExitStack() as stack:
-            address = url or _served(stack, out, places, configured.student.max_tokens)
-            there = _there(found, configured, base, tasks, (address, model)) if address else []
-    passed, renderer = _judge(chosen, configured, tasks), Renderer.load(base, found.template)
+            address = url or _served(stack, out, home, configured.student.max_tokens)
+            there = _there(subject, configured, base, tasks, (address, model)) if address else []
+    passed, renderer = _judge(chosen, configured, tasks), Renderer.load(base, subject.template)
     plays = [comparing.compare(mine, theirs, passed, renderer) for mine, theirs in zip(here, there, strict=False)]
     _tell(different, plays, as_json=as_json)
-    if any(different) or (url and any(each.counted not in {0, each.tokens} for each in plays)):
+    if any(different) or (url and any(play.counted not in {0, play.tokens} for play in plays)):
         raise LoopdError("Prompts differ there, so measurements made here do not carry over.")
 
 
 def _here(policy: Policy, configured: Config, base: Path, tasks: Sequence[Task]) -> list[Trajectory]:
-    places = paths.find()
-    lease = gpu.Gpu(places.run, places.logs, places.scratch)
+    home = paths.find()
+    lease = gpu.Gpu(home.run, home.logs, home.scratch)
     with lease.serving(
-        base, template=policy.template, adapter=places.adapter(policy), precision=policy.precision,
+        base, template=policy.template, adapter=home.adapter(policy), precision=policy.precision,
         max_rows=configured.student.max_rows,
     ) as served:  # fmt: skip
         part = gpu.addressed(configured.student.part(0.0), served, policy.id)
         return _played(part, policy, configured, tasks)
 
 
-def _served(stack: ExitStack, out: Path, places: paths.Paths, max_tokens: int) -> str:
+def _served(stack: ExitStack, out: Path, home: paths.Paths, max_tokens: int) -> str:
     """Start what serves the directory; empty where nothing here does, so that prompts alone are compared."""
     try:
-        return stack.enter_context(mlx_lm_server(out, places, max_tokens))
+        return stack.enter_context(mlx_lm_server(out, home, max_tokens))
     except NotFound as unserved:
         terminal.say(f"{unserved}", err=True)
         return ""
@@ -90,7 +90,7 @@ def _served(stack: ExitStack, out: Path, places: paths.Paths, max_tokens: int) -
 def _there(
     policy: Policy, configured: Config, base: Path, tasks: Sequence[Task], server: tuple[str, str]
 ) -> list[Trajectory]:
-    told: dict[str, JsonValue] = {
+    server_settings: dict[str, JsonValue] = {
         "url": server[0],
         "model": server[1],
         "base": str(base),
@@ -98,7 +98,7 @@ def _there(
         "system": policy.system,
         "max_tokens": configured.student.max_tokens,
     }
-    return _played(Part(use=ELSEWHERE, settings=told), policy, configured, tasks)
+    return _played(Part(use=ELSEWHERE, settings=server_settings), policy, configured, tasks)
 
 
 def _played(player: Part, policy: Policy, configured: Config, tasks: Sequence[Task]) -> list[Trajectory]:
@@ -124,20 +124,20 @@ def _judge(suite: Suite, configured: Config, tasks: Sequence[Task]) -> Callable[
 
 def _tell(different: Sequence[Difference | None], plays: Sequence[PlayComparison], *, as_json: bool) -> None:
     rows = [*_rows(different, plays)]
-    found = [each for each in different if each is not None]
+    differences = [difference for difference in different if difference is not None]
     if as_json:
         show_json({
             "rows": rows,
-            "prompts": [each.model_dump() for each in found],
-            "plays": [each.model_dump() for each in plays],
+            "prompts": [difference.model_dump() for difference in differences],
+            "plays": [play.model_dump() for play in plays],
         })  # fmt: skip
         return
     show(rows, as_json=False)
-    for each in found[:SHOWN]:
-        terminal.say(f"{each.task[:12]} answer {each.step}, character {each.place}:")
-        terminal.say(f"  here  {each.here!r}")
-        terminal.say(f"  there {each.there!r}")
-    for failed in [each for each in plays if each.failure][:SHOWN]:
+    for difference in differences[:SHOWN]:
+        terminal.say(f"{difference.task[:12]} answer {difference.step}, character {difference.place}:")
+        terminal.say(f"  here  {difference.here!r}")
+        terminal.say(f"  there {difference.there!r}")
+    for failed in [play for play in plays if play.failure][:SHOWN]:
         terminal.say(f"{failed.task[:12]} was not played elsewhere: {failed.failure[:200]}")
 
 
@@ -146,24 +146,24 @@ def _rows(different: Sequence[Difference | None], plays: Sequence[PlayComparison
         return {"what": what, "count": same, "of": of}
 
     rows = [row("prompts the same, byte for byte", different.count(None), len(different))] if different else []
-    counted = [each for each in plays if each.counted]
+    counted = [play for play in plays if play.counted]
     if plays:
         rows += [
             *(
                 [
                     row(
                         "plays whose prompts have as many tokens",
-                        sum(each.counted == each.tokens for each in counted),
+                        sum(prompt.counted == prompt.tokens for prompt in counted),
                         len(counted),
                     )
                 ]
                 if counted
                 else []
             ),
-            row("plays whose first calls are the same", sum(each.first_same for each in plays), len(plays)),
-            row("plays whose calls are all the same", sum(each.all_same for each in plays), len(plays)),
-            row("passed here", sum(each.passed_here for each in plays), len(plays)),
-            row("passed elsewhere", sum(each.passed_there for each in plays), len(plays)),
-            row("passed in both", sum(each.passed_here and each.passed_there for each in plays), len(plays)),
+            row("plays whose first calls are the same", sum(play.first_same for play in plays), len(plays)),
+            row("plays whose calls are all the same", sum(play.all_same for play in plays), len(plays)),
+            row("passed here", sum(play.passed_here for play in plays), len(plays)),
+            row("passed elsewhere", sum(play.passed_there for play in plays), len(plays)),
+            row("passed in both", sum(play.passed_here and play.passed_there for play in plays), len(plays)),
         ]
     return rows

@@ -30,7 +30,7 @@ def single(begins: str) -> Policy:
     """
     found = find(begins)
     if found.routing:
-        members = ", ".join(each[:12] for each in found.members)
+        members = ", ".join(member[:12] for member in found.members)
         raise ConfigError(f"{found.id[:12]} is a routed set, not one model. Name one of its members: {members}")
     return found
 

@@ -77,15 +77,17 @@ def write(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Write a policy's release: model card, evidence, data card, lock file, and weights if its state allows."""
     directory.check(out, RELEASE, SCHEMA)
-    found = policies.single(policy)
-    evidence = evidence_of(found, declare, compare)
+    chosen = policies.single(policy)
+    evidence = evidence_of(chosen, declare, compare)
     judged = judge(evidence, weights=not metadata_only)
     if not metadata_only and judged.state not in WITH_WEIGHTS:
         why = f"The state is {judged.state}: {judged.ground}. Nobody is handed such weights as a release"
-        raise CheckNegative(f"{why}. Write the report alone: loopd release {found.id[:12]} --out {out} --metadata-only")
+        raise CheckNegative(
+            f"{why}. Write the report alone: loopd release {chosen.id[:12]} --out {out} --metadata-only"
+        )
     with directory.replacing(out, RELEASE, SCHEMA) as building:
         if not metadata_only:
-            _add_weights(found, building, to, quant)
+            _add_weights(chosen, building, to, quant)
         directory.fill(building, documents(evidence, judged))
         directory.seal(building)
     _tell(evidence, judged, out, as_json=as_json)
@@ -94,21 +96,21 @@ def write(  # noqa: PLR0913 - the options of a command
 @app.command()
 def measure(policy: Begins = "champion", *, tasks: Tasks = 24, as_json: Json = False) -> None:
     """Measure a policy's latency, tokens per second and peak memory, and store them. The daemon must not be running."""
-    found, configured, places = policies.single(policy), settings(), paths.find().create()
-    base = policies.base_of(found)
-    with lock.hold(places.data), gpu.Gpu(places.run, places.logs, places.scratch) as owner:
+    subject, configured, home = policies.single(policy), settings(), paths.find().create()
+    base = policies.base_of(subject)
+    with lock.hold(home.data), gpu.Gpu(home.run, home.logs, home.scratch) as owner:
         with owner.serving(
-            base, template=found.template, adapter=places.adapter(found), precision=found.precision
+            base, template=subject.template, adapter=home.adapter(subject), precision=subject.precision
         ) as served:
-            part = gpu.addressed(configured.student.part(0.0), served, found.id)
+            part = gpu.addressed(configured.student.part(0.0), served, subject.id)
             player: Player = plugins.load("teachers", part)
             chosen = _training_tasks(configured, tasks)
-            timed = time_answers(player, chosen, system=found.system, rule=configured.rule, seed=configured.seed)
+            timed = time_answers(player, chosen, system=subject.system, rule=configured.rule, seed=configured.seed)
             peak = peak_gb(served.url, served.token_file)
             device = f"{served.ready.words}, {platform.machine()} {platform.system()}"
-        told = {"policy": found.id, "device": device, "peak_gb": peak, "seed": configured.seed}
-        alone = Alone.of(timed, **told)
-        with store() as opened, lease.hold(opened, places.data):
+        measured = {"policy": subject.id, "device": device, "peak_gb": peak, "seed": configured.seed}
+        alone = Alone.of(timed, **measured)
+        with store() as opened, lease.hold(opened, home.data):
             opened.events.record(MEASURED, **alone.model_dump(mode="json"))
     show([alone.model_dump(mode="json")], as_json=as_json)
 
@@ -128,40 +130,40 @@ def _training_tasks(configured: Config, most: int) -> list[Task]:
 def index(*, out: Out, declare: Declare = None) -> None:
     """Write static pages about every policy and round: index, figures, blockers, evidence. No scripts."""
     directory.check(out, MARKER, PAGES)
-    told = declarations.read(declare, Declarations).model_copy(update={"title": "", "parked": ""})
+    declared = declarations.read(declare, Declarations).model_copy(update={"title": "", "parked": ""})
     with store() as opened:
-        found = [gather_one(opened, policy, told) for policy, _ in opened.policies.all()]
+        entries = [gather_one(opened, policy, declared) for policy, _ in opened.policies.all()]
         numbers = [rnd.id for rnd in opened.rounds.all()]
     with reading() as ask:
         runs = [render(ask, number) for number in reversed(numbers)]
-    artifacts = [Artifact(evidence, judge(evidence)) for evidence in found]
+    artifacts = [Artifact(evidence, judge(evidence)) for evidence in entries]
     with directory.replacing(out, MARKER, PAGES) as building:
         directory.fill(building, site(artifacts, runs))
     terminal.say(f"{out / INDEX}: {len(artifacts)} policies, {len(runs)} rounds.")
 
 
-def evidence_of(found: Policy, declare: Path | None, compare: Path | None) -> ReleaseEvidence:
+def evidence_of(policy: Policy, declare: Path | None, compare: Path | None) -> ReleaseEvidence:
     """Gather a policy's evidence, with what its owner declares; other systems are checked against it."""
     declared = declarations.read(declare, Declarations)
     rows = declarations.read(compare, Comparison).competitors
     with store() as opened:
-        evidence = gather_one(opened, found, declared).model_copy(update={"competitors": rows})
+        evidence = gather_one(opened, policy, declared).model_copy(update={"competitors": rows})
     competitors.check(rows, evidence.setups)
     return evidence
 
 
-def gather_one(opened: Store, found: Policy, declared: Declarations | None = None) -> ReleaseEvidence:
+def gather_one(opened: Store, policy: Policy, declared: Declarations | None = None) -> ReleaseEvidence:
     """Gather one policy's evidence under this home's settings."""
-    return gather(opened, found, settings().student.source, paths.find().models, declared=declared)
+    return gather(opened, policy, settings().student.source, paths.find().models, declared=declared)
 
 
-def _add_weights(found: Policy, building: Path, to: Target, quant: Quant) -> None:
+def _add_weights(policy: Policy, building: Path, to: Target, quant: Quant) -> None:
     """Put the exported weights at the top, where the hub's programs look for them."""
     within = building / "weights"
-    elsewhere.write(found, within, {}, to=to, fuse=True, quant=quant)
+    elsewhere.write(policy, within, {}, to=to, fuse=True, quant=quant)
     (within / MANIFEST).unlink()
-    for each in within.iterdir():
-        each.rename(building / each.name)
+    for path in within.iterdir():
+        path.rename(building / path.name)
     within.rmdir()
 
 
@@ -170,6 +172,6 @@ def _tell(evidence: ReleaseEvidence, judged: ReleaseJudgement, out: Path, *, as_
         show_json({**summary(evidence, judged), "out": str(out)})
         return
     terminal.say(f"{out}: {judged.state}: {judged.ground}.\n{judged.sentence}")
-    for each in judged.blockers:
-        terminal.say(f"{'blocker' if each.bars else 'caveat'}: {each.what}. {each.unblock}")
+    for blocker in judged.blockers:
+        terminal.say(f"{'blocker' if blocker.bars else 'caveat'}: {blocker.what}. {blocker.unblock}")
     terminal.say(f"Next: {judged.next_action}")

@@ -48,17 +48,17 @@ def evaluate(
     """Evaluate routing on many requests without labels: coverage, confidence, disagreement."""
     examples = list(_lines(requests))[:limit] if requests else list(_tasks(suite_name))[:limit]
     with _learned() as chosen:
-        told = router.evaluate(chosen, examples)
+        report = router.evaluate(chosen, examples)
     if as_json:
-        access.show_json(told.model_dump())
+        access.show_json(report.model_dump())
         return
     access.show(
         [
-            {"what": "requests", "value": str(told.requests)},
-            {"what": "answered by specialists", "value": f"{told.coverage:.1%}"},
-            {"what": "mean confidence", "value": f"{told.confidence:.1%}"},
-            {"what": "tools and words disagree", "value": f"{told.disagreement:.1%}"},
-            *({"what": f"answered by {name[:12]}", "value": str(count)} for name, count in told.policies.items()),
+            {"what": "requests", "value": str(report.requests)},
+            {"what": "answered by specialists", "value": f"{report.coverage:.1%}"},
+            {"what": "mean confidence", "value": f"{report.confidence:.1%}"},
+            {"what": "tools and words disagree", "value": f"{report.disagreement:.1%}"},
+            *({"what": f"answered by {name[:12]}", "value": str(count)} for name, count in report.policies.items()),
         ],
         as_json=False,
     )
@@ -87,25 +87,25 @@ def _tasks(name: str) -> Iterator[Example]:
         yield Example.of(task)
 
 
-def _parsed(text: str, place: str) -> dict[str, Any]:
+def _parsed(text: str, location: str) -> dict[str, Any]:
     try:
-        told = parse(text)
+        request = parse(text)
     except NotJson as error:
-        raise ConfigError(f"{place}: no JSON: {error}") from error
-    if not isinstance(told, dict):
-        raise ConfigError(f"{place}: no request: {json.dumps(told)[:80]}")
-    return told
+        raise ConfigError(f"{location}: not JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise ConfigError(f"{location}: not a request: {json.dumps(request)[:80]}")
+    return request
 
 
-def _example(told: dict[str, Any], place: str) -> Example:
+def _example(request: dict[str, Any], location: str) -> Example:
     """Take from a request what the router looks at.
 
     Raises:
         ConfigError: it has no messages.
     """
     try:
-        tools = tuple(str(tool["function"]["name"]) for tool in told.get("tools") or ())
-        said = [each["content"] for each in told["messages"] if each["role"] == "user"][:1]
+        tools = tuple(str(tool["function"]["name"]) for tool in request.get("tools") or ())
+        said = [message["content"] for message in request["messages"] if message["role"] == "user"][:1]
     except (KeyError, TypeError) as error:
-        raise ConfigError(f"{place}: no request of OpenAI's chat completions: {error!r}") from error
-    return Example(tools=tools, text=" ".join(each for each in said if isinstance(each, str)))
+        raise ConfigError(f"{location}: not an OpenAI chat completion request: {error!r}") from error
+    return Example(tools=tools, text=" ".join(word for word in said if isinstance(word, str)))

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from pydantic import Field
 
-from loop.gates.comparison import INTERVAL, NOTHING, Answer, Question
+from loop.gates.comparison import INTERVAL, NOTHING, ComparisonResult, MarginTest
 from loop.gates.judging import OVERALL, Judging, trained
 from loop.gates.pairing import Floats, Paired
 from loop.gates.statistics import FEWEST, mean_bounds
@@ -40,15 +40,19 @@ class Latency(Judging):
         part = next(part for part in result.parts if part.decides)
         return result.model_copy(update={"reason": self._said(part)})
 
-    def questions(self, entries: Sequence[Entry]) -> tuple[Question, ...]:
+    def questions(self, entries: Sequence[Entry]) -> tuple[MarginTest, ...]:
         """Ask about passes for the report alone."""
-        return (Question(OVERALL, trained(entries), self.margin, decides=False),)
+        return (MarginTest(OVERALL, trained(entries), self.margin, decides=False),)
 
-    def _beside(self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial) -> Iterator[Answer]:
+    def _beside(
+        self, champion: Sequence[Score], candidate: Sequence[Score], trial: Trial
+    ) -> Iterator[ComparisonResult]:
         del champion, candidate, trial
         yield from ()
 
-    def _measured(self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]) -> list[Answer]:
+    def _measured(
+        self, paired: Paired, champion: Sequence[Score], candidate: Sequence[Score]
+    ) -> list[ComparisonResult]:
         tasks = {paired.entries[row].task for row in trained(paired.entries)}
         old, new = _seconds(champion), _seconds(candidate)
         both = sorted(old.keys() & new.keys() & tasks)
@@ -56,7 +60,7 @@ class Latency(Judging):
         steps = self.looks.steps(trained(paired.entries), len(paired.entries))
         more = next((step for step in steps if len(step.open_rows(paired))), None)
         part = self._part(ratios, self.level / max(1, len(steps)))
-        return [Answer(part, more, NOTHING if more is None else more.open_rows(paired))]
+        return [ComparisonResult(part, more, NOTHING if more is None else more.open_rows(paired))]
 
     def _part(self, ratios: Floats, error: float) -> GatePart:
         """Compare the mean of the logarithms with what is allowed; figures are given as times the champion's."""

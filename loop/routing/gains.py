@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from loop.gates.comparison import Question, described
+from loop.gates.comparison import MarginTest, described
 from loop.gates.pairing import by_backend, pair
 from loop.store import Store
-from loop.store.suites import Measured
+from loop.store.suites import ScoreConditions
 from loop.types import TWIN, Policy, Record
 
 
@@ -31,20 +31,20 @@ def gains(store: Store, champion: Policy, specialist: Policy) -> Iterator[Gain]:
     These are the scores that `v_transfer` sums up. Sealed twins teach nothing here: they tell what came of it.
     """
     mutual = set(store.suites.measured(champion.id)) & set(store.suites.measured(specialist.id))
-    for met in sorted(mutual, key=lambda each: (each.suite, each.fingerprint)):
+    for met in sorted(mutual, key=lambda item: (item.suite, item.fingerprint)):
         if not met.suite.endswith(TWIN):
             yield from _gains(store, champion, specialist, met)
 
 
-def _gains(store: Store, champion: Policy, specialist: Policy, met: Measured) -> Iterator[Gain]:
+def _gains(store: Store, champion: Policy, specialist: Policy, met: ScoreConditions) -> Iterator[Gain]:
     unsound = store.soundness.unsound(met.suite_id)
     old, new = (
-        [score for score in store.suites.scores(each.id, met.suite_id, met.fingerprint) if score.task not in unsound]
-        for each in (champion, specialist)
+        [score for score in store.suites.scores(item.id, met.suite_id, met.fingerprint) if score.task not in unsound]
+        for item in (champion, specialist)
     )
     paired = pair(old, new)
     for backend, rows in by_backend(paired.entries).items() if paired.entries else ():
-        found = described(Question(backend, rows, 0.0, decides=False), paired)
+        found = described(MarginTest(backend, rows, 0.0, decides=False), paired)
         yield Gain(
             policy=specialist.id,
             backend=backend,

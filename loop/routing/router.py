@@ -103,8 +103,10 @@ class Evaluation(Record):
 
 def evaluate(router: Router, examples: Sequence[Example]) -> Evaluation:
     """Say what a router does with requests, without labels."""
-    routes = [router.route(each) for each in examples]
-    split = [router.route(each, by="tools").policy != router.route(each, by="words").policy for each in examples]
+    routes = [router.route(example) for example in examples]
+    split = [
+        router.route(example, by="tools").policy != router.route(example, by="words").policy for example in examples
+    ]
     counts = {name: sum(route.policy == name for route in routes) for name in {route.policy for route in routes}}
     count = max(1, len(routes))
     return Evaluation(

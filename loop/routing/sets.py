@@ -38,7 +38,7 @@ def router(config: Config, champion: Policy, choices: Mapping[str, Choice]) -> R
 
 def topics(config: Config) -> Topics:
     """Learn what requests are about, always the same from the same generators."""
-    examples = [each for part in config.sampling.generators for each in examples_of(part)]
+    examples = [item for part in config.sampling.generators for item in examples_of(part)]
     examples += [Example(tools=tuple(tools_of(topic)), text="", topic=topic) for topic in {e.topic for e in examples}]
     return Topics.learned(examples)
 
@@ -67,7 +67,7 @@ def choices(config: Config, store: Store, paths: Paths, champion: Policy) -> Map
     ]
     room = config.serve.models - 1 if not config.serve.share else len(specialists)
     found = [gain for policy in specialists for gain in gains(store, champion, policy)]
-    kept = list(dict.fromkeys(each.policy for each in sorted(found, key=lambda each: -each.low) if each.low > 0))[:room]
+    kept = list(dict.fromkeys(item.policy for item in sorted(found, key=lambda hit: -hit.low) if item.low > 0))[:room]
     return chosen(gain for gain in found if gain.policy in kept)
 
 
@@ -85,7 +85,7 @@ def present(paths: Paths, policy: Policy) -> bool:
 
 def formed(router: Router, store: Store) -> Policy:
     """Make a set of what a router was learned to do, for at least one specialist; the store keeps its topics."""
-    specialists = [Specialist(topic=topic, policy=each.policy) for topic, each in sorted(router.choices.items())]
+    specialists = [Specialist(topic=topic, policy=item.policy) for topic, item in sorted(router.choices.items())]
     kept = store.policies.keep_topics(canonical(router.topics.model_dump(mode="json")))
     routing = Routing(topics=kept, threshold=router.threshold, specialists=tuple(specialists))
     return router.champion.model_copy(update={"routing": routing, "parent": router.champion.id})
@@ -100,7 +100,8 @@ def opened(store: Store, policy: Policy) -> Router:
     assert policy.routing is not None, "it is a routed set"
     topics = Topics.model_validate_json(store.policies.topics(policy.routing.topics))
     told = {
-        each.topic: Choice(policy=each.policy, reason="the set's specialist") for each in policy.routing.specialists
+        specialist.topic: Choice(policy=specialist.policy, reason="the set's specialist")
+        for specialist in policy.routing.specialists
     }
     return Router(topics, store.policies.get(policy.alone.id), told, policy.routing.threshold)
 

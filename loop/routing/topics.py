@@ -47,7 +47,7 @@ class Reading(Record):
     @property
     def best(self) -> tuple[str, float]:
         """The likeliest topic, and its share times how much is known."""
-        topic = max(self.shares, key=lambda each: (self.shares[each], each))
+        topic = max(self.shares, key=lambda share: (self.shares[share], share))
         return topic, self.shares[topic] * self.known
 
 
@@ -69,7 +69,7 @@ class View(Record):
             counts.setdefault(topic, Counter()).update(set(tokens))
             totals[topic] += 1
         topics = tuple(sorted(counts))
-        vocabulary = sorted({token for each in counts.values() for token in each})
+        vocabulary = sorted({token for count in counts.values() for token in count})
         return cls(
             topics=topics,
             totals=tuple(totals[topic] for topic in topics),
@@ -97,7 +97,7 @@ class View(Record):
         unique = sorted(set(tokens))
         known = [self.scores[token] for token in unique if token in self.scores]
         weight = min(1.0, MOST / len(known)) if known else 0.0
-        sums = [weight * sum(scores[place] for scores in known) for place in range(len(self.topics))]
+        sums = [weight * sum(scores[index] for scores in known) for index in range(len(self.topics))]
         return sums, len(known) / len(unique) if unique else 0.0
 
 
@@ -111,8 +111,8 @@ class Topics(Record):
     def learned(cls, examples: Sequence[Example]) -> "Topics":
         """Learn from examples with their topics."""
         return cls(
-            tools=View.learned((each.topic, each.tools) for each in examples),
-            words=View.learned((each.topic, words(each.text)) for each in examples),
+            tools=View.learned((example.topic, example.tools) for example in examples),
+            words=View.learned((example.topic, words(example.text)) for example in examples),
         )
 
     def read(self, example: Example, *, by: str = "both") -> Reading:

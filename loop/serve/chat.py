@@ -96,12 +96,12 @@ class StudentGateway:
             answer.headers["loopd-route"] = route.words
         return answer
 
-    def _chosen(self, told: ChatRequest) -> tuple[Policy, Routed | None]:
+    def _chosen(self, request: ChatRequest) -> tuple[Policy, Routed | None]:
         """Find the policy that answers, and, where a router chose it, why it is that one."""
-        asked = model_names.named(self.context, told.model)
-        trial = told.model == model_names.ROUTED
-        policy, route = self.routing.speaker(asked, told.example, trial=trial)
-        return model_names.usable(self.context, policy, told.model), route
+        asked = model_names.named(self.context, request.model)
+        trial = request.model == model_names.ROUTED
+        policy, route = self.routing.speaker(asked, request.example, trial=trial)
+        return model_names.usable(self.context, policy, request.model), route
 
     def _keeping(self, model: str, policy: Policy, body: dict[str, Any]) -> Keep | None:
         """Draw whether this answer is kept as a trace."""
@@ -109,14 +109,14 @@ class StudentGateway:
         return (lambda answer: capture.add(body, answer, policy.id)) if capture.wants(model) else None
 
     async def _answered(
-        self, place: Placement, body: dict[str, Any], keep: Keep | None, rewriting: Rewriting | None
+        self, placement: Placement, body: dict[str, Any], keep: Keep | None, rewriting: Rewriting | None
     ) -> Response:
         """Ask the policy's server; again where that one has just gone away."""
         for pause in AGAIN:
             stack = AsyncExitStack()
             try:
-                served = await stack.enter_async_context(self.context.models.use(place))
-                return await _passed(stack, served, (place.policy, body), keep, rewriting)
+                served = await stack.enter_async_context(self.context.models.use(placement))
+                return await _passed(stack, served, (placement.policy, body), keep, rewriting)
             except (httpx2.TransportError, ProviderError) as error:  # its address or its token is gone
                 await stack.aclose()
                 lost = error

@@ -40,13 +40,13 @@ def placed(config: Config, store: Store, policy: Policy) -> Placement:
     champion = store.policies.champion()
     members = champion.members if champion else ()
     alike = (policy.base, policy.template, policy.precision)
-    found = [
-        each.adapter
-        for each, standing in store.policies.all()
-        if each.adapter
-        and (standing in SHARING or each.id in members)
-        and (each.base, each.template, each.precision) == alike
+    adapters = [
+        item.adapter
+        for item, standing in store.policies.all()
+        if item.adapter
+        and (standing in SHARING or item.id in members)
+        and (item.base, item.template, item.precision) == alike
     ]
-    beside = tuple(dict.fromkeys(found[-MOST:]))
+    beside = tuple(dict.fromkeys(adapters[-MOST:]))
     fits = policy.adapter is None or policy.adapter in beside
     return Placement(policy=policy, beside=beside if fits else ())

@@ -43,25 +43,25 @@ MOST_STOPS: Final = 16
 LONGEST_STOP: Final = 256
 
 
-class _Wire(BaseModel):
+class _RequestPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class TextPart(_Wire):
+class TextPart(_RequestPart):
     """A piece of a message."""
 
     type: Literal["text"]
     text: str
 
 
-class ChatFunction(_Wire):
+class ChatFunction(_RequestPart):
     """A call's function, its arguments as JSON text."""
 
     name: str = Field(min_length=1)
     arguments: str = "{}"
 
 
-class ChatCall(_Wire):
+class ChatCall(_RequestPart):
     """A call of an earlier answer."""
 
     id: str = Field(min_length=1)
@@ -69,7 +69,7 @@ class ChatCall(_Wire):
     function: ChatFunction
 
 
-class ChatMessage(_Wire):
+class ChatMessage(_RequestPart):
     """A message. What an answer of ours or of others holds besides may be sent back; it is not read."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -84,10 +84,10 @@ class ChatMessage(_Wire):
         """Its words."""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
-        return "".join(each.text for each in self.content)
+        return "".join(part.text for part in self.content)
 
 
-class FunctionSchema(_Wire):
+class FunctionSchema(_RequestPart):
     """A function on offer."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
@@ -96,41 +96,41 @@ class FunctionSchema(_Wire):
     strict: bool | None = None
 
 
-class ChatTool(_Wire):
+class ChatTool(_RequestPart):
     """A tool on offer."""
 
     type: Literal["function"]
     function: FunctionSchema
 
 
-class FunctionName(_Wire):
+class FunctionName(_RequestPart):
     """A function by its name."""
 
     name: str
 
 
-class ToolChoice(_Wire):
+class ToolChoice(_RequestPart):
     """The one function that has to be called."""
 
     type: Literal["function"]
     function: FunctionName
 
 
-class NamedSchema(_Wire):
+class NamedSchema(_RequestPart):
     """A schema by its name."""
 
     name: str = ""
     schema_: dict[str, JsonValue] = Field(alias="schema")
 
 
-class ResponseFormat(_Wire):
+class ResponseFormat(_RequestPart):
     """Any text, any JSON object, or JSON that fits a schema."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
 
 
-class StreamOptions(_Wire):
+class StreamOptions(_RequestPart):
     """What a stream holds besides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,7 +138,7 @@ class StreamOptions(_Wire):
     include_obfuscation: Literal[False] | None = None
 
 
-class ChatRequest(_Wire):
+class ChatRequest(_RequestPart):
     """A request for a chat completion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -176,12 +176,12 @@ def parse_request(body: bytes) -> ChatRequest:
         Refusal: it is none, or asks for what is not offered; names the part at fault.
     """
     try:
-        told = parse(body)
+        document = parse(body)
     except NotJson as error:
         raise Refusal(400, f"The body is not JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise Refusal(400, "The body is not a JSON object.")
-    return chat_request(_supported(told))
+    return chat_request(_supported(document))
 
 
 def chat_request(told: Json) -> ChatRequest:
@@ -195,10 +195,10 @@ def chat_request(told: Json) -> ChatRequest:
     return request
 
 
-def _supported(told: Json) -> Json:
+def _supported(document: Json) -> Json:
     """Leave out what changes nothing; refuse what would and is not offered."""
     left: Json = {}
-    for name, value in told.items():
+    for name, value in document.items():
         if value is None or name in HARMLESS:
             continue
         if name in NEUTRAL:
@@ -214,9 +214,9 @@ def _supported(told: Json) -> Json:
 KNOWN: Final = frozenset({*ChatRequest.model_fields, "max_completion_tokens"})
 
 
-def _validated(told: Json) -> ChatRequest:
+def _validated(document: Json) -> ChatRequest:
     try:
-        return ChatRequest.model_validate(told)
+        return ChatRequest.model_validate(document)
     except ValidationError as error:
         fault = first_fault(error)
         raise Refusal(400, f"{fault.place}: {fault.says}, not {fault.given}.", param=fault.place) from error
@@ -239,7 +239,7 @@ def _check(request: ChatRequest) -> None:
     if (wanted := request.response_format) and wanted.type == "json_schema" and not wanted.json_schema:
         raise Refusal(400, "response_format: a json_schema is missing.", param="response_format")
     stops = (request.stop,) if isinstance(request.stop, str) else request.stop or ()
-    if len(stops) > MOST_STOPS or any(not 0 < len(each) <= LONGEST_STOP for each in stops):
+    if len(stops) > MOST_STOPS or any(not 0 < len(stop) <= LONGEST_STOP for stop in stops):
         raise Refusal(400, f"stop: {MOST_STOPS} texts of 1 to {LONGEST_STOP} characters at most.", param="stop")
     if request.stream_options and not request.stream:
         raise Refusal(400, "stream_options: only a streamed answer has them.", param="stream_options")
@@ -259,10 +259,10 @@ def student_body(request: ChatRequest, *, system: str, fingerprint: str, max_tok
     """
     tools = request.tools or ()
     strict = any(tool.function.strict for tool in tools)
-    told = request.model_dump(mode="json", exclude_none=True, by_alias=True, include=SAME)
+    body = request.model_dump(mode="json", exclude_none=True, by_alias=True, include=SAME)
     seed = request.seed if request.seed is not None else secrets.randbits(62)
     return {
-        **told,
+        **body,
         "messages": list(_messages(request.messages, system)),
         "tools": [{"type": "function", "function": _function(tool.function)} for tool in tools],
         "seed": seed,
@@ -280,15 +280,15 @@ SAME: Final = {
 }
 
 
-def _function(told: FunctionSchema) -> Json:
-    parameters = told.parameters or {"type": "object", "properties": {}}
-    return {"name": told.name, "description": told.description or "", "parameters": parameters}
+def _function(function: FunctionSchema) -> Json:
+    parameters = function.parameters or {"type": "object", "properties": {}}
+    return {"name": function.name, "description": function.description or "", "parameters": parameters}
 
 
 def _messages(messages: Sequence[ChatMessage], system: str) -> list[Json]:
     """Give the conversation as the student reads it: one system prompt first, results in the order of their calls."""
-    count = next((index for index, each in enumerate(messages) if each.role not in SYSTEM), len(messages))
-    prompt = "\n\n".join(filter(None, [system, *(each.text for each in messages[:count])]))
+    count = next((index for index, message in enumerate(messages) if message.role not in SYSTEM), len(messages))
+    prompt = "\n\n".join(filter(None, [system, *(message.text for message in messages[:count])]))
     written: list[Json] = [{"role": "system", "content": prompt}] if prompt else []
     open_calls: dict[str, str] = {}
     results: dict[str, Json] = {}
@@ -297,14 +297,14 @@ def _messages(messages: Sequence[ChatMessage], system: str) -> list[Json]:
             name = open_calls.get(message.tool_call_id or "")
             if name is None or message.tool_call_id in results:
                 raise _stray(index, f"no call before it has the id '{message.tool_call_id}'")
-            told = {"role": "tool", "content": message.text, "name": name, "tool_call_id": message.tool_call_id}
-            results[str(message.tool_call_id)] = told
+            answer = {"role": "tool", "content": message.text, "name": name, "tool_call_id": message.tool_call_id}
+            results[str(message.tool_call_id)] = answer
             if len(results) == len(open_calls):
-                written += [results[each] for each in open_calls]
+                written += [results[call] for call in open_calls]
                 open_calls, results = {}, {}
             continue
         if open_calls:
-            missing = next(each for each in open_calls if each not in results)
+            missing = next(call for call in open_calls if call not in results)
             raise _stray(index, f"the call '{missing}' has no result before it")
         written.append(_message(message))
         open_calls = {call.id: call.function.name for call in message.tool_calls or ()}

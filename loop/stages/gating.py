@@ -59,7 +59,7 @@ def gates_for(loop: Loop, candidate: Policy) -> tuple[Gate, ...]:
     """Give the gates that judge a candidate; a routed set is timed besides, where most of its specialists speak."""
     if candidate.routing is None:
         return loop.gates
-    topics = {each.topic for each in candidate.routing.specialists}
+    topics = {specialist.topic for specialist in candidate.routing.specialists}
 
     def reach(gate: Gate) -> tuple[int, bool]:
         spoken = {backend for task in loop.suite_of(gate).tasks for backend in task.backends}
@@ -98,21 +98,21 @@ def settle(loop: Loop, rnd: Round) -> Promotion:
     """Decide on the round's candidate from the gates' results in the store, in one transaction."""
     champion, candidate = _contestants(loop, rnd)
     results = loop.store.gates.results(rnd)
-    found = decide(candidate.id, results, paused=loop.store.gates.paused())
-    found = refreshing.held(loop.store, rnd, found, (champion, candidate))
+    promotion = decide(candidate.id, results, paused=loop.store.gates.paused())
+    promotion = refreshing.held(loop.store, rnd, promotion, (champion, candidate))
     if why := routing.stale(loop, candidate):
-        found = found.model_copy(update={"promoted": False, "reason": f"dissolved: {why}"})
+        promotion = promotion.model_copy(update={"promoted": False, "reason": f"dissolved: {why}"})
     gates = [gate.name for gate in gates_for(loop, candidate)]
     aside = Standing.REJECTED if candidate.routing else standing(results, promoted=False)
-    return loop.store.promotions.decide(rnd, found, gates, otherwise=aside)
+    return loop.store.promotions.decide(rnd, promotion, gates, otherwise=aside)
 
 
 def report(loop: Loop, rnd: Round) -> None:
     """Write the candidate's directory: cards, gate report, training configuration."""
     _, candidate = _contestants(loop, rnd)
     adapter = loop.paths.adapter(candidate)
-    told = policy_files.report(loop.store, candidate, loop.config.student.source, adapter)
-    policy_files.write(told, loop.paths.policies)
+    written = policy_files.report(loop.store, candidate, loop.config.student.source, adapter)
+    policy_files.write(written, loop.paths.policies)
 
 
 def _contestants(loop: Loop, rnd: Round) -> tuple[Policy, Policy]:
@@ -147,34 +147,39 @@ def _open_twins(loop: Loop) -> None:
     twins = {
         gate.name + TWIN: (gate, suite_named(name)) for gate in loop.gates if (name := twin(loop.suite_of(gate).name))
     }
-    found = loop.store.openings.owed(list(twins))
-    if not loop.config.gating.sealed or found is None:
+    succession = loop.store.openings.owed(list(twins))
+    if not loop.config.gating.sealed or succession is None:
         return
     for _, suite in twins.values():
-        loop.store.openings.note(loop.store.rounds.get(found.round), kept(loop, suite).id, found.champion)
-    _tell_of(loop, found, twins, loop.config.gating.sealed, "sealed twin")
+        loop.store.openings.note(loop.store.rounds.get(succession.round), kept(loop, suite).id, succession.champion)
+    _tell_of(loop, succession, twins, loop.config.gating.sealed, "sealed twin")
 
 
 def _play_external(loop: Loop) -> None:
     """Play the suites that no gate measures with and nothing trains on, for the latest promotion; one play a task."""
     asked = {suite.name + EXTERNAL: (Breadth(suite=suite.name), suite) for suite in external(loop)}
-    found = loop.store.openings.owed(list(asked)) if asked else None
-    if found is not None:
-        _tell_of(loop, found, asked, 1, "external")
+    succession = loop.store.openings.owed(list(asked)) if asked else None
+    if succession is not None:
+        _tell_of(loop, succession, asked, 1, "external")
 
 
-def _tell_of(loop: Loop, found: Succession, asked: Mapping[str, tuple[Gate, Suite]], plays: int, what: str) -> None:
+def _tell_of(
+    loop: Loop, succession: Succession, asked: Mapping[str, tuple[Gate, Suite]], plays: int, what: str
+) -> None:
     """Play suites for a promotion that stands, and keep what gates would have said of them."""
     rnd, policies = (
-        loop.store.rounds.get(found.round),
-        [loop.store.policies.get(each) for each in (found.before, found.champion)],
+        loop.store.rounds.get(succession.round),
+        [loop.store.policies.get(item) for item in (succession.before, succession.champion)],
     )
     for _, suite in asked.values():
         owe(loop, rnd, suite, dict.fromkeys(counted(loop, kept(loop, suite)), plays), policies)
     play_and_score(loop, rnd, {suite.name: suite for _, suite in asked.values()})
     judged = [(name, _judge(loop, gate, suite, policies)) for name, (gate, suite) in asked.items()]
-    told = [each.model_copy(update={"gate": name, "reason": f"{what}: {each.reason}"}) for name, each in judged]
-    loop.store.openings.save(rnd, told)
+    results = [
+        judgement.model_copy(update={"gate": name, "reason": f"{what}: {judgement.reason}"})
+        for name, judgement in judged
+    ]
+    loop.store.openings.save(rnd, results)
 
 
 def _judge(
@@ -185,17 +190,17 @@ def _judge(
     asked: Mapping[str, Mapping[str, int]] | None = None,
 ) -> GateResult:
     """Judge what both have played. A task that was asked and has no score, its play having died, counts for nobody."""
-    mark, champion, candidate = fingerprint(loop, suite), *(each.id for each in policies)
+    mark, champion, candidate = fingerprint(loop, suite), *(policy.id for policy in policies)
     former = _former(loop) if asked is not None else []
-    scores = {each: loop.store.suites.scores(each, suite.id, mark) for each in (champion, candidate, *former)}
+    scores = {policy: loop.store.suites.scores(policy, suite.id, mark) for policy in (champion, candidate, *former)}
     lost = _lost(scores, asked or {})
     entries = tuple(entry for entry in entries_of(loop, suite) if entry.task not in lost)
-    place = {entry.task: number for number, entry in enumerate(entries)}
-    found = {who: _in_order(each, place) for who, each in scores.items()}
-    earlier = {who: found[who] for who in former if who not in (champion, candidate)}
+    index = {entry.task: number for number, entry in enumerate(entries)}
+    ordered = {who: _in_order(score, index) for who, score in scores.items()}
+    earlier = {who: ordered[who] for who in former if who not in (champion, candidate)}
     judging = gate.attempted(loop.store.promotions.attempts()).within(loop.config.gating.max_samples)
     trial = Trial(entries=entries, earlier=earlier, best=_best_before(loop, gate))
-    result = judging.judge(found[champion], found[candidate], trial)
+    result = judging.judge(ordered[champion], ordered[candidate], trial)
     return result.model_copy(
         update={
             "champion": champion,
@@ -203,7 +208,7 @@ def _judge(
             "suite": suite.name,
             "suite_id": suite.id,
             "fingerprint": mark,
-            "rules": under_rules((found[champion], found[candidate]), loop.config.rule),
+            "rules": under_rules((ordered[champion], ordered[candidate]), loop.config.rule),
         }
     )
 
@@ -219,7 +224,9 @@ def _best_before(loop: Loop, gate: Gate) -> dict[str, str]:
     """Name the former champions that the present one fell short of when it was promoted, by backend."""
     rnd = loop.store.gates.last_round(loop.champion.id)
     parts = (
-        [part for each in loop.store.gates.results(rnd) if each.gate == gate.name for part in each.parts] if rnd else []
+        [part for result in loop.store.gates.results(rnd) if result.gate == gate.name for part in result.parts]
+        if rnd
+        else []
     )
     return {part.name.removesuffix(f", {BEST}"): part.beside for part in parts if part.beside and part.difference < 0}
 
@@ -246,15 +253,15 @@ def entries_of(loop: Loop, suite: Suite) -> list[Entry]:
 
 def _grown(asked: Asked, results: Sequence[GateResult], most: int) -> bool:
     """Note the plays that may still decide; False where nothing more is asked or the budget is spent."""
-    found = {result.gate: result for result in results}
+    by_gate = {result.gate: result for result in results}
     before = sum(_asked_of(gate) for gate in asked.values())
     for name, tasks in owed(results).items():
-        result, plays = found[name], min(found[name].next_samples, most)
+        result, plays = by_gate[name], min(by_gate[name].next_samples, most)
         wants = [(policy, tasks) for policy in (result.champion, result.candidate)]
-        wants += [(who, each) for policy, each in result.beside.items() for who in (policy, result.candidate)]
-        for policy, each in wants:
+        wants += [(who, item) for policy, item in result.beside.items() for who in (policy, result.candidate)]
+        for policy, place in wants:
             mine = asked[name].setdefault(policy, {})
-            mine |= {task: max(plays, mine.get(task, 0)) for task in each}
+            mine |= {task: max(plays, mine.get(task, 0)) for task in place}
     return sum(_asked_of(gate) for gate in asked.values()) > before
 
 

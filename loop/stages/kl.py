@@ -44,16 +44,18 @@ def _by_speaker(
     if policy.routing is None:
         yield policy, missing
         return
-    speakers = [loop.speakers.of(policy, Example.of(loop.store.tasks.get(each.task)))[0] for each in missing]
-    for speaker in {each.id: each for each in speakers}.values():
+    speakers = [loop.speakers.of(policy, Example.of(loop.store.tasks.get(score.task)))[0] for score in missing]
+    for speaker in {speaker.id: speaker for speaker in speakers}.values():
         yield speaker, [play for play, who in zip(missing, speakers, strict=True) if who.id == speaker.id]
 
 
 def _measure(loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
     if speaker.adapter is None and speaker.precision is Precision.BASE:
-        loop.store.suites.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
+        loop.store.suites.add_measures(
+            policy.id, fingerprint, {score: {KL: 0.0} for score in missing}
+        )  # it is the base
         return
-    by_trajectory = {each.trajectory: each for each in missing}
+    by_trajectory = {score.trajectory: score for score in missing}
     for line in loop.stop.each(loop.gpu.measuring(_job(loop, speaker, missing))):
         if isinstance(line, Distance):
             loop.store.suites.add_measures(policy.id, fingerprint, {by_trajectory[line.id]: {KL: line.kl}})
@@ -63,10 +65,10 @@ def _measure(loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, miss
 def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> Meter:
     rows = loop.paths.scratch / "distance.jsonl"
     with rows.open("w", encoding="utf-8") as file:
-        for each in missing:
-            trajectory = loop.store.trajectories.get(each.trajectory).trajectory
-            told = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
-            file.write(json.dumps({"id": each.trajectory, **told}, ensure_ascii=False) + "\n")
+        for score in missing:
+            trajectory = loop.store.trajectories.get(score.trajectory).trajectory
+            play = trajectory.model_dump(mode="json", include={"messages", "catalogue"})
+            file.write(json.dumps({"id": score.trajectory, **play}, ensure_ascii=False) + "\n")
     return Meter(
         base=loop.base.fits(policy).path,
         adapter=loop.paths.adapter(policy),

@@ -32,14 +32,14 @@ def tend(loop: Loop) -> None:
     if _known(loop, policy):
         return
     rnd = loop.store.policies.propose(policy, loop.config.digest, loop.config.seed)
-    why: dict[str, JsonValue] = {topic: f"{each.policy[:12]}: {each.reason}" for topic, each in choices.items()}
+    why: dict[str, JsonValue] = {topic: f"{choice.policy[:12]}: {choice.reason}" for topic, choice in choices.items()}
     loop.store.events.record(PROPOSED, candidate=policy.id, round=rnd, specialists=why)
     log.info("routed_set_proposed", candidate=policy.id[:12], round=rnd, specialists=why)
 
 
 def _known(loop: Loop, policy: Policy) -> bool:
     """Whether a set is the champion, waits to be judged, or was judged beside this champion."""
-    standing = {each.id: standing for each, standing in loop.store.policies.all()}.get(policy.id)
+    standing = {item.id: standing for item, standing in loop.store.policies.all()}.get(policy.id)
     waits = standing in (Standing.CHAMPION, Standing.CANDIDATE)
     return waits or loop.store.gates.met(policy.id, loop.champion.id)
 

@@ -160,7 +160,9 @@ def _prefixes(paths: Paths) -> Iterator[Garbage]:
 def _adapters(paths: Paths, store: Store, upto: int) -> Iterator[Garbage]:
     policies = store.policies.all()
     needed = {policy.adapter for policy, standing in policies if standing is not Standing.REJECTED}
-    members = {each for policy, standing in policies if standing is not Standing.REJECTED for each in policy.members}
+    members = {
+        member for policy, standing in policies if standing is not Standing.REJECTED for member in policy.members
+    }
     needed |= {policy.adapter for policy, _ in policies if policy.id in members}
     parents = {policy.parent for policy, standing in policies if standing is not Standing.REJECTED}
     old = store.space.rejected(upto)

@@ -118,10 +118,10 @@ class Policies:
         Raises:
             NotFound: there is no such policy.
         """
-        found = self._policy(PolicyRow.id == policy_id)
-        if found is None:
+        policy = self._policy(PolicyRow.id == policy_id)
+        if policy is None:
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
-        return found
+        return policy
 
     def find(self, begins: str) -> Policy:
         """Look a policy up as people name it: `champion`, or the beginning of its id.
@@ -130,10 +130,10 @@ class Policies:
             NotFound: no policy, or more than one, begins so.
         """
         champion = self.champion() if begins == "champion" else None
-        found = [champion] if champion else [each for each, _ in self.all() if each.id.startswith(begins)]
-        if len(found) != 1:
-            raise NotFound(f"{len(found)} policies begin with '{begins}'. List them: loopd model list")
-        return found[0]
+        matches = [champion] if champion else [policy for policy, _ in self.all() if policy.id.startswith(begins)]
+        if len(matches) != 1:
+            raise NotFound(f"{len(matches)} policies begin with '{begins}'. List them: loopd model list")
+        return matches[0]
 
     def standing(self, policy_id: str) -> Standing:
         """Tell a policy's place.
@@ -142,10 +142,10 @@ class Policies:
             NotFound: there is no such policy.
         """
         with self._db.read() as connection:
-            found = connection.execute(select(PolicyRow).where(PolicyRow.id == policy_id)).first()
-        if found is None:
+            row = connection.execute(select(PolicyRow).where(PolicyRow.id == policy_id)).first()
+        if row is None:
             raise NotFound(f"There is no policy {policy_id}. List them: loopd model list")
-        return _standing(found)
+        return _standing(row)
 
     def all(self) -> tuple[tuple[Policy, Standing], ...]:
         """Every policy with its place, the oldest first."""
@@ -159,9 +159,12 @@ class Policies:
         query = select(*columns).select_from(table("v_transfer")).where(column("policy") == policy_id)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        found = [Transfer.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+        transfers = [Transfer.model_validate(dict(row._mapping)) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
         return tuple(
-            sorted(found, key=lambda each: (each.difference or 0.0, each.evaluated_backend, each.trained_backend))
+            sorted(
+                transfers,
+                key=lambda transfer: (transfer.difference or 0.0, transfer.evaluated_backend, transfer.trained_backend),
+            )
         )
 
     def _policy(self, condition: ColumnElement[bool]) -> Policy | None:
@@ -216,7 +219,7 @@ def _standing(row: AnyRow) -> Standing:
 @reads(PolicyRow)
 def policy_of(row: AnyRow) -> Policy:
     """One row of `with_prompt`, as a record."""
-    found = Policy(
+    policy = Policy(
         base=row.base,
         adapter=row.adapter,
         system=row.content,
@@ -225,8 +228,8 @@ def policy_of(row: AnyRow) -> Policy:
         parent=row.parent,
         routing=None if row.routing is None else record(Routing, row.routing),
     )
-    same(found.id, row.id)
-    return found
+    same(policy.id, row.id)
+    return policy
 
 
 @reads(TopicsRow)

@@ -91,4 +91,4 @@ class Policy(Record):
     def members(self) -> tuple[str, ...]:
         """Ids of the policies that answer: of a routed set its champion first, then its specialists."""
         specialists = self.routing.specialists if self.routing else ()
-        return (self.alone.id, *dict.fromkeys(each.policy for each in specialists))
+        return (self.alone.id, *dict.fromkeys(specialist.policy for specialist in specialists))

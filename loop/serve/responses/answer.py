@@ -143,7 +143,7 @@ class Events:
     def more(self, piece: bytes) -> bytes:
         """Take bytes of the completion; give the response's."""
         *whole, self._rest = (self._rest + piece).split(SEPARATOR)
-        return b"".join(each for event in whole for each in self._event(event))
+        return b"".join(item for event in whole for item in self._event(event))
 
     def end(self) -> bytes:
         """Give what is still to be told."""

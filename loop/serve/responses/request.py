@@ -168,7 +168,7 @@ class ResponseRequest(_Wire):
         told: Json = {
             "model": self.model,
             "messages": list(self._messages()),
-            "tools": [each.chat for each in self.tools] or None,
+            "tools": [tool.chat for tool in self.tools] or None,
             "tool_choice": self._choice(),
             "parallel_tool_calls": self.parallel_tool_calls,
             "temperature": self.temperature,
@@ -198,7 +198,7 @@ class ResponseRequest(_Wire):
         if isinstance(self.input, str):
             yield {"role": "user", "content": self.input}
             return
-        yield from _merged([each.chat for each in self.input if each.chat])
+        yield from _merged([item.chat for item in self.input if item.chat])
 
 
 def _merged(messages: Sequence[Json]) -> Iterator[Json]:
@@ -215,7 +215,7 @@ def _merged(messages: Sequence[Json]) -> Iterator[Json]:
 
 
 def _joined(content: str | tuple[Text, ...]) -> str:
-    return content if isinstance(content, str) else "".join(each.text for each in content)
+    return content if isinstance(content, str) else "".join(item.text for item in content)
 
 
 def parse_request(body: bytes) -> ResponseRequest:
@@ -251,5 +251,5 @@ def _supported(told: Json) -> Iterator[tuple[str, JsonValue]]:
         if name not in ResponseRequest.model_fields:
             raise Refusal(400, f"There is no parameter '{name[:80]}'.", code="unknown_parameter", param=name[:80])
         if name == "text" and isinstance(value, dict) and value.get("verbosity") in (None, "medium"):
-            value = {part: each for part, each in value.items() if part != "verbosity"}  # noqa: PLW2901 - as it counts
+            value = {part: item for part, item in value.items() if part != "verbosity"}  # noqa: PLW2901 - as it counts
         yield name, value

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from loop.serve.chat import Chat
+from loop.serve.chat import StudentGateway
 from loop.serve.context import Context
 from loop.serve.errors import Refusal
 from loop.serve.responses.answer import Events, Whole
@@ -15,7 +15,7 @@ from loop.serve.responses.request import parse_request
 
 def routes(context: Context) -> Sequence[BaseRoute]:
     """Give the routes."""
-    chat = Chat(context)
+    chat = StudentGateway(context)
 
     async def respond(request: Request) -> Response:
         told = parse_request(await request.body())
