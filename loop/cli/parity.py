@@ -129,7 +129,7 @@ def _tell(different: Sequence[Difference | None], plays: Sequence[PlayComparison
         show_json({
             "rows": rows,
             "prompts": [difference.model_dump() for difference in differences],
-            "plays": [play.model_dump() for play in plays],
+            "plays": [compared.model_dump() for compared in plays],
         })  # fmt: skip
         return
     show(rows, as_json=False)
@@ -137,7 +137,7 @@ def _tell(different: Sequence[Difference | None], plays: Sequence[PlayComparison
         terminal.say(f"{difference.task[:12]} answer {difference.step}, character {difference.place}:")
         terminal.say(f"  here  {difference.here!r}")
         terminal.say(f"  there {difference.there!r}")
-    for failed in [play for play in plays if play.failure][:SHOWN]:
+    for failed in [compared for compared in plays if compared.failure][:SHOWN]:
         terminal.say(f"{failed.task[:12]} was not played elsewhere: {failed.failure[:200]}")
 
 

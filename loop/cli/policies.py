@@ -28,11 +28,11 @@ def single(begins: str) -> Policy:
         NotFound: none begins so, or several do.
         ConfigError: it is a routed set; its members are named.
     """
-    found = find(begins)
-    if found.routing:
-        members = ", ".join(member[:12] for member in found.members)
-        raise ConfigError(f"{found.id[:12]} is a routed set, not one model. Name one of its members: {members}")
-    return found
+    match = find(begins)
+    if match.routing:
+        members = ", ".join(member[:12] for member in match.members)
+        raise ConfigError(f"{match.id[:12]} is a routed set, not one model. Name one of its members: {members}")
+    return match
 
 
 def base_of(policy: Policy) -> Path:

@@ -44,12 +44,12 @@ def _gains(store: Store, champion: Policy, specialist: Policy, met: ScoreConditi
     )
     paired = pair(old, new)
     for backend, rows in by_backend(paired.entries).items() if paired.entries else ():
-        found = described(MarginTest(backend, rows, 0.0, decides=False), paired)
+        comparison = described(MarginTest(backend, rows, 0.0, decides=False), paired)
         yield Gain(
             policy=specialist.id,
             backend=backend,
             suite=met.suite,
-            tasks=found["tasks"],
-            gain=found["difference"],
-            low=found["low"],
+            tasks=comparison["tasks"],
+            gain=comparison["difference"],
+            low=comparison["low"],
         )

@@ -66,15 +66,17 @@ def choices(config: Config, store: Store, paths: Paths, champion: Policy) -> Map
         if standing is Standing.SPECIALIST and alike(policy, champion) and present(paths, policy)
     ]
     room = config.serve.models - 1 if not config.serve.share else len(specialists)
-    found = [gain for policy in specialists for gain in gains(store, champion, policy)]
-    kept = list(dict.fromkeys(item.policy for item in sorted(found, key=lambda hit: -hit.low) if item.low > 0))[:room]
-    return chosen(gain for gain in found if gain.policy in kept)
+    gains_found = [gain for policy in specialists for gain in gains(store, champion, policy)]
+    kept = list(dict.fromkeys(item.policy for item in sorted(gains_found, key=lambda hit: -hit.low) if item.low > 0))[
+        :room
+    ]
+    return chosen(gain for gain in gains_found if gain.policy in kept)
 
 
 def alike(policy: Policy, champion: Policy) -> bool:
     """Whether two policies can be of one set: prompt and template belong to the conversation, not to who answers."""
-    told = ("base", "template", "system", "precision")
-    return all(getattr(policy, name) == getattr(champion, name) for name in told)
+    fields = ("base", "template", "system", "precision")
+    return all(getattr(policy, name) == getattr(champion, name) for name in fields)
 
 
 def present(paths: Paths, policy: Policy) -> bool:
@@ -99,11 +101,11 @@ def opened(store: Store, policy: Policy) -> Router:
     """
     assert policy.routing is not None, "it is a routed set"
     topics = Topics.model_validate_json(store.policies.topics(policy.routing.topics))
-    told = {
+    choices = {
         specialist.topic: Choice(policy=specialist.policy, reason="the set's specialist")
         for specialist in policy.routing.specialists
     }
-    return Router(topics, store.policies.get(policy.alone.id), told, policy.routing.threshold)
+    return Router(topics, store.policies.get(policy.alone.id), choices, policy.routing.threshold)
 
 
 def unfit(store: Store, paths: Paths, policy: Policy) -> str:

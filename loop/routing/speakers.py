@@ -41,7 +41,7 @@ class Speakers:
 
     def _router(self, policy: Policy) -> Router:
         with self._lock:
-            found = self._routers.get(policy.id)
-            if found is None:
-                found = self._routers[policy.id] = sets.opened(self._store, policy)
-            return found
+            router = self._routers.get(policy.id)
+            if router is None:
+                router = self._routers[policy.id] = sets.opened(self._store, policy)
+            return router

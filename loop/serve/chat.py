@@ -69,28 +69,28 @@ class StudentGateway:
         """Answer one request."""
         return await self.answer(request, parse_request(await request.body()))
 
-    async def answer(self, request: Request, told: ChatRequest, rewriting: Rewriting | None = None) -> Response:
+    async def answer(self, request: Request, asked: ChatRequest, rewriting: Rewriting | None = None) -> Response:
         """Answer a request that was read.
 
         Args:
             request: from whom; who goes away is not answered.
-            told: what it asks for.
+            asked: what it asks for.
             rewriting: turns the student's answer into another shape.
 
         Raises:
             Refusal: it cannot be answered.
         """
-        policy, route = await run_in_threadpool(self._chosen, told)
+        policy, route = await run_in_threadpool(self._chosen, asked)
         self.context.admit()
         body = student_body(
-            told,
+            asked,
             system=policy.system,
             fingerprint=model_names.fingerprint(policy),
             max_tokens=self.context.config.serve.max_tokens,
         )
         place = await run_in_threadpool(placed, self.context.config, self.context.store, policy)
         body["adapter"] = place.adapter
-        keep = self._keeping(told.model, policy, body)
+        keep = self._keeping(asked.model, policy, body)
         answer = await _unless_gone(request, self._answered(place, body, keep, rewriting))
         if route is not None:
             answer.headers["loopd-route"] = route.words
@@ -194,8 +194,8 @@ class Relayed(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         whole = bytearray()
         async for piece in self._pieces():
-            told = self.rewriting.more(piece) if self.rewriting else piece
-            await send({"type": "http.response.body", "body": told, "more_body": True})
+            rewritten = self.rewriting.more(piece) if self.rewriting else piece
+            await send({"type": "http.response.body", "body": rewritten, "more_body": True})
             if self.keep and len(whole) <= LARGEST:
                 whole += piece
         await send({"type": "http.response.body", "body": self.rewriting.end() if self.rewriting else b""})

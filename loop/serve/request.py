@@ -184,13 +184,13 @@ def parse_request(body: bytes) -> ChatRequest:
     return chat_request(_supported(document))
 
 
-def chat_request(told: Json) -> ChatRequest:
+def chat_request(document: Json) -> ChatRequest:
     """Build a request from its parts.
 
     Raises:
         Refusal: a part is not what it must be, or two contradict each other.
     """
-    request = _validated(told)
+    request = _validated(document)
     _check(request)
     return request
 

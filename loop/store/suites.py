@@ -236,8 +236,8 @@ def _longest_turn() -> Label[int]:
 
 
 def _measures(row: AnyRow, *, timed: bool) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {"tokens": row.completion_tokens, "steps": row.steps}
-    return found | ({"seconds": row.seconds / max(1, row.requests)} if timed else {})
+    measures: dict[str, JsonValue] = {"tokens": row.completion_tokens, "steps": row.steps}
+    return measures | ({"seconds": row.seconds / max(1, row.requests)} if timed else {})
 
 
 @reads(ScoreRow)

@@ -35,8 +35,8 @@ class Whole:
         completion = json.loads(self._body)
         choice = completion["choices"][0]
         items = list(_items(choice["message"]))
-        told = response(self.request, completion, items, finish=choice["finish_reason"], usage=completion["usage"])
-        return json.dumps(told, ensure_ascii=False).encode()
+        body = response(self.request, completion, items, finish=choice["finish_reason"], usage=completion["usage"])
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _items(message: Json) -> Iterator[Json]:
@@ -67,8 +67,8 @@ def reasoning_item(thought: str) -> Json:
 
 def call_item(key: str, call_id: str, function: Json, status: str = "completed") -> Json:
     """Spell a call."""
-    told = {"call_id": call_id, "name": function["name"], "arguments": function["arguments"]}
-    return {"id": key, "type": "function_call", "status": status, **told}
+    fields = {"call_id": call_id, "name": function["name"], "arguments": function["arguments"]}
+    return {"id": key, "type": "function_call", "status": status, **fields}
 
 
 def response(
@@ -115,14 +115,14 @@ def _format(asked: Json | None) -> Json:
     return {name: value for name, value in (asked or {"type": "text"}).items() if value}
 
 
-def _usage(told: Json) -> Json:
-    cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+def _usage(usage: Json) -> Json:
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return {
-        "input_tokens": told["prompt_tokens"],
+        "input_tokens": usage["prompt_tokens"],
         "input_tokens_details": {"cached_tokens": cached},
-        "output_tokens": told["completion_tokens"],
+        "output_tokens": usage["completion_tokens"],
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": told["total_tokens"],
+        "total_tokens": usage["total_tokens"],
     }
 
 
@@ -159,8 +159,8 @@ class Events:
 
     def _chunk(self, chunk: Json) -> Iterator[bytes]:
         if "error" in chunk:
-            told = {name: chunk["error"].get(name) for name in ("message", "code", "param")}
-            yield self._told("error", **told)
+            error = {name: chunk["error"].get(name) for name in ("message", "code", "param")}
+            yield self._told("error", **error)
             return
         if not self._named:
             self._named = chunk
@@ -217,8 +217,8 @@ class Events:
             )
             yield self._told("response.content_part.done", **self._place, content_index=0, part=part)
         else:
-            told = {"name": item["name"], "arguments": item["arguments"]}
-            yield self._told("response.function_call_arguments.done", **self._place, **told)
+            fields = {"name": item["name"], "arguments": item["arguments"]}
+            yield self._told("response.function_call_arguments.done", **self._place, **fields)
         item["status"] = "completed"
         self._open = ""
         yield self._item("done")
@@ -227,8 +227,8 @@ class Events:
         if not self._items:
             yield from self._begin_text()
         yield from self._close()
-        told = response(self.request, self._named, self._items, finish=self._finish, usage=self._usage)
-        yield self._told(f"response.{told['status']}", response=told)
+        body = response(self.request, self._named, self._items, finish=self._finish, usage=self._usage)
+        yield self._told(f"response.{body['status']}", response=body)
 
     @property
     def _place(self) -> Json:
@@ -238,6 +238,6 @@ class Events:
         return self._told(f"response.output_item.{what}", output_index=len(self._items) - 1, item=self._items[-1])
 
     def _told(self, kind: str, **fields: object) -> bytes:
-        told = {"type": kind, "sequence_number": self._number, **fields}
+        event = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
-        return f"event: {kind}\ndata: {json.dumps(told, ensure_ascii=False)}\n\n".encode()
+        return f"event: {kind}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()

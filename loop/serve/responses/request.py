@@ -165,7 +165,7 @@ class ResponseRequest(_Wire):
         Raises:
             Refusal: its parts contradict each other.
         """
-        told: Json = {
+        body: Json = {
             "model": self.model,
             "messages": list(self._messages()),
             "tools": [tool.chat for tool in self.tools] or None,
@@ -178,7 +178,7 @@ class ResponseRequest(_Wire):
             "stream": self.stream,
             "stream_options": {"include_usage": True} if self.stream else None,
         }
-        return chat_request({name: value for name, value in told.items() if value is not None})
+        return chat_request({name: value for name, value in body.items() if value is not None})
 
     def _choice(self) -> Json | str | None:
         if isinstance(self.tool_choice, Choice):
@@ -225,21 +225,21 @@ def parse_request(body: bytes) -> ResponseRequest:
         Refusal: it is none, or asks for what is not offered; names the part at fault.
     """
     try:
-        told = parse(body)
+        document = parse(body)
     except NotJson as error:
         raise Refusal(400, f"The body is not JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise Refusal(400, "The body is not a JSON object.")
     try:
-        return ResponseRequest.model_validate(dict(_supported(told)))
+        return ResponseRequest.model_validate(dict(_supported(document)))
     except ValidationError as error:
         fault = first_fault(error)
         raise Refusal(400, f"{fault.place}: {fault.says}, not {fault.given}.", param=fault.place) from error
 
 
-def _supported(told: Json) -> Iterator[tuple[str, JsonValue]]:
+def _supported(document: Json) -> Iterator[tuple[str, JsonValue]]:
     """Leave out what changes nothing; refuse what would and is not offered."""
-    for name, value in told.items():
+    for name, value in document.items():
         if value is None or name in HARMLESS:
             continue
         if name == "previous_response_id":

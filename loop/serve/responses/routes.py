@@ -18,10 +18,10 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     chat = StudentGateway(context)
 
     async def respond(request: Request) -> Response:
-        told = parse_request(await request.body())
-        rewriting = (Events if told.stream else Whole)(told)
+        asked = parse_request(await request.body())
+        rewriting = (Events if asked.stream else Whole)(asked)
         try:
-            return await chat.answer(request, told.chat, rewriting)
+            return await chat.answer(request, asked.chat, rewriting)
         except Refusal as error:
             raise _placed(error) from error
 
