@@ -16,7 +16,7 @@ THRESHOLD: Final = 0.8
 """Confidence from which a specialist may answer."""
 
 
-class Choice(Record):
+class RoutedChoice(Record):
     """The specialist for a topic."""
 
     policy: str
@@ -46,7 +46,7 @@ class Router:
 
     topics: Topics
     champion: Policy
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, RoutedChoice]
     """By topic."""
     threshold: float = THRESHOLD
 
@@ -75,13 +75,13 @@ class Router:
         return Routed(policy=self.champion.id, specialist=False, topic=topic, confidence=confidence, reason=why)
 
 
-def chosen(gains: Iterable[Gain]) -> dict[str, Choice]:
+def chosen(gains: Iterable[Gain]) -> dict[str, RoutedChoice]:
     """Choose for each topic the specialist that is the most surely better at it, where one is beyond doubt."""
     best: dict[str, Gain] = {}
     for gain in gains:
         if gain.low > 0 and (gain.low, gain.policy) > _rank(best.get(gain.backend)):
             best[gain.backend] = gain
-    return {topic: Choice(policy=gain.policy, reason=str(gain)) for topic, gain in sorted(best.items())}
+    return {topic: RoutedChoice(policy=gain.policy, reason=str(gain)) for topic, gain in sorted(best.items())}
 
 
 def _rank(gain: Gain | None) -> tuple[float, str]:

@@ -8,7 +8,7 @@ from loop.canonical import canonical
 from loop.config import Config
 from loop.errors import NotFound
 from loop.routing.gains import gains
-from loop.routing.router import Choice, Router, chosen
+from loop.routing.router import RoutedChoice, Router, chosen
 from loop.routing.topics import Example, Topics
 from loop.runtime.paths import Paths
 from loop.store import Store
@@ -31,7 +31,7 @@ def learned(config: Config, store: Store, paths: Paths, champion: Policy) -> Rou
     return router(config, champion, choices(config, store, paths, champion.alone))
 
 
-def router(config: Config, champion: Policy, choices: Mapping[str, Choice]) -> Router:
+def router(config: Config, champion: Policy, choices: Mapping[str, RoutedChoice]) -> Router:
     """Make a router of what was chosen, and of topics that are learned now."""
     return Router(topics(config), champion.alone, choices)
 
@@ -54,7 +54,7 @@ def examples_of(part: Part) -> Iterator[Example]:
             yield Example(tools=task.tools, text=text, topic=arm.backends[0])
 
 
-def choices(config: Config, store: Store, paths: Paths, champion: Policy) -> Mapping[str, Choice]:
+def choices(config: Config, store: Store, paths: Paths, champion: Policy) -> Mapping[str, RoutedChoice]:
     """Choose the specialist for each topic that one is better at.
 
     A set has no more members than are in memory at once, so that no answer waits for a model to load; those that are
@@ -102,7 +102,7 @@ def opened(store: Store, policy: Policy) -> Router:
     assert policy.routing is not None, "it is a routed set"
     topics = Topics.model_validate_json(store.policies.topics(policy.routing.topics))
     choices = {
-        specialist.topic: Choice(policy=specialist.policy, reason="the set's specialist")
+        specialist.topic: RoutedChoice(policy=specialist.policy, reason="the set's specialist")
         for specialist in policy.routing.specialists
     }
     return Router(topics, store.policies.get(policy.alone.id), choices, policy.routing.threshold)

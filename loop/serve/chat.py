@@ -23,7 +23,7 @@ from loop.serve.context import Context
 from loop.serve.errors import Refusal
 from loop.serve.placement import Placement, placed
 from loop.serve.request import ChatRequest, parse_request, student_body
-from loop.serve.routing import Routing
+from loop.serve.routing import RequestRouting
 from loop.types import Policy
 
 PATIENCE: Final = 3600.0
@@ -63,7 +63,7 @@ class StudentGateway:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.routing = Routing(context.config, context.store, context.paths)
+        self.routing = RequestRouting(context.config, context.store, context.paths)
 
     async def complete(self, request: Request) -> Response:
         """Answer one request."""

@@ -12,7 +12,7 @@ from loop.store import Store
 from loop.types import Policy, Standing
 
 
-class Routing:
+class RequestRouting:
     """Routes requests to routed sets, and to what would be one: the champion with today's specialists, not judged yet.
 
     Args:

@@ -8,7 +8,7 @@ import openai
 from mlx.utils import tree_flatten, tree_unflatten
 
 from loop.routing import sets
-from loop.routing.router import Choice
+from loop.routing.router import RoutedChoice
 from loop.training import lora
 from loop.types import GateResult, GateVerdict, Policy, Promotion, Standing
 from loop.types.jobs import Job
@@ -70,7 +70,7 @@ def test_each_policy_answers_the_same_from_one_process_or_from_its_own(tmp_path)
 
 def crown(server, stock, specialist):
     """Have a set of both judged by a gate that holds, and promote it."""
-    choices = {"GorillaFileSystem": Choice(policy=specialist.id, reason="better")}
+    choices = {"GorillaFileSystem": RoutedChoice(policy=specialist.id, reason="better")}
     policy = sets.formed(sets.router(server.config, stock, choices), server.store)
     rnd = server.store.rounds.get(server.store.policies.propose(policy, "c", 1))
     rates = dict.fromkeys(("champion_rate", "candidate_rate", "difference", "low", "high", "margin"), 0.5)

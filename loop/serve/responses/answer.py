@@ -126,7 +126,7 @@ def _usage(usage: Json) -> Json:
     }
 
 
-class Events:
+class ResponseEvents:
     """Turns the events of a streamed completion into those of a response."""
 
     def __init__(self, request: ResponseRequest) -> None:

@@ -32,25 +32,25 @@ NEUTRAL: Final[Mapping[str, tuple[JsonValue, ...]]] = {
 TEXTS: Final = ("input_text", "output_text", "text")
 
 
-class _Wire(BaseModel):
+class _RequestPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Text(_Wire):
+class Text(_RequestPart):
     """A piece of a message."""
 
     type: Literal["input_text", "output_text", "text"]
     text: str
 
 
-class _Item(_Wire):
+class _Item(_RequestPart):
     @property
     def chat(self) -> Json:
         """The item as a chat message, which may have to be joined to the one before."""
         return {}
 
 
-class Message(_Item):
+class InputMessage(_Item):
     """Something that was said."""
 
     type: Literal["message"]
@@ -102,11 +102,12 @@ def _typed(item: object) -> object:
 
 
 Item = Annotated[
-    Annotated[Message | FunctionCall | FunctionOutput | Reasoning, Field(discriminator="type")], BeforeValidator(_typed)
+    Annotated[InputMessage | FunctionCall | FunctionOutput | Reasoning, Field(discriminator="type")],
+    BeforeValidator(_typed),
 ]
 
 
-class Function(_Wire):
+class Function(_RequestPart):
     """A function on offer."""
 
     type: Literal["function"]
@@ -121,13 +122,13 @@ class Function(_Wire):
         return {"type": "function", "function": self.model_dump(exclude={"type"})}
 
 
-class Choice(FunctionName):
+class RequiredFunction(FunctionName):
     """The one function that has to be called."""
 
     type: Literal["function"]
 
 
-class Format(_Wire):
+class TextFormat(_RequestPart):
     """Any text, any JSON object, or JSON that fits a schema."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -135,14 +136,14 @@ class Format(_Wire):
     schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
 
 
-class TextSettings(_Wire):
+class TextSettings(_RequestPart):
     """What the text is like."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format: Format | None = None
+    format: TextFormat | None = None
 
 
-class ResponseRequest(_Wire):
+class ResponseRequest(_RequestPart):
     """A request for a response."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -150,7 +151,7 @@ class ResponseRequest(_Wire):
     input: str | tuple[Item, ...] = Field(min_length=1)
     instructions: str | None = None
     tools: tuple[Function, ...] = ()
-    tool_choice: Literal["auto", "none", "required"] | Choice | None = None
+    tool_choice: Literal["auto", "none", "required"] | RequiredFunction | None = None
     parallel_tool_calls: bool | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -181,7 +182,7 @@ class ResponseRequest(_Wire):
         return chat_request({name: value for name, value in body.items() if value is not None})
 
     def _choice(self) -> Json | str | None:
-        if isinstance(self.tool_choice, Choice):
+        if isinstance(self.tool_choice, RequiredFunction):
             return {"type": "function", "function": {"name": self.tool_choice.name}}
         return self.tool_choice
 

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from loop.serve.chat import StudentGateway
 from loop.serve.context import Context
 from loop.serve.errors import Refusal
-from loop.serve.responses.answer import Events, Whole
+from loop.serve.responses.answer import ResponseEvents, Whole
 from loop.serve.responses.request import parse_request
 
 
@@ -19,7 +19,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
 
     async def respond(request: Request) -> Response:
         asked = parse_request(await request.body())
-        rewriting = (Events if asked.stream else Whole)(asked)
+        rewriting = (ResponseEvents if asked.stream else Whole)(asked)
         try:
             return await chat.answer(request, asked.chat, rewriting)
         except Refusal as error:

@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from checkers.closing.claims import HUMP
 from checkers.closing.days import days, read_moment, times
-from checkers.closing.values import Closing
+from checkers.closing.values import ClosingText
 from checkers.evidence.origins import Origins
 from checkers.evidence.plans import plan_of
 from checkers.evidence.turns import turns_of
-from checkers.evidence.words import WORD, Said, contains, is_composed, leaves
+from checkers.evidence.words import WORD, SaidText, contains, is_composed, leaves
 from loop.canonical import canonical
 from loop.traces.filters.origins import UNTOLD, task_of_trace
 from loop.traces.filters.schema import Schema
@@ -50,7 +50,7 @@ def _from_nowhere(lesson: Lesson) -> str | None:
         known = source not in UNTOLD or _shortened(str(value), lesson) or _may_be_meant(str(value), lesson)
         if not known:
             return f"{call.name}({argument}={str(value)[:SHOWN]!r}): the value stands nowhere before"
-        if is_composed(value) and (strange := ground_of(lesson).strange_number(Closing(text=str(value)))):
+        if is_composed(value) and (strange := ground_of(lesson).strange_number(ClosingText(text=str(value)))):
             return f"{call.name}({argument}=…): nothing before has {strange[:SHOWN]!r}"
     return None
 
@@ -102,7 +102,7 @@ def _day_said(number: int, value: str, text: str) -> bool:
 
 def _time_said(value: str, text: str) -> bool:
     said = {time for _, time in times(text)}
-    hours = {number for number in Said(text=text).numbers if 0 < number <= 12}  # noqa: PLR2004 - "at seven"
+    hours = {number for number in SaidText(text=text).numbers if 0 < number <= 12}  # noqa: PLR2004 - "at seven"
     wanted = {time for _, time in times(value)}
     if said & wanted or any(time % 60 == 0 and (time // 60 - 1) % 12 + 1 in hours for time in wanted):
         return True
@@ -111,7 +111,7 @@ def _time_said(value: str, text: str) -> bool:
 
 def _other_choice(lesson: Lesson) -> str | None:
     """Find a value of a parameter's list that nobody said, where another one of that list was."""
-    said = Said(text="\n".join(message.content for message in lesson.before if message.role in ("system", "user")))
+    said = SaidText(text="\n".join(message.content for message in lesson.before if message.role in ("system", "user")))
     results = "\n".join(message.content.casefold() for message in lesson.before if message.role == "tool")
     for call in lesson.wanted.calls:
         for name, value in call.arguments.items():
@@ -121,7 +121,7 @@ def _other_choice(lesson: Lesson) -> str | None:
                 continue
             if said.says(value) or contains(results, str(value).casefold()):
                 continue
-            if other := next((each for each in choices if said.says(each)), None):
+            if other := next((choice for choice in choices if said.says(choice)), None):
                 return f"{call.name}({name}={str(value)[:SHOWN]!r}): what was said is {str(other)[:SHOWN]!r}"
     return None
 
@@ -141,7 +141,7 @@ def _other_field(lesson: Lesson) -> str | None:
             if isinstance(value, str) and any(letter.isalpha() for letter in value):
                 fields[value.casefold()].add(name)
     known = set(chain.from_iterable(fields.values()))
-    request = Said(text=lesson.request)
+    request = SaidText(text=lesson.request)
     for call in lesson.wanted.calls:
         for name, value in call.arguments.items():
             others = fields.get(str(value).casefold(), set())

@@ -8,11 +8,11 @@ from pydantic import JsonValue
 
 from checkers.answer import Answer
 from checkers.closing import speech
-from checkers.closing.values import NEGATION, Closing, stem
+from checkers.closing.values import NEGATION, ClosingText, stem
 from checkers.evidence.words import WORD, contains
 from checkers.outcome import Outcome
 from loop.canonical import canonical
-from loop.traces.filters.told import Told
+from loop.traces.filters.told import UnsupportedClaims
 from loop.traces.grounding.calls import words_of_name
 from loop.traces.grounding.context import SHOWN, answered, ground_of, is_error, played, rows_before
 from loop.traces.lessons import Lesson
@@ -31,22 +31,25 @@ def _silent(lesson: Lesson) -> str | None:
 
 def _made_up(lesson: Lesson) -> str | None:
     """Find a number or a name that was neither said nor seen."""
-    closing, ground = Closing(text=lesson.wanted.content), ground_of(lesson)
+    closing, ground = ClosingText(text=lesson.wanted.content), ground_of(lesson)
     if strange := ground.strange_number(closing) or ground.strange_name(closing):
         return f"nothing that was said or seen has {strange[:SHOWN]!r}"
     last = len(lesson.before)
-    return next((fault.detail for fault in Told().faults(played(lesson, lesson.wanted)) if fault.place == last), None)
+    return next(
+        (fault.detail for fault in UnsupportedClaims().faults(played(lesson, lesson.wanted)) if fault.place == last),
+        None,
+    )
 
 
 def _claimed(lesson: Lesson) -> str | None:
     """Find a claim that something was done for which there is a tool, and no call that went well."""
     tools = {tool.name: {stem(word) for word in words_of_name(tool.name)} for tool in lesson.catalogue.tools}
     done = {call.name for call, answer in answered(lesson) if not is_error(answer)}
-    for sentence in Closing(text=lesson.wanted.content).sentences:
+    for sentence in ClosingText(text=lesson.wanted.content).sentences:
         if speech.is_question(sentence) or speech.refusal(sentence) or speech.only_promises([sentence]):
             continue
         for word, group in speech.claims(sentence):
-            words = {stem(each) for each in (word, *group)}
+            words = {stem(item) for item in (word, *group)}
             doers = {name for name, own in tools.items() if own & words}
             if doers and not doers & done:
                 return f"it says that something was {word}, and no call of {min(doers)} went well"
@@ -130,7 +133,7 @@ def _spoken_of(lesson: Lesson) -> list[Mapping[str, JsonValue]]:
 
 def _clauses(text: str) -> Iterator[tuple[frozenset[str], bool]]:
     """Give the stems of every clause that states something, and whether it denies it."""
-    for sentence in Closing(text=text).sentences:
+    for sentence in ClosingText(text=text).sentences:
         for clause in () if speech.is_question(sentence) else CLAUSE.split(sentence):
             yield frozenset(map(stem, WORD.findall(clause))), NEGATION.search(clause) is not None
 
