@@ -19,7 +19,7 @@ from pydantic import JsonValue, ValidationError
 
 from loop.canonical import NotJson, parse
 from loop.errors import ConfigError
-from loop.traces.worlds import World
+from loop.traces.worlds import TraceWorld
 from loop.types import ArmKey, Call, From, PlannedCall, Record, Split, Task, Tier, Trajectory, Turn
 from task_generators.backends.traces_backend import TRACES, TracedWorld
 
@@ -46,11 +46,11 @@ class Frame(Record):
 class Worded(Record):
     """A world and the words in which it is asked about."""
 
-    world: World
+    world: TraceWorld
     frames: tuple[Frame, ...]
 
 
-def frames_of(trajectories: Iterable[Trajectory], world: World) -> tuple[Frame, ...]:
+def frames_of(trajectories: Iterable[Trajectory], world: TraceWorld) -> tuple[Frame, ...]:
     """Take the values out of what users said just before calls that were answered.
 
     A frame is kept where every required argument's value stood in it word for word: in the last message, or in all that
@@ -69,7 +69,7 @@ def frames_of(trajectories: Iterable[Trajectory], world: World) -> tuple[Frame, 
     return tuple(frames[name] for name in sorted(frames))
 
 
-def _asked(call: Call, said: Sequence[str], world: World) -> Frame | None:
+def _asked(call: Call, said: Sequence[str], world: TraceWorld) -> Frame | None:
     """Give the frame in which a call was asked for; None where a value of it was not said."""
     tool, use = world.catalogue.find(call.name), world.uses.get(call.name)
     if tool is None or use is None or not said:
