@@ -15,6 +15,7 @@ from loop.cli import access, records, terminal
 from loop.cli.access import Json
 from loop.errors import ConfigError, NotFound
 from loop.routing import router, sets
+from loop.routing.speakers import Speakers
 from loop.routing.topics import Example
 from loop.runtime import paths
 from task_generators.suites import suite
@@ -32,8 +33,8 @@ def explain(file: File = "-", *, as_json: Json = False) -> None:
     """Show which policy would answer a request, why, and with what confidence."""
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     example = _example(_parsed(text, file), file)
-    with _learned() as chosen:
-        route = chosen.route(example)
+    with _learned() as (chosen, speakers):
+        _, route = speakers.chosen(chosen, example)
     if as_json:
         access.show_json(route.model_dump())
         return
@@ -47,7 +48,7 @@ def evaluate(
 ) -> None:
     """Evaluate routing on many requests without labels: coverage, confidence, disagreement."""
     examples = list(_lines(requests))[:limit] if requests else list(_tasks(suite_name))[:limit]
-    with _learned() as chosen:
+    with _learned() as (chosen, _):
         report = router.evaluate(chosen, examples)
     if as_json:
         access.show_json(report.model_dump())
@@ -65,14 +66,15 @@ def evaluate(
 
 
 @contextmanager
-def _learned() -> Iterator[router.Router]:
+def _learned() -> Iterator[tuple[router.Router, Speakers]]:
     """Open the champion's router where it is a routed set; learn the one that would be proposed otherwise."""
     with records.store() as store:
         champion = store.policies.champion()
         if champion is None:
             raise NotFound("Nobody is champion yet. Start the loop: loopd start")
         learn = partial(sets.learned, access.settings(), store, paths.find(), champion)
-        yield sets.opened(store, champion) if champion.routing else learn()
+        chosen = sets.opened(store, champion) if champion.routing else learn()
+        yield chosen, Speakers(store, paths.find())
 
 
 def _lines(path: Path) -> Iterator[Example]:
