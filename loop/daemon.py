@@ -11,6 +11,7 @@ import structlog
 from loop.gates.outlook import OutlookStep
 from loop.parts import Loop
 from loop.stages import (
+    ahead,
     auditing,
     checking,
     collecting,
@@ -37,10 +38,12 @@ def sample(loop: Loop, rnd: Round) -> Transition:
     if loop.store.plays.planned(rnd):
         return Transition(state=RoundState.COLLECT)
     if refreshing.due(loop):
+        ahead.give_up(loop, rnd)
         refreshing.begin(loop, rnd)
         return Transition(state=RoundState.TRAIN, reason="learns from corrections")
     course = resting.course(loop, rnd)
     if course.step is OutlookStep.REST:
+        ahead.give_up(loop, rnd)
         return Transition(state=RoundState.DONE, reason=course.reason)
     chosen = sampling.plan(loop, rnd)
     loop.store.plays.owe(rnd, chosen.tasks, chosen.plays)
@@ -67,12 +70,16 @@ def check(loop: Loop, rnd: Round) -> Transition:
 
 
 def train(loop: Loop, rnd: Round) -> Transition:
-    """Fit one adapter to the base model, on accepted trajectories by the rules of the mix."""
+    """Fit one adapter to the base model, on accepted trajectories by the rules of the mix.
+
+    Teachers and checkers need no GPU: meanwhile they work for the next round.
+    """
     dataset = loop.store.datasets.of(rnd) or loop.store.datasets.save(rnd, training.choose(loop, rnd))
     if len(dataset.rows) < loop.config.training.min_rows:
         return Transition(state=RoundState.DONE, reason=training.too_few(dataset, loop.config.training.min_rows))
     if not loop.store.policies.candidate(rnd):
-        training.fit(loop, rnd, dataset)
+        with ahead.teaching(loop, rnd):
+            training.fit(loop, rnd, dataset)
     return Transition(state=RoundState.GATE)
 
 
@@ -108,19 +115,25 @@ STAGES: Mapping[RoundState, Callable[[Loop, Round], Transition]] = {
 
 def run(loop: Loop) -> None:
     """Carry rounds through their stages until asked to stop, or until as many have ended as the configuration says."""
-    proposing.free_wins(loop)
-    reconsider(loop)
-    routing.tend(loop)
-    while not loop.enough():
-        room.tidy(loop)
-        rnd = loop.store.rounds.open(loop.config.digest, loop.config.seed)
-        while rnd.state in STAGES:
-            rnd = step(loop, rnd)
-        loop.ended(rnd)
+    with loop.awake:
+        proposing.free_wins(loop)
         reconsider(loop)
         routing.tend(loop)
-        if not loop.enough():
-            resting.until_changed(loop, rnd)
+        while not loop.enough():
+            turn(loop)
+
+
+def turn(loop: Loop) -> None:
+    """Carry one round through its stages, and see what is to be done before the next one."""
+    room.tidy(loop)
+    rnd = loop.store.rounds.open(loop.config.digest, loop.config.seed)
+    while rnd.state in STAGES:
+        rnd = step(loop, rnd)
+    loop.ended(rnd)
+    reconsider(loop)
+    routing.tend(loop)
+    if not loop.enough():
+        resting.until_changed(loop, rnd)
 
 
 def reconsider(loop: Loop) -> None:
@@ -144,6 +157,7 @@ def step(loop: Loop, rnd: Round) -> Round:
             )
         loop.board.enter(rnd, loop.champion.shown)
         log.info("stage_entered", attempts=rnd.attempts)
+        before = loop.time.spent
         move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)
-        return loop.store.rounds.advance(rnd, move.state, move.reason)
+        return loop.store.rounds.advance(rnd, move.state, move.reason, loop.time.spent.since(before))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import structlog
 
@@ -17,17 +17,21 @@ from loop import plugins
 from loop.config import Config, examine
 from loop.control import lease
 from loop.control.progress import Board
+from loop.control.stopwatch import Stopwatch
+from loop.control.window import Window, telling
 from loop.errors import ConfigError, NotFound
 from loop.rollout.budget import Cashier
 from loop.rollout.pool import LocalPool, Pool
 from loop.rollout.ray_pool import RayPool
 from loop.routing.speakers import Speakers
+from loop.runtime.awake import Awake
 from loop.runtime.gpu import Gpu, KeptPrefixes, Served
 from loop.runtime.paths import Paths
 from loop.runtime.signals import StopRequest
 from loop.store import Store
 from loop.types import ArmKey, Checker, Gate, Part, Policy, Record, Round, Standing, Suite, TaskGenerator
 from loop.weights import sources
+from loop.windows.limits import Windows
 from task_generators.suites import grown
 from task_generators.suites import suite as suite_named
 from task_generators.suites.brought import BROUGHT
@@ -77,8 +81,17 @@ class Loop:
     stop: StopRequest
     speakers: Speakers
     """Says which member of a routed set plays."""
+    window: Window
+    awake: Awake
+    time: Stopwatch = field(default_factory=Stopwatch)
     finished: list[Round] = field(default_factory=list)
     """Rounds that ended in this process, those of proposed candidates left out."""
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Wait in this block: the machine may sleep, and the time is nobody's."""
+        with self.awake.off(), self.time.wait():
+            yield
 
     def enough(self) -> bool:
         """Whether as many rounds have ended as the configuration says, and none that was begun waits."""
@@ -141,9 +154,20 @@ class Loop:
             yield served
 
 
+BY_HAND: Final = Windows(awake=False)
+"""What somebody types runs at once."""
+
+
 @contextmanager
 def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
-    config: Config, paths: Paths, board: Board, stop: StopRequest, *, store: Store | None = None, gpu: Gpu | None = None
+    config: Config,
+    paths: Paths,
+    board: Board,
+    stop: StopRequest,
+    *,
+    store: Store | None = None,
+    gpu: Gpu | None = None,
+    windows: Windows = BY_HAND,
 ) -> Iterator[Loop]:
     """Put a loop together, crown the stock model where nobody is champion yet, and take everything down afterwards.
 
@@ -154,6 +178,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         stop: how it is asked to stop.
         store: another store than the one that the settings name.
         gpu: another GPU than this machine's.
+        windows: when it may use the GPU.
 
     Raises:
         ConfigError: a part, a setting or the model source is not known.
@@ -180,6 +205,8 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             board=board,
             stop=stop,
             speakers=Speakers(store, paths),
+            window=stack.enter_context(Window(windows, paths.run, telling(board, store))),
+            awake=Awake() if windows.awake else Awake(None),
         )
         store.verdicts.require(loop.required)
         if store.policies.champion() is None:

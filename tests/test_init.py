@@ -48,13 +48,15 @@ def test_without_a_terminal_what_is_usual_is_written(asked):
     found = settings()
     assert (found.profile, found.plays.workers, found.student.prefix_mib) == ("quickstart", 4, 4096)
     assert [teacher.use for teacher in found.teachers] == ["scripted"]
-    assert file().read_text().count("# ") >= 4
+    assert file().read_text().count("# ") >= 3
 
 
 def test_answers_are_what_is_in_force(asked, tmp_path):
-    asked(typed=f"4b\ncodex, deepseek, openai\n{tmp_path}/key\n\nhttp://127.0.0.1:8080/v1\nqwen\nSQL, MathAPI\n2\n7\n")
+    teachers = f"codex, deepseek, openai\n{tmp_path}/key\n\nhttp://127.0.0.1:8080/v1\nqwen"
+    asked(typed=f"4b\n{teachers}\nSQL, MathAPI\nmon-fri 22:00-7:00; sat,sun 0:00-24:00\n7\n")
     found = settings()
-    assert (found.profile, found.plays.workers, found.student.prefix_mib) == ("mac-studio", 2, 7168)
+    assert (found.profile, found.student.prefix_mib) == ("mac-studio", 7168)
+    assert found.windows.hours == ("mon-fri 22:00-7:00", "sat,sun 0:00-24:00")
     assert found.sampling.backends == ("SQL", "MathAPI")
     codex, deepseek, openai = found.teachers
     assert codex.use == "codex"
@@ -92,6 +94,7 @@ def test_nothing_is_overwritten(asked):
         (["--teachers", "deepseek", "--key-file", "deepseek=nowhere"], ConfigError, "there is no file"),
         (["--teachers", "deepseek", "--key-file", "deepseek=open"], ConfigError, "chmod 600"),
         (["--key-file", "canary"], UsageError, "TEACHER=FILE"),
+        (["--hours", "at night"], ConfigError, "are no hours; write 22:00-07:00"),
         (["--teachers", "openai", "--url", "file:///etc/passwd", "--served", "x"], ConfigError, "teachers.0"),
         (["--out", "key/x.toml"], CannotCreate, "cannot be written"),
     ],

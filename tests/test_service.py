@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from loop.cli import service, units
+from loop.cli import service, start, units
 from loop.cli.main import app
-from loop.errors import AlreadyRunning, ConfigError, LoopdError
+from loop.errors import AlreadyRunning, CannotCreate, ConfigError, Damaged, LoopdError
 from loop.runtime import lock, paths
 
 LOOPD = str(Path(sys.executable).with_name("loopd"))
@@ -37,13 +37,29 @@ def printed(tmp_path, monkeypatch):
 def test_launchd_gets_a_plist_that_restarts_crashes_only(tmp_path, printed):
     home = tmp_path / "a & <b>"
     agent = plistlib.loads(printed("darwin", home, "--profile", "quickstart").encode())
-    assert agent["ProgramArguments"] == [LOOPD, "start", "--foreground", "--profile", "quickstart"]
+    assert agent["ProgramArguments"] == [LOOPD, "start", "--foreground", "--profile", "quickstart", units.GIVE_UP]
     assert agent["KeepAlive"] == {"SuccessfulExit": False}
     assert agent["ProcessType"] == "Interactive"
     assert agent["ExitTimeOut"] == 30
     assert agent["EnvironmentVariables"]["LOOPD_HOME"] == str(home)
     assert agent["StandardErrorPath"] == str(home / "logs/service.err")
     assert agent["Umask"] == 0o077
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ConfigError("x"), 0), (AlreadyRunning("x"), 0), (CannotCreate("x"), 0), (Damaged("x"), 0), (LoopdError("x"), 1)],
+)
+def test_launchd_is_given_no_reason_to_try_again_in_vain(rehearsal, monkeypatch, error, code):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(start, "run", fails)
+    done = CliRunner().invoke(app, ["start", "--foreground", units.GIVE_UP])
+    assert (done.exit_code, isinstance(done.exception, LoopdError)) == (code, bool(code))
+    assert code or done.stderr.startswith("loopd: x")
+    assert code or "The service is not started again by itself." in done.stderr
+    assert isinstance(CliRunner().invoke(app, ["start", "--foreground"]).exception, type(error))
 
 
 def test_systemd_gets_a_unit_that_it_understands(tmp_path, printed):

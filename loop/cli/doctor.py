@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from loop.cli.access import Json, show
-from loop.cli.checks import home, machine, models, service, settings
+from loop.cli.checks import home, machine, models, service, settings, windows
 from loop.cli.checks.found import Check, CheckResult
 from loop.cli.terminal import Terminal
 from loop.errors import CheckNegative, LoopdError
@@ -17,6 +17,7 @@ from loop.errors import CheckNegative, LoopdError
 COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 CHECKS: Final[tuple[Check, ...]] = (
     *machine.CHECKS, *home.CHECKS, *settings.CHECKS, *models.CHECKS, *service.CHECKS,
+    *windows.CHECKS,
 )  # fmt: skip
 
 app = typer.Typer(add_completion=False)

@@ -18,6 +18,7 @@ from loop.errors import CannotCreate, ConfigError, UsageError, nearest
 from loop.runtime import paths
 from loop.runtime.durable import replace_text
 from loop.types import Record
+from loop.windows.hours import spelled
 
 app = typer.Typer(add_completion=False)
 
@@ -39,6 +40,7 @@ GENERATORS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What makes the tasks of each backend."""
 ALL: Final = "all"
+ANY: Final = "any"
 
 Model = Annotated[str | None, typer.Option(help="small, 4b, a directory, a .gguf file, or owner/name@revision.")]
 Teachers = Annotated[str | None, typer.Option(help="Comma-separated: scripted, codex, deepseek, openai.")]
@@ -48,6 +50,7 @@ KeyFiles = Annotated[
 Url = Annotated[str | None, typer.Option(help="For openai: the server's URL, including /v1.")]
 Served = Annotated[str | None, typer.Option(help="For openai: the model name.")]
 Backends = Annotated[str | None, typer.Option(help="Backends to practise: all, or comma-separated names.")]
+Hours = Annotated[str | None, typer.Option(help="Hours for work on the GPU: any, or such as 22:00-07:00.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes for plays.")]
 Disk = Annotated[int | None, typer.Option(min=0, help="GiB of disk for cached prompt prefixes.")]
 Out = Annotated[Path | None, typer.Option(help="Output file. Default: loopd.toml in the home's settings.")]
@@ -69,7 +72,9 @@ class Answers(Record):
     teachers: tuple[TeacherChoice, ...]
     backends: tuple[str, ...]
     """Empty for all."""
-    workers: int
+    hours: tuple[str, ...]
+    """Empty for any."""
+    workers: int | None
     disk: int
     """GiB."""
 
@@ -83,6 +88,7 @@ def init(  # noqa: PLR0913 - one option a question
     url: Url = None,
     served: Served = None,
     backends: Backends = None,
+    hours: Hours = None,
     workers: Workers = None,
     disk: Disk = None,
     out: Out = None,
@@ -97,7 +103,10 @@ def init(  # noqa: PLR0913 - one option a question
         model=_ask(model, f"1. Model: {', '.join(PROFILES)}, a directory, a .gguf file, owner/name@revision", "small"),
         teachers=_teachers(teachers, key_file or (), url, served),
         backends=_backends(_ask(backends, f"3. Backends: {ALL}, or some of {', '.join(GENERATORS)}", ALL)),
-        workers=_number(_ask(_word(workers), "4. Worker processes for plays", "4"), 1),
+        hours=_hours(
+            _ask(hours, f"4. Hours for work on the GPU: {ANY}, or such as 22:00-07:00; mon-fri 18:00-8:00", ANY)
+        ),
+        workers=workers,
         disk=_number(_ask(_word(disk), f"5. GiB of disk for computed prompts ({free})", "4"), 0),
     )
     text = spelt(answers)
@@ -115,7 +124,8 @@ def spelt(answers: Answers) -> str:
         "" if answers.teachers else "teachers = []",
         _student(answers),
         _sampling(answers.backends),
-        f"\n[plays]\n# Worker processes. Each keeps a core busy while a tool computes.\nworkers = {answers.workers}",
+        _windows(answers.hours),
+        _plays(answers.workers),
         *map(_teacher, answers.teachers),
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -136,6 +146,20 @@ def _sampling(backends: Sequence[str]) -> str:
     made = "\n".join(f"[[sampling.generators]]\nuse = {_value(GENERATORS[name])}" for name in backends)
     why = "# What it practises; the gates still measure everything."
     return f"\n[sampling]\n{why}\nfamilies = []\nbackends = {_value(list(backends))}\n\n{made}"
+
+
+def _windows(hours: Sequence[str]) -> str:
+    if not hours:
+        return ""
+    why = "# When it plays, trains and measures. Teachers, checkers and whoever asks the champion are not bound."
+    also = '# Besides: mains = true, idle_minutes = 10, pressure = "moderate"'
+    return f"\n[windows]\n{why}\n{also}\nhours = {_value(list(hours))}"
+
+
+def _plays(workers: int | None) -> str:
+    if workers is None:
+        return ""
+    return f"\n[plays]\n# Worker processes. Each keeps a core busy while a tool computes.\nworkers = {workers}"
 
 
 def _teacher(teacher: TeacherChoice) -> str:
@@ -184,6 +208,14 @@ def _checked(use: str, file: str) -> str:
 
 def _backends(words: str) -> tuple[str, ...]:
     return () if words.strip() == ALL else _split(words, tuple(GENERATORS), "backend")
+
+
+def _hours(words: str) -> tuple[str, ...]:
+    named = tuple(each.strip() for each in words.split(";") if each.strip() not in {"", ANY})
+    try:
+        return tuple(spelled(each) for each in named)
+    except ValueError as error:
+        raise ConfigError(f"{error}. Several are set apart by semicolons.") from error
 
 
 def _split(words: str, known: Sequence[str], what: str) -> tuple[str, ...]:

@@ -68,6 +68,8 @@ def line(now: Progress) -> str:
     parts = [f"{time.strftime('%H:%M:%S')} {where}"]
     if now.doing:
         parts.append(now.doing)
+    if now.window:
+        parts.append(f"work on the GPU waits for its window: {now.window}")
     if now.total:
         parts.append(f"{now.done}/{now.total} {now.unit}")
     if now.steady:
@@ -82,6 +84,10 @@ def line(now: Progress) -> str:
 def picture(now: Progress, hint: str | None = "Ctrl-C stops; the same command goes on") -> RenderableType:
     """Draw the whole moment: stages, step, pass rates, losses, last decision; below it a hint."""
     parts: list[RenderableType] = [_stages(now), _step(now)]
+    if now.ahead:
+        parts.append(Text(f"ahead, {now.ahead}", style="dim"))
+    if now.window:
+        parts.append(Text(f"work on the GPU waits for its window: {now.window}", style="yellow"))
     if now.tallies:
         parts.append(_tallies(now))
     if now.losses:

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,7 +13,7 @@ import structlog
 import typer
 
 from loop import config, daemon, parts
-from loop.cli import live, terminal
+from loop.cli import live, terminal, units
 from loop.cli.terminal import Terminal
 from loop.control import channel, notices, progress
 from loop.errors import CannotCreate, ConfigError, LoopdError, NotRunning, ProviderError
@@ -36,13 +37,38 @@ Rounds = Annotated[
 ]
 NoRay = Annotated[bool, typer.Option("--no-ray", help="Run plays in threads instead of Ray workers.")]
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal and show progress.")]
+GiveUp = Annotated[
+    bool, typer.Option(units.GIVE_UP, hidden=True, help="Exit with 0 where starting again would change nothing.")
+]
 
 
 @app.command()
 def start(
-    *, foreground: Foreground = False, profile: Profile = None, rounds: Rounds = None, no_ray: NoRay = False
+    *,
+    foreground: Foreground = False,
+    profile: Profile = None,
+    rounds: Rounds = None,
+    no_ray: NoRay = False,
+    give_up: GiveUp = False,
 ) -> None:
     """Start the loop, or go on where it stopped. In the background unless --foreground."""
+    with _giving_up() if give_up else nullcontext():
+        _start(foreground=foreground, profile=profile, rounds=rounds, no_ray=no_ray)
+
+
+@contextmanager
+def _giving_up() -> Iterator[None]:
+    """Say what is wrong and end with 0, where a service manager that knows no exit codes would try again in vain."""
+    try:
+        yield
+    except LoopdError as error:
+        if error.exit_code not in units.FINAL:
+            raise
+        terminal.say(f"loopd: {error}", err=True)
+        terminal.say("The service is not started again by itself. Mend that, then: loopd service install", err=True)
+
+
+def _start(*, foreground: bool, profile: str | None, rounds: int | None, no_ray: bool) -> None:
     home = paths.find()
     flags: dict[str, Any] = {
         **({} if rounds is None else {"rounds": rounds}),
@@ -64,7 +90,7 @@ def run(home: paths.Paths, settings: config.Config) -> int:
         stop = StopRequest()
         stop.listen()
         try:
-            with live.watching(shown, console), parts.build(settings, home, shown, stop) as loop:
+            with live.watching(shown, console), _built(settings, home, shown, stop) as loop:
                 soundness.require(loop.store, loop.gates, loop.checkers, settings.rule, settings.gating.min_ceiling)
                 soundness.require_external(settings.gating.external)
                 config.remember(home, settings)
@@ -79,6 +105,12 @@ def run(home: paths.Paths, settings: config.Config) -> int:
             shown.close()
         console.print(live.summary(shown.now.gates, shown.now.decision))
         return 0
+
+
+def _built(
+    settings: config.Config, places: paths.Paths, shown: progress.Board, stop: StopRequest
+) -> AbstractContextManager[parts.Loop]:
+    return parts.build(settings, places, shown, stop, windows=settings.windows)
 
 
 def _endpoint(loop: parts.Loop) -> AbstractContextManager[None]:

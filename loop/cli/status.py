@@ -1,6 +1,6 @@
 """`loopd status`: what the daemon is doing, or where it stopped."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import typer
@@ -33,6 +33,8 @@ def status(*, as_json: Json = False) -> None:
         terminal.say(_in_memory(home))
     else:
         terminal.say(f"loopd is not running. {_last_round()}")
+    if not as_json and (took := _overhead()):
+        terminal.say(took)
     if paused and not as_json:
         which = ", ".join(f"{gate} ({reason})" if reason else gate for gate, reason in paused.items())
         terminal.say(
@@ -76,13 +78,32 @@ def _as_json(now: progress.Progress | None) -> dict[str, Any]:
     return {**now.model_dump(mode="json"), "rate": now.rate, "seconds_left": now.seconds_left}
 
 
+LAST: Final = """select id, state, reason from round
+ where id > 0 and (state <> 'sample' or attempts > 0) order by id desc limit 1"""
+ENDED: Final = """select round, seconds, overhead from v_rounds
+ where state = 'done' and seconds is not null order by round desc limit 1"""
+
+
 def _last_round() -> str:
     try:
         with access.reading() as query:
-            rows = query("select round, state, reason from v_rounds order by round desc limit 1").rows
+            rows = query(LAST).rows
     except NotFound:
         return "Start it with: loopd start"
     if not rows:
         return "No round has begun."
     number, state, reason = rows[0]
     return f"Round {number} is at '{state}'{f': {reason}' if reason else ''}."
+
+
+def _overhead() -> str:
+    """Say how long the last round took, and how much of that was neither play nor training."""
+    try:
+        with access.reading() as query:
+            rows = query(ENDED).rows
+    except LoopdError:
+        return ""
+    if not rows:
+        return ""
+    number, seconds, overhead = rows[0]
+    return f"Round {number} took {seconds / 60:.1f} min, {100 * overhead:.0f} % of it neither play nor training."

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from loop.errors import CannotCreate, ConfigError
+from loop.errors import AlreadyRunning, CannotCreate, ConfigError, Damaged
 from loop.runtime.durable import replace_text
 
 LABEL: Final = "loopd.daemon"
@@ -21,8 +21,10 @@ GRACE: Final = 30
 """Seconds from SIGTERM to SIGKILL: longer than the children's own."""
 FILES: Final = 8192
 """Descriptors that Ray asks for; launchd gives 256."""
-FINAL: Final = "65 73 75 78"
-"""A damaged row, cannot write, already running, wrong configuration: trying again changes nothing."""
+FINAL: Final = tuple(each.exit_code for each in (Damaged, CannotCreate, AlreadyRunning, ConfigError))
+"""Exit codes after which trying again changes nothing."""
+GIVE_UP: Final = "--give-up"
+"""Has `loopd start` end with 0 where it would end with one of them: launchd tries again after any other code."""
 
 
 class System(ABC):
@@ -77,9 +79,9 @@ class Launchd(System):
         """Spell a property list. Each key has its reason in launchd.plist(5)."""
         agent = {
             "Label": LABEL,
-            "ProgramArguments": list(command),
+            "ProgramArguments": [*command, GIVE_UP],
             "RunAtLoad": True,
-            # Again after a crash, not after `loopd stop`, which ends it with exit code 0.
+            # Again after a crash, not after exit code 0: `loopd stop`, or where trying again changes nothing.
             "KeepAlive": {"SuccessfulExit": False},
             "ThrottleInterval": 10,
             "ExitTimeOut": GRACE,
@@ -144,7 +146,7 @@ NoNewPrivileges=yes
 # Again after a crash, not after `loopd stop`, which ends it with exit code 0, nor where trying again changes nothing.
 Restart=on-failure
 RestartSec=10
-RestartPreventExitStatus={FINAL}
+RestartPreventExitStatus={" ".join(map(str, FINAL))}
 # SIGTERM to the daemon, which ends its children; SIGKILL to whatever is left of them.
 KillMode=mixed
 TimeoutStopSec={GRACE}

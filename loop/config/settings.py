@@ -15,6 +15,7 @@ from loop.dataset.rules import MixRules
 from loop.proposals import Proposal
 from loop.types import OFFICIAL, Id, Part, Record, Rule, Tier
 from loop.types.jobs import Recipe
+from loop.windows.limits import Windows
 from teachers.budget.limits import Limits
 
 
@@ -60,6 +61,8 @@ class Sampling(Record):
     """Further tasks, of arms where the student's chance is near nothing, that only teachers play."""
     hopeless: float = Field(default=0.05, ge=0, le=1)
     """A pass rate up to this is near nothing."""
+    ahead: bool = True
+    """Have teachers play the next round's lessons while this one trains."""
     tiers: tuple[Tier, ...] = tuple(Tier)
     backends: tuple[str, ...] = ()
     """Only arms whose backends are all among these; empty for all."""
@@ -245,10 +248,11 @@ class Config(Record):
     serve: Serve = Serve()
     notify: Notify = Notify()
     storage: Storage = Storage()
+    windows: Windows = Windows()
 
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        elsewhere = "rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify", "storage"
+        elsewhere = "rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify", "storage", "windows"
         outside = dict.fromkeys(elsewhere, True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))

@@ -15,7 +15,7 @@ from loop.types import GateResult, Record, Round, RoundState
 FILE: Final = "status.json"
 SERVING: Final = "serve"
 """The stage of a process that answers people and runs no loop."""
-AT_ONCE: Final = frozenset({"stage", "doing", "decision"})
+AT_ONCE: Final = frozenset({"stage", "doing", "decision", "window"})
 """What is written down the moment it changes."""
 STEADY: Final = 5.0
 """Seconds into a step before its rate is shown."""
@@ -61,6 +61,12 @@ class Progress(Record):
     """The last round's, with its reason."""
     audits: str = ""
     """The last win of this round that an audit took out, with its reason."""
+    ahead: str = ""
+    """What is done for the next round while this one trains."""
+    window: str = ""
+    """Why the loop's work on the GPU waits for its window; empty while that is open."""
+    opens: float | None = None
+    """When the clock opens it again, where that is known."""
     updated: float = 0.0
 
     @property
@@ -85,7 +91,7 @@ class Board:
 
     def __init__(self, run: Path, profile: str) -> None:
         self._path = run / FILE
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._written = 0.0
         self._now = Progress(pid=os.getpid(), profile=profile, updated=time.time())
 
@@ -99,9 +105,8 @@ class Board:
         """Change some fields."""
         with self._lock:
             self._now = Progress.model_validate({**dict(self._now), **changes, "updated": time.time()})
-            due = time.monotonic() - self._written > 1 or not AT_ONCE.isdisjoint(changes)
-        if due:
-            self._write()
+            if time.monotonic() - self._written > 1 or not AT_ONCE.isdisjoint(changes):
+                self._write()
 
     def enter(self, rnd: Round, champion: str) -> None:
         """Begin a stage under a champion, as `Policy.shown` names it.

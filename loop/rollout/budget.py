@@ -41,8 +41,12 @@ class Cashier:
             account = self._accounts.setdefault(key, Account(teacher, store.spend, item.limits, _rest(store, key)))
             self._of[teacher.name] = account
 
-    def admitted(self, plays: Iterable[Play]) -> Iterator[Play]:
+    def admitted(self, plays: Iterable[Play], *, patient: bool = False) -> Iterator[Play]:
         """Yield the plays that may start now; students' plays always may.
+
+        Args:
+            plays: who would like to start.
+            patient: whether a play that may not start stays owed, whatever the reason: nobody waits for it yet.
 
         A teacher's play is reserved before it is yielded. One that may not start stays owed while others of its
         credential are under way; where the credential must rest for long, or its budget is spent, it is given up.
@@ -52,11 +56,11 @@ class Cashier:
             if account is None:
                 yield play
                 continue
-            decision = self._patiently(account, play)
+            decision = account.decide(play.task, play.round) if patient else self._patiently(account, play)
             if decision.allowed:
                 account.start(play)
                 yield play
-            elif not account.busy:
+            elif not account.busy and not patient:
                 self._give_up(play, decision)
 
     def _patiently(self, account: Account, play: Play) -> SpendDecision:

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from loop.errors import FailureKind, ProviderError
 from loop.runtime.child import Child
-from loop.runtime.gpu_turn import Kind, turn_environment
+from loop.runtime.gpu_turn import KEEP, Kind, turn_environment
 from loop.types import Part, Precision, Record
 from loop.types.jobs import Job, Meter, MeterLine, TrainerLine
 from loop.types.record import first_fault
@@ -136,6 +136,7 @@ class Gpu:
         environment: What the child gets beside the scrubbed environment, such as `HF_HOME`.
         python: Interpreter and options that run the child's modules.
         kind: Whether the child works for the loop, or answers people and comes first.
+        keep: Seconds for which a child keeps its memory while it halts outside the loop's windows.
     """
 
     def __init__(  # noqa: PLR0913 - three places, and what a test or a kind of child changes
@@ -147,9 +148,10 @@ class Gpu:
         environment: Mapping[str, str] | None = None,
         python: tuple[str, ...] = (sys.executable,),
         kind: Kind = "loop",
+        keep: float = KEEP,
     ) -> None:
         self._run, self._logs, self._scratch, self._python = run, logs, scratch, python
-        self._environment = {**preload(), **turn_environment(run, kind), **(environment or {})}
+        self._environment = {**preload(), **turn_environment(run, kind, keep), **(environment or {})}
         self._server, self._mark = ("student", "") if kind == "loop" else ("answers", f"-{secrets.token_hex(4)}")
         self._lease = Lock()
         self._held: Child | None = None
@@ -213,7 +215,7 @@ class Gpu:
                 yield served
 
     def training(self, job: Job) -> Iterator[TrainerLine]:
-        """Run one training job; yield its lines, the last of which is `Fitted`. Closing it ends the job.
+        """Run one training job; yield its lines, the last of which is `Fitted`, or `Halted`. Closing it ends the job.
 
         Raises:
             OutOfMemory: the trainer was ended for want of memory.
@@ -223,7 +225,7 @@ class Gpu:
         yield from self._working("trainer", TRAINER, job, TRAINER_LINE)
 
     def measuring(self, job: Meter) -> Iterator[MeterLine]:
-        """Measure plays' distance to the base model; yield each, then `Measured`. Closing it ends the job.
+        """Measure plays' distance to the base model; yield each, then `Measured` or `Halted`. Closing it ends the job.
 
         Raises:
             ProviderError: the child went away or fell silent before it was done (LOST).
@@ -240,7 +242,7 @@ class Gpu:
         ):
             done = False
             for line in _lines(child, lines):
-                done = line.says == "done"
+                done = line.says in {"done", "halted"}
                 yield line
             if not done:
                 raise child.lost()

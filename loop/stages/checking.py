@@ -1,6 +1,6 @@
 """Give trajectories the verdicts that they lack."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 
@@ -24,18 +24,26 @@ MAX_REASON = 500
 
 def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
     """Give every trajectory of a round, or of its plays on one suite, every verdict that it lacks."""
+    loop.board.step("checking", total=0)
+    for task, trajectory, verdicts in judged_now(loop, rnd, suite):
+        _tell(loop, task, trajectory, verdicts)
+        loop.stop.check()
+
+
+def judged_now(
+    loop: Loop, rnd: Round, suite: Suite | None = None
+) -> Iterator[tuple[Task, Trajectory, Sequence[Verdict]]]:
+    """Judge what lacks verdicts, one trajectory after the other; each is stored before it is yielded."""
     checkers = plugins.judges_of(suite, loop.checkers) if suite else loop.checkers
     judges = {checker.name: checker for checker in checkers}
     required = [(name, checker.version) for name, checker in judges.items()]
-    loop.board.step("checking", total=0)
     raised: set[str] = set()
     for trajectory_id, task, trajectory, missing in loop.store.trajectories.unchecked(
         rnd, required, suite.id if suite else None
     ):
         verdicts = [judged(judges[name], task, trajectory, raised) for name in missing]
         loop.store.verdicts.record(trajectory_id, verdicts, required)
-        _tell(loop, task, trajectory, verdicts)
-        loop.stop.check()
+        yield task, trajectory, verdicts
 
 
 def judged(checker: Checker, task: Task, trajectory: Trajectory, raised: set[str]) -> Verdict:

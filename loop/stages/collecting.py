@@ -11,7 +11,7 @@ from loop.errors import FailureKind, ProviderError
 from loop.parts import Loop
 from loop.routing.topics import Example
 from loop.runtime.gpu import addressed
-from loop.stages import room
+from loop.stages import room, window
 from loop.types import Part, Play, Purpose, Round, Suite, Trajectory
 from task_generators.suites import twin
 
@@ -26,7 +26,7 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
     `suites` are those that a gate's plays belong to: they say who may stop a play that has failed.
 
     The student's plays are grouped by who speaks in them, so that each policy is served once; in those of a routed set
-    that is one of its members. Teachers' plays need no server.
+    that is one of its members. Teachers' plays need no server, and go on while the student's wait for the window.
 
     Raises:
         ProviderError: the model server died again and again without finishing a play.
@@ -39,11 +39,13 @@ def owed(loop: Loop, rnd: Round, purpose: Purpose, suites: Iterable[Suite] = ())
     ]:
         room.wait(loop)
         done, total = loop.store.plays.progress(rnd, purpose)
-        first = next((play for play in plays if play.policy), plays[0])
+        first, meanwhile = window.first(loop, plays)
         speaker = speaks(first)
         loop.board.step(_doing(loop, first.policy), total=total, done=done)
         try:
-            yield from _together(loop, longest_first(play for play in plays if speaks(play) == speaker), speaker)
+            mine = longest_first(play for play in plays if speaks(play) == speaker)
+            with loop.time.work():
+                yield from _together(loop, mine, speaker, meanwhile=meanwhile)
             barren = 0
         except ProviderError as error:
             barren = barren + 1 if loop.store.plays.progress(rnd, purpose)[0] == done else 0
@@ -77,19 +79,21 @@ def _speakers(loop: Loop) -> Callable[[Play], str | None]:
     return speaks
 
 
-def _together(loop: Loop, plays: Sequence[Play], speaker: str | None) -> Iterator[tuple[Play, Trajectory]]:
+def _together(
+    loop: Loop, plays: Sequence[Play], speaker: str | None, *, meanwhile: bool
+) -> Iterator[tuple[Play, Trajectory]]:
     if speaker is None:
-        yield from _through_pool(loop, plays)
+        yield from _through_pool(loop, window.while_closed(loop, plays) if meanwhile else plays)
         return
     with loop.serving(loop.store.policies.get(speaker)) as served:
         here = [play.model_copy(update={"player": addressed(play.player, served, str(play.policy))}) for play in plays]
-        for play, trajectory in _through_pool(loop, here):
+        for play, trajectory in _through_pool(loop, window.while_open(loop, here)):
             if lost(trajectory):
                 served.check()
             yield play, trajectory
 
 
-def _through_pool(loop: Loop, plays: Sequence[Play]) -> Iterator[tuple[Play, Trajectory]]:
+def _through_pool(loop: Loop, plays: Iterable[Play]) -> Iterator[tuple[Play, Trajectory]]:
     for play, trajectory in loop.stop.each(loop.pool.run(loop.cashier.admitted(room.while_there_is(loop, plays)))):
         loop.cashier.settle(play, trajectory)
         if not lost(trajectory):

@@ -8,9 +8,10 @@ import structlog
 from loop.errors import ProviderError
 from loop.parts import Loop
 from loop.routing.topics import Example
+from loop.stages import window
 from loop.store.suites import Unmeasured
 from loop.types import Policy, Precision
-from loop.types.jobs import Distance, Meter
+from loop.types.jobs import Distance, Halted, Meter
 
 KL = "kl"
 """The measure's name: mean KL(policy || base), in nats a token."""
@@ -28,12 +29,15 @@ def measure_missing(loop: Loop, policy: Policy, suite_id: str, fingerprint: str)
         return
     loop.board.step("distance to the base", total=len(missing))
     try:
-        for speaker, plays in _by_speaker(loop, policy, missing):
-            _measure(loop, policy, speaker, fingerprint, plays)
+        whole = all(
+            _measure(loop, policy, speaker, fingerprint, plays) for speaker, plays in _by_speaker(loop, policy, missing)
+        )
     except ProviderError as error:
         log.warning("meter_lost", message=str(error), left=len(missing))
         if len(loop.store.suites.unmeasured(policy.id, suite_id, fingerprint, KL)) == len(missing):
             raise
+        whole = False
+    if not whole:
         measure_missing(loop, policy, suite_id, fingerprint)
 
 
@@ -49,17 +53,27 @@ def _by_speaker(
         yield speaker, [play for play, who in zip(missing, speakers, strict=True) if who.id == speaker.id]
 
 
-def _measure(loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> None:
+def _measure(loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, missing: Sequence[Unmeasured]) -> bool:
+    """Measure them; false where that waits for the loop's window."""
     if speaker.adapter is None and speaker.precision is Precision.BASE:
-        loop.store.suites.add_measures(
-            policy.id, fingerprint, {score: {KL: 0.0} for score in missing}
-        )  # it is the base
-        return
-    by_trajectory = {score.trajectory: score for score in missing}
+        loop.store.suites.add_measures(policy.id, fingerprint, {each: {KL: 0.0} for each in missing})  # it is the base
+        return True
+    window.wait(loop)
+    with loop.time.work():
+        return _through_meter(loop, policy, speaker, fingerprint, missing)
+
+
+def _through_meter(
+    loop: Loop, policy: Policy, speaker: Policy, fingerprint: str, missing: Sequence[Unmeasured]
+) -> bool:
+    by_trajectory = {each.trajectory: each for each in missing}
     for line in loop.stop.each(loop.gpu.measuring(_job(loop, speaker, missing))):
         if isinstance(line, Distance):
             loop.store.suites.add_measures(policy.id, fingerprint, {by_trajectory[line.id]: {KL: line.kl}})
             loop.board.advance()
+        if isinstance(line, Halted):
+            return False
+    return True
 
 
 def _job(loop: Loop, policy: Policy, missing: Sequence[Unmeasured]) -> Meter:

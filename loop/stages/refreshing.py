@@ -19,6 +19,7 @@ from loop import plugins
 from loop.parts import Loop
 from loop.routing.topics import Example
 from loop.runtime.gpu import addressed
+from loop.stages import window
 from loop.store import Store
 from loop.traces.corrections import SUSPECTED, keep, lessons
 from loop.traces.importing import task_of
@@ -136,6 +137,7 @@ def measure(loop: Loop, policy: Policy) -> None:
 
 
 def _measure(loop: Loop, policy: Policy, speaker: Policy, asked: Sequence[Lesson]) -> None:
+    window.wait(loop)
     with loop.serving(speaker) as served:
         player: Player = plugins.load("loop", addressed(loop.config.student.part(0.0), served, policy.id))
         for lesson in asked:

@@ -50,13 +50,14 @@ def until_changed(loop: Loop, rnd: Round) -> None:
     Raises:
         Stopped: somebody asked to stop.
     """
-    if rnd.state is not RoundState.DONE or loop.store.plays.planned(rnd) or loop.store.rounds.proposed(rnd):
+    if rnd.state is not RoundState.DONE or not (rnd.reason or "").startswith(RESTS):
         return
     champion = loop.champion
     loop.board.step("resting: nothing can be gained", total=0)
-    while loop.champion == champion and loop.store.rounds.unfinished() is None:
-        with loop.stop.waiting():
-            time.sleep(EVERY)
+    with loop.pause():
+        while loop.champion == champion and loop.store.rounds.unfinished() is None:
+            with loop.stop.waiting():
+                time.sleep(EVERY)
 
 
 def _foresee(loop: Loop, times: Mapping[str, int]) -> Outlook:

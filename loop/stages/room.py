@@ -62,11 +62,12 @@ def wait(loop: Loop, needed: int = 0) -> None:
         return
     doing = loop.board.now.doing
     _tell(loop, "disk.low", f"{why}. Free some space; work goes on by itself")
-    while why:
-        loop.board.update(doing=f"waits for room on the disk: {why}", total=0)
-        with loop.stop.waiting():
-            time.sleep(EVERY)
-        why = shortage(loop.paths, loop.store, loop.config.storage, needed)
+    with loop.pause():
+        while why:
+            loop.board.update(doing=f"waits for room on the disk: {why}", total=0)
+            with loop.stop.waiting():
+                time.sleep(EVERY)
+            why = shortage(loop.paths, loop.store, loop.config.storage, needed)
     _tell(loop, "disk.enough", "There is room on the disk again")
     loop.board.update(doing=doing)
 

@@ -29,7 +29,7 @@ def plan(loop: Loop, rnd: Round) -> Owing:
     """Ask the curriculum for a round's tasks and owe their plays. The same round and store give the same plan."""
     keys, rng = tuple(loop.arms()), random.Random(f"{rnd.seed}/{rnd.id}/sample")
     requests = loop.curriculum.pick(loop.store.arms.all(), keys, loop.config.sampling.tasks, rng, rnd.id)
-    return _owing(loop, rnd, requests)
+    return owing(loop, rnd, requests)
 
 
 def more(loop: Loop, rnd: Round) -> Owing:
@@ -41,8 +41,7 @@ def more(loop: Loop, rnd: Round) -> Owing:
     """
     tallies = loop.store.verdicts.tallies(rnd)
     owing = [_owed_after(loop, rnd, tally) for tally in tallies]
-    taught = any(not tally.student_plays for tally in tallies)
-    further = Owing() if taught else _further(loop, rnd, tallies)
+    further = _further(loop, rnd, tallies)
     return Owing(tasks=further.tasks, plays=(*(play for plays in owing for play in plays), *further.plays))
 
 
@@ -108,22 +107,32 @@ def _owed_after(loop: Loop, rnd: Round, tally: TaskTally) -> list[Play]:
     if not tally.student_plays or not (owed.samples or owed.teacher):
         return []
     task = loop.store.tasks.get(tally.task)
-    student = [_student_play(loop, rnd, task, tally.student_plays + sample) for sample in range(owed.samples)]
-    return [*student, *(_teacher_plays(loop, rnd, task) if owed.teacher else ())]
+    student = [_student_play(loop, rnd, task, tally.student_plays + each) for each in range(owed.samples)]
+    return [*student, *(teacher_plays(loop, rnd, task) if owed.teacher else ())]
 
 
 def _further(loop: Loop, rnd: Round, tallies: Sequence[TaskTally]) -> Owing:
-    """Look at what has opened until nothing more does; then ask for lessons, once."""
-    keys, sampling, draw = tuple(loop.arms()), loop.config.sampling, f"{rnd.seed}/{rnd.id}"
+    """Look at what has opened until nothing more does; then ask for lessons, once: they may have been taught ahead."""
+    keys, draw = tuple(loop.arms()), f"{rnd.seed}/{rnd.id}"
     known = {arm.key: arm for arm in loop.store.arms.all()}
     now = tuple((known | {arm.key: arm for arm in _learned(known, tallies, rnd)}).values())
     looks = loop.curriculum.look(tuple(known.values()), now, keys, random.Random(f"{draw}/look/{len(tallies)}"))
-    below, lessons = sampling.hopeless, random.Random(f"{draw}/teach")
-    requests = looks or loop.curriculum.teach(now, keys, sampling.teacher_tasks, lessons, below=below)
-    return _owing(loop, rnd, requests)
+    taught = any(not tally.student_plays for tally in tallies)
+    return owing(loop, rnd, looks or (() if taught else _lessons(loop, now, f"{draw}/teach")))
 
 
-def _owing(loop: Loop, rnd: Round, requests: Sequence[TaskRequest]) -> Owing:
+def lessons(loop: Loop, rnd: Round) -> tuple[TaskRequest, ...]:
+    """Ask for the lessons of the round after this one, by what this one's plays have shown."""
+    return _lessons(loop, tuple(loop.store.arms.all()), f"{rnd.seed}/{rnd.id}/ahead")
+
+
+def _lessons(loop: Loop, arms: Sequence[Arm], draw: str) -> tuple[TaskRequest, ...]:
+    sampling, keys = loop.config.sampling, tuple(loop.arms())
+    return loop.curriculum.teach(arms, keys, sampling.teacher_tasks, random.Random(draw), below=sampling.hopeless)
+
+
+def owing(loop: Loop, rnd: Round, requests: Sequence[TaskRequest]) -> Owing:
+    """Make the tasks that were asked for, and the plays that they are owed."""
     arms = loop.arms()
     made = [(request, arms[request.arm].make(request.arm, request.seed)) for request in requests]
     plays = [play for request, task in made for play in _plays(loop, rnd, task, request)]
@@ -133,7 +142,7 @@ def _owing(loop: Loop, rnd: Round, requests: Sequence[TaskRequest]) -> Owing:
 def _plays(loop: Loop, rnd: Round, task: Task, request: TaskRequest) -> Iterator[Play]:
     yield from (_student_play(loop, rnd, task, sample) for sample in range(request.samples))
     if request.teacher:
-        yield from _teacher_plays(loop, rnd, task)
+        yield from teacher_plays(loop, rnd, task)
 
 
 def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
@@ -142,9 +151,10 @@ def _student_play(loop: Loop, rnd: Round, task: Task, sample: int) -> Play:
     return _play(loop, rnd, task, part, "student", sample).model_copy(update={"policy": champion.id})
 
 
-def _teacher_plays(loop: Loop, rnd: Round, task: Task) -> Iterator[Play]:
-    for teacher in loop.config.teachers:
-        part = Part(use=teacher.use, settings=teacher.settings)
+def teacher_plays(loop: Loop, rnd: Round, task: Task) -> Iterator[Play]:
+    """Owe one play of a task to every teacher."""
+    for each in loop.config.teachers:
+        part = Part(use=each.use, settings=each.settings)
         name = plugins.load("teachers", part).name
         yield _play(loop, rnd, task, part, name, 0)
 

@@ -14,12 +14,12 @@ from loop.dataset.shares import shared
 from loop.errors import Damaged, OutOfMemory, ProviderError
 from loop.parts import Loop
 from loop.runtime import disk
-from loop.stages import room
+from loop.stages import room, window
 from loop.stages.evaluation import external
 from loop.store.traces import CORRECTION
 from loop.traces.corrections import sound
 from loop.types import Accepted, Dataset, Message, Policy, Round, Standing, Suite, TrainingStep
-from loop.types.jobs import Began, FitResult, Job, Recipe, Stepped
+from loop.types.jobs import Began, FitResult, Halted, Job, Recipe, Stepped
 from loop.weights import adapters
 from task_generators.suites import suite, twin
 from task_generators.suites.leaks import DatasetAudit
@@ -174,12 +174,17 @@ def rows_of(policy: Policy, accepted: Iterator[Accepted]) -> Iterator[dict[str, 
 def _train(loop: Loop, rnd: Round, job: Job) -> FitResult:
     """Run the job to its end; a trainer that dies goes on from its checkpoint as long as that gets it further.
 
-    One that ran out of memory goes on with half the tokens at once, which happens a few times at most.
+    One that ran out of memory goes on with half the tokens at once, which happens a few times at most; one that gave
+    its memory back goes on when the loop's window opens.
     """
     furthest = -1
     while True:
+        window.wait(loop)
         try:
-            return _attempt(loop, rnd, job)
+            with loop.time.work():
+                return _attempt(loop, rnd, job)
+        except _Halted:
+            log.info("training_halted", step=loop.board.now.done)
         except _Starved as starved:
             job = _smaller(starved.job, starved.error)
             _tell_smaller(loop, rnd, job, starved.error)
@@ -188,6 +193,10 @@ def _train(loop: Loop, rnd: Round, job: Job) -> FitResult:
             if loop.board.now.done <= furthest:
                 raise
             furthest = loop.board.now.done
+
+
+class _Halted(Exception):
+    """A trainer waits for the loop's window."""
 
 
 class _Starved(Exception):
@@ -229,6 +238,8 @@ def _attempt(loop: Loop, rnd: Round, job: Job) -> FitResult:
                     _tell(loop, rnd, line)
                 case FitResult():
                     return line
+                case Halted():
+                    raise _Halted
     except OutOfMemory as error:
         raise _Starved(job, error) from error
     raise AssertionError("the trainer ends with `FitResult`, or raises")

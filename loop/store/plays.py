@@ -33,8 +33,9 @@ class PlayRecords:
         self._max_attempts = max_attempts
 
     def planned(self, rnd: Round) -> bool:
-        """Whether the round's training plays have been decided on."""
-        query = select(PlayRow.id).where(PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN).limit(1)
+        """Whether the student's training plays in a round have been decided on; lessons may be owed long before."""
+        mine = PlayRow.round == rnd.id, PlayRow.purpose == Purpose.TRAIN, PlayRow.policy.is_not(None)
+        query = select(PlayRow.id).where(*mine).limit(1)
         with self._db.read() as connection:
             return connection.scalar(query) is not None
 

@@ -1,17 +1,29 @@
 """Rounds: opened, entered and moved on."""
 
-from sqlalchemy import Connection, func, select, update
+from typing import Final
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, case, func, select, update
 
 from loop.errors import LoopdError, NotFound
 from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.doors import kept
+from loop.store.events import note
 from loop.store.tables import Round as RoundRow
-from loop.types import MOVES, Round, RoundState
+from loop.store.tables import StageTime
+from loop.types import MOVES, Round, RoundState, Spent
 
 ENDED = (RoundState.DONE, RoundState.FAILED)
-UNFINISHED = select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(RoundRow.id).limit(1)
-"""The round to go on with: the oldest that has not ended."""
+WAITS = (RoundRow.state == RoundState.SAMPLE) & (RoundRow.attempts == 0)
+"""A round that is opened and not begun."""
+UNFINISHED = (
+    select(RoundRow).where(RoundRow.state.not_in(ENDED)).order_by(case((WAITS, 1), else_=0), RoundRow.id).limit(1)
+)
+"""The round to go on with: the oldest that has not ended; one that is not begun comes last."""
+NO_TIME: Final = Spent()
+MOVED: Final = "round.moved"
+"""The event of a move: round, from, to, and the move's own reason."""
 
 
 class Rounds:
@@ -34,6 +46,28 @@ class Rounds:
             rnd = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
             self.begin(connection, rnd)
         return rnd
+
+    def opened_after(self, rnd: Round) -> Round | None:
+        """Return the round that was opened after this one and is not begun."""
+        query = select(RoundRow).where(WAITS, RoundRow.id > rnd.id).order_by(RoundRow.id).limit(1)
+        with self._db.read() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else _round(found)
+
+    def open_after(self, rnd: Round, config: str, seed: int) -> Round:
+        """Open the round after this one before its turn, so that plays can be owed to it; once.
+
+        Args:
+            rnd: the round that goes on meanwhile.
+            config: digest of the configuration.
+            seed: what its sampling is drawn from.
+        """
+        if (opened := self.opened_after(rnd)) is not None:
+            return opened
+        with self._db.write() as connection:
+            found = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
+            self.begin(connection, found)
+        return found
 
     def unfinished(self) -> Round | None:
         """Return the round that `open` would go on with; None where it would begin one."""
@@ -66,8 +100,14 @@ class Rounds:
             rows = connection.execute(select(RoundRow).where(RoundRow.id > 0).order_by(RoundRow.id)).all()
         return tuple(_round(row) for row in rows)
 
-    def advance(self, rnd: Round, to: RoundState, reason: str | None = None) -> Round:
-        """Move a round on: compare and set, so that of two who try, one is refused.
+    def advance(self, rnd: Round, to: RoundState, reason: str | None = None, spent: Spent = NO_TIME) -> Round:
+        """Move a round on: compare and set, so that of two who try, one is refused. The move is an event.
+
+        Args:
+            rnd: the round where the caller saw it.
+            to: where it goes.
+            reason: why.
+            spent: how the time since it was entered was spent.
 
         Raises:
             ValueError: `MOVES` has no such move.
@@ -77,7 +117,12 @@ class Rounds:
             raise ValueError(f"a round never moves from {rnd.state} to {to}")
         moved = rnd.moved(to)
         why = rnd.reason if reason is None else kept(reason)
-        return self._set(rnd, moved.model_copy(update={"reason": why}))
+        with self._db.write() as connection:
+            moved = self._set(connection, rnd, moved.model_copy(update={"reason": why}))
+            facts: dict[str, JsonValue] = {"round": rnd.id, "from": rnd.state, "to": to, "reason": reason}
+            note(self._db, connection, MOVED, **facts)
+            self._leave(connection, rnd, spent)
+        return moved
 
     def enter(self, rnd: Round) -> Round:
         """Count one more entry of the present stage.
@@ -85,7 +130,13 @@ class Rounds:
         Raises:
             LoopdError: the round is no longer where the caller saw it.
         """
-        return self._set(rnd, rnd.model_copy(update={"attempts": rnd.attempts + 1}))
+        now = self._db.clock()
+        begun = {"started": now} if rnd.state is RoundState.SAMPLE and not rnd.attempts else {}
+        with self._db.write() as connection:
+            entered = self._set(connection, rnd, rnd.model_copy(update={"attempts": rnd.attempts + 1}), **begun)
+            stay = {"round": rnd.id, "stage": rnd.state, "entered": now, "worked": 0, "waited": 0}
+            connection.execute(self._db.insert(StageTime).values(**stay))
+        return entered
 
     def next_number(self, connection: Connection) -> int:
         """Number the next round, inside a transaction."""
@@ -96,13 +147,19 @@ class Rounds:
         now, values = self._db.clock(), rnd.model_dump(include={"id", "state", "seed", "config", "attempts"})
         connection.execute(self._db.insert(RoundRow).values(**values, started=now, changed=now))
 
-    def _set(self, seen: Round, wanted: Round) -> Round:
+    def _leave(self, connection: Connection, rnd: Round, spent: Spent) -> None:
+        """Note the end of the round's latest stay in its stage."""
+        stays = StageTime.round == rnd.id, StageTime.stage == rnd.state
+        latest = select(func.max(StageTime.id)).where(*stays).scalar_subquery()
+        values = {"ended": self._db.clock(), **spent.model_dump()}
+        connection.execute(update(StageTime).where(StageTime.id == latest).values(**values))
+
+    def _set(self, connection: Connection, seen: Round, wanted: Round, **also: int) -> Round:
         here = (RoundRow.id == seen.id) & (RoundRow.state == seen.state)
-        values = {"state": wanted.state, "attempts": wanted.attempts, "reason": wanted.reason}
-        with self._db.write() as connection:
-            change = update(RoundRow).where(here).values(**values, changed=self._db.clock())
-            if connection.execute(change).rowcount != 1:
-                raise LoopdError(f"Round {seen.id} is no longer in {seen.state}: another loopd moved it")
+        values = {"state": wanted.state, "attempts": wanted.attempts, "reason": wanted.reason, **also}
+        change = update(RoundRow).where(here).values(**values, changed=self._db.clock())
+        if connection.execute(change).rowcount != 1:
+            raise LoopdError(f"Round {seen.id} is no longer in {seen.state}: another loopd moved it")
         return wanted
 
 

@@ -22,13 +22,13 @@ from loop.compute.cpu.glibc import keep_freed
 from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
-from loop.runtime.gpu_turn import GpuTurn
+from loop.runtime.gpu_turn import Closed, GpuTurn
 from loop.templates.render import Renderer
 from loop.training.job import read_examples
 from loop.training.masks import RowRefused, TrainingRow, row
 from loop.training.prefix_tree import common
 from loop.training.shared_prefix import CHUNK_BYTES, head
-from loop.types.jobs import Distance, MeasurementResult, Meter, MeterLine
+from loop.types.jobs import Distance, Halted, MeasurementResult, Meter, MeterLine
 from loop.weights.loading import load
 
 LONGEST: Final = 2**20
@@ -169,9 +169,11 @@ def main() -> int:
     bound_cache()
     try:
         meter = Meter.model_validate(parse(Path(sys.argv[1]).read_bytes()))
-        for line in measure(meter, GpuTurn.given(os.environ)):
+        for line in measure(meter, GpuTurn.given(os.environ, halts=True)):
             _print(line)
         _print(MeasurementResult())
+    except Closed:
+        _print(Halted())
     except (OSError, NotJson, ValidationError) as error:
         sys.stderr.write(f"{sys.argv[1]} is no job: {error}\n")
         return ConfigError.exit_code

@@ -24,7 +24,7 @@ from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.compute.memory import bound_cache
 from loop.errors import ConfigError, LoopdError
 from loop.runtime.child import exit_with_parent
-from loop.runtime.gpu_turn import GpuTurn
+from loop.runtime.gpu_turn import Closed, GpuTurn
 from loop.templates.render import Renderer
 from loop.training import checkpoint, lora
 from loop.training.checkpoint import Reached
@@ -35,7 +35,7 @@ from loop.training.masks import RowRefused, TrainingRow, learned, row
 from loop.training.needs import Sought, turns_of
 from loop.training.schedule import Dealt, RowSchedule, apart, steps
 from loop.training.watch import EarlyStopping
-from loop.types.jobs import Began, FitResult, Job, Stepped, TrainerLine
+from loop.types.jobs import Began, FitResult, Halted, Job, Stepped, TrainerLine
 from loop.weights.adapters import ROWS, inspect
 from loop.weights.loading import load
 from loop.weights.sources import directory_digest
@@ -47,6 +47,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
     """Run the job to its end; `turn` says when it may compute.
 
     Raises:
+        Closed: the loop's window stays closed; what was reached is kept.
         ConfigError: the base model, the template or the rows cannot be used.
     """
     rows, refused = read_rows(job)
@@ -149,7 +150,7 @@ class TrainingLoop:
                 if self.reached.watch.misses >= self.job.patience:
                     return
                 members, rate = self.course.step(number), learning_rate(self.job, number + 1, count)
-                loss = self._step(members, rate)
+                loss = self._step_or_halt(members, rate)
                 tokens += sum(len(row.tokens) for row in members)
                 heldout_loss, seconds = self._measure(), time.monotonic() - begun
                 yield Stepped(
@@ -170,6 +171,15 @@ class TrainingLoop:
         if best in {0, last}:
             return last
         return best if checkpoint.adopt(self.job.scratch, self.identity, best, self.model) else last
+
+    def _step_or_halt(self, members: Sequence[TrainingRow], rate: float) -> float:
+        """Take a step; where the loop's window stays closed, keep what is reached before the process ends."""
+        try:
+            return self._step(members, rate)
+        except Closed:
+            if self.ranks.rank == 0:
+                checkpoint.save(self.job.scratch, self.identity, self.reached, self.model, self.optimizer)
+            raise
 
     def _step(self, members: Sequence[TrainingRow], rate: float) -> float:
         self.optimizer.learning_rate = rate
@@ -260,7 +270,9 @@ def main() -> int:
     bound_cache()
     try:
         tell = _print if os.environ.get("MLX_RANK", "0") == "0" else _nobody
-        train(read_job(Path(sys.argv[1])), tell, GpuTurn.given(os.environ))
+        train(read_job(Path(sys.argv[1])), tell, GpuTurn.given(os.environ, halts=True))
+    except Closed:
+        tell(Halted())
     except LoopdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

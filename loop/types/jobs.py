@@ -116,6 +116,12 @@ class FitResult(Record):
     """The step whose weights were saved."""
 
 
+class Halted(Record):
+    """The last line of a job that waits for the loop's window: it gave its memory back. Given again, it goes on."""
+
+    says: Literal["halted"] = "halted"
+
+
 class Meter(Record):
     """Measure plays' distance to the base model."""
 
@@ -142,5 +148,5 @@ class MeasurementResult(Record):
     says: Literal["done"] = "done"
 
 
-TrainerLine = Annotated[Began | Stepped | FitResult, Field(discriminator="says")]
-MeterLine = Annotated[Distance | MeasurementResult, Field(discriminator="says")]
+TrainerLine = Annotated[Began | Stepped | FitResult | Halted, Field(discriminator="says")]
+MeterLine = Annotated[Distance | MeasurementResult | Halted, Field(discriminator="says")]

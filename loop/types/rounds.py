@@ -60,6 +60,19 @@ class Round(Record):
         return self.model_copy(update={"state": state, "attempts": 0})
 
 
+class Spent(Record):
+    """How some of the daemon's time was spent, in microseconds."""
+
+    worked: int = 0
+    """Somebody played, trained or measured."""
+    waited: int = 0
+    """Nothing might be done."""
+
+    def since(self, before: "Spent") -> "Spent":
+        """What came to it."""
+        return Spent(worked=self.worked - before.worked, waited=self.waited - before.waited)
+
+
 class Arm(Record):
     """What the curriculum knows of one arm: a decayed Beta posterior of the student's pass rate."""
 

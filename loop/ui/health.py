@@ -62,7 +62,8 @@ def _store(site: Site) -> str:
 
 PLAYS: Final = """select tier, sum(wins) as wins, sum(plays) as plays, sum(teacher_plays) as teacher_plays
  from v_curriculum group by tier"""
-OWED: Final = """select purpose, state, count(*) as plays from play where round = (select max(id) from round)
+OWED: Final = """select purpose, state, count(*) as plays from play where round = (
+ select max(id) from round where state <> 'sample' or attempts > 0)
  group by purpose, state"""
 CALLS: Final = """select teacher, coalesce(outcome, state) as outcome, sum(requests) as requests,
  sum(prompt_tokens) as prompt, sum(cached_tokens) as cached, sum(completion_tokens) as completion, sum(cost) as cost
@@ -105,6 +106,11 @@ class Figures(Collector):
         for state in RoundState:
             stage.add_metric([state.value], int(now is not None and now.stage == state))
         yield stage
+        shut = now is not None and bool(now.window)
+        yield GaugeMetricFamily("loopd_window_open", "Whether the loop may use the GPU.", int(not shut))
+        if now is not None and now.opens is not None:
+            what = "When the clock lets the loop use the GPU again."
+            yield GaugeMetricFamily("loopd_window_opens_timestamp_seconds", what, now.opens)
 
     def _paid(self, ask: Query) -> Iterator[Metric]:
         asked, calls = self._calls

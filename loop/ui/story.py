@@ -16,7 +16,8 @@ DOING: Final[Mapping[str, str]] = {
     RoundState.GATE: "measures the candidate beside the champion",
     RoundState.PROMOTE: "decides about the candidate",
 }
-LAST_ROUND: Final = "select id as round, state from round where id > 0 order by id desc limit 1"
+LAST_ROUND: Final = """select id as round, state from round where id > 0 and (state <> 'sample' or attempts > 0)
+ order by id desc limit 1"""
 LAST_DECISION: Final = """select p.round, p.candidate, p.decision, p.reason from promotion p
  where p.decision in ('promoted', 'rejected', 'rollback') order by p.id desc limit 1"""
 
@@ -31,7 +32,8 @@ def now(ask: Query, progress: Progress | None) -> str:
     how_far = f": {progress.done} of {progress.total} {progress.unit}" if progress.total else ""
     left = f", about {_duration(progress.seconds_left)} left" if progress.steady and progress.seconds_left else ""
     step = f" ({progress.doing})" if progress.doing else ""
-    return f"Round {progress.round} {doing}{step}{how_far}{left}."
+    waits = f" Work on the GPU waits for its window: {progress.window}." if progress.window else ""
+    return f"Round {progress.round} {doing}{step}{how_far}{left}.{waits}"
 
 
 def _stopped(events: list[Row]) -> str:

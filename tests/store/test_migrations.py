@@ -16,7 +16,7 @@ from loop.store import Store, db
 from loop.store.tables import Table
 from loop.types import Purpose, RoundState
 
-REVISIONS = tuple(f"{number:04}" for number in range(1, 19))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 20))
 
 
 def test_the_migrated_schema_is_the_models(url):

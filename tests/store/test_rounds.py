@@ -3,6 +3,7 @@
 import pytest
 
 from loop.errors import LoopdError, NotFound
+from loop.store.rounds import MOVED
 from loop.types import MOVES, RoundState
 
 WAY = ("collect", "check", "train", "gate", "promote", "done")
@@ -30,6 +31,15 @@ def test_a_round_moves_only_as_the_table_of_moves_allows(store):
             with pytest.raises(ValueError, match="never moves"):
                 store.rounds.advance(rnd, state)
     assert store.rounds.get(rnd.id).state is RoundState.SAMPLE
+
+
+def test_a_move_is_an_event_and_a_refused_one_is_none(store):
+    rnd = store.rounds.open("config", 0)
+    store.rounds.advance(rnd, RoundState.COLLECT, "why")
+    with pytest.raises(LoopdError, match="no longer in sample"):
+        store.rounds.advance(rnd, RoundState.COLLECT)
+    (event,) = store.events.read(kind=MOVED)
+    assert event.fields == {"round": 1, "from": "sample", "to": "collect", "reason": "why"}
 
 
 def test_of_two_who_move_a_round_one_is_refused(store):

@@ -23,7 +23,7 @@ from loop.store.tables.measured import (
 from loop.store.tables.played import Audit, Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
 from loop.store.tables.running import CallState, Event, Lease, Quota, TeacherCall
 from loop.store.tables.traced import Correction, CorrectionKind, CorrectionScore, Trace
-from loop.store.tables.work import Defect, LeakGroup, Play, PlayState, Replay, Round, Task, TaskBackend
+from loop.store.tables.work import Defect, LeakGroup, Play, PlayState, Replay, Round, StageTime, Task, TaskBackend
 
 __all__ = [
     "Arm",
@@ -56,6 +56,7 @@ __all__ = [
     "RequiredChecker",
     "Round",
     "Score",
+    "StageTime",
     "Suite",
     "SuiteTask",
     "Table",

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loop.store.tables.base import BIG, Big, Count, Key, Moment, Place, Table, one_of, strict, truth
+from loop.store.tables.base import BIG, Big, Count, Key, Moment, Place, Serial, Table, one_of, strict, truth
 from loop.types import Purpose, RoundState, Split, Tier
 
 
@@ -34,6 +34,22 @@ class Round(Table):
     candidate: Mapped[str | None] = mapped_column(ForeignKey("policy.id"))
     started: Mapped[Moment]
     changed: Mapped[Moment]
+
+
+class StageTime(Table):
+    """One stay of a round in a stage. Microseconds; `ended` is missing where the daemon was stopped or killed."""
+
+    __tablename__ = "stage_time"
+    __table_args__ = strict(Index(None, "round"), one_of("stage", RoundState))
+    id: Mapped[Serial]
+    round: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    stage: Mapped[str]
+    entered: Mapped[Moment]
+    ended: Mapped[int | None] = mapped_column(BIG)
+    worked: Mapped[Count]
+    """Somebody played, trained or measured."""
+    waited: Mapped[Count]
+    """Nothing might be done: outside the loop's windows, or without room on the disk."""
 
 
 class LeakGroup(Table):
