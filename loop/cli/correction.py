@@ -8,11 +8,16 @@ import typer
 
 from loop.cli import terminal
 from loop.cli.access import Csv, Json, show, show_query
-from loop.cli.records import store
+from loop.cli.records import change, store
 from loop.errors import CannotCreate, CheckNegative
 from loop.traces.corrections import lessons, pairs
 
-app = typer.Typer(add_completion=False, help="Corrections: list, check, export.", no_args_is_help=True)
+Numbers = Annotated[list[int], typer.Argument(min=1, metavar="NUMBER…", help="Numbers of corrections.")]
+Author = Annotated[str, typer.Option("--by", help="Author of the decision.")]
+Note = Annotated[str, typer.Option(help="Reason.")]
+app = typer.Typer(
+    add_completion=False, help="Corrections: list, check, confirm, withdraw, export.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -40,6 +45,24 @@ def check(*, as_json: Json = False) -> None:
     show(sorted(rows, key=lambda row: int(str(row["correction"]))), as_json=as_json)
     if doubted := [correction for correction in skipped if correction.doubted]:
         raise CheckNegative(f"{len(doubted)} of {len(rows)} corrections are doubted.")
+
+
+@app.command()
+def confirm(numbers: Numbers, *, author: Author = "", note: Note = "") -> None:
+    """Confirm doubted corrections after a look at them: they are learned."""
+    _settle(numbers, author, note, right=True)
+
+
+@app.command()
+def withdraw(numbers: Numbers, *, author: Author = "", note: Note = "") -> None:
+    """Withdraw corrections: they stay stored, and are learned no more."""
+    _settle(numbers, author, note, right=False)
+
+
+def _settle(numbers: list[int], author: str, note: str, *, right: bool) -> None:
+    for number in numbers:
+        change("correction.settle", correction=number, right=right, author=author, note=note)
+        terminal.say(f"Correction {number} is {'confirmed' if right else 'withdrawn'}.")
 
 
 @app.command()

@@ -47,7 +47,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "suite": "Held-out suites: list, show, add, run, audit, flaw.",
         "teacher": "Teachers: list, show, test, probe, budget.",
         "correct": "Rate an answer, or say what it should have been.",
-        "correction": "Corrections: list, check, export.",
+        "correction": "Corrections: list, check, confirm, withdraw, export.",
         "trace": "Traces of conversations from elsewhere: inspect, import, filter, train and more.",
         "trajectory": "Single plays: list, show.",
     }

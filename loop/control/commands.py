@@ -19,7 +19,7 @@ from loop.runtime import paths
 from loop.storage import garbage
 from loop.store import Store
 from loop.store.soundness import UNSOUND, Flaw
-from loop.traces.corrections import accept_feedback
+from loop.traces.corrections import accept_feedback, settle
 from loop.types import Arm, ArmKey, Tier
 from loop.types.record import first_fault
 from task_generators.suites import suite
@@ -132,6 +132,12 @@ def _correct(store: Store, arguments: Arguments) -> Answer:
     return accept_feedback(store, payload, time.time_ns() // 1000).model_dump(mode="json")
 
 
+def _settle(store: Store, arguments: Arguments) -> Answer:
+    author, note = str(arguments.get("author", "")), str(arguments.get("note", ""))
+    settle(store, int(str(arguments["correction"])), right=arguments["right"] is True, author=author, note=note)
+    return {}
+
+
 def _collect(store: Store, arguments: Arguments) -> Answer:
     named = arguments.get("kinds")
     kinds = [garbage.GarbageKind(str(kind)) for kind in named] if isinstance(named, list) else list(garbage.GarbageKind)
@@ -150,4 +156,5 @@ VERBS: Final[Mapping[str, Callable[[Store, Arguments], Answer]]] = {
     "storage.collect": _collect,
     "suite.flaw": _flaw,
     "correction.add": _correct,
+    "correction.settle": _settle,
 }

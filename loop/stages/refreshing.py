@@ -21,7 +21,7 @@ from loop.routing.topics import Example
 from loop.runtime.gpu import addressed
 from loop.stages import window
 from loop.store import Store
-from loop.traces.corrections import SUSPECTED, keep, lessons
+from loop.traces.corrections import SUSPECTED, keep, lessons, settled
 from loop.traces.importing import task_of
 from loop.traces.lessons import Lesson, action_of, agree, alike
 from loop.traces.precedents import likeness, words_of
@@ -61,8 +61,8 @@ class Batch(Record):
 def batch(loop: Loop) -> Batch:
     """Look at the corrections."""
     learnable, skipped = lessons(loop.store)
-    refreshed, refused = _last(loop.store, REFRESH), _last(loop.store, REFUSED)
-    begins = max(refreshed, refused)
+    refreshed = _last(loop.store, REFRESH)
+    begins = max(refreshed, _refused(loop.store))
     numbers = [*(lesson.id for lesson in learnable), *(correction.id for correction in skipped)]
     return Batch(
         learnable=len(learnable),
@@ -75,6 +75,18 @@ def batch(loop: Loop) -> Batch:
         ),
         last=max(numbers, default=0),
     )
+
+
+def _refused(store: Store) -> int:
+    """Give the highest correction of batches that were refused and that nobody has looked at since."""
+    looked, last = settled(store), 0
+    for event in store.events.read(kind=REFUSED):
+        doubted = event.fields["doubted"]
+        items = doubted if isinstance(doubted, list) else []
+        numbers = {int(str(item["correction"])) for item in items if isinstance(item, dict)}
+        if not numbers or not looked.keys() >= numbers:
+            last = max(last, int(str(event.fields["last"])))
+    return last
 
 
 def _last(store: Store, kind: str, *, but: int = -1) -> int:

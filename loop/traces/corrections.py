@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from loop.canonical import digest
-from loop.errors import ConfigError, NotFound
+from loop.errors import CheckNegative, ConfigError, NotFound
 from loop.store import Store
 from loop.store.corrections import Correction, CorrectionKind, NumberedCorrection
 from loop.store.traces import CORRECTION, Kept, Provenance
@@ -32,6 +32,8 @@ PLAYS: Final = 200
 """Accepted plays that corrections are held against, the latest."""
 SUSPECTED: Final = "corrections.suspected"
 """The event that names corrections that a gate found at fault."""
+SETTLED: Final = "corrections.settled"
+"""The event that says what a person decided about a correction: that it is right, or withdrawn."""
 
 
 class Taken(Record):
@@ -131,24 +133,55 @@ def _conversation(request: Mapping[str, JsonValue]) -> tuple[tuple[Message, ...]
 
 def lessons(store: Store) -> tuple[list[Lesson], list[Skipped]]:
     """Say what can be learned from all corrections, and of each other one why not."""
-    learnable, objections, skipped = _grounded(store)
-    skipped += superseded(learnable)
+    learnable, objections, skipped = _grounded(store, settled(store))
+    skipped += superseded([lesson for lesson in learnable if not lesson.confirmed])
     learnable = _without(learnable, skipped)
     doubted = uncommon(learnable, _precedents(store, learnable)) | contradicted(learnable, objections)
     doubted |= _suspected(store)
-    skipped += [Skipped(lesson.id, doubted[lesson.id], doubted=True) for lesson in learnable if lesson.id in doubted]
+    skipped += [
+        Skipped(lesson.id, doubted[lesson.id], doubted=True)
+        for lesson in learnable
+        if lesson.id in doubted and not lesson.confirmed
+    ]
     return _without(learnable, skipped), skipped
 
 
-def _grounded(store: Store) -> tuple[list[Lesson], list[Objection], list[Skipped]]:
+def settle(store: Store, number: int, *, right: bool, author: str = "", note: str = "") -> None:
+    """Keep what a person decided about a correction after a look at it: that it is right after all, or withdrawn.
+
+    Raises:
+        NotFound: there is no such correction.
+        CheckNegative: it teaches nothing that could be right.
+    """
+    numbered = next(iter(store.corrections.all(number - 1)), None)
+    if numbered is None or numbered.id != number:
+        raise NotFound(f"There is no correction {number}. See: loopd correction list")
+    outcome = _ground(store, numbered, trusted=right)
+    if right and not isinstance(outcome, Lesson):
+        reason = outcome.reason if isinstance(outcome, Skipped) else _silent(number, numbered.correction.kind).reason
+        raise CheckNegative(f"Correction {number} teaches nothing: {reason}.")
+    store.events.record(SETTLED, correction=number, right=right, author=author, note=note)
+
+
+def settled(store: Store) -> dict[int, bool]:
+    """Say which corrections a person has looked at, and whether they are right."""
+    return {
+        int(str(event.fields["correction"])): bool(event.fields["right"]) for event in store.events.read(kind=SETTLED)
+    }
+
+
+def _grounded(store: Store, rulings: Mapping[int, bool]) -> tuple[list[Lesson], list[Objection], list[Skipped]]:
     learnable: list[Lesson] = []
     objections: list[Objection] = []
     skipped: list[Skipped] = []
     for numbered in store.corrections.all():
-        outcome = _ground(store, numbered)
+        if rulings.get(numbered.id) is False:
+            skipped.append(Skipped(numbered.id, "it was withdrawn", doubted=False))
+            continue
+        outcome = _ground(store, numbered, trusted=numbered.id in rulings)
         match outcome:
             case Lesson():
-                learnable.append(outcome)
+                learnable.append(outcome._replace(confirmed=numbered.id in rulings))
             case Objection():
                 objections.append(outcome)
                 skipped.append(_silent(outcome.id, numbered.correction.kind))
@@ -178,8 +211,8 @@ def _suspected(store: Store) -> dict[int, str]:
     }
 
 
-def _ground(store: Store, numbered: NumberedCorrection) -> Lesson | Objection | Skipped:
-    """Read one correction by itself, and hold it to what its conversation tells."""
+def _ground(store: Store, numbered: NumberedCorrection, *, trusted: bool = False) -> Lesson | Objection | Skipped:
+    """Read one correction by itself, and hold it to what its conversation tells, unless a person has done so."""
     number, correction = numbered
     try:
         messages, tools, task = _play(store, correction)
@@ -195,7 +228,7 @@ def _ground(store: Store, numbered: NumberedCorrection) -> Lesson | Objection | 
         return Objection(number, lesson)
     elif correction.kind is not CorrectionKind.UP:
         return _silent(number, correction.kind)
-    reason = doubt(lesson)
+    reason = None if trusted else doubt(lesson)
     return Skipped(number, reason, doubted=True) if reason else lesson
 
 

@@ -35,6 +35,8 @@ class Lesson(NamedTuple):
     origin: str | None
     """The trajectory that was corrected; None where the answer was given elsewhere."""
     author: str = ""
+    confirmed: bool = False
+    """Whether a person has looked at it and says that it is right."""
 
     @property
     def point(self) -> str:

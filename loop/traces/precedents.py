@@ -85,14 +85,19 @@ def _distinct(camp: Sequence[Lesson]) -> list[str]:
 
 
 def _outnumbered(camps: Sequence[Sequence[Lesson]]) -> dict[int, str]:
-    sizes = sorted((len(camp) for camp in camps), reverse=True)
+    weights = sorted(map(_weight, camps), reverse=True)
     doubted: dict[int, str] = {}
     for camp in camps if len(camps) > 1 else ():
-        if len(camp) < sizes[0] or sizes[0] == sizes[1]:
+        if _weight(camp) < weights[0] or weights[0] == weights[1]:
             other = next(lesson for item in camps if item is not camp for lesson in item)
             reason = f"correction {other.id} of the same answer wants something else"
             doubted |= {lesson.id: reason for lesson in camp}
     return doubted
+
+
+def _weight(camp: Sequence[Lesson]) -> tuple[bool, int]:
+    """Say whether somebody looked at one of them and found it right, and how many there are."""
+    return any(lesson.confirmed for lesson in camp), len(camp)
 
 
 def uncommon(lessons: Sequence[Lesson], others: Iterable[Lesson] = ()) -> dict[int, str]:

@@ -21,7 +21,7 @@ from loop.stages import refreshing
 from loop.store import Store
 from loop.store.traces import CORRECTION
 from loop.testing import FakeGpu
-from loop.traces.corrections import SUSPECTED, accept_feedback, keep, lessons, pairs, sound
+from loop.traces.corrections import SUSPECTED, accept_feedback, keep, lessons, pairs, settle, sound
 from loop.traces.lessons import alike
 from loop.types import Call, Message, Part, Play, Policy, Promotion, Standing
 from task_generators.files import Files
@@ -293,6 +293,35 @@ def test_a_row_whose_correction_came_into_doubt_later_is_taught_no_more(store):
     assert sound(store) == set()
 
 
+def test_a_person_who_has_looked_may_confirm_what_is_doubted_or_withdraw_it(store):
+    doubted, right = (accept_feedback(store, edit(wanted=city), 5).id for city in ("Atlantis", "Oslo"))
+    settle(store, doubted, right=True, author="ada")
+    learnable, skipped = lessons(store)
+    assert [lesson.id for lesson in learnable] == [doubted]
+    assert "wants something else" in skipped[0].reason
+    settle(store, doubted, right=False)
+    learnable, skipped = lessons(store)
+    assert [each.id for each in learnable] == [right]
+    assert [(each.id, each.reason, each.doubted) for each in skipped] == [(doubted, "it was withdrawn", False)]
+    down = accept_feedback(store, {"messages": chat("Lund"), "tools": [TOOL], "kind": "down"}, 6).id
+    with pytest.raises(CheckNegative, match="does not say what would have been right"):
+        settle(store, down, right=True)
+    with pytest.raises(NotFound, match="no correction 99"):
+        settle(store, 99, right=True)
+
+
+def test_a_refused_batch_is_learned_once_a_person_has_looked_at_all_that_is_doubted(places):
+    with Store.open(places.database) as store:
+        wrong = taught(store, 8, 2)
+        doubted = [{"correction": number, "reason": "wrong"} for number in wrong]
+        store.events.record(refreshing.REFUSED, last=wrong[-1], share=0.2, doubted=doubted)
+    run = CliRunner().invoke
+    assert "is withdrawn" in run(app, ["correction", "withdraw", *map(str, wrong), "--by", "ada"]).output
+    rnd = live(places, refresh={"after": 8}, outside={"corrections": 1.0})
+    with Store.open(places.database) as store:
+        assert store.datasets.of(rnd).counts["corrections"] == 8
+
+
 STOCK = Policy(base="base", system="Call tools.", template="chatml")
 
 
@@ -339,5 +368,8 @@ def test_the_commands_take_check_and_export_corrections(places, tmp_path):
     assert run(app, ["correction", "check"]).exit_code == 0
     run(app, ["correct", name, "--place", str(place), "--call", "pwd()", "--by", "eve"])
     assert isinstance(run(app, ["correction", "check"]).exception, CheckNegative)
-    assert "0 pairs" in run(app, ["correction", "export", str(tmp_path / "pairs.jsonl")]).output
+    assert "is confirmed" in run(app, ["correction", "confirm", "1"]).output
+    assert "is withdrawn" in run(app, ["correction", "withdraw", "3"]).output
+    assert run(app, ["correction", "check"]).exit_code == 0
+    assert "pairs in" in run(app, ["correction", "export", str(tmp_path / "pairs.jsonl")]).output
     assert isinstance(run(app, ["correct", name, "--call", "rm("]).exception, ConfigError)
