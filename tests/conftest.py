@@ -1,6 +1,7 @@
 """What every test may want: mlx-lm as it came, and a rehearsed loop, with the command line beside it."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ settings.load_profile("shared machine")
 
 REPLACED = ("swiglu", "scaled_dot_product_attention")
 REHEARSAL = (Path(__file__).parent / "rehearsal.toml").read_text()
+
+
+def pytest_configure() -> None:
+    """Have SIGINT as a terminal has it: a shell's background jobs ignore it, and every child would as well."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Rehearsal:

@@ -155,8 +155,9 @@ class FakeResponses(Loopback):
         answer.hang_up()
 
     def fault_tool(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:
-        """Call a tool that was not offered: what an injected prompt would make a model do."""
+        """Call a tool that was not offered, after `seconds`: what an injected prompt would make a model do."""
         del request
+        self.gone.wait(details.get("seconds", 0))
         self.stream(answer, [item_done({"call_id": f"call_{next(self._numbers)}", **details["item"]}), completed()])
 
     def fault_flood(self, request: RecordedRequest, answer: FakeAnswer, details: Mapping[str, Any]) -> None:

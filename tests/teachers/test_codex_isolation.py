@@ -151,12 +151,12 @@ FORCED = [
 @pytest.mark.parametrize("item", FORCED, ids=lambda item: item["name"])
 def test_a_tool_that_the_model_was_talked_into_does_nothing_and_ends_the_step(codex, fake, step, transport, item):
     teacher = codex(transport=transport)
-    fake.fail("tool", item=item)
+    fake.fail("tool", item=item, seconds=0.1)
     with pytest.raises(ProviderError) as caught:
         step(teacher)
     assert caught.value.kind is FailureKind.UNSAFE
     assert not any(teacher.prepared(os.environ).empty.iterdir())
-    assert len(fake.asked) <= 10, "it went on asking"
+    assert len(fake.asked) <= 30, "it went on asking"
     assert b"uid=" not in b"".join(request.raw for request in fake.asked)
 
 
