@@ -83,7 +83,7 @@ def test_lines_are_printed_as_they_are(log, capsys):
 
 
 def test_no_log_and_no_such_level_are_said(home, log):
-    with pytest.raises(typer.BadParameter, match="none of"):
+    with pytest.raises(typer.BadParameter, match="is not one of"):
         logs.logs(level="loud")
     log.unlink()
     with pytest.raises(NotFound, match="loopd start"):
