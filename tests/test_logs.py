@@ -128,7 +128,7 @@ def test_top_shows_a_home_with_nothing_in_it(home, capsys):
 def test_top_shows_what_the_daemon_does_and_what_waits(home, capsys):
     with Store.open(f"sqlite:///{home}/data/loopd.db") as store:
         store.gates.pause("breadth", "a look\x1b[2J")
-        store.rounds.open("config", 0)
+        store.rounds.enter(store.rounds.open("config", 0))
     top.top(once=True)
     assert "round 1 stopped at 'sample'" in capsys.readouterr().out
     board = Board(home / "data" / "run", "quickstart")
