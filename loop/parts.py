@@ -24,6 +24,7 @@ from loop.rollout.budget import Cashier
 from loop.rollout.pool import LocalPool, Pool
 from loop.rollout.ray_pool import RayPool
 from loop.routing.speakers import Speakers
+from loop.runtime import ceiling
 from loop.runtime.awake import Awake
 from loop.runtime.gpu import Gpu, KeptPrefixes, Served
 from loop.runtime.paths import Paths
@@ -195,7 +196,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             paths=paths,
             store=store,
             pool=stack.enter_context(_pool(config, paths)),
-            gpu=stack.enter_context(gpu or Gpu(paths.run, paths.logs, paths.scratch)),
+            gpu=stack.enter_context(gpu or _gpu(paths, windows)),
             base=base,
             generators=_load("task_generators", config.sampling.generators),
             curriculum=plugins.load("curriculum", config.sampling.curriculum),
@@ -213,6 +214,10 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             store.policies.add(loop.stock, Standing.CHAMPION)
         _check_champion(loop)
         yield loop
+
+
+def _gpu(paths: Paths, windows: Windows) -> Gpu:
+    return Gpu(paths.run, paths.logs, paths.scratch, environment=ceiling.environment(windows.memory_gib))
 
 
 def _check_champion(loop: Loop) -> None:

@@ -92,6 +92,9 @@ def picture(now: Progress, hint: str | None = "Ctrl-C stops; the same command go
         parts.append(_tallies(now))
     if now.losses:
         parts.append(Text.assemble("loss ", (_spark(now.losses), "cyan"), f" {now.losses[-1]:.4f}"))
+    if now.peak_gb is not None:
+        foreseen = f", {now.foreseen_gb:.1f} GB foreseen" if now.foreseen_gb is not None else ""
+        parts.append(Text(f"memory of the training: {now.peak_gb:.1f} GB used{foreseen}", style="dim"))
     if now.student:
         parts.append(Text(f"student: {now.student}", style="dim"))
     if now.audits:

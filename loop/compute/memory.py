@@ -1,6 +1,7 @@
 """How much memory a step will need, from shapes alone, and the largest micro-batch that fits the machine."""
 
 import math
+import os
 from typing import Any, Final
 
 import mlx.core as mx
@@ -8,6 +9,7 @@ import psutil
 from mlx.utils import tree_flatten
 
 from loop.errors import ConfigError
+from loop.runtime import ceiling
 
 SPARE: Final = 0.8
 """Share of what is free that training may take: the rest is for the sampler, the store and surprises."""
@@ -23,16 +25,28 @@ LEAST: Final = 512
 
 
 def available() -> int:
-    """Bytes that training may count on: free memory, and on Metal no more than the GPU may keep resident."""
-    free = int(psutil.virtual_memory().available)
+    """Bytes that may still be taken: what is free, what the GPU may keep resident (Metal), what the ceiling leaves."""
+    bounds = [int(psutil.virtual_memory().available)]
     if mx.metal.is_available():
-        return min(free, int(mx.device_info()["max_recommended_working_set_size"]))
-    return free
+        bounds.append(int(mx.device_info()["max_recommended_working_set_size"]))
+    most = ceiling.given(os.environ)
+    if most is not None:
+        bounds.append(most - int(mx.get_active_memory()))
+    return max(0, min(bounds))
 
 
 def bound_cache() -> None:
     """Let MLX keep no more freed buffers than `SPARE` leaves: on Metal it would keep all that the GPU may use."""
     mx.set_cache_limit(int((1 - SPARE) * available()))
+    most = ceiling.given(os.environ)
+    if most is not None:
+        mx.set_memory_limit(most)
+
+
+def foreseen(model: Any, tokens: int, lanes: int, *, recompute: bool = False, traced: bool = False) -> int:  # noqa: ANN401 - as below
+    """Bytes that a training will hold: the model as it is loaded, and what `lanes` micro-batches need beside it."""
+    each = per_token(model, recompute=recompute) * lanes * (TRACED if traced else 1)
+    return int(mx.get_active_memory() + fixed(model) + tokens * each)
 
 
 def per_token(model: Any, *, recompute: bool = False) -> int:  # noqa: ANN401 - an mlx-lm model
@@ -83,6 +97,6 @@ def budget(model: Any, wanted: int, lanes: int, free: int, *, recompute: bool = 
         need = (fixed(model) + each * LEAST) / SPARE
         raise ConfigError(
             f"Training needs {math.ceil(need / 1e9)} GB of free memory; {free / 1e9:.1f} GB are free. "
-            "Close something, or take a smaller base model."
+            "Close something, raise windows.memory_gib where it is set, or take a smaller base model."
         )
     return min(wanted, fits)

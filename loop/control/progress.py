@@ -51,6 +51,9 @@ class Progress(Record):
     """Per player and backend, of this round: `student GorillaFileSystem`."""
     loss: float | None = None
     losses: tuple[float, ...] = ()
+    foreseen_gb: float | None = None
+    """What the training expects to hold, 10^9 bytes; and the most that it held so far."""
+    peak_gb: float | None = None
     champion: str = ""
     student: str = ""
     """How it was last served: number type, device, engine."""
@@ -113,7 +116,11 @@ class Board:
 
         What was counted for the last round, or for training plays, is not shown beside it.
         """
-        old: dict[str, Any] = {"losses": (), "loss": None, "audits": ""} if rnd.state is RoundState.SAMPLE else {}
+        old: dict[str, Any] = (
+            {"losses": (), "loss": None, "foreseen_gb": None, "peak_gb": None, "audits": ""}
+            if rnd.state is RoundState.SAMPLE
+            else {}
+        )
         if rnd.state in {RoundState.SAMPLE, RoundState.GATE}:
             old["tallies"] = {}
         begun = {"doing": "", "done": 0, "total": 0, "step_done": 0}

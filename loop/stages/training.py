@@ -248,6 +248,7 @@ def _attempt(loop: Loop, rnd: Round, job: Job) -> FitResult:
 def _tell_engine(loop: Loop, rnd: Round, line: Began) -> None:
     """Say how it computes; one that had to fall back to plain batches is slower, and somebody should know."""
     log.info("training_begins", **line.model_dump(mode="json", exclude={"says"}))
+    loop.board.update(foreseen_gb=line.foreseen_gb)
     if line.engine == PLAIN:
         log.warning("training_without_shared_prefixes", message=line.why)
         loop.store.events.record("training.plain_batches", round=rnd.id, why=line.why)
@@ -255,7 +256,7 @@ def _tell_engine(loop: Loop, rnd: Round, line: Began) -> None:
 
 def _tell(loop: Loop, rnd: Round, line: Stepped) -> None:
     losses = (*loop.board.now.losses, line.loss)[-400:]
-    loop.board.update(done=line.step, total=line.steps, loss=line.loss, losses=losses)
+    loop.board.update(done=line.step, total=line.steps, loss=line.loss, losses=losses, peak_gb=line.peak_gb)
     figures = line.model_dump(mode="json", exclude={"says"}, exclude_none=True)
     loop.store.training.record(rnd, TrainingStep.model_validate(figures))
     log.info("train_step", **figures)

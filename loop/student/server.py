@@ -24,6 +24,7 @@ from loop.compute import memory
 from loop.compute.cpu.denormals import flush_denormals
 from loop.compute.cpu.glibc import keep_freed, one_arena
 from loop.errors import ConfigError, LoopdError
+from loop.runtime import ceiling
 from loop.runtime.child import exit_with_parent
 from loop.runtime.gpu_turn import GpuTurn
 from loop.runtime.loopback import ADDRESS, ServerSettings
@@ -86,11 +87,10 @@ def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
         beside = Adapters(model)
         for name, directory in options.beside:
             beside.add(name, directory, options.base)
-        kv_bytes = room(memory.available()) if mx.metal.is_available() else LEAST_ROOM
         return Engine(
             model,
             max_rows=options.max_rows,
-            kv_bytes=kv_bytes,
+            kv_bytes=_kv_bytes(),
             stored=_place(options),
             constraint=constraint,
             beside=beside,
@@ -99,6 +99,23 @@ def _engine(options: argparse.Namespace, renderer: Renderer) -> Batching:
         raise ConfigError(f"Adapters cannot share a base of the family '{model.model_type}'. Serve each alone.")
     log.warning("family_unknown", family=model.model_type, engine=PlainEngine.kind)
     return PlainEngine(model, max_rows=options.max_rows, constraint=constraint)
+
+
+def _kv_bytes() -> int:
+    """Give the bytes for keys and values beside the loaded model.
+
+    Raises:
+        ConfigError: the model alone takes what it may.
+    """
+    free = memory.available()
+    wanted = room(free) if mx.metal.is_available() else LEAST_ROOM
+    most = ceiling.given(os.environ)
+    if most is None:
+        return wanted
+    if not free:
+        held = mx.get_active_memory() / GIB
+        raise ConfigError(f"The model alone takes {held:.1f} GiB, and windows.memory_gib allows {most / GIB:.1f}.")
+    return min(wanted, free)
 
 
 def room(free: int) -> int:

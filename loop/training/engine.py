@@ -41,15 +41,12 @@ class TrainingEngine:
         self.at_once = job.batch_tokens
         self.told: dict[str, Floats] = {}
         """Of the last step's rows by id, the loss of each learned token, where it is computed (`layers`)."""
+        self.foreseen: int | None = None
+        """Bytes that it will hold, the model's included; None where that cannot be told."""
         if self.name != "plain":
-            self.at_once = memory.budget(
-                model,
-                job.batch_tokens,
-                self.lanes.count,
-                memory.available(),
-                recompute=job.gradient_checkpointing,
-                traced=self.name != "layers",
-            )
+            how = {"recompute": job.gradient_checkpointing, "traced": self.name != "layers"}
+            self.at_once = memory.budget(model, job.batch_tokens, self.lanes.count, memory.available(), **how)
+            self.foreseen = memory.foreseen(model, self.at_once, self.lanes.count, **how)
 
     @property
     def why(self) -> str:

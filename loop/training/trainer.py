@@ -69,6 +69,7 @@ def train(job: Job, tell: Tell, turn: GpuTurn | None = None) -> None:
             engine=engine.name,
             why=engine.why,
             batch_tokens=engine.at_once,
+            foreseen_gb=None if engine.foreseen is None else round(engine.foreseen / 1e9, 3),
         )
     )
     optimizer = optim.AdamW(learning_rate=job.learning_rate)

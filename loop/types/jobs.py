@@ -98,6 +98,8 @@ class Began(Record):
     """Why the engine is the plain one, where it is."""
     batch_tokens: int
     """Tokens of a micro-batch; no more than were asked for."""
+    foreseen_gb: float | None = None
+    """What it expects to hold, 10^9 bytes."""
 
 
 class Stepped(TrainingStep):

@@ -108,6 +108,9 @@ class Figures(Collector):
         yield stage
         shut = now is not None and bool(now.window)
         yield GaugeMetricFamily("loopd_window_open", "Whether the loop may use the GPU.", int(not shut))
+        if now is not None and now.foreseen_gb is not None:
+            what = "What the training expects MLX to hold."
+            yield GaugeMetricFamily("loopd_gpu_memory_foreseen_bytes", what, 1e9 * now.foreseen_gb)
         if now is not None and now.opens is not None:
             what = "When the clock lets the loop use the GPU again."
             yield GaugeMetricFamily("loopd_window_opens_timestamp_seconds", what, now.opens)

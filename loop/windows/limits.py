@@ -20,6 +20,8 @@ class Windows(Record):
     """Only after so many minutes without keyboard or mouse; 0 asks for none."""
     pressure: Pressure | None = None
     """Only with thermal pressure up to this; None allows any."""
+    memory_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """GiB that the loop's model may take while it plays, trains or measures; None takes what is free."""
     awake: bool = True
     """Hold off the machine's sleep while the loop works; while it waits, the machine may sleep."""
 

@@ -5,6 +5,8 @@ import pytest
 
 from loop.compute import memory
 from loop.errors import ConfigError
+from loop.runtime import ceiling
+from loop.student import server
 from loop.training import lora
 from loop.types.jobs import Job
 from loop.weights.loading import load
@@ -45,6 +47,28 @@ def test_too_little_is_said_before_anything_is_computed(model):
     with pytest.raises(ConfigError, match="of free memory"):
         memory.budget(model, 4096, 2, memory.fixed(model))
     assert memory.available() > 0
+
+
+def test_a_ceiling_leaves_what_is_not_held_already(model, monkeypatch):
+    assert ceiling.given(ceiling.environment(2)) == 2**31
+    assert ceiling.given(ceiling.environment(None)) is None
+    held = int(mx.get_active_memory())
+    monkeypatch.setenv(ceiling.VARIABLE, str(held + 10**6))
+    assert memory.available() == pytest.approx(10**6, abs=10**5)
+    assert server._kv_bytes() == pytest.approx(10**6, abs=10**5)
+    monkeypatch.setenv(ceiling.VARIABLE, "1")
+    assert memory.available() == 0
+    with pytest.raises(ConfigError, match=r"windows\.memory_gib allows"):
+        server._kv_bytes()
+    monkeypatch.delenv(ceiling.VARIABLE)
+    assert server._kv_bytes() == server.LEAST_ROOM
+
+
+def test_what_a_training_will_hold_grows_with_its_micro_batch(model):
+    held = mx.get_active_memory()
+    small, large = (memory.foreseen(model, tokens, 2) for tokens in (1000, 3000))
+    assert small - held == pytest.approx(memory.fixed(model) + 2000 * memory.per_token(model), rel=0.01)
+    assert large - small == 2 * 2000 * memory.per_token(model)
 
 
 def test_freed_buffers_stay_within_what_is_spared():

@@ -75,6 +75,7 @@ def same(one, other):
 def test_it_learns_tells_and_writes_what_serving_loads(job, tmp_path):
     lines = run(job)
     told = {"says": "began", "rows": 24, "heldout": 0, "refused": {}, "steps": 9}
+    assert 0.01 < lines[0].pop("foreseen_gb") < 1
     assert lines[0] == {**told, "ranks": 1, "engine": "layers", "why": "", "batch_tokens": 4096}
     assert [line["step"] for line in lines[1:-1]] == list(range(1, 10))
     figures = {"loss", "learning_rate", "tokens_per_second", "seconds_left", "peak_gb", "batch_tokens"}
