@@ -27,8 +27,9 @@ check:
 
 # Pin every dependency anew, with hashes and without download addresses. Needs uv.
 lock:
-	$(COMPILE) --extra pg --group dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) --extra pg --extra otel --group dev pyproject.toml -o locks/dev.txt
 	$(COMPILE) -c locks/dev.txt pyproject.toml -o locks/run.txt
 	$(COMPILE) -c locks/dev.txt --group pyproject.toml:build -o locks/build.txt
 	$(COMPILE) -c locks/dev.txt locks/pg.in -o locks/pg.txt
+	$(COMPILE) -c locks/dev.txt locks/otel.in -o locks/otel.txt
 	$(COMPILE) --no-deps locks/data.in -o locks/data.txt

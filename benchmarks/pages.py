@@ -38,7 +38,12 @@ FILTERS = (
     ("verdict", ""),
     ("backend", ""),
     ("tier", ""),
+    ("words", "look at the files"),
+    ("words", "nobody said this"),
+    ("words", ""),
 )
+INDEXED = """insert into trajectory_words_index (rowid, words) select number, words from trajectory_words
+ where trajectory >= ? and trajectory < ?"""
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 TURN = """async ([name, value]) => {
   const began = performance.now();
@@ -83,6 +88,8 @@ def copy(connection: sqlite3.Connection, source: int, number: int) -> None:
     inside = f"trajectory >= '{source:06}-' and trajectory < '{source:06}.'"
     for table in ("message", "tool_call", "verdict"):
         rows(table, connection, inside, trajectory=f"'{number:06}' || substr(trajectory, 7)")
+    rows("trajectory_words", connection, inside, trajectory=f"'{number:06}' || substr(trajectory, 7)", number="null")
+    connection.execute(INDEXED, [f"{number:06}-", f"{number:06}."])
     connection.commit()
 
 

@@ -4,8 +4,8 @@
 
 Storing one accepted trajectory is two commits: the play's end, and its verdicts. Beside it, in the same run, a bare
 driver writes the same bytes in as many commits: what the disk allows. What was stored is read back and compared first.
-Then the store is filled, round by round, and every view and the daemon's own questions are timed at 10^4 and 10^5
-trajectories (10^3 and 10^4 with --quick; 10^6 too with --million).
+Then the store is filled, round by round, and every view, the daemon's own questions and searches for words are timed
+at 10^4 and 10^5 trajectories (10^3 and 10^4 with --quick; 10^6 too with --million), and storing is timed again there.
 
 With --processor, processor time is counted instead of the clock's: what SQLite takes where nothing else runs.
 """
@@ -26,15 +26,16 @@ from typing import Any
 from sqlalchemy import text
 
 from loop.runtime import query
-from loop.store import Store
+from loop.store import Store, word_index
 from loop.store.rows import play_row, verdict_row
 from loop.store.tables import LeakGroup as LeakGroupRow
 from loop.store.tables import Message as MessageRow
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import Task as TaskRow
-from loop.store.tables import TaskBackend, ToolCall
+from loop.store.tables import TaskBackend, ToolCall, TrajectoryWords
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
+from loop.store.verdicts import TOGETHER
 from loop.types import (
     Arm,
     Call,
@@ -59,6 +60,7 @@ from loop.types import (
     Usage,
     Verdict,
 )
+from loop.ui.listing import PlayFilter, find
 
 REQUIRED = (("outcome", 1), ("dataflow", 1), ("stop", 1))
 STOCK = Policy(base="base", system="You call tools. " * 40, template="chatml")
@@ -77,6 +79,7 @@ NAMED = {
     MessageRow: ("trajectory",),
     ToolCall: ("trajectory",),
     VerdictRow: ("trajectory",),
+    TrajectoryWords: ("trajectory",),
 }
 """What is copied with a round, and the columns that name things in it."""
 CATALOGUE = Catalogue(
@@ -95,6 +98,12 @@ VIEWS = {
     for name, query in re.findall(r"^## (v_\w+)$.*?^    (select .*?)$", DOCS.read_text(), re.DOTALL | re.MULTILINE)
 }
 """Every documented view's own query."""
+WORDS = {
+    "in every play": "look at the files",
+    "in one round of a hundred": "files of case000003",
+    "in no order that anybody said": "files the at look",
+    "in no play": "nobody said this",
+}
 OVER_ALL = {
     "every round": "select * from v_rounds",
     "every call, by tool": "select tool, count(*), avg(ok) from v_tool_calls group by tool",
@@ -134,7 +143,7 @@ def plays(rnd: Round, count: int, samples: int = 4) -> list[Play]:
 
 def trajectory(play: Play) -> Trajectory:
     """A play of two turns, five calls, fourteen messages."""
-    turns = [message for turn in range(2) for message in said(turn)]
+    turns = [message for turn in range(2) for message in said(turn, f"case{play.id.replace('-', 'x')}")]
     return Trajectory(
         task=play.task.id,
         player="student",
@@ -148,9 +157,9 @@ def trajectory(play: Play) -> Trajectory:
     )
 
 
-def said(turn: int) -> Iterator[Message]:
-    """One turn's messages."""
-    yield Message(role="user", content="Please look at the files and tell me what is new there. " * 3)
+def said(turn: int, case: str) -> Iterator[Message]:
+    """One turn's messages; they name a case that no other play names."""
+    yield Message(role="user", content=f"Please look at the files of {case}. " + "Tell me what is new there. " * 4)
     for n in range(2 + turn):
         call = Call(name=f"tool_{n}", arguments={"a": f"value {turn}", "b": n})
         yield Message(role="assistant", content="", calls=(call,), tokens=tuple(range(1000, 1040)))
@@ -208,11 +217,12 @@ def owed(store: Store, count: int) -> list[Play]:
 
 
 def accept(store: Store, played: list[tuple[Play, Trajectory]]) -> None:
-    """Finish plays and record their verdicts, as the daemon does: one by one, as they arrive."""
+    """Finish plays, each as it arrives, and record verdicts, many at a time: as the daemon does."""
     judged = verdicts()
     for play, each in played:
         store.plays.finish(play, each)
-        store.verdicts.record(play.id, judged)
+    for start in range(0, len(played), TOGETHER):
+        store.verdicts.record_all({play.id: judged for play, _ in played[start : start + TOGETHER]})
 
 
 def write_bare(store: Store, count: int) -> None:
@@ -251,7 +261,19 @@ def latencies(url: str, sizes: list[int], repeats: int) -> dict[int, dict[str, f
                 for name, query in {**VIEWS, **OVER_ALL}.items()
             }
             found[size] |= {name: median_ms(question, repeats) for name, question in questions(store).items()}
+            for name, phrase in WORDS.items():
+                found[size][f"words: {name}"] = median_ms(lambda p=phrase: find(ask, PlayFilter(words=p)), repeats)
+            found[size] |= stored_there(store)
     return found
+
+
+def stored_there(store: Store) -> dict[str, float]:
+    """Milliseconds that storing an accepted trajectory takes in a store of this size, and a bare driver's beside it."""
+    count = 300
+    played = [(play, trajectory(play)) for play in owed(store, count)]
+    ours = 1000 * timed(partial(accept, store, played)) / count
+    bare = 1000 * timed(lambda: write_bare(store, count)) / count
+    return {"store one, accepted": ours, "a bare driver, the same bytes": bare}
 
 
 def measure_something(store: Store) -> None:
@@ -275,7 +297,7 @@ def fill(store: Store) -> None:
         store.tasks.add(connection, list({play.task.id: play.task for play in made}.values()))
         connection.execute(insert(PlayRow), [play_row(play, n, now) | {"state": "done"} for n, play in enumerate(made)])
         store.trajectories.insert(connection, [store.trajectories.spell(play, trajectory(play)) for play in made])
-        judged = [verdict_row(play.id, verdict, now) for play in made for verdict in verdicts()]
+        judged = [verdict_row(play.id, verdict, now, str) for play in made for verdict in verdicts()]
         connection.execute(insert(VerdictRow), judged)
         connection.execute(TrajectoryRow.__table__.update().where(TrajectoryRow.round == rnd.id).values(passed=1))
     end(store, rnd)
@@ -294,7 +316,7 @@ def copy(store: Store, number: int) -> None:
     }
     with store.database.write() as connection:
         for table, names in NAMED.items():
-            columns = [column.name for column in table.__table__.columns]
+            columns = [column.name for column in table.__table__.columns if column.name != "number"]
             anew = {name: f"'{rnd.id:06}' || substr({name}, 7)" for name in names} | {"round": str(rnd.id)}
             values = ", ".join(anew.get(name, f'"{name}"') for name in columns)
             where = chosen.get(table, "trajectory in (select id from trajectory where round = :number)")
@@ -302,6 +324,10 @@ def copy(store: Store, number: int) -> None:
             name = table.__tablename__
             statement = f"insert into {name} ({into}) select {values} from {name} where {where}"  # noqa: S608 - as above
             connection.execute(text(statement), {"number": number})
+        if connection.dialect.name == "sqlite":
+            made = text("select trajectory from trajectory_words where trajectory like :begins")
+            ids = list(connection.execute(made, {"begins": f"{rnd.id:06}-%"}).scalars())
+            connection.execute(word_index.ADD, {"ids": ids})
     end(store, rnd)
 
 

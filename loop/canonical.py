@@ -121,4 +121,5 @@ def _measure(value: object, depth: int) -> None:
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         raise NotJson("a number beyond the range of a float")
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _measure(inner, depth - 1)
+        if depth == 0 or not isinstance(inner, str | int):  # most are, and a call costs more than this look
+            _measure(inner, depth - 1)

@@ -158,6 +158,7 @@ def step(loop: Loop, rnd: Round) -> Round:
         loop.board.enter(rnd, loop.champion.shown)
         log.info("stage_entered", attempts=rnd.attempts)
         before = loop.time.spent
-        move = STAGES[rnd.state](loop, rnd)
+        with loop.tracing.stage(rnd):
+            move = STAGES[rnd.state](loop, rnd)
         log.info("stage_left", next=str(move.state), reason=move.reason)
         return loop.store.rounds.advance(rnd, move.state, move.reason, loop.time.spent.since(before))

@@ -18,6 +18,7 @@ from loop.config import Config, examine
 from loop.control import lease
 from loop.control.progress import Board
 from loop.control.stopwatch import Stopwatch
+from loop.control.tracing import Silent, Tracing, to_collector
 from loop.control.window import Window, telling
 from loop.errors import ConfigError, NotFound
 from loop.rollout.budget import Cashier
@@ -85,6 +86,7 @@ class Loop:
     window: Window
     awake: Awake
     time: Stopwatch = field(default_factory=Stopwatch)
+    tracing: Tracing = field(default_factory=Silent)
     finished: list[Round] = field(default_factory=list)
     """Rounds that ended in this process, those of proposed candidates left out."""
 
@@ -105,6 +107,7 @@ class Loop:
             self.finished.append(rnd)
         gates = self.store.gates.results(rnd)
         self.board.update(decision=rnd.reason or str(rnd.state), champion=self.champion.shown, gates=gates)
+        self.tracing.ended(rnd, self.store.rounds.begun(rnd))
 
     @property
     def champion(self) -> Policy:
@@ -169,6 +172,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
     store: Store | None = None,
     gpu: Gpu | None = None,
     windows: Windows = BY_HAND,
+    tracing: Tracing | None = None,
 ) -> Iterator[Loop]:
     """Put a loop together, crown the stock model where nobody is champion yet, and take everything down afterwards.
 
@@ -180,6 +184,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
         store: another store than the one that the settings name.
         gpu: another GPU than this machine's.
         windows: when it may use the GPU.
+        tracing: whoever is told what happens, in place of the collector that the settings name.
 
     Raises:
         ConfigError: a part, a setting or the model source is not known.
@@ -208,6 +213,7 @@ def build(  # noqa: PLR0913 - the parts that a test may bring are keywords
             speakers=Speakers(store, paths),
             window=stack.enter_context(Window(windows, paths.run, telling(board, store))),
             awake=Awake() if windows.awake else Awake(None),
+            tracing=tracing or stack.enter_context(to_collector(config.telemetry.traces, lease.identity(paths.data))),
         )
         store.verdicts.require(loop.required)
         if store.policies.champion() is None:

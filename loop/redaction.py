@@ -7,8 +7,8 @@ is worth keeping as evidence; a key in it is not, and an escape sequence in it m
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Final
 
 GONE: Final = "[redacted]"
@@ -51,8 +51,13 @@ def blanked(text: str, secrets: Iterable[str] = ()) -> str:
 
     For what somebody said, which must otherwise stay as it was said.
     """
+    return blanking(secrets)(text)
+
+
+def blanking(secrets: Iterable[str] = ()) -> Callable[[str], str]:
+    """Look once for the secrets that are known now, for many texts: the environment is read for each look."""
     pattern = _pattern(frozenset([*_learned, *_named(), *(secret for secret in secrets if len(secret) >= SHORTEST)]))
-    return pattern.sub(GONE, text) if pattern is not None else text
+    return partial(pattern.sub, GONE) if pattern is not None else str
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:

@@ -91,6 +91,7 @@ def test_without_a_store_questions_say_so(loopd):
 
 
 @pytest.mark.fault
+@pytest.mark.reliability(id="F11")
 def test_a_daemon_in_the_background_is_watched_asked_and_stopped(loopd, tmp_path):
     (tmp_path / "work" / "loopd.toml").write_text((Path(__file__).parent / "rehearsal.toml").read_text())
     started = loopd("start", "--no-ray")
@@ -248,6 +249,7 @@ def test_a_terminal_that_knows_ascii_only_is_told_in_ascii(loopd):
 
 
 @pytest.mark.parametrize("after", [0.3, 0.6, 1.0])
+@pytest.mark.reliability(id="F11")
 def test_ctrl_c_before_anything_is_set_up_is_one_line_and_130(tmp_path, after):
     environment = {**os.environ, "LOOPD_HOME": str(tmp_path)}
     command = [sys.executable, "-X", "importtime", LOOPD, "doctor"]
@@ -274,6 +276,7 @@ with lock.hold(Path(sys.argv[1])):
 
 
 @pytest.mark.fault
+@pytest.mark.reliability(id="F11")
 def test_stop_says_what_it_waits_for_and_ends_at_once_when_told_to(loopd, tmp_path):
     data = tmp_path / "home/data"
     (data / "run").mkdir(parents=True)

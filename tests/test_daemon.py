@@ -158,6 +158,7 @@ def test_too_few_accepted_plays_end_a_round_without_a_candidate(places):
     assert "training needs 1000" in now.decision
 
 
+@pytest.mark.reliability(id="F11")
 def test_a_stop_leaves_a_round_that_the_next_start_finishes(places, tmp_path):
     stop = StopRequest()
     stop.ask(signal.SIGINT)
@@ -196,6 +197,7 @@ class Cramped(FakeGpu):
         raise OutOfMemory(FailureKind.LOST, "trainer was ended by SIGKILL")
 
 
+@pytest.mark.reliability(id="F16")
 def test_a_trainer_without_memory_goes_on_with_half_as_much_at_once(places):
     chosen = settings(places)
     gpu = Cramped(1000)
@@ -224,6 +226,7 @@ def test_a_trainer_that_never_has_memory_is_given_up(places):
     assert gpu.asked[-2:] == [(375, False), (375, True)]
 
 
+@pytest.mark.reliability(id="F5")
 def test_a_training_that_the_disk_cannot_hold_does_not_begin(places, monkeypatch):
     stop = StopRequest()
     with monkeypatch.context() as full, pytest.raises(Stopped):
@@ -250,6 +253,7 @@ def when_low(places, then):
     threading.Thread(target=watch, daemon=True).start()
 
 
+@pytest.mark.reliability(id="F5")
 def test_without_room_nothing_is_begun_and_with_room_it_goes_on_by_itself(places):
     ballast = places.data / "ballast"
     with ballast.open("wb") as file:
@@ -297,6 +301,7 @@ def commits(places):
 
 @pytest.mark.fault
 @pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.reliability(id="F2")
 def test_killed_at_a_commit_it_ends_the_same(tmp_path, monkeypatch, moment):
     survive(tmp_path, monkeypatch, moment, every=31, first=1 if moment == "before" else 16)
 
@@ -305,6 +310,7 @@ def test_killed_at_a_commit_it_ends_the_same(tmp_path, monkeypatch, moment):
 @pytest.mark.fault
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.reliability(id="F2")
 def test_killed_at_every_commit_it_ends_the_same(tmp_path, monkeypatch, moment):
     survive(tmp_path, monkeypatch, moment, every=1)
 
@@ -325,6 +331,7 @@ def survive(tmp_path, monkeypatch, moment, every, first=1):
     assert killed >= len(range(first, over, every)) - 1 > 0
 
 
+@pytest.mark.reliability(id="F18")
 def test_while_a_gate_is_paused_nobody_is_promoted_and_a_resumed_gate_decides(places):
     with Store.open(places.database) as store:
         store.gates.pause("depth", "a test")

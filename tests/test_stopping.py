@@ -18,6 +18,7 @@ def stop():
     signal.signal(signal.SIGTERM, before[1])
 
 
+@pytest.mark.reliability(id="F11")
 def test_a_wait_is_interrupted_at_once_and_its_source_is_closed(stop):
     closed = []
 
@@ -35,6 +36,7 @@ def test_a_wait_is_interrupted_at_once_and_its_source_is_closed(stop):
     assert caught.value.exit_code == 130
 
 
+@pytest.mark.reliability(id="F11")
 def test_work_between_waits_is_not_interrupted(stop):
     done = []
     with pytest.raises(Stopped):
@@ -44,6 +46,7 @@ def test_work_between_waits_is_not_interrupted(stop):
     assert done == [1]
 
 
+@pytest.mark.reliability(id="F11")
 def test_a_request_from_inside_counts_too(stop):
     stop.check()
     stop.ask()

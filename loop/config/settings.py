@@ -196,7 +196,9 @@ def _private(address: str) -> str:
     if not (here or parts.scheme == "https") or not parts.hostname:
         raise ValueError("an https address is wanted, or an http one of this machine")
     if parts.username or parts.password:
-        raise ValueError("a login is no part of the address; one that is a secret goes into notify.webhook_file")
+        raise ValueError(
+            "a login is no part of the address; a webhook's that is a secret goes into notify.webhook_file"
+        )
     return address
 
 
@@ -209,6 +211,13 @@ class Notify(Record):
     """An https address, or an http one of this machine, that gets each as a JSON object. Empty for none."""
     webhook_file: Path | None = None
     """A file with such an address, where the address itself is a secret."""
+
+
+class Telemetry(Record):
+    """Who is told of rounds, stages and plays as OpenTelemetry has it. Messages are no part of that."""
+
+    traces: Annotated[str, AfterValidator(_private)] = ""
+    """A collector's address for traces, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces, say. Empty for none."""
 
 
 class Storage(Record):
@@ -247,12 +256,24 @@ class Config(Record):
     plays: Plays = Plays()
     serve: Serve = Serve()
     notify: Notify = Notify()
+    telemetry: Telemetry = Telemetry()
     storage: Storage = Storage()
     windows: Windows = Windows()
 
     @property
     def digest(self) -> str:
         """Name the settings that a round's outcome depends on: where it runs and how long is left out."""
-        elsewhere = "rounds", "database", "plays", "max_attempts", "proposals", "serve", "notify", "storage", "windows"
+        elsewhere = [
+            "rounds",
+            "database",
+            "plays",
+            "max_attempts",
+            "proposals",
+            "serve",
+            "notify",
+            "telemetry",
+            "storage",
+            "windows",
+        ]
         outside = dict.fromkeys(elsewhere, True)
         return digest(self.model_dump(mode="json", exclude={**outside, "student": {"prefix_mib"}}))

@@ -4,6 +4,7 @@ A thread of the daemon looks every few seconds, and tells the desktop and a webh
 without secrets. Whoever does not take it in time misses it, and the loop goes on.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -70,16 +71,18 @@ class NoticeWatch:
         """
         self._data = data
         self._decided: int | None = None
+        self._seen = 0
         self._told: frozenset[tuple[str, str]] = frozenset()
 
     def look(self, ask: Query) -> list[Notice]:
         """Say what is new."""
         first = self._decided is None
         decisions, self._decided = _decisions(ask, self._decided or 0)
+        stopped, self._seen = _stopped(ask, self._seen)
         lasting = {**_paused(ask), **_waiting(ask), **_disk(self._data)}
         fresh = [notice for key, notice in lasting.items() if key not in self._told]
         self._told = frozenset(lasting)
-        return [] if first else [*decisions, *fresh]
+        return [] if first else [*decisions, *stopped, *fresh]
 
 
 def _decisions(ask: Query, last: int) -> tuple[list[Notice], int]:
@@ -123,6 +126,13 @@ def _disk(data: Path) -> Lasting:
     if free >= LOW:
         return {}
     return {("disk", ""): _notice("disk", "The disk is nearly full", f"{free / 2**30:.1f} GiB are free at {data}.")}
+
+
+def _stopped(ask: Query, last: int) -> tuple[list[Notice], int]:
+    """Say where the daemon waits for room: by what is free, or by what `storage.max_gib` allows."""
+    found = ask("select id, fields from event where kind = 'disk.low' and id > ? order by id", [last]).rows
+    notices = [_notice("disk", "loopd waits for room", str(json.loads(fields).get("why", ""))) for _, fields in found]
+    return notices[-1:], found[-1][0] if found else last
 
 
 def _notice(kind: str, title: str, text: str) -> Notice:

@@ -1,14 +1,13 @@
 """A directory that is there whole or not at all: built beside its place, synced, renamed. Nobody else's is touched."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from loop.canonical import NotJson, parse
 from loop.errors import CannotCreate
-from loop.runtime.durable import move_into_place, sha256, sync
+from loop.runtime.durable import draft_in, move_into_place, sha256, sync
 
 
 def ours(directory: Path, marker: str, schema: str) -> bool:
@@ -43,19 +42,10 @@ def replacing(out: Path, marker: str, schema: str) -> Iterator[Path]:
     """
     out = out.absolute()
     check(out, marker, schema)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise CannotCreate(f"{out} cannot be written: {error.strerror}") from error
-    try:
+    with draft_in(out.parent, f".{out.name}-") as building:
         yield building
         building.chmod(0o755)
         _exchange(building, out)
-    except OSError as error:
-        raise CannotCreate(f"{out} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def fill(directory: Path, files: Mapping[str, str]) -> None:

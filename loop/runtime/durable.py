@@ -6,7 +6,42 @@ A rename within a directory is atomic on every file system that loopd meets; wha
 import fcntl
 import hashlib
 import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+from loop.errors import CannotCreate
+
+DRAFT: Final = re.compile(r"\..+-[a-z0-9_]{8}")
+"""Names of directories in which something was being built when a kill came."""
+
+
+@contextmanager
+def draft_in(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a private directory on the disk of a folder, to build something in; what is left in it goes in the end.
+
+    Args:
+        folder: where the finished thing will lie; made where it is missing.
+        prefix: begins the directory's name. A kill leaves such a directory behind, and `loopd gc` knows it by that.
+
+    Raises:
+        CannotCreate: the folder cannot be written, or the block ended in an `OSError`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    except OSError as error:
+        raise CannotCreate(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        yield draft
+    except OSError as error:
+        raise CannotCreate(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

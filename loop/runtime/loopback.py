@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -35,8 +34,6 @@ ENOUGH: Final = 4096
 """Descriptors that a process of ours asks for; macOS gives 256 to who asks for none."""
 ENDING: Final = 20.0
 """Seconds in which a server's thread ends, what it started included."""
-COOKIE: Final = "loopd_key"
-"""Holds the token where a browser asks, which sends no other header of ours."""
 
 Refusal = Callable[[int, str], Response]
 """Spells a refusal: a status and why."""
@@ -261,13 +258,7 @@ def _name(host: str) -> str:
 
 def _token(headers: dict[bytes, str]) -> str:
     scheme, _, token = headers.get(b"authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    try:
-        cookie = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return cookie.value if cookie else ""
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def descriptors() -> int:

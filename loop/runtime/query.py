@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -34,6 +34,11 @@ Value = str | int | float | None
 class Query(Protocol):
     """Answer one `select`, `values` or `with`: at most so many rows, and stopped after so many seconds."""
 
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        ...
+
     def __call__(
         self, statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
     ) -> QueryResult:
@@ -50,6 +55,19 @@ class Query(Protocol):
             Damaged: the file is.
         """
         ...
+
+
+class _Asking:
+    """One database, asked."""
+
+    def __init__(self, dialect: str, answer: Callable[[str, Sequence[Value], int, float], QueryResult]) -> None:
+        self.dialect = dialect
+        self._answer = answer
+
+    def __call__(
+        self, statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
+    ) -> QueryResult:
+        return self._answer(statement, values, rows, seconds)
 
 
 def views(url: str) -> str:
@@ -102,18 +120,18 @@ def _reading_sqlite(file: Path) -> Iterator[Query]:
         connection.text_factory = lambda stored: stored.decode(errors="replace")  # a disk may have spoiled it
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        with suppress(sqlite3.Error):  # an older schema has none; SQLite makes it ready by what nobody else may do
+            connection.execute("select rowid from trajectory_words_index limit 0")
         connection.set_authorizer(_authorize)
 
-        def ask(
-            statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0
-        ) -> QueryResult:
+        def ask(statement: str, values: Sequence[Value], rows: int, seconds: float) -> QueryResult:
             connection.set_progress_handler(_deadline(seconds), STEPS)
             try:
                 return _bounded(connection.execute(statement, values), rows)
             except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
                 raise _refused(str(error), seconds) from error
 
-        yield ask
+        yield _Asking("sqlite", ask)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -126,7 +144,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _authorize(action: int, _first: str | None, second: str | None, *_where: str | None) -> int:
+def _authorize(action: int, first: str | None, second: str | None, *_where: str | None) -> int:
+    if action == sqlite3.SQLITE_PRAGMA and first == "data_version":  # the index of words asks whether it is up to date
+        return sqlite3.SQLITE_OK
     if action not in READING or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in UNSAFE):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
@@ -152,7 +172,7 @@ def _reading_postgresql(rest: str) -> Iterator[Query]:
         raise CannotCreate(redacted(f"database {rest.rpartition('@')[2]}: {first}")) from error
     connection.read_only = True
 
-    def ask(statement: str, values: Sequence[Value] = (), *, rows: int = 1000, seconds: float = 10.0) -> QueryResult:
+    def ask(statement: str, values: Sequence[Value], rows: int, seconds: float) -> QueryResult:
         spelled = statement.replace("%", "%%").replace("?", "%s") if values else statement
         watch = threading.Timer(seconds, connection.cancel_safe)
         watch.start()
@@ -167,7 +187,7 @@ def _reading_postgresql(rest: str) -> Iterator[Query]:
             watch.cancel()
 
     with connection:
-        yield ask
+        yield _Asking("postgresql", ask)
 
 
 def _bounded(cursor: Any, rows: int) -> QueryResult:  # noqa: ANN401 - a cursor of either driver

@@ -24,6 +24,7 @@ from loop.serve.errors import Refusal, refusal
 from loop.serve.responses import routes as responses
 from loop.ui import app as seen
 from loop.ui.door import Door
+from loop.ui.pages import Pages
 from loop.ui.site import Site
 
 log = structlog.get_logger()
@@ -39,10 +40,12 @@ GROUPS: Final[tuple[Callable[[Context], Sequence[BaseRoute]], ...]] = (
 
 
 def composed(context: Context, key: str) -> ASGIApp:
-    """Build the application; no route answers without the key."""
+    """Build the application; no route answers without the key or, for pages, a browser's session."""
     offered = [route for group in GROUPS for route in group(context)]
-    inside = Starlette(routes=[*offered, *seen.routes(_site(context), key)], exception_handlers=HANDLERS)
-    return Door(Guard(inside, key, LIMITS, refusal), key)
+    site = _site(context)
+    pages = Pages(site, key).routes()
+    inside = Starlette(routes=[*offered, *seen.programs(site), *pages], exception_handlers=HANDLERS)
+    return Door(Guard(inside, key, LIMITS, refusal), key, pages)
 
 
 def _site(context: Context) -> Site:

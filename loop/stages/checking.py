@@ -1,11 +1,14 @@
 """Give trajectories the verdicts that they lack."""
 
+import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import structlog
 
 from loop import plugins
 from loop.parts import Loop
+from loop.store.verdicts import TOGETHER
 from loop.types import (
     Checker,
     Round,
@@ -20,6 +23,17 @@ log = structlog.get_logger()
 
 MAX_REASON = 500
 """Characters of an error in a verdict's reason."""
+SECONDS = 1.0
+"""For which a verdict waits for others to be stored with, at most. A kill before that has it given again."""
+
+
+class Judged(NamedTuple):
+    """A trajectory, and what was said of it."""
+
+    id: str
+    task: Task
+    trajectory: Trajectory
+    verdicts: Sequence[Verdict]
 
 
 def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
@@ -33,17 +47,31 @@ def judge_missing(loop: Loop, rnd: Round, suite: Suite | None = None) -> None:
 def judged_now(
     loop: Loop, rnd: Round, suite: Suite | None = None
 ) -> Iterator[tuple[Task, Trajectory, Sequence[Verdict]]]:
-    """Judge what lacks verdicts, one trajectory after the other; each is stored before it is yielded."""
+    """Judge what lacks verdicts, one trajectory after the other; what is yielded is stored."""
     checkers = plugins.judges_of(suite, loop.checkers) if suite else loop.checkers
     judges = {checker.name: checker for checker in checkers}
     required = [(name, checker.version) for name, checker in judges.items()]
     raised: set[str] = set()
+    waiting: list[Judged] = []
+    stored = time.monotonic()
     for trajectory_id, task, trajectory, missing in loop.store.trajectories.unchecked(
         rnd, required, suite.id if suite else None
     ):
         verdicts = [judged(judges[name], task, trajectory, raised) for name in missing]
-        loop.store.verdicts.record(trajectory_id, verdicts, required)
-        yield task, trajectory, verdicts
+        waiting.append(Judged(trajectory_id, task, trajectory, verdicts))
+        if len(waiting) == TOGETHER or time.monotonic() - stored > SECONDS:
+            yield from _stored(loop, waiting, required)
+            waiting, stored = [], time.monotonic()
+    yield from _stored(loop, waiting, required)
+
+
+def _stored(
+    loop: Loop, waiting: Sequence[Judged], required: Sequence[tuple[str, int]]
+) -> Iterator[tuple[Task, Trajectory, Sequence[Verdict]]]:
+    """Store verdicts in one transaction; only then do they count."""
+    loop.store.verdicts.record_all({each.id: each.verdicts for each in waiting}, required)
+    for each in waiting:
+        yield each.task, each.trajectory, each.verdicts
 
 
 def judged(checker: Checker, task: Task, trajectory: Trajectory, raised: set[str]) -> Verdict:

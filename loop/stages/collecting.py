@@ -96,6 +96,7 @@ def _together(
 def _through_pool(loop: Loop, plays: Iterable[Play]) -> Iterator[tuple[Play, Trajectory]]:
     for play, trajectory in loop.stop.each(loop.pool.run(loop.cashier.admitted(room.while_there_is(loop, plays)))):
         loop.cashier.settle(play, trajectory)
+        loop.tracing.played(play, trajectory)
         if not lost(trajectory):
             loop.board.advance()
         yield play, trajectory

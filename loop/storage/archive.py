@@ -7,11 +7,8 @@ file that was cut short is known; nothing in it is believed before.
 import hashlib
 import os
 import re
-import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final, Literal
 
@@ -20,7 +17,7 @@ from pydantic import ValidationError
 from loop.canonical import NotJson, canonical, parse
 from loop.errors import CannotCreate, CheckNegative, Damaged, NotFound
 from loop.runtime import database_url
-from loop.runtime.durable import sha256, sync
+from loop.runtime.durable import draft_in, sha256, sync
 from loop.runtime.paths import Paths
 from loop.store import Store, copies
 from loop.types import Record
@@ -52,7 +49,7 @@ def write(target: Path, url: str, paths: Paths) -> BackupManifest:
     """
     if target.exists():
         raise CannotCreate(f"{target} is there already. Name another file.")
-    with _beside(target) as scratch:
+    with draft_in(target.parent, f".{target.name}-") as scratch:
         copy = copies.save(url, scratch)
         files = {copy.name: copy, **_weights(url, copy, paths)}
         whole = scratch / "backup.tar"
@@ -80,7 +77,7 @@ def restore(source: Path, url: str, paths: Paths) -> BackupManifest:
     """
     if not source.is_file():
         raise NotFound(f"There is no backup {source}.")
-    with _beside(paths.data / "loopd.db") as scratch:
+    with draft_in(paths.data, ".loopd.db-") as scratch:
         manifest = _unpacked(source, scratch)
         copy = next((scratch / name for name in (copies.SQLITE, copies.POSTGRESQL) if name in manifest.files), None)
         if copy is None:
@@ -94,22 +91,6 @@ def restore(source: Path, url: str, paths: Paths) -> BackupManifest:
                 path.rename(paths.models / path.name)
         copies.load(copy, url)
     return manifest
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Give a private directory on the disk of a file, and remove it in the end."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise CannotCreate(f"{target.parent} cannot be written: {error.strerror}") from error
-    try:
-        yield scratch
-    except OSError as error:
-        raise CannotCreate(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _weights(url: str, copy: Path, paths: Paths) -> Mapping[str, Path]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from loop.config import Storage
 from loop.rollout import ray_home
+from loop.runtime.durable import DRAFT
 from loop.runtime.paths import Paths
 from loop.store import Store
 from loop.types import Record, RoundState, Standing
@@ -132,6 +133,9 @@ def _leftovers(paths: Paths, store: Store) -> Iterator[Garbage]:
     known = {policy.adapter for policy, _ in store.policies.all() if policy.adapter}
     for path in adapters.garbage(paths.models, known, older_than=WEEK):
         yield _garbage(GarbageKind.LEFTOVER, path, "no policy names it")
+    for path in sorted(paths.data.iterdir()):
+        if DRAFT.fullmatch(path.name) and _ours(path) and _old(path):
+            yield _garbage(GarbageKind.LEFTOVER, path, "a kill left it half built")
 
 
 def _checkpoints(paths: Paths, ended: Collection[int]) -> Iterator[Garbage]:

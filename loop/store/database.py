@@ -21,7 +21,8 @@ SQLITE: Final = ("malformed", "not a database", "no such table", "no such column
 """What SQLite says of a file that is damaged, or whose schema was changed by hand."""
 POSTGRESQL: Final = ("42P01", "42703", "XX001", "XX002")
 """PostgreSQL's states for that: undefined table, undefined column, data corrupted, index corrupted."""
-
+FULL: Final = "53100"
+"""PostgreSQL's state where its disk is full."""
 
 Insert = sqlite.Insert | postgresql.Insert
 AnyRow = Row[*tuple[Any, ...]]
@@ -68,7 +69,7 @@ class Database:
                 self._check_fence(connection)
                 yield connection
         except DBAPIError as error:
-            if "disk is full" in str(error.orig):
+            if "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == FULL:
                 raise CannotCreate("The disk is full. Free some space, then type: loopd start") from error
             raise _spoiled(error) or error from error
 

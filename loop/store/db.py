@@ -4,6 +4,7 @@ SQLite is the default: write-ahead log, one writer, every commit on the disk bef
 URL away (psycopg 3). Both run the same schema, migrated by Alembic from code; nobody has to type `alembic`.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from loop.errors import CannotCreate, ConfigError
 from loop.redaction import redacted
 from loop.runtime import database_url
 from loop.runtime.database_url import WRITE, without_login
+from loop.runtime.durable import draft_in, sync
 from loop.runtime.query import PG_OPTIONS
 
 DURABLE: Final = (
@@ -35,6 +37,11 @@ DURABLE: Final = (
     "trusted_schema=OFF",
 )
 """Pragmas of every SQLite connection. FULL and fullfsync (macOS): a power cut loses nothing that was acknowledged."""
+UPGRADED: Final = 3
+"""How often a SQLite file may lie on the disk while it is upgraded, beside itself: its copy, what the migrations write
+to the log, and what moves from there into the file."""
+SLACK: Final = 64 * 2**20
+"""Bytes that have to stay free beside that."""
 
 
 # --- engines ---------------------------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ def upgrade(url: str, to: str = "head") -> None:
 
     Raises:
         ConfigError: the database is newer than this loopd.
-        CannotCreate: the file cannot be written.
+        CannotCreate: the file cannot be written, or the disk has no room for the copy and the new schema.
     """
     scripts = ScriptDirectory.from_config(_config())
     migrator = engine(url, foreign_keys=False)
@@ -151,7 +158,7 @@ def _connected(migrator: Engine, url: str) -> Iterator[Connection]:
             Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with migrator.begin() as connection:
             yield connection
-    except (DatabaseError, OSError) as error:
+    except (DatabaseError, OSError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DatabaseError) else error
         raise CannotCreate(redacted(f"database {where.render_as_string()}: {cause}")) from error
 
@@ -176,6 +183,27 @@ def _copy(url: str, revision: str | None) -> None:
     where = locate(url)
     if revision is None or where.get_backend_name() != "sqlite":
         return
-    kept = Path(f"{where.database}.{revision}.bak")
-    with closing(sqlite3.connect(str(where.database))) as source, closing(sqlite3.connect(kept)) as target:
-        source.backup(target)
+    file = Path(str(where.database)).absolute()
+    _check_room(file)
+    with draft_in(file.parent, f".{file.name}-") as folder:
+        copy = folder / "copy"
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        sync(copy)
+        copy.rename(f"{file}.{revision}.bak")
+        sync(file.parent)
+
+
+def _check_room(file: Path) -> None:
+    taken = sum(path.stat().st_size for path in (file, Path(f"{file}-wal")) if path.exists())
+    free, needed = shutil.disk_usage(file.parent).free, UPGRADED * taken + SLACK
+    if free < needed:
+        raise CannotCreate(
+            f"{file} takes {_gib(taken)} GiB. This loopd upgrades it, and keeps a copy of it as it was: that may take "
+            f"{_gib(needed)} GiB, and {_gib(free)} are free. Nothing was changed. Free some space, or go on with the "
+            "loopd that you had, and type: loopd gc --yes"
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f}"

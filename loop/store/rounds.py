@@ -82,6 +82,11 @@ class Rounds:
             row = connection.execute(query).one()
         return row.candidate is not None and row.dataset is None
 
+    def begun(self, rnd: Round) -> int:
+        """Say when a round began, in microseconds since the epoch."""
+        with self._db.read() as connection:
+            return connection.execute(select(RoundRow.started).where(RoundRow.id == rnd.id)).scalar_one()
+
     def get(self, number: int) -> Round:
         """Look a round up.
 

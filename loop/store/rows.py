@@ -1,19 +1,21 @@
 """Records to rows and back. A record that comes back equals the one that went in, in its canonical spelling."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
 from loop.canonical import MAX_BYTES, NotJson, canonical, clean, digest, parse
 from loop.errors import Damaged
-from loop.redaction import blanked
+from loop.redaction import blanking
 from loop.store.damage import json_object, reads, there
 from loop.store.database import AnyRow
-from loop.store.doors import said
+from loop.store.doors import Blank, said
 from loop.store.tables import Message as MessageRow
 from loop.store.tables import Play as PlayRow
 from loop.store.tables import Trajectory as TrajectoryRow
+from loop.store.words import spelled
 from loop.types import Catalogue, Message, Play, Purpose, Record, Rule, Task, Trajectory, Usage, Verdict
 
 Values = dict[str, Any]
@@ -112,7 +114,7 @@ def play_of(row: AnyRow, tasks: Mapping[str, Task | Damaged]) -> Play:
     )
 
 
-def verdict_row(trajectory_id: str, verdict: Verdict, now: int) -> Values:
+def verdict_row(trajectory_id: str, verdict: Verdict, now: int, blank: Blank) -> Values:
     """One row of `verdict`."""
     return {
         "trajectory": trajectory_id,
@@ -120,8 +122,8 @@ def verdict_row(trajectory_id: str, verdict: Verdict, now: int) -> Values:
         "version": verdict.version,
         "passed": int(verdict.passed),
         "score": verdict.score,
-        "reason": clean(blanked(verdict.reason)),
-        "evidence": blanked(part(verdict, "evidence")),
+        "reason": clean(blank(verdict.reason)),
+        "evidence": blank(part(verdict, "evidence")),
         "judged": now,
     }
 
@@ -134,6 +136,7 @@ class Spelled(NamedTuple):
     prompts: list[Values]
     messages: list[Values]
     calls: list[Values]
+    words: Values
 
 
 def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] = ()) -> Spelled:
@@ -149,18 +152,34 @@ def spell(play: Play, trajectory: Trajectory, now: int, stored: Container[str] =
         NotJson: a message cannot be stored as canonical JSON of bounded size.
     """
     prompts: dict[str, str] = {}
+    blank = blanking()
+    said_so = [said(message, blank) for message in trajectory.messages]
     messages, turn = [], -1
-    for index, message in enumerate(trajectory.messages):
+    for index, message in enumerate(said_so):
         turn += message.role == "user"
         messages.append({"trajectory": play.id, "place": index, "turn": max(turn, 0), **_message(message, prompts)})
-    calls = _calls(play.id, [said(message) for message in trajectory.messages], messages)
+    calls = _calls(play.id, said_so, messages)
     return Spelled(
         trajectory=_trajectory(play, trajectory, turn + 1, len(calls), now) | {"digest": fingerprint(messages)},
         catalogues=[] if trajectory.catalogue.id in stored else [_catalogue(trajectory.catalogue)],
         prompts=[{"id": key, "content": content} for key, content in prompts.items() if key not in stored],
         messages=messages,
         calls=calls,
+        words=words_row(
+            play.id, [row["content"] for row in messages], [(row["tool"], row["arguments"]) for row in calls]
+        ),
     )
+
+
+def words_row(trajectory: str, said: Iterable[str], calls: Iterable[tuple[str, str]]) -> Values:
+    """One row of `trajectory_words`, without its number.
+
+    Args:
+        trajectory: its id.
+        said: what its messages say.
+        calls: tools and arguments of its calls.
+    """
+    return {"trajectory": trajectory, "words": spelled(chain(said, chain.from_iterable(calls)))}
 
 
 def _trajectory(play: Play, trajectory: Trajectory, turns: int, calls: int, now: int) -> Values:
@@ -199,7 +218,6 @@ def _catalogue(catalogue: Catalogue) -> Values:
 
 
 def _message(message: Message, prompts: dict[str, str]) -> Values:
-    message = said(message)
     content = clean(message.content)
     if len(content) > MAX_BYTES:
         raise NotJson(f"a message longer than {MAX_BYTES} characters")
@@ -210,10 +228,12 @@ def _message(message: Message, prompts: dict[str, str]) -> Values:
     if message.role == "system":
         prompt = digest(content)
         prompts[prompt], content = content, ""
-    spelled = bounded(rest) if message.calls else canonical(rest)
-    if len(spelled) > MAX_BYTES:
+    if message.calls:
+        bounded({"calls": rest["calls"]})
+    whole = canonical(rest)
+    if len(whole) > MAX_BYTES:
         raise NotJson(f"a message of more than {MAX_BYTES} characters")
-    return {"role": message.role, "prompt": prompt, "content": content, "body": spelled}
+    return {"role": message.role, "prompt": prompt, "content": content, "body": whole}
 
 
 def _calls(trajectory: str, messages: Sequence[Message], rows: Sequence[Values]) -> list[Values]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
+from loop.store import word_index
 from loop.store.database import Database
 from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Correction as CorrectionRow
@@ -64,6 +65,7 @@ class Space:
             with self._db.write() as connection:
                 page = select(TrajectoryRow.id).where(*_rejected(upto)).order_by(TrajectoryRow.id).limit(PAGE)
                 ids = list(connection.scalars(page))
+                word_index.remove(connection, ids)
                 for table in (ToolCall, MessageRow):
                     connection.execute(delete(table).where(table.trajectory.in_(ids)))
                 emptied = update(TrajectoryRow).where(TrajectoryRow.id.in_(ids))

@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Exists, ScalarSelect, and_, fu
 
 from loop.canonical import digest
 from loop.errors import Damaged, NotFound
-from loop.store.damage import DamagedRow, json_object, or_damage, reads, same, there
+from loop.store import word_index
+from loop.store.damage import DamagedRow, damaged, json_object, or_damage, reads, same, there
 from loop.store.database import AnyRow, Database
-from loop.store.rows import Spelled, Values, fingerprint, message_of, spell, trajectory_of
+from loop.store.rows import Spelled, Values, fingerprint, message_of, spell, trajectory_of, words_row
 from loop.store.tables import Audit as AuditRow
 from loop.store.tables import Catalogue as CatalogueRow
 from loop.store.tables import Message as MessageRow
-from loop.store.tables import Prompt, ToolCall
+from loop.store.tables import Prompt, ToolCall, TrajectoryWords
 from loop.store.tables import Trajectory as TrajectoryRow
 from loop.store.tables import Verdict as VerdictRow
 from loop.store.tasks import Tasks
@@ -200,6 +201,7 @@ class Trajectories:
         ):
             if rows:
                 connection.execute(self._db.insert(table), rows)
+        word_index.add(connection, [one.words for one in spelled])
 
     def committed(self, spelled: Sequence[Spelled]) -> None:
         """Note, after the commit, which catalogues and prompts need not be sent again."""
@@ -272,12 +274,11 @@ class Trajectories:
         return [or_damage(build, row) for row in rows]
 
     def damages(self, connection: Connection, rows: Sequence[AnyRow]) -> list[DamagedRow]:
-        """Say which trajectories are damaged, inside a transaction."""
-        return [
-            trajectory
-            for trajectory in self._read(connection, rows, trained_on=True)
-            if isinstance(trajectory, DamagedRow)
-        ]
+        """Say which trajectories are damaged, inside a transaction, or would be missed by a search for their words."""
+        damages = [row for row in self._read(connection, rows, trained_on=True) if isinstance(row, DamagedRow)]
+        spoiled = {damage.key for damage in damages}
+        whole = [row.id for row in rows if row.emptied is None and row.id not in spoiled]
+        return [*damages, *_misspelled(connection, whole)]
 
     def _lacking(self, connection: Connection, ids: Sequence[str], checkers: Required) -> dict[str, tuple[str, ...]]:
         query = select(VerdictRow.trajectory, VerdictRow.checker).where(VerdictRow.trajectory.in_(ids), _any(checkers))
@@ -346,6 +347,21 @@ def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, list[AnyR
     for row in connection.execute(query):
         messages.setdefault(row.trajectory, []).append(row)
     return messages
+
+
+def _misspelled(connection: Connection, ids: Sequence[str]) -> Iterator[DamagedRow]:
+    """Find plays whose words are not those of their messages and calls."""
+    query = select(TrajectoryWords.trajectory, TrajectoryWords.words).where(TrajectoryWords.trajectory.in_(ids))
+    stored = {row.trajectory: row.words for row in connection.execute(query)}
+    said = _messages(connection, ids)
+    calls: dict[str, list[tuple[str, str]]] = {}
+    made = select(ToolCall.trajectory, ToolCall.tool, ToolCall.arguments).where(ToolCall.trajectory.in_(ids))
+    for row in connection.execute(made.order_by(ToolCall.trajectory, ToolCall.place)):
+        calls.setdefault(row.trajectory, []).append((row.tool, row.arguments))
+    for name in ids:
+        words = words_row(name, [row.content for row in said.get(name, ())], calls.get(name, ()))["words"]
+        if set(stored.get(name, "").split()) != set(words.split()):
+            yield damaged("trajectory_words", name, "its words are not those of its play: a search misses it")
 
 
 @reads(CatalogueRow)

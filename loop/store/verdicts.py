@@ -1,9 +1,11 @@
 """Verdicts, and what they add up to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, case, delete, func, select, update
 
+from loop.redaction import blanking
 from loop.store.damage import reads
 from loop.store.database import AnyRow, Database
 from loop.store.rows import verdict_row
@@ -16,11 +18,15 @@ from loop.store.tables import Verdict as VerdictRow
 from loop.store.trajectories import Required, passed, verdicts_of
 from loop.types import ArmKey, Purpose, Rate, Round, TaskTally, Verdict
 
+TOGETHER: Final = 50
+"""Trajectories whose verdicts are worth one transaction: a commit costs as much as storing them."""
+THESE: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
 GIVEN = (
-    select(VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
-    .where(VerdictRow.trajectory == bindparam("trajectory"))
+    select(VerdictRow.trajectory, VerdictRow.checker, VerdictRow.version, VerdictRow.passed)
+    .where(VerdictRow.trajectory.in_(THESE))
     .order_by(VerdictRow.version)
 )
+AUDITED = select(AuditRow.trajectory, AuditRow.passed).where(AuditRow.trajectory.in_(THESE))
 MARK = update(TrajectoryRow).where(TrajectoryRow.id == bindparam("trajectory")).values(passed=bindparam("accepted"))
 
 
@@ -56,11 +62,23 @@ class Verdicts:
             verdicts: what the checkers said.
             required: checkers and versions that decide, where a suite has its own; None for those of `require`.
         """
-        rows = [verdict_row(trajectory_id, verdict, self._db.clock()) for verdict in verdicts]
+        self.record_all({trajectory_id: verdicts}, required)
+
+    def record_all(self, judged: Mapping[str, Sequence[Verdict]], required: Required | None = None) -> None:
+        """Keep the verdicts on several trajectories in one transaction.
+
+        Args:
+            judged: what the checkers said, by the trajectory's id.
+            required: as of `record`.
+        """
+        if not judged:
+            return
+        blank, now = blanking(), self._db.clock()
+        rows = [verdict_row(name, verdict, now, blank) for name, verdicts in judged.items() for verdict in verdicts]
         with self._db.write() as connection:
             self._db.insert_once(connection, VerdictRow, rows)
-            accepted = self._judged(connection, trajectory_id, required)
-            connection.execute(MARK, {"trajectory": trajectory_id, "accepted": accepted})
+            accepted = self._judged(connection, list(judged), required)
+            connection.execute(MARK, [{"trajectory": name, "accepted": accepted[name]} for name in judged])
 
     def tallies(self, rnd: Round, purpose: Purpose = Purpose.TRAIN) -> list[TaskTally]:
         """How each task of a round went so far, in the order of their ids."""
@@ -114,21 +132,33 @@ class Verdicts:
                 for backend, player, policy, plays, wins in connection.execute(query)
             ]
 
-    def _judged(self, connection: Connection, trajectory_id: str, required: Required | None) -> int | None:
+    def _judged(self, connection: Connection, ids: Sequence[str], required: Required | None) -> dict[str, int | None]:
         """1 where every required checker passed it, 0 where one or an audit did not, None where one has not judged."""
-        rows = connection.execute(GIVEN, {"trajectory": trajectory_id})
-        said = {(row.checker, row.version): row.passed for row in rows}
-        wanted = frozenset(required or ()) or self._wanted(connection) or frozenset(dict(said.keys()).items())
-        if not wanted <= said.keys():
-            return None
-        audited = connection.scalar(select(AuditRow.passed).where(AuditRow.trajectory == trajectory_id))
-        return min((*(said[phrase] for phrase in wanted), *([] if audited is None else [audited])), default=None)
+        said: dict[str, dict[tuple[str, int], int]] = {name: {} for name in ids}
+        for row in connection.execute(GIVEN, {"ids": ids}):
+            said[row.trajectory][row.checker, row.version] = row.passed
+        audits: dict[str, int] = {row.trajectory: row.passed for row in connection.execute(AUDITED, {"ids": ids})}
+        wanted = frozenset(required or ()) or self._wanted(connection)
+        return {name: _least(given, wanted, audits.get(name)) for name, given in said.items()}
 
     def _wanted(self, connection: Connection) -> frozenset[tuple[str, int]]:
         if self._required is None:
             rows = connection.execute(select(RequiredChecker.name, RequiredChecker.version))
             self._required = frozenset((row.name, row.version) for row in rows)
         return self._required
+
+
+def _least(
+    given: Mapping[tuple[str, int], int], required: frozenset[tuple[str, int]], audited: int | None
+) -> int | None:
+    """Take what the required checkers and an audit said together; None where one has not judged.
+
+    Where no checker is required, each counts by its latest version.
+    """
+    wanted = required or frozenset(dict(given.keys()).items())
+    if not wanted <= given.keys():
+        return None
+    return min((*(given[checker] for checker in wanted), *([] if audited is None else [audited])), default=None)
 
 
 def _accepted(required: Required) -> ColumnElement[int | None]:

@@ -94,21 +94,21 @@ def routes(site: Site) -> list[Route]:
     """Offer it."""
 
     def status(_: Request) -> Response:
-        return _answer(_status(site))
+        return answer(status_of(site))
 
     def listed(request: Request) -> Response:
         asked = Paged.model_validate(dict(request.query_params))
         with site.ask() as ask:
-            rows, following = page(ask, LISTS[request.url.path.rpartition("/")[2]], asked.after, asked.limit)
-        return _answer(Rows(rows=tuple(rows), next=following))
+            found, following = page(ask, LISTS[request.url.path.rpartition("/")[2]], asked.after, asked.limit)
+        return answer(Rows(rows=tuple(found), next=following))
 
     def plays(request: Request) -> Response:
         asked, wanted = _split(dict(request.query_params))
         with site.ask() as ask:
-            return _answer(listing.find(ask, wanted, after=asked.after, limit=asked.limit))
+            return answer(listing.find(ask, wanted, after=asked.after, limit=asked.limit))
 
     def play(request: Request) -> Response:
-        return _answer(site.play(request.path_params["id"]))
+        return answer(site.play(request.path_params["id"]))
 
     def events(request: Request) -> Response:
         said = request.headers.get("last-event-id") or request.query_params.get("since", "0")
@@ -130,8 +130,9 @@ def routes(site: Site) -> list[Route]:
     return [Route(path, answered(endpoint)) for path, endpoint in offered.items()]
 
 
-def _answer(record: Record) -> Response:
-    return JSONResponse({"schema": SCHEMA, **record.model_dump(mode="json")}, headers=HEADERS)
+def answer(told: Record) -> Response:
+    """Give a record as JSON."""
+    return JSONResponse({"schema": SCHEMA, **told.model_dump(mode="json")}, headers=HEADERS)
 
 
 def _split(given: dict[str, str]) -> tuple[Paged, listing.PlayFilter]:
@@ -139,7 +140,8 @@ def _split(given: dict[str, str]) -> tuple[Paged, listing.PlayFilter]:
     return Paged.model_validate(paging), listing.wanted(given)
 
 
-def _status(site: Site) -> Status:
+def status_of(site: Site) -> Status:
+    """Say what the daemon does."""
     now = site.progress
     with site.ask() as ask:
         return Status(

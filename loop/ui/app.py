@@ -21,15 +21,16 @@ from loop.ui.site import Site
 LIMITS: Final = ClientLimits(connections=64, idle=75)
 
 
-def routes(site: Site, key: str) -> list[Route]:
-    """Give every route of pages, API and probes, for an application of one's own; a `Door` lets browsers in."""
-    return [*api.routes(site), *health.routes(site), *Pages(site, key).routes()]
+def programs(site: Site) -> list[Route]:
+    """Give the routes of API and probes, for an application of one's own."""
+    return [*api.routes(site), *health.routes(site)]
 
 
 def application(site: Site, key: str) -> ASGIApp:
-    """Build the application; no route answers without the key, but for a link that `loopd ui` made."""
-    inside = Starlette(routes=routes(site, key), exception_handlers={HTTPException: problems.of})
-    return Door(Guard(inside, key, LIMITS, _refusal), key)
+    """Build the application; no route answers without the key or, for pages, a session."""
+    pages = Pages(site, key).routes()
+    inside = Starlette(routes=[*programs(site), *pages], exception_handlers={HTTPException: problems.of})
+    return Door(Guard(inside, key, LIMITS, _refusal), key, pages)
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def opened(site: Site, key: str, listener: socket) -> Iterator[None]:
 
     Args:
         site: what is shown.
-        key: the bearer token, and the cookie's value.
+        key: the bearer token.
         listener: a socket of this machine's own, bound already.
     """
     with serving(application(site, key), listener, LIMITS, name="ui"):

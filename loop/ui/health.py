@@ -1,15 +1,17 @@
 """Probes, and figures for Prometheus: `/healthz`, `/readyz`, `/metrics`.
 
 No scrape costs more than a few look-ups by an index: what would need a walk through all plays is taken from the
-curriculum, which counts them as they are judged, and what is summed over calls is kept for a while.
+curriculum, which counts them as they are judged, and what is summed over calls is kept for a while. Nor does one wait
+for the store: where that is locked or away, the last figures are given with their age.
 """
 
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -28,6 +30,10 @@ from loop.ui.site import Site
 
 KEPT: Final = 30.0
 """Seconds for which sums over teachers' calls are kept."""
+PATIENCE: Final = 0.25
+"""Seconds that a scrape gives the store; a few look-ups take a tenth of that."""
+FIRST: Final = 2.0
+"""The same while there are no figures yet."""
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -77,43 +83,54 @@ LAST: Final = """select 'play' as phase, max(stored) as at from trajectory union
  select 'round', max(changed) from round where state = 'done'"""
 
 
-class Figures(Collector):
-    """Everything that is measured, asked anew at each scrape."""
+class Answered(NamedTuple):
+    """What the store answered, and when."""
+
+    at: float
+    """By the monotonic clock."""
+    families: list[Metric]
+
+
+class Stored:
+    """The figures of the store, asked for by one thread at a time: whoever scrapes does not wait for its end."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._ended.set()
+        self._last: Answered | None = None
+        self._up = False
         self._calls: tuple[float, list[dict[str, Any]]] = (-KEPT, [])
 
-    def collect(self) -> Iterator[Metric]:
-        """Give the families."""
-        yield InfoMetricFamily("loopd_build", "This loopd.", {"version": metadata.version("loopd-rest")})
-        yield from self._daemon()
-        yield from _disk(self._site.paths.data)
+    def families(self) -> Iterator[Metric]:
+        """Give the figures as they are now, or as they were last."""
+        ended = self._begin()
+        up = ended.wait(PATIENCE if self._last else FIRST) and self._up
+        yield GaugeMetricFamily("loopd_store_up", "Whether the store answers.", int(up))
+        if (last := self._last) is not None:
+            age = time.monotonic() - last.at
+            yield GaugeMetricFamily("loopd_store_age_seconds", "Since the store answered.", age)
+            yield from last.families
+
+    def _begin(self) -> threading.Event:
+        """Ask, where nobody does; says when that has ended."""
+        with self._lock:
+            if self._ended.is_set():
+                self._ended = threading.Event()
+                threading.Thread(target=self._ask, args=(self._ended,), name="metrics", daemon=True).start()
+            return self._ended
+
+    def _ask(self, ended: threading.Event) -> None:
         try:
             with self._site.ask() as ask:
-                for family in (_played, _owed, self._paid, _gated, _decided, _trained, _last):
-                    yield from family(ask)
+                asked = (_played, _owed, self._paid, _gated, _decided, _trained, _last)
+                self._last = Answered(time.monotonic(), [family for each in asked for family in each(ask)])
+            self._up = True
         except LoopdError:
-            yield GaugeMetricFamily("loopd_store_up", "Whether the store answers.", 0)
-        else:
-            yield GaugeMetricFamily("loopd_store_up", "Whether the store answers.", 1)
-
-    def _daemon(self) -> Iterator[Metric]:
-        now = self._site.progress
-        yield GaugeMetricFamily("loopd_up", "Whether the daemon runs.", int(now is not None))
-        yield GaugeMetricFamily("loopd_round", "The round that runs.", now.round if now else 0)
-        stage = GaugeMetricFamily("loopd_stage", "The stage that runs is 1.", labels=["stage"])
-        for state in RoundState:
-            stage.add_metric([state.value], int(now is not None and now.stage == state))
-        yield stage
-        shut = now is not None and bool(now.window)
-        yield GaugeMetricFamily("loopd_window_open", "Whether the loop may use the GPU.", int(not shut))
-        if now is not None and now.foreseen_gb is not None:
-            what = "What the training expects MLX to hold."
-            yield GaugeMetricFamily("loopd_gpu_memory_foreseen_bytes", what, 1e9 * now.foreseen_gb)
-        if now is not None and now.opens is not None:
-            what = "When the clock lets the loop use the GPU again."
-            yield GaugeMetricFamily("loopd_window_opens_timestamp_seconds", what, now.opens)
+            self._up = False
+        finally:
+            ended.set()
 
     def _paid(self, ask: Query) -> Iterator[Metric]:
         asked, calls = self._calls
@@ -133,6 +150,38 @@ class Figures(Collector):
                 tokens.add_metric([teacher, direction], sum(float(row[direction]) for row in mine))
             cost.add_metric([teacher], sum(float(row["cost"]) for row in mine))
         yield from (requests, tokens, cost)
+
+
+class Figures(Collector):
+    """Everything that is measured."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._stored = Stored(site)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the families."""
+        yield InfoMetricFamily("loopd_build", "This loopd.", {"version": metadata.version("loopd-rest")})
+        yield from self._daemon()
+        yield from _disk(self._site.paths.data)
+        yield from self._stored.families()
+
+    def _daemon(self) -> Iterator[Metric]:
+        now = self._site.progress
+        yield GaugeMetricFamily("loopd_up", "Whether the daemon runs.", int(now is not None))
+        yield GaugeMetricFamily("loopd_round", "The round that runs.", now.round if now else 0)
+        stage = GaugeMetricFamily("loopd_stage", "The stage that runs is 1.", labels=["stage"])
+        for state in RoundState:
+            stage.add_metric([state.value], int(now is not None and now.stage == state))
+        yield stage
+        shut = now is not None and bool(now.window)
+        yield GaugeMetricFamily("loopd_window_open", "Whether the loop may use the GPU.", int(not shut))
+        if now is not None and now.foreseen_gb is not None:
+            what = "What the training expects MLX to hold."
+            yield GaugeMetricFamily("loopd_gpu_memory_foreseen_bytes", what, 1e9 * now.foreseen_gb)
+        if now is not None and now.opens is not None:
+            what = "When the clock lets the loop use the GPU again."
+            yield GaugeMetricFamily("loopd_window_opens_timestamp_seconds", what, now.opens)
 
 
 def _played(ask: Query) -> Iterator[Metric]:

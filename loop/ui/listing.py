@@ -1,9 +1,11 @@
 """Plays that match a filter, the newest first, a page at a time.
 
 A page is bounded in time as well as in rows: where few plays match, it says how far it looked, and the next page goes
-on from there. So it needs no index of words, and no filter makes anybody wait.
+on from there. A phrase is looked for by the index of words, and then in what was said: plays are asked for by the
+numbers that the index gives them, in the order in which they were stored.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,9 @@ from pydantic import Field
 
 from loop.errors import UsageError
 from loop.runtime.query import Query, Value
+from loop.store.words import Sought, sought
 from loop.types import Purpose, Record, Tier
+from loop.ui import word_search
 
 SECONDS: Final = 0.2
 """How long one page looks before it says how far it came."""
@@ -22,6 +26,8 @@ STRIDE: Final = 4000
 """Plays that are looked at in one statement."""
 STRIDE_OF_WORDS: Final = 400
 """The same where their messages are read too."""
+NUMBER: Final = re.compile("n([0-9]{1,18})")
+"""A cursor of a search for words: the number of a play."""
 
 
 class PlayOutcome(StrEnum):
@@ -51,7 +57,7 @@ class PlayFilter(Record):
     task: str = ""
     """The beginning of a task's id."""
     words: str = Field(default="", max_length=200)
-    """A text that a message or the arguments of a call contain, in large or small letters."""
+    """A text that a message or a call contains, in large or small letters; it begins where a word begins."""
 
 
 class ListedPlay(Record):
@@ -117,6 +123,7 @@ COLUMNS: Final = {
 }
 SELECTED: Final = ", ".join(COLUMNS.values())
 JOINS: Final = "join task k on k.id = t.task left join suite s on s.id = t.suite"
+BY_WORDS: Final = "from trajectory_words w join trajectory t on t.id = w.trajectory"
 ORDER: Final = "order by t.stored desc, t.id desc"
 
 
@@ -135,6 +142,8 @@ def find(
     Raises:
         UsageError: the cursor is none of ours.
     """
+    if (words := sought(wanted.words)) is not None:
+        return _by_words(ask, wanted, words, after=after, limit=limit, seconds=seconds)
     key = _read(after) if after else None
     conditions, values = _conditions(wanted)
     end, rows = time.monotonic() + seconds, list[Row]()
@@ -148,6 +157,36 @@ def find(
         if stop and time.monotonic() > end:
             return Page(rows=_plays(ask, rows), next=f"{stop[0]}-{stop[1]}", back_to=_moment(stop[0]))
     return Page(rows=_plays(ask, rows), next=None, back_to=None)
+
+
+def _by_words(  # noqa: PLR0913 - what `find` takes
+    ask: Query, wanted: PlayFilter, words: Sought, *, after: str | None, limit: int, seconds: float
+) -> Page:
+    """Query the index for plays that have the words, and those for the phrase and for the rest of what is wanted."""
+    conditions, values = _conditions(wanted)
+    where = " and ".join(conditions)
+    last, rows, end = _number(after) if after else None, list[Row](), time.monotonic() + seconds
+    while True:
+        numbers = word_search.numbers(ask, words, before=last, most=STRIDE_OF_WORDS, seconds=10 * seconds + 1)
+        if not numbers:
+            return Page(rows=_plays(ask, [row[1:] for row in rows]), next=None, back_to=None)
+        marks = ", ".join("?" * len(numbers))
+        statement = f"select w.number, {SELECTED} {BY_WORDS} {JOINS} where w.number in ({marks}) and {where} order by w.number desc limit ?"  # noqa: E501 - only our own words
+        asked = [*numbers, *values, limit + 1 - len(rows)]
+        rows += ask(statement, asked, rows=limit + 1, seconds=10 * seconds + 1).rows
+        last = numbers[-1]
+        if len(rows) > limit:
+            plays = _plays(ask, [row[1:] for row in rows[:limit]])
+            return Page(rows=plays, next=f"n{rows[limit - 1][0]}", back_to=None)
+        if len(numbers) == STRIDE_OF_WORDS and time.monotonic() > end:
+            stored = ask(f"select t.stored {BY_WORDS} where w.number = ?", [last]).rows[0][0]
+            return Page(rows=_plays(ask, [row[1:] for row in rows]), next=f"n{last}", back_to=_moment(stored))
+
+
+def _number(cursor: str) -> int:
+    if (found := NUMBER.fullmatch(cursor)) is None:
+        raise UsageError(f"'{cursor:.60}' is no cursor of a search for words: give the `next` of an earlier page")
+    return int(found[1])
 
 
 def _strides(ask: Query, wanted: PlayFilter, key: Key | None) -> Iterator[tuple[Key | None, Key | None]]:

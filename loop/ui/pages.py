@@ -14,7 +14,7 @@ from starlette.routing import Route
 from loop.runtime.query import Query
 from loop.store.trajectories import Shown
 from loop.types import Record, Tier
-from loop.ui import dashboard, listing, problems
+from loop.ui import api, dashboard, listing, problems
 from loop.ui.actions import ActionForm, carried_out, token
 from loop.ui.listing import PlayFilter, PlayOutcome
 from loop.ui.reading import MEANINGS, TRACER, ShownMessage, spoken
@@ -64,6 +64,8 @@ class Pages:
             "/": self.dashboard,
             "/plays": self.plays,
             "/plays/{id}": self.play,
+            "/plays/{id}/json": self.play_as_json,
+            "/status": self.status,
             "/compare": self.compared,
             "/curriculum": self.curriculum,
             "/policies": self.policies,
@@ -106,6 +108,14 @@ class Pages:
             same = listing.find(ask, PlayFilter(task=shown.trajectory.task), limit=20).rows
         others = [play for play in same if play.trajectory != shown.id]
         return page("play.html", {**_read(shown), "others": others, "meanings": MEANINGS, "active": "plays"})
+
+    def play_as_json(self, request: Request) -> Response:
+        """Give a play as the API does."""
+        return api.answer(self._site.play(request.path_params["id"]))
+
+    def status(self, _: Request) -> Response:
+        """Say what the daemon does, for the dashboard to keep itself fresh."""
+        return api.answer(api.status_of(self._site))
 
     def compared(self, request: Request) -> Response:
         """Show two plays side by side."""

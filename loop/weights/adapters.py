@@ -10,10 +10,7 @@ import hashlib
 import io
 import json
 import os
-import re
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +22,8 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from loop.canonical import NotJson, canonical, parse
-from loop.errors import CannotCreate, NotFound, Unsafe
-from loop.runtime.durable import move_into_place
+from loop.errors import NotFound, Unsafe
+from loop.runtime.durable import DRAFT, draft_in, move_into_place
 from loop.types import Record
 
 MANIFEST: Final = "MANIFEST.json"
@@ -37,8 +34,6 @@ ROWS: Final = "rows.txt"
 ALLOWED: Final = frozenset({".safetensors", ".json", ".md", ".txt"})
 """What a published directory may hold. Nothing that anybody could run or unpickle."""
 UNFINISHED: Final = ".publishing-"
-HALF: Final = re.compile(r"\..+-[a-z0-9_]{8}")
-"""Directories that were being built when something was killed: adapters and base models."""
 HEX: Final = frozenset("0123456789abcdef")
 DIGEST_LENGTH: Final = 64
 EXPONENTS: Final = {
@@ -98,7 +93,7 @@ def publish(directory: Path, models: Path, *, base: str, evidence: Mapping[str, 
         Unsafe: something in the directory is no weights file, document or settings file, or a weights file is broken.
         CannotCreate: the models directory cannot be written.
     """
-    with _building(models) as building:
+    with draft_in(models, UNFINISHED) as building:
         _fill(building, directory, evidence or {})
         manifest = inspect(building, base)
         text = canonical(manifest.model_dump(mode="json")).encode()
@@ -161,7 +156,7 @@ def garbage(models: Path, known: Collection[str], older_than: float) -> list[Pat
     """
     directories = []
     for path in sorted(models.iterdir()) if models.is_dir() else ():
-        ours = HALF.fullmatch(path.name) or (_is_digest(path.name) and path.name not in known)
+        ours = DRAFT.fullmatch(path.name) or (_is_digest(path.name) and path.name not in known)
         if ours and not path.is_symlink() and path.is_dir() and time.time() - path.stat().st_mtime >= older_than:
             directories.append(path)
     return directories
@@ -169,21 +164,6 @@ def garbage(models: Path, known: Collection[str], older_than: float) -> list[Pat
 
 def _is_digest(name: str) -> bool:
     return len(name) == DIGEST_LENGTH and set(name) <= HEX
-
-
-@contextmanager
-def _building(models: Path) -> Iterator[Path]:
-    try:
-        models.mkdir(mode=0o700, parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=models))
-    except OSError as error:
-        raise CannotCreate(f"{models} cannot be written: {error.strerror}") from error
-    try:
-        yield building
-    except OSError as error:
-        raise CannotCreate(f"{building} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _fill(building: Path, directory: Path, evidence: Mapping[str, str]) -> None:

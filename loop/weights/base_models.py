@@ -1,15 +1,13 @@
 """Model directories: published once, whole or not at all, and named by their content."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from loop.canonical import NotJson, digest, parse
 from loop.errors import CannotCreate, ConfigError
-from loop.runtime.durable import move_into_place, sha256
+from loop.runtime.durable import draft_in, move_into_place, sha256
 
 MANIFEST: Final = "MANIFEST.json"
 
@@ -20,18 +18,11 @@ def publish(target: Path, fill: Callable[[Path], None], *, source: str) -> Path:
     Raises:
         CannotCreate: the directory cannot be written.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise CannotCreate(f"{target.parent} cannot be written: {error.strerror}") from error
-    try:
+    with draft_in(target.parent, f".{target.name}-") as building:
         fill(building)
         manifest = {"source": source, "digest": directory_digest(building), "files": _digests(building)}
         (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         _rename(building, target)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return target
 
 

@@ -50,6 +50,7 @@ def test_the_daemon_never_loads_ray(ray_pool, staged):
     assert "ray" not in sys.modules
 
 
+@pytest.mark.reliability(id="F10")
 def test_a_worker_that_dies_costs_the_plays_that_it_had_and_is_replaced(ray_pool, staged):
     plays = [staged(0, "die"), *(staged(number, "sleep 0.2") for number in range(1, 20))]
     found = {play.task.seed: trajectory for play, trajectory in ray_pool.run(plays)}
@@ -128,6 +129,7 @@ def test_a_plug_in_that_the_daemon_finds_is_found_by_the_workers(tmp_path, monke
     assert [message.content for message in trajectory.messages if message.role == "assistant"] == ["found"]
 
 
+@pytest.mark.reliability(id="F10")
 def test_a_child_that_dies_loses_what_is_in_flight_and_is_started_again(ray_pool, staged):
     before = ray_pool._child.pid
     outcomes = ray_pool.run([staged(0), *(staged(number, "sleep 30") for number in range(1, 8))])
@@ -144,6 +146,7 @@ def test_a_child_that_dies_loses_what_is_in_flight_and_is_started_again(ray_pool
 
 @pytest.mark.slow
 @pytest.mark.fault
+@pytest.mark.reliability(id="F10")
 def test_a_ray_that_never_comes_up_is_given_up_after_five_restarts(tmp_path, staged, monkeypatch):
     (tmp_path / "ray.py").write_text("raise ImportError('no ray here')")
     monkeypatch.setattr(module, "LONGEST_WAIT", 0)
@@ -162,6 +165,7 @@ def test_a_ray_that_never_comes_up_is_given_up_after_five_restarts(tmp_path, sta
 @pytest.mark.slow
 @pytest.mark.fault
 @pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+@pytest.mark.reliability(id="F10")
 def test_a_dead_server_of_ray_loses_what_is_in_flight_and_ray_is_started_again(ray_pool, staged, server):
     outcomes = ray_pool.run([staged(0), *(staged(number, "sleep 60") for number in range(1, 8))])
     next(outcomes)
@@ -187,6 +191,7 @@ def test_ending_the_pool_leaves_no_process_and_no_file_even_while_it_starts(tmp_
 
 @pytest.mark.slow
 @pytest.mark.fault
+@pytest.mark.reliability(id="F10")
 def test_kill_9_of_the_daemon_takes_ray_with_it(tmp_path):
     arguments = [sys.executable, str(Path(__file__).with_name("owner.py")), str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}

@@ -66,6 +66,7 @@ def killed_parent(tmp_path, *kinds):
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.reliability(id="F16")
 def test_children_of_a_killed_daemon_end_within_seconds_by_themselves(tmp_path):
     with killed_parent(tmp_path, "follows", "follows") as pids:
         assert eventually(lambda: not living(pids))
@@ -187,6 +188,7 @@ def test_only_json_objects_are_messages_and_the_rest_goes_to_the_log(tmp_path):
     assert noisy.log.read_text() == 'Loading...\n[1]\n{"a": NaN}\n'
 
 
+@pytest.mark.reliability(id="F16")
 def test_a_lost_child_tells_how_it_ended_and_its_own_last_words(tmp_path):
     for word in ("first", "second"):
         with child(tmp_path, f"import os, sys; print('{word}', file=sys.stderr, flush=True); os.abort()") as crashed:

@@ -12,7 +12,7 @@ import pytest
 
 from loop.runtime.child import ChildRecord
 
-pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.reliability(id="F1"), pytest.mark.timeout(1000)]
 
 REHEARSAL = Path(__file__).parents[1] / "rehearsal.toml"
 COMMAND = (sys.executable, "-m", "loop.cli", "start", "--foreground", "--profile", "quickstart", "--rounds", "1")

@@ -67,6 +67,7 @@ def test_how_the_student_is_served_is_told_and_a_fallback_stands_out(tmp_path):
             assert served.ready.words.startswith(f"float32 on cpu, engine {engine}")
 
 
+@pytest.mark.reliability(id="F16")
 def test_a_server_that_dies_is_noticed_and_can_be_started_again(tmp_path):
     with make(tmp_path) as gpu:
         with gpu.serving("base", template="compact") as served:
@@ -80,6 +81,7 @@ def test_a_server_that_dies_is_noticed_and_can_be_started_again(tmp_path):
             again.check()
 
 
+@pytest.mark.reliability(id="F16")
 def test_a_server_that_aborts_while_it_loads_says_why(tmp_path):
     gpu = make(tmp_path, FAKE="abort")
     with pytest.raises(ProviderError, match=LAST_WORDS), gpu.serving("base", template="compact"):
@@ -118,6 +120,7 @@ def test_a_line_that_no_trainer_says_ends_the_training_by_name(last, tmp_path):
         assert [line.says for line in gpu.training(Steps())] == ["done"]
 
 
+@pytest.mark.reliability(id="F16")
 def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
     with make(tmp_path) as gpu:
         with pytest.raises(ProviderError, match=LAST_WORDS) as caught:
@@ -139,6 +142,7 @@ def test_a_trainer_that_aborts_is_lost_and_frees_the_gpu(tmp_path):
         {"words": "RuntimeError: [metal::malloc] Resource limit (499000) exceeded."},
     ],
 )
+@pytest.mark.reliability(id="F16")
 def test_a_trainer_that_runs_out_of_memory_is_told_from_other_ends(way, tmp_path):
     with make(tmp_path) as gpu, pytest.raises(OutOfMemory):
         list(gpu.training(Steps(steps=3, dies_at=1, **way)))

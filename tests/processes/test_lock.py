@@ -29,6 +29,7 @@ def start(data, body=TELL):
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
+@pytest.mark.reliability(id="F12")
 def test_the_second_one_is_told_who_the_first_is_and_exits_75(tmp_path):
     with start(tmp_path) as first:
         assert first.stdout.readline() == b"held\n"
@@ -39,6 +40,7 @@ def test_the_second_one_is_told_who_the_first_is_and_exits_75(tmp_path):
         first.communicate()
 
 
+@pytest.mark.reliability(id="F12")
 def test_of_eight_that_start_at_once_one_wins(tmp_path):
     contenders = [start(tmp_path) for _ in range(8)]
     said = [each.stdout.readline() for each in contenders]
@@ -52,6 +54,7 @@ def end(process):
     return process.returncode
 
 
+@pytest.mark.reliability(id="F12")
 def test_kill_9_of_the_holder_frees_it_although_its_child_lives(tmp_path):
     body = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); sys.stdin.read()"
     with start(tmp_path, body) as first:

@@ -48,6 +48,7 @@ def result(gate, verdict, champion):
     return GateResult(gate=gate, verdict=verdict, reason="", tasks=1, samples=1, champion=champion, **rates)
 
 
+@pytest.mark.reliability(id="F18")
 def test_500_random_orders_with_rollbacks_and_promotions_by_hand_crown_nobody_wrongly(tmp_path):
     draw, stock = random.Random(7), Policy(base="b", system="", template="t")
     with Store.open(f"sqlite:///{tmp_path}/loopd.db") as store:

@@ -239,6 +239,7 @@ registry.publish(Path(sys.argv[1]), Path(sys.argv[2]), base="b" * 64)
 
 @pytest.mark.fault
 @pytest.mark.slow
+@pytest.mark.reliability(id="F3")
 def test_killed_at_any_point_a_model_is_there_whole_or_not_at_all(adapter, tmp_path):
     models, killed = tmp_path / "models", 0
     for at in range(1, 200):

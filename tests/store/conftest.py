@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import psycopg
 import pytest
@@ -60,43 +61,62 @@ def binaries() -> Path | None:
     return next((each for each in found if (each / "initdb").exists() and (each / "postgres").exists()), None)
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
+class Server:
     """A PostgreSQL server on a Unix socket, not on the network; as root it runs as the user postgres."""
-    where = binaries()
-    if where is None:
-        if "pg" in os.environ.get("LOOPD_REQUIRE", "").split(","):
-            pytest.fail("LOOPD_REQUIRE asks for PostgreSQL, but there is no initdb: install the package postgresql")
-        pytest.skip("no PostgreSQL on this machine: install it, or put initdb on the PATH")
-    who = {"user": "postgres"} if os.geteuid() == 0 else {}
-    home = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir=in_memory() or "/tmp"))
-    if who:
-        shutil.chown(home, user="postgres")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home, **who}
-    init = [
-        where / "initdb",
-        "--no-sync",
-        "-A",
-        "trust",
-        "-U",
-        "loopd",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "-D",
-        home / "data",
-    ]
-    subprocess.run(init, check=True, **quiet)
-    options = [f"unix_socket_directories={home}", "listen_addresses=", "fsync=off", "shared_buffers=32MB"]
-    flags = [part for option in options for part in ("-c", option)]
-    server = subprocess.Popen([where / "postgres", "-D", home / "data", *flags], **quiet)
-    try:
-        wait(home, server)
-        yield f"postgresql://loopd@/{{}}?host={home}"
-    finally:
-        server.send_signal(signal.SIGQUIT)  # at once: nobody needs a checkpoint of what is deleted here
-        server.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
+
+    def __init__(self, place: str | None, *options: str) -> None:
+        where = binaries()
+        if where is None:
+            if "pg" in os.environ.get("LOOPD_REQUIRE", "").split(","):
+                pytest.fail("LOOPD_REQUIRE asks for PostgreSQL, but there is no initdb: install the package postgresql")
+            pytest.skip("no PostgreSQL on this machine: install it, or put initdb on the PATH")
+        who = {"user": "postgres"} if os.geteuid() == 0 else {}
+        self.home = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir=place or "/tmp"))
+        if who:
+            shutil.chown(self.home, user="postgres")
+        self.url = f"postgresql://loopd@/{{}}?host={self.home}"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.home, **who}
+        told = ("--no-sync", "-A", "trust", "-U", "loopd", "-E", "UTF8", "--locale=C", "-D", self.home / "data")
+        subprocess.run([where / "initdb", *told], check=True, **quiet)
+        chosen = (f"unix_socket_directories={self.home}", "listen_addresses=", "shared_buffers=32MB", *options)
+        flags = [part for option in chosen for part in ("-c", option)]
+        self._start = partial(subprocess.Popen, [where / "postgres", "-D", self.home / "data", *flags], **quiet)
+
+    def start(self) -> None:
+        self.server = self._start()
+        wait(self.home, self.server)
+
+    def stop(self) -> None:
+        self.server.send_signal(signal.SIGQUIT)  # at once, as a crash would
+        self.server.wait(30)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server that most tests share; what it loses in a crash is deleted anyway."""
+    with Server(in_memory(), "fsync=off") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(server: Server) -> str:
+    """The URL of its databases, with a hole for the name."""
+    return server.url
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that a test may stop, and that syncs what it acknowledges."""
+    with Server(None) as running:
+        yield running
 
 
 def in_memory() -> str | None:

@@ -5,9 +5,11 @@ Run by `test_kill.py` as a program of its own: it forks one child a life, so not
 
 import json
 import os
+import random
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,7 +41,11 @@ from loop.types import (
 
 STOCK = Policy(base="base", system="Call tools.", template="chatml")
 REQUIRED = (("outcome", 1),)
+PLAYS = 2
+"""Of a round."""
 ENDED = (RoundState.DONE, RoundState.FAILED)
+PASSING = {"promotion": ("id",), "event": ("id",), "trajectory_words": ("number",), "play": ("attempts",)}
+"""What a kill may change."""
 TIMES = 10**15
 """Every integer beyond this is a time."""
 
@@ -62,13 +68,14 @@ class Killed(Database):
         self.commits += 1
 
 
-def live(store: Store) -> None:
-    """Two rounds, each stage asking the store what is still owed."""
+def live(store: Store, rounds: int = 2) -> None:
+    """So many rounds, each stage asking the store what is still owed."""
     if store.policies.champion() is None:
         store.policies.add(STOCK, Standing.CHAMPION)
-    while sum(rnd.state in ENDED for rnd in store.rounds.all()) < 2:
+    ended = sum(rnd.state in ENDED for rnd in store.rounds.all())
+    while ended < rounds:
         rnd = store.rounds.enter(store.rounds.open("config", 5))
-        store.rounds.advance(rnd, STAGES[rnd.state](store, rnd))
+        ended += store.rounds.advance(rnd, STAGES[rnd.state](store, rnd)).state in ENDED
 
 
 def sample(store: Store, rnd: Round) -> RoundState:
@@ -84,7 +91,7 @@ def sample(store: Store, rnd: Round) -> RoundState:
             turns=(Turn(user="do"),),
             leak_group=f"{rnd.id}-{n}",
         )
-        for n in range(2)
+        for n in range(PLAYS)
     ]
     who = {"player": Part(use="student"), "player_name": "student", "policy": store.policies.champion().id}
     if not store.plays.planned(rnd):
@@ -114,7 +121,7 @@ def check(store: Store, rnd: Round) -> RoundState:
 
 
 def train(store: Store, rnd: Round) -> RoundState:
-    rows = tuple(each.id for each in store.trajectories.accepted(REQUIRED))
+    rows = tuple(each.id for each in store.trajectories.accepted(REQUIRED, since=rnd.id - 1))
     store.datasets.of(rnd) or store.datasets.save(rnd, Dataset(id=f"d{rnd.id}", rows=rows, counts={}, rules={}))
     if store.policies.candidate(rnd) is None:
         parent = store.policies.champion().id
@@ -171,7 +178,7 @@ def opened(kind: type[Database], url: str) -> Store:
 
 def rows(connection: Connection, table: str) -> list[list[object]]:
     found = connection.execute(text(f"select * from {table}")).mappings()
-    passing = {"promotion": ("id",), "event": ("id",), "play": ("attempts",)}.get(table, ())
+    passing = PASSING.get(table, ())
     kept = [[str(value) for name, value in row.items() if not is_time(value) and name not in passing] for row in found]
     return sorted(kept)
 
@@ -198,6 +205,38 @@ def run(url: str, at: int, *, before: bool) -> tuple[int, int]:
     return (commits[0] if commits else 0), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
+def killed_at_random(url: str, template: str, trials: int) -> None:
+    """Kill lives at random moments, up to three times each, and let them end; print what differed."""
+    chance, ready = random.Random(url), list[float]()
+    reset(url, template)
+    begun = time.monotonic()
+    run(url, -1, before=False)
+    whole, expected = time.monotonic() - begun, dump(url)
+    report = {"trials": trials, "kills": 0, "different": []}
+    for trial in range(trials):
+        reset(url, template)
+        for _ in range(chance.randint(1, 3)):
+            report["kills"] += killed_after(url, chance.uniform(0, whole))
+        begun = time.monotonic()
+        Store.open(url).close()
+        ready.append(time.monotonic() - begun)
+        run(url, -1, before=False)
+        if dump(url) != expected:
+            report["different"].append(trial)
+    sys.stdout.write(json.dumps({**report, "ready": sorted(ready)[int(0.95 * len(ready))]}))
+
+
+def killed_after(url: str, seconds: float) -> bool:
+    """Begin a life and kill it after so long; false where it had ended by then."""
+    child = os.fork()
+    if child == 0:
+        live(opened(Database, url))
+        os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
 def main(url: str, template: str, stride: str) -> None:
     """Kill every `stride`-th commit, before and after; print what differed."""
     reset(url, template)
@@ -216,4 +255,5 @@ def main(url: str, template: str, stride: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    where, whence, often, *how = sys.argv[1:]
+    killed_at_random(where, whence, int(often)) if how == ["random"] else main(where, whence, often)

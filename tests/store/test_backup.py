@@ -59,8 +59,12 @@ def target(url, request, other):
     return cluster.format(name)
 
 
-def test_what_was_copied_under_load_comes_back_and_is_sound(kept, url, target, places, other, tmp_path, adapter):  # noqa: PLR0913
-    ended = threading.Event()
+@pytest.mark.reliability(id="F19")
+@pytest.mark.parametrize("backups", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_what_was_copied_under_load_comes_back_and_is_sound(  # noqa: PLR0913 - two homes
+    kept, url, target, places, other, tmp_path, adapter, backups
+):
+    ended, before = threading.Event(), []
 
     def write():
         while not ended.wait(0.001):
@@ -69,19 +73,21 @@ def test_what_was_copied_under_load_comes_back_and_is_sound(kept, url, target, p
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        before = len(list(kept.events.read()))
-        for n in range(3):
+        for n in range(backups):
+            before.append(sum(1 for _ in kept.events.read()))
             archive.write(tmp_path / f"{n}.tar", url, places)
     finally:
         ended.set()
         thread.join()
-    archive.restore(tmp_path / "2.tar", target, other)
-    with Store.open(target) as store:
-        assert list(store.inspection.findings()) == []
-        assert before <= len(list(store.events.read())) <= len(list(kept.events.read()))
-        assert store.policies.all() == kept.policies.all()
-        assert list(store.trajectories.accepted([("outcome", 1)])) == list(kept.trajectories.accepted([("outcome", 1)]))
-    assert adapters.verify(other.models / adapter, base=BASE)
+    wins = list(kept.trajectories.accepted([("outcome", 1)]))
+    for n in range(backups):
+        archive.restore(tmp_path / f"{n}.tar", target, other)
+        with Store.open(target) as store:
+            assert list(store.inspection.findings()) == []
+            assert before[n] <= sum(1 for _ in store.events.read()) <= sum(1 for _ in kept.events.read())
+            assert store.policies.all() == kept.policies.all()
+            assert list(store.trajectories.accepted([("outcome", 1)])) == wins
+        assert adapters.verify(other.models / adapter, base=BASE)
     assert [path.name for path in other.data.iterdir() if path.name.startswith(".")] == []
 
 
@@ -134,6 +140,7 @@ def garbage(path):
 
 
 @pytest.mark.parametrize("spoil", [cut, lengthen, link, swap, garbage])
+@pytest.mark.reliability(id="F19")
 def test_what_is_no_whole_backup_changes_nothing(kept, url, target, places, other, tmp_path, spoil):  # noqa: PLR0913 - two homes
     archive.write(tmp_path / "a.tar", url, places)
     spoil(tmp_path / "a.tar")
@@ -144,6 +151,7 @@ def test_what_is_no_whole_backup_changes_nothing(kept, url, target, places, othe
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.reliability(id="F19")
 def test_a_damaged_store_is_not_put_back(kept, url, target, places, other, tmp_path):  # noqa: PLR0913 - two homes
     if not url.startswith("sqlite"):
         pytest.skip("what PostgreSQL holds is looked at when it is there")

@@ -195,6 +195,16 @@ def test_the_row_is_named(full, make, url, statement, read, named):  # noqa: PLR
         getattr(full.policies, read)()
 
 
+@pytest.mark.parametrize("statement", ["update trajectory_words set words = 'x'", "delete from trajectory_words"])
+def test_words_that_a_search_would_miss_are_told(full, url, statement):
+    spoil(url, f"{statement} where trajectory = (select min(trajectory) from trajectory_words)")
+    (found,) = full.inspection.findings()
+    assert (found.where, found.fault) == (
+        "trajectory_words",
+        "its words are not those of its play: a search misses it",
+    )
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import pytest
+from sqlalchemy import text
 
 from loop.config import Storage
 from loop.rollout import ray_home
@@ -61,6 +62,9 @@ def test_the_messages_of_a_rejected_play_go_and_its_verdicts_stay(ended, rejecte
         before.trajectory.usage,
     )
     assert list(ended.inspection.findings()) == []
+    with ended.database.read() as connection:
+        asked = "select count(*) from trajectory_words where trajectory = :id"
+        assert connection.execute(text(asked), {"id": rejected}).scalar() == 0
     assert rejected not in {name for name, *_ in ended.trajectories.unchecked(None, [("other", 1)])}
     assert len(list(ended.trajectories.accepted(make.required))) == len(plays(ended)) - 1
     assert ended.space.forget(1, most=10) == 0
@@ -110,6 +114,8 @@ def test_only_what_nothing_refers_to_is_garbage(ended, make, places):
         (places.models / name).mkdir()
         (places.models / name / "weights").write_bytes(b"12345")
         os.utime(places.models / name, (OLD, OLD))
+    (places.data / ".loopd.db-abcdefgh").mkdir()
+    os.utime(places.data / ".loopd.db-abcdefgh", (OLD, OLD))
     (places.models / ("e" * 64)).mkdir()  # young: it may be about to get its row
     for name in ("round-1-x", "round-2-x"):
         (places.scratch / name).mkdir()
@@ -122,6 +128,7 @@ def test_only_what_nothing_refers_to_is_garbage(ended, make, places):
     assert [(each.kind, each.path and each.path.name) for each in found] == [
         (GarbageKind.LEFTOVER, ".base-model-abcdefgh"),
         (GarbageKind.LEFTOVER, "d" * 64),
+        (GarbageKind.LEFTOVER, ".loopd.db-abcdefgh"),
         (GarbageKind.CHECKPOINT, "round-1-x"),
         (GarbageKind.COPY, "loopd.db.0001.bak"),
         (GarbageKind.PREFIX, "prefixes"),

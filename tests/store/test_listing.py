@@ -88,12 +88,32 @@ def test_pages_join_without_gap_or_overlap(ask, limit, stride, seconds):
     assert joined == whole
 
 
-def test_a_page_that_ran_out_of_time_says_how_far_it_came(ask, monkeypatch):
+@pytest.mark.parametrize("words", ["there look", "!"])
+def test_a_page_that_ran_out_of_time_says_how_far_it_came(ask, monkeypatch, words):
     monkeypatch.setattr(listing, "STRIDE_OF_WORDS", 2)
-    page = find(ask, PlayFilter(words="nobody says this"), seconds=0)
+    page = find(ask, PlayFilter(words=words), seconds=0)
     assert page.rows == ()
     assert page.next is not None
     assert page.back_to == find(ask, PlayFilter()).rows[1].stored
+
+
+@pytest.mark.parametrize(("limit", "stride"), [(1, 1), (2, 1), (2, 3), (3, 2), (9, 2)])
+def test_pages_of_a_search_join_too(ask, monkeypatch, limit, stride):
+    whole, joined, after = ids(find(ask, PlayFilter(words="look there", verdict="accepted"))), [], None
+    monkeypatch.setattr(listing, "STRIDE_OF_WORDS", stride)
+    for _ in range(20):
+        page = find(ask, PlayFilter(words="Look the", verdict="accepted"), after=after, limit=limit, seconds=0)
+        joined += ids(page)
+        after = page.next
+        if after is None:
+            break
+    assert joined == whole
+    assert len(whole) == 4
+
+
+def test_a_search_goes_on_from_its_own_cursors_only(ask):
+    with pytest.raises(UsageError, match="no cursor of a search"):
+        find(ask, PlayFilter(words="look"), after=find(ask, PlayFilter(), limit=1).next)
 
 
 @pytest.mark.parametrize("cursor", ["x", "-", "12", "12-", "9" * 30 + "-a", "\u0661-a", "1;drop-a"])
@@ -109,4 +129,7 @@ def test_calls_are_searched_by_their_arguments(ask, store, make, lived):
     call = Call(name="look", arguments={"at": "A Zebra 100%"})
     messages = (Message(role="user", content="hm"), Message(role="assistant", content="", calls=(call,)))
     store.plays.finish(play, make.trajectory(play, messages=messages))
-    assert ids(find(ask, PlayFilter(words="zebra 100%"))) == [play.id]
+    for words in ("zebra 100%", "zeb", "a zebra", '"at":"A Zebra', "look"):
+        assert play.id in ids(find(ask, PlayFilter(words=words))), words
+    for words in ("zebra 10%", "bra 100%", "zebras", "zebra a"):
+        assert ids(find(ask, PlayFilter(words=words))) == [], words

@@ -74,8 +74,17 @@ def test_what_lasts_is_told_when_it_begins(store, look, monkeypatch):
     assert look() == []
 
 
+def test_work_that_waits_for_room_is_told_each_time(store, look):
+    for n in range(2):
+        store.events.record("disk.low", why=f"{n} GiB are free")
+        assert look() == [("disk", "loopd waits for room")]
+        store.events.record("disk.enough", why="There is room on the disk again")
+        assert look() == []
+
+
 def test_what_was_there_before_is_no_news(url, store, make, tmp_path):
     store.gates.pause("depth")
+    store.events.record("disk.low", why="nothing is free")
     with query.read_only(url) as ask:
         assert NoticeWatch(tmp_path).look(ask) == []
 

@@ -167,6 +167,7 @@ def test_attempts_are_counted_since_the_last_promotion_and_a_rollback_begins_no_
     assert store.promotions.attempts() == 4
 
 
+@pytest.mark.reliability(id="F18")
 def test_while_a_gate_is_paused_nothing_is_decided(store, make, rnd):
     policy = propose(store, make, rnd)
     hold(store, make, rnd)
@@ -232,6 +233,7 @@ def test_the_database_refuses_whoever_asks(store, make, rnd, lie):
 STEPS = ("pause", "resume", "resume", "hold", "hold", "hold", "fail", "decide", "decide")
 
 
+@pytest.mark.reliability(id="F18")
 def test_no_order_of_pausing_resuming_judging_and_deciding_promotes_wrongly(store, make, rnd):
     champion, policy, draw = store.policies.champion(), propose(store, make, rnd), random.Random(11)
     crowned = 0

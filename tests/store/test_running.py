@@ -58,6 +58,7 @@ def test_a_lease_has_one_owner(store, url, clock):
         assert other.leases.take("daemon", "second") == 2
 
 
+@pytest.mark.reliability(id="F9")
 def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
     store.leases.take("daemon", "first", seconds=60)
     rnd = store.rounds.open("config", 0)
@@ -80,6 +81,7 @@ def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
         assert [event.kind for event in other.events.read()] == ["still here"]
 
 
+@pytest.mark.reliability(id="F8")
 def test_a_clock_that_jumps_does_not_make_two_owners(store, url, clock):
     store.leases.take("daemon", "first")
     clock.pass_seconds(-600)
@@ -93,6 +95,7 @@ def test_a_clock_that_jumps_does_not_make_two_owners(store, url, clock):
 
 
 @pytest.mark.parametrize("back", [0, 5 * 3_600, 400 * 86_400])
+@pytest.mark.reliability(id="F8")
 def test_nobody_waits_for_the_dead_longer_than_a_lease_whatever_the_clock_does(store, url, clock, back):
     store.leases.take("daemon", "a1 mac.lan:/some data")
     clock.pass_seconds(-back)
@@ -103,6 +106,7 @@ def test_nobody_waits_for_the_dead_longer_than_a_lease_whatever_the_clock_does(s
         other.leases.take("daemon", "b2 mac.lan:/other data")
 
 
+@pytest.mark.reliability(id="F8")
 def test_whose_clock_goes_ahead_keeps_its_lease_for_as_long_as_it_lives(store, url, clock):
     store.leases.take("daemon", "ahead")
     clock.pass_seconds(-3_600)

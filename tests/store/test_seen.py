@@ -3,8 +3,11 @@
 import json
 import re
 import socket
+import threading
 import time
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import httpx2
@@ -12,13 +15,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loop.control.commands import carry_out
+from loop.errors import CannotCreate
 from loop.runtime.paths import Paths
 from loop.store import Store
 from loop.types import Call, Message
-from loop.ui import app
+from loop.ui import app, sessions
 from loop.ui.dashboard import DRAWN
 from loop.ui.door import SECONDS, code
+from loop.ui.pages import Pages
 from loop.ui.rows import LISTS
+from loop.ui.sessions import LASTS
 from loop.ui.site import Site
 
 KEY = "sk-loopd-0123456789abcdef"
@@ -49,21 +55,23 @@ def client(site):
 
 
 def paths(site):
-    return [route.path.replace("{id}", "a").replace("{name}", "rates") for route in app.routes(site, KEY)]
+    offered = [*app.programs(site), *Pages(site, KEY).routes()]
+    return [route.path.replace("{id}", "a").replace("{name}", "rates") for route in offered]
 
 
 # --- who is let in ---------------------------------------------------------------------------------------------------
 
 
 def test_no_route_answers_without_the_key(site, client):
+    cookies = f"loopd_session={KEY}; loopd_key={KEY}"
     for path in [*paths(site), "/nothing"]:
-        for headers in (
-            {"authorization": ""},
-            {"authorization": "Bearer wrong"},
-            {"authorization": "", "cookie": "loopd_key=x"},
+        for method, headers in (
+            ("GET", {"authorization": ""}),
+            ("POST", {"authorization": "Bearer wrong"}),
+            ("GET", {"authorization": "", "cookie": cookies}),
+            ("POST", {"authorization": "", "cookie": "loopd_session=x"}),
         ):
-            for method in ("GET", "POST"):
-                assert client.request(method, path, headers=headers).status_code == 401, (method, path)
+            assert client.request(method, path, headers=headers).status_code == 401, (method, path)
 
 
 def test_other_names_and_other_pages_are_refused(client):
@@ -76,11 +84,45 @@ def test_a_link_works_once(client):
     link = f"/open?code={code(KEY)}"
     first = client.get(link, headers={"authorization": ""}, follow_redirects=False)
     assert (first.status_code, first.headers["location"]) == (303, "/")
-    cookie = first.headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=strict" in cookie
-    assert client.get("/", headers={"authorization": "", "cookie": f"loopd_key={KEY}"}).status_code == 200
+    cookie = first.headers["set-cookie"]
+    assert KEY not in cookie
+    assert {"httponly", "samesite=strict", f"max-age={LASTS}"} <= set(cookie.lower().split("; "))
+    assert client.get("/", headers={"authorization": "", "cookie": cookie.partition(";")[0]}).status_code == 200
     assert client.get(link, headers={"authorization": ""}).status_code == 403
+
+
+@pytest.fixture
+def browser(client):
+    """A client that has what a browser has: a cookie and no key."""
+    client.cookies.clear()
+    del client.headers["authorization"]
+    assert client.get(f"/open?code={code(KEY)}", follow_redirects=False).status_code == 303
+    return client
+
+
+def test_a_session_opens_the_pages_and_nothing_else(site, browser):
+    for page in ("/", "/plays", "/curriculum", "/policies", "/status", "/charts/rates.svg", "/static/app.js"):
+        assert browser.get(page).status_code == 200, page
+    for route in app.programs(site):
+        assert browser.get(route.path).status_code == 401, route.path
+    token = browser.cookies["loopd_session"]
+    for headers in ({"authorization": f"Bearer {token}"}, {"authorization": "Bearer x"}):
+        assert browser.get("/", headers=headers).status_code == 401
+    assert browser.get("/", headers={"origin": "http://127.0.0.1:1"}).status_code == 403
+
+
+def test_a_session_ends_after_a_day(browser, monkeypatch):
+    later = time.monotonic() + LASTS + 1
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: later))
+    assert browser.get("/").status_code == 401
+
+
+def test_only_so_many_sessions_are_kept():
+    kept = sessions.Sessions()
+    first, *others = [kept.begin() for _ in range(sessions.MOST + 1)]
+    assert not kept.know(f"{sessions.COOKIE}={first}")
+    assert all(kept.know(f"a=b; {sessions.COOKIE}={token}") for token in others)
+    assert not kept.know('loopd_session="')
 
 
 def test_links_that_are_old_forged_or_of_the_future_are_refused(client):
@@ -159,7 +201,7 @@ def test_what_cannot_be_answered_is_a_problem_that_says_why(client):
 def test_everything_that_is_described_answers_and_nothing_else_is_described(site, client):
     described = client.get("/openapi.json").json()
     assert described["openapi"].startswith("3.1")
-    offered = {route.path for route in app.routes(site, KEY) if route.path.startswith("/v1/")}
+    offered = {route.path for route in app.programs(site) if route.path.startswith("/v1/")}
     assert set(described["paths"]) == offered
     play = client.get("/v1/trajectories").json()["rows"][0]["trajectory"]
     for path in offered - {"/v1/events"}:
@@ -209,6 +251,42 @@ def test_metrics_are_prometheus_and_count_what_happened(client):
     assert samples["loopd_teacher_cost_usd_total", "deepseek"] == 1.25
     assert samples["loopd_train_loss",] == 2.0
     assert all(family.name.startswith("loopd_") for family in families.values())
+
+
+def test_a_scrape_of_a_store_that_does_not_answer_has_the_last_figures_and_their_age(site, client, monkeypatch):
+    before = client.get("/metrics").text
+    locked, ended = threading.Event(), threading.Event()
+
+    @contextmanager
+    def waiting(_):
+        locked.set()
+        ended.wait(20)
+        raise CannotCreate("The database is locked")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Site, "ask", waiting)
+        for n in range(3):
+            begun = time.monotonic()
+            found = {sample.name: sample.value for sample in scraped(client)}
+            assert time.monotonic() - begun < 2
+            assert locked.is_set()
+            assert (found["loopd_store_up"], found["loopd_train_loss"]) == (0, 2.0), n
+            assert found["loopd_store_age_seconds"] > 0
+        ended.set()
+    deadline = time.monotonic() + 10
+    while (found := {sample.name: sample.value for sample in scraped(client)})["loopd_store_up"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert found["loopd_store_age_seconds"] < 5
+    assert {line.partition(" ")[0] for line in before.splitlines()} == {
+        line.partition(" ")[0] for line in client.get("/metrics").text.splitlines()
+    }
+
+
+def scraped(client):
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return [sample for family in families for sample in family.samples]
 
 
 def test_probes(client):

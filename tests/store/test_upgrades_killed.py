@@ -119,11 +119,13 @@ def survive(copies, lived, revision, every):
 
 
 @pytest.mark.parametrize("revision", EARLIER)
+@pytest.mark.reliability(id="F13")
 def test_killed_at_a_statement_of_an_upgrade_nothing_is_lost(copies, lived, revision):
     survive(copies, lived, revision, every=97)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("revision", EARLIER)
+@pytest.mark.reliability(id="F13")
 def test_killed_at_every_statement_of_an_upgrade_nothing_is_lost(copies, lived, revision):
     survive(copies, lived, revision, every=1)

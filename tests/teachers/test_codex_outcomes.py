@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from loop.errors import FailureKind
 from teachers.codex_client.outcomes import by_text, failure, reset_told, wait_told
 
+pytestmark = pytest.mark.reliability(id="F14")
+
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC).timestamp()
 HIT = "You\u2019ve hit your usage limit."
 

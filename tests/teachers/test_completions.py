@@ -19,6 +19,8 @@ from teachers.fakes.minds import closing, saying
 from teachers.openai_compatible import OpenAICompatible
 from teachers.provider.retry import Patience
 
+pytestmark = pytest.mark.reliability(id="F15")
+
 KEY = "sk-fake-0123456789abcdef"
 CANARY = "canary-7f3a9c1e5b2d8f60"
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024

@@ -13,6 +13,8 @@ from teachers.http.outcomes import unfinished
 from teachers.http.reading import error_in
 from teachers.provider.failures import FailureEvidence, by_text, error_within, evidence_of, judged
 
+pytestmark = pytest.mark.reliability(id="F15")
+
 RETRYABLE, QUOTA, AUTH = FailureKind.RETRYABLE, FailureKind.QUOTA, FailureKind.AUTH
 FATAL, BAD_INPUT, BAD_OUTPUT = FailureKind.FATAL, FailureKind.BAD_INPUT, FailureKind.BAD_OUTPUT
 

@@ -10,6 +10,8 @@ from loop.types import Call, Message
 from teachers.provider.retry import Patience
 from teachers.provider.spoken import spoken
 
+pytestmark = pytest.mark.reliability(id="F15")
+
 KEY = "sk-fake-0123456789abcdef"
 
 

@@ -13,6 +13,8 @@ from teachers.codex_client.exec_step import run_step
 from teachers.codex_client.home import Home
 from teachers.codex_client.process import ClientProcess
 
+pytestmark = pytest.mark.reliability(id="F14")
+
 ENV = {"PATH": "/usr/bin:/bin", "MARK": "1"}
 
 

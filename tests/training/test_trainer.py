@@ -115,6 +115,7 @@ def test_the_same_seed_gives_the_same_adapter_and_another_one_does_not(job, tmp_
 
 
 @pytest.mark.parametrize("take", [None, 18])
+@pytest.mark.reliability(id="F17")
 def test_killed_at_any_step_it_ends_with_the_same_adapter(job, take, tmp_path):
     job = job.model_copy(update={"take": take, "batch_rows": 8 if take is None else 2})
     run(job)
@@ -136,6 +137,7 @@ def test_killed_at_any_step_it_ends_with_the_same_adapter(job, take, tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "manifest", "foreign"])
+@pytest.mark.reliability(id="F17")
 def test_a_harmed_checkpoint_is_passed_over(job, harm):
     run(job)
     newest, older = sorted(job.scratch.glob("step-*"))[::-1]
@@ -208,6 +210,7 @@ def _written(path, text):
     return path
 
 
+@pytest.mark.reliability(id="F17")
 def test_the_child_ends_with_its_parent_and_goes_on_after_a_kill(job, tmp_path):
     path = _written(tmp_path / "job.json", job.model_dump_json())
     with _child(path) as killed:
@@ -247,6 +250,7 @@ def test_training_stops_early_and_publishes_the_best_step(measured):
     assert same(weights(measured), kept)
 
 
+@pytest.mark.reliability(id="F17")
 def test_stopped_early_after_a_kill_it_publishes_the_same(measured, tmp_path):
     whole = run(measured)
     torn = measured.model_copy(update={"out": tmp_path / "torn", "scratch": tmp_path / "torn-scratch"})

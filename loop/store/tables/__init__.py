@@ -20,7 +20,17 @@ from loop.store.tables.measured import (
     Suite,
     SuiteTask,
 )
-from loop.store.tables.played import Audit, Catalogue, Message, Prompt, RequiredChecker, ToolCall, Trajectory, Verdict
+from loop.store.tables.played import (
+    Audit,
+    Catalogue,
+    Message,
+    Prompt,
+    RequiredChecker,
+    ToolCall,
+    Trajectory,
+    TrajectoryWords,
+    Verdict,
+)
 from loop.store.tables.running import CallState, Event, Lease, Quota, TeacherCall
 from loop.store.tables.traced import Correction, CorrectionKind, CorrectionScore, Trace
 from loop.store.tables.work import Defect, LeakGroup, Play, PlayState, Replay, Round, StageTime, Task, TaskBackend
@@ -68,5 +78,6 @@ __all__ = [
     "Trace",
     "TrainingStep",
     "Trajectory",
+    "TrajectoryWords",
     "Verdict",
 ]

@@ -1,9 +1,9 @@
 """What was played, kept whole, and what the checkers said of it."""
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loop.store.tables.base import BIG, Big, Count, Key, Moment, Place, Table, one_of, strict, truth
+from loop.store.tables.base import BIG, Big, Count, Key, Moment, Place, Serial, Table, one_of, strict, truth
 from loop.types import End, Purpose
 
 
@@ -98,6 +98,20 @@ class ToolCall(Table):
     arguments: Mapped[str]
     ok: Mapped[int | None]
     result: Mapped[int | None]
+
+
+class TrajectoryWords(Table):
+    """The different words of a play, as `loop.store.words` spells them; `loop.store.word_index` finds them."""
+
+    __tablename__ = "trajectory_words"
+    __table_args__ = strict(
+        Index("ix_trajectory_words_words", text("to_tsvector('simple', words)"), postgresql_using="gin").ddl_if(
+            dialect="postgresql"
+        ),
+    )
+    number: Mapped[Serial]
+    trajectory: Mapped[str] = mapped_column(ForeignKey("trajectory.id"), unique=True)
+    words: Mapped[str]
 
 
 class Verdict(Table):

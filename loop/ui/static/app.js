@@ -121,7 +121,7 @@ document.addEventListener("keydown", (event) => {
 
 async function refresh(story) {
   if (document.hidden) return;
-  const answer = await fetch("/v1/status").catch(() => null);
+  const answer = await fetch("/status").catch(() => null);
   if (!answer?.ok) return;
   const told = await answer.json();
   const now = story.querySelector(".now");
