@@ -207,6 +207,8 @@ class Notify(Record):
 
     desktop: bool = False
     """Whether the desktop shows it."""
+    moves: bool = False
+    """Whether each move of a round from stage to stage is told as well."""
     webhook: Annotated[str, AfterValidator(_private)] = ""
     """An https address, or an http one of this machine, that gets each as a JSON object. Empty for none."""
     webhook_file: Path | None = None

@@ -51,7 +51,7 @@ class Notice(Record):
     """Something that a person may want to know at once."""
 
     kind: str
-    """promotion, refusals, pause, quota or disk."""
+    """promotion, refusals, pause, quota, disk or move."""
     title: str
     text: str
 
@@ -63,13 +63,14 @@ Lasting = dict[tuple[str, str], Notice]
 class NoticeWatch:
     """Notes what is new between two looks. What was there at the first look is not new."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, moves: bool = False) -> None:
         """Watch a home.
 
         Args:
             data: the directory whose disk may fill up.
+            moves: whether a round's moves are worth a notice.
         """
-        self._data = data
+        self._data, self._moves, self._moved = data, moves, 0
         self._decided: int | None = None
         self._seen = 0
         self._told: frozenset[tuple[str, str]] = frozenset()
@@ -82,7 +83,8 @@ class NoticeWatch:
         lasting = {**_paused(ask), **_waiting(ask), **_disk(self._data)}
         fresh = [notice for key, notice in lasting.items() if key not in self._told]
         self._told = frozenset(lasting)
-        return [] if first else [*decisions, *stopped, *fresh]
+        moves, self._moved = _moves(ask, self._moved) if self._moves else ([], 0)
+        return [] if first else [*moves, *decisions, *stopped, *fresh]
 
 
 def _decisions(ask: Query, last: int) -> tuple[list[Notice], int]:
@@ -94,6 +96,21 @@ def _decisions(ask: Query, last: int) -> tuple[list[Notice], int]:
         if decision == "rejected" and (row := _refusals(ask, number)) % IN_A_ROW == 0:
             notices.append(_notice("refusals", f"{row} candidates in a row were refused", f"The last: {reason}"))
     return notices, decisions[-1][0] if decisions else last
+
+
+def _moves(ask: Query, last: int) -> tuple[list[Notice], int]:
+    rows = ask("select id, fields from event where kind = 'round.moved' and id > ? order by id", [last]).rows
+    notices = [notice for _, fields in rows if (notice := _move(fields)) is not None]
+    return notices, rows[-1][0] if rows else last
+
+
+def _move(fields: str) -> Notice | None:
+    """Spell one; None for a damaged row, which `loopd fsck` names."""
+    try:
+        move = json.loads(fields)
+        return _notice("move", f"Round {move['round']}: {move['from']} to {move['to']}", str(move["reason"] or ""))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _refusals(ask: Query, number: int) -> int:
@@ -158,7 +175,9 @@ def watching(settings: Notify, url: str, data: Path) -> Iterator[None]:
         ConfigError: the file with the webhook's address cannot be read, or holds none.
     """
     ways, ended = _ways(settings), threading.Event()
-    thread = threading.Thread(target=_watch, args=(url, NoticeWatch(data), ways, ended), name="notices", daemon=True)
+    thread = threading.Thread(
+        target=_watch, args=(url, NoticeWatch(data, moves=settings.moves), ways, ended), name="notices", daemon=True
+    )
     if ways:
         thread.start()
     try:

@@ -61,6 +61,19 @@ def test_a_promotion_is_told_and_begins_the_row_anew(store, make, look):
     assert look() == []
 
 
+def test_moves_are_told_where_somebody_wants_them(url, store, make, tmp_path, look):
+    watch = NoticeWatch(tmp_path, moves=True)
+    rnd = store.rounds.advance(store.rounds.open("config", 0), RoundState.COLLECT)
+    with query.read_only(url) as ask:
+        assert watch.look(ask) == []
+    store.rounds.advance(rnd, RoundState.FAILED, "it broke")
+    with query.read_only(url) as ask:
+        (told,) = watch.look(ask)
+        assert watch.look(ask) == []
+    assert (told.kind, told.title, told.text) == ("move", "Round 1: collect to failed", "it broke")
+    assert look() == []
+
+
 def test_what_lasts_is_told_when_it_begins(store, look, monkeypatch):
     store.gates.pause("depth", "a look")
     assert look() == [("pause", "Gate depth is paused")]

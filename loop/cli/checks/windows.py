@@ -12,6 +12,8 @@ from loop.windows.machine import Probe
 
 TOLD: Final = {"mains": "mains power", "idle": "seconds without input", "pressure": "thermal pressure"}
 """What each probe looks at, in words."""
+SETTINGS: Final = {"mains": "mains", "idle": "idle_minutes", "pressure": "pressure"}
+"""What asks for it."""
 
 
 def probes() -> Iterator[CheckResult]:
@@ -25,7 +27,7 @@ def _probed(name: str, probe: Probe[Any], *, asked: bool) -> CheckResult:
     seen = probe.look()
     words = {True: "yes", False: "no", None: "cannot be told here"}
     detail = words[seen] if seen is None or isinstance(seen, bool) else f"{seen:.0f}" if name == "idle" else str(seen)
-    fix = f"What cannot be told hinders nothing: take `{name}` out of [windows], or set hours."
+    fix = f"What cannot be told hinders nothing: take `{SETTINGS[name]}` out of [windows], or set hours."
     return judged(TOLD[name], seen is not None or not asked, detail, fix)
 
 
