@@ -57,6 +57,10 @@ def test_what_failed_says_so_and_what_was_said_is_no_part(kept):
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "quota")
     assert (span.attributes["gen_ai.usage.input_tokens"], span.attributes["loopd.play"]) == (7, "p")
     assert "secret" not in span.to_json()
+    with spans.stage(Round(id=1, state=RoundState.GATE, seed=0, config="c")):
+        pass
+    stage = kept.get_finished_spans()[-1]
+    assert (span.context.trace_id, span.parent.span_id) == (stage.context.trace_id, stage.parent.span_id)
 
 
 def test_a_round_that_is_entered_again_is_the_same_trace(kept):

@@ -89,31 +89,36 @@ class Spans:
     @contextmanager
     def stage(self, rnd: Round) -> Iterator[None]:
         """Tell of a stage; an error that ends it is part of the span."""
-        trace_id, span_id = self._numbers(rnd)
-        above = self._trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=self._trace.TraceFlags(1))
-        context = self._trace.set_span_in_context(self._trace.NonRecordingSpan(above))
         told = {"loopd.round": rnd.id, "loopd.stage": str(rnd.state), "loopd.attempt": rnd.attempts}
-        with self._tracer.start_as_current_span(str(rnd.state), context=context, attributes=told):
+        with self._tracer.start_as_current_span(str(rnd.state), context=self._within(rnd.id), attributes=told):
             yield
 
     def played(self, play: Play, trajectory: Trajectory) -> None:
-        """Tell of a play, as a part of the stage that goes on."""
+        """Tell of a play, as a part of the stage that goes on here, or of its round where none does."""
         begun = trajectory.started * THOUSAND
-        span = self._tracer.start_span("play", start_time=begun, attributes=_of(play, trajectory))
+        stage = self._trace.get_current_span().get_span_context().is_valid
+        context = None if stage else self._within(play.round)
+        span = self._tracer.start_span("play", context=context, start_time=begun, attributes=_of(play, trajectory))
         if trajectory.failure is not None:
             span.set_status(self._trace.StatusCode.ERROR, str(trajectory.failure.kind))
         span.end(begun + int(trajectory.seconds * 1e9))
 
     def ended(self, rnd: Round, begun: int) -> None:
         """Tell of a round: its span is the one that its stages named as theirs."""
-        self._ids.next = self._numbers(rnd)
+        self._ids.next = self._numbers(rnd.id)
         told = {"loopd.round": rnd.id, "loopd.end": str(rnd.state), "loopd.reason": rnd.reason or ""}
         nowhere = self._trace.set_span_in_context(self._trace.INVALID_SPAN)
         self._tracer.start_span("round", context=nowhere, start_time=begun * THOUSAND, attributes=told).end()
 
-    def _numbers(self, rnd: Round) -> tuple[int, int]:
-        """Number the round's trace and its span."""
-        drawn = hashlib.sha256(f"{self._home}/{rnd.id}".encode()).digest()
+    def _within(self, number: int) -> Any:  # noqa: ANN401 - of an extra
+        """Give a context whose current span is a round's, which has not ended yet."""
+        trace_id, span_id = self._numbers(number)
+        above = self._trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=self._trace.TraceFlags(1))
+        return self._trace.set_span_in_context(self._trace.NonRecordingSpan(above))
+
+    def _numbers(self, number: int) -> tuple[int, int]:
+        """Number a round's trace and its span."""
+        drawn = hashlib.sha256(f"{self._home}/{number}".encode()).digest()
         return int.from_bytes(drawn[:16]), int.from_bytes(drawn[16:24])
 
 

@@ -128,6 +128,7 @@ class Lessons:
             if self._dropped:
                 return
             loop.cashier.settle(play, trajectory)
+            loop.tracing.played(play, trajectory)
             loop.store.plays.finish(play, trajectory)
             done, total = loop.store.plays.progress(rnd)
             loop.board.update(ahead=f"round {rnd.id}: {done} of {total} lessons")
