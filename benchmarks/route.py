@@ -20,12 +20,12 @@ from typing import Any, Final
 
 from loop import config, daemon, parts, plugins
 from loop.control.progress import Board
-from loop.gates.comparison import Question, described
+from loop.gates.comparison import MarginTest, described
 from loop.gates.pairing import pair
 from loop.rollout.play import play
 from loop.runtime.gpu import Gpu
 from loop.runtime.paths import Paths
-from loop.runtime.signals import Stop
+from loop.runtime.signals import StopRequest
 from loop.stages.evaluation import fingerprint, run_suite
 from loop.stages.training import rows_of
 from loop.store import Store
@@ -39,7 +39,7 @@ OTHERS: Final = ("trading", "travel", "vehicle", "tickets", "messages", "twitter
 SUITES: Final = {"depth": "quick-depth", "breadth": "quick-breadth"}
 QUICK: Final = {"depth": "files-easy", "breadth": "trading-easy"}
 STUDENT: Final = {"source": "embedded", "template": "compact", "system": "You act with tools."}
-Found = dict[str, Any]
+Report = dict[str, Any]
 
 
 def main() -> int:
@@ -53,12 +53,12 @@ def main() -> int:
     chosen = config.load(places, "quickstart", flags, {})
     with Store.open(places.database) as store:
         _settle(chosen, places, store, options)
-    with parts.build(chosen, places, Board(places.run, "quickstart"), Stop()) as loop:
+    with parts.build(chosen, places, Board(places.run, "quickstart"), StopRequest()) as loop:
         suites = {use: suite(name) for use, name in names.items()}
         for policy, standing in loop.store.policies.all():
             if standing is not Standing.CANDIDATE and policy.routing is None:
-                for each in suites.values():
-                    run_suite(loop, each, policy)
+                for frozen in suites.values():
+                    run_suite(loop, frozen, policy)
         daemon.run(loop)
         report = _report(loop, suites)
     (home / "results.json").write_text(json.dumps({"options": vars(options), **report}, indent=1, default=str))
@@ -131,7 +131,7 @@ def _task(name: str, number: int, options: argparse.Namespace) -> Task:
     return generator.make(arms[number % len(arms)], 100_000 * options.seed + number, Split.TRAIN)
 
 
-def _report(loop: parts.Loop, suites: Mapping[str, Suite]) -> Found:
+def _report(loop: parts.Loop, suites: Mapping[str, Suite]) -> Report:
     """Compare the three on every suite, and say what the gates said."""
     policies = dict(
         zip(("champion", "specialist", "set"), (each for each, _ in loop.store.policies.all()), strict=True)
@@ -140,32 +140,33 @@ def _report(loop: parts.Loop, suites: Mapping[str, Suite]) -> Found:
     assert rnd is not None, "the set was judged"
     decided = loop.store.promotions.decided(rnd)
     return {
-        "suites": {use: _compared(loop, each, policies) for use, each in suites.items()},
-        "gates": [each.reason for each in loop.store.gates.results(rnd)],
+        "suites": {use: _compared(loop, frozen, policies) for use, frozen in suites.items()},
+        "gates": [result.reason for result in loop.store.gates.results(rnd)],
         "decision": decided.model_dump() if decided else None,
     }
 
 
-def _compared(loop: parts.Loop, frozen: Suite, policies: Mapping[str, Policy]) -> Found:
+def _compared(loop: parts.Loop, frozen: Suite, policies: Mapping[str, Policy]) -> Report:
     mark = fingerprint(loop, frozen)
-    scores = {name: loop.store.suites.scores(each.id, frozen.id, mark) for name, each in policies.items()}
-    told: Found = {"suite": frozen.name}
+    scores = {name: loop.store.suites.scores(policy.id, frozen.id, mark) for name, policy in policies.items()}
+    comparisons: Report = {"suite": frozen.name}
     for one, other in (("set", "champion"), ("set", "specialist"), ("specialist", "champion")):
         paired = pair(scores[other], scores[one])
-        found = described(Question(f"{one} minus {other}", paired.played, 0.0), paired)
+        figures = described(MarginTest(f"{one} minus {other}", paired.played, 0.0), paired)
         names = ("candidate_rate", "champion_rate", "difference", "low", "high", "tasks")
-        told[f"{one} minus {other}"] = {name: found[name] for name in names}
-    return told
+        comparisons[f"{one} minus {other}"] = {name: figures[name] for name in names}
+    return comparisons
 
 
-def _table(report: Found) -> str:
+def _table(report: Report) -> str:
     lines = []
-    for told in report["suites"].values():
-        for name, found in told.items():
+    for comparisons in report["suites"].values():
+        for name, figures in comparisons.items():
             if name != "suite":
-                rates = f"{100 * found['candidate_rate']:.1f} against {100 * found['champion_rate']:.1f} %"
-                interval = f"{100 * found['difference']:+.1f} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
-                lines.append(f"{told['suite']}, {name}: {rates}, {interval} points over {found['tasks']} tasks")
+                percent = {key: 100 * value for key, value in figures.items()}
+                rates = f"{percent['candidate_rate']:.1f} against {percent['champion_rate']:.1f} %"
+                interval = f"{percent['difference']:+.1f} [{percent['low']:+.1f}, {percent['high']:+.1f}] points"
+                lines.append(f"{comparisons['suite']}, {name}: {rates}, {interval} over {figures['tasks']} tasks")
     return "\n".join([*lines, *report["gates"], f"promoted: {report['decision'] and report['decision']['promoted']}"])
 
 
