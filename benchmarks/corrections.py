@@ -94,12 +94,15 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "guests": ("2", "3", "4", "5", "6", "7"),
 }
 HELD: Final[Mapping[str, tuple[str, ...]]] = {
-    "city": ("Basel", "Malmo", "Seville"),
-    "kind": ("Polish", "Lebanese", "Nepali"),
-    "name": ("Green Olive", "Harbour Inn", "Papaya"),
+    "city": ("Basel", "Malmo", "Seville", "Bremen", "Aarhus"),
+    "kind": ("Polish", "Lebanese", "Nepali", "Cuban"),
+    "name": (
+        "Green Olive", "Harbour Inn", "Papaya", "Old Bakery", "Juniper", "Silver Spoon", "Casa Verde", "The Anchor",
+        "Saffron", "Riverside", "Little Hanoi", "White Horse",
+    ),
     "time": ("17:45", "19:30", "22:15"),
     "guests": ("8", "9", "12"),
-}
+}  # fmt: skip
 """Values of the paraphrases."""
 SIZE, WRONG, BATCHES = 60, 12, 10
 GIVEN: Final = "I cannot do that."
