@@ -273,6 +273,7 @@ def stored_there(store: Store) -> dict[str, float]:
     played = [(play, trajectory(play)) for play in owed(store, count)]
     ours = 1000 * timed(partial(accept, store, played)) / count
     bare = 1000 * timed(lambda: write_bare(store, count)) / count
+    store.rounds.advance(store.rounds.open("config", 0), RoundState.FAILED)
     return {"store one, accepted": ours, "a bare driver, the same bytes": bare}
 
 
