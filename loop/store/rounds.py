@@ -51,8 +51,8 @@ class Rounds:
         """Return the round that was opened after this one and is not begun."""
         query = select(RoundRow).where(WAITS, RoundRow.id > rnd.id).order_by(RoundRow.id).limit(1)
         with self._db.read() as connection:
-            found = connection.execute(query).first()
-        return None if found is None else _round(found)
+            row = connection.execute(query).first()
+        return None if row is None else _round(row)
 
     def open_after(self, rnd: Round, config: str, seed: int) -> Round:
         """Open the round after this one before its turn, so that plays can be owed to it; once.
@@ -65,9 +65,9 @@ class Rounds:
         if (opened := self.opened_after(rnd)) is not None:
             return opened
         with self._db.write() as connection:
-            found = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
-            self.begin(connection, found)
-        return found
+            fresh = Round(id=self.next_number(connection), state=RoundState.SAMPLE, seed=seed, config=config)
+            self.begin(connection, fresh)
+        return fresh
 
     def unfinished(self) -> Round | None:
         """Return the round that `open` would go on with; None where it would begin one."""

@@ -162,11 +162,11 @@ def _finding(
     frame: Frame, find: Mapping[str, JsonValue], row: Mapping[str, JsonValue], initial: dict[str, JsonValue], key: str
 ) -> Turn:
     said = SLOT.sub(lambda slot: str(row.get(slot.group(1), find.get(slot.group(1), ""))), frame.text)
-    found = TracedWorld(initial).tool(frame.tool)(**find)
-    first = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
-    count = len(found) if isinstance(found, list) else 0
-    told = f"{first.get(key)} is one." if count > 1 else f"There is {first.get(key)}."
-    return Turn(user=said, plan=(PlannedCall(name=frame.tool, arguments=dict(find)),), closing=told)
+    things = TracedWorld(initial).tool(frame.tool)(**find)
+    first = things[0] if isinstance(things, list) and things and isinstance(things[0], dict) else {}
+    count = len(things) if isinstance(things, list) else 0
+    closing = f"{first.get(key)} is one." if count > 1 else f"There is {first.get(key)}."
+    return Turn(user=said, plan=(PlannedCall(name=frame.tool, arguments=dict(find)),), closing=closing)
 
 
 def _writing(worded: Worded, rng: random.Random) -> Turn:
@@ -175,19 +175,19 @@ def _writing(worded: Worded, rng: random.Random) -> Turn:
     use = worded.world.uses[tool]
     values = {name: rng.choice(_values(worded, tool, name)) for name in use.written}
     named = {name: From(step=0, path=(0, name)) for name in use.columns}
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    fields = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
     ways = ("Take the first one, please: {0}.", "The first of them, with {0}.", "Good. For the first one: {0}.")
     return Turn(
-        user=rng.choice(ways).format(told),
+        user=rng.choice(ways).format(fields),
         plan=(PlannedCall(name=tool, arguments={**named, **values}),),
-        closing=f"That is done: {told}.",
+        closing=f"That is done: {fields}.",
     )
 
 
 def _values(worded: Worded, tool: str, name: str) -> Sequence[str]:
     """Give values of a parameter: those that it lists, or what looks like its kind."""
-    found = worded.world.catalogue.find(tool)
-    properties = found.parameters.get("properties") if found else None
+    offered = worded.world.catalogue.find(tool)
+    properties = offered.parameters.get("properties") if offered else None
     schema = properties.get(name) if isinstance(properties, dict) else None
     listed = schema.get("enum") if isinstance(schema, dict) else None
     if isinstance(listed, list) and listed:
@@ -213,10 +213,10 @@ def _frames(worded: Worded, act: str) -> list[Frame]:
 
 def _of(split: Split, things: Sequence[T], name: Callable[[T], str]) -> list[T]:
     """Give the things of a split, by their names."""
-    found = [each for each in things if _split(name(each)) is split]
-    if not found:
+    mine = [each for each in things if _split(name(each)) is split]
+    if not mine:
         raise ConfigError(f"The world is too small: nothing is left for {split} tasks. Import more traces.")
-    return found
+    return mine
 
 
 def _split(name: str) -> Split:
@@ -225,12 +225,12 @@ def _split(name: str) -> Split:
 
 
 def _distinct(rows: Sequence[Mapping[str, JsonValue]], rng: random.Random) -> list[Mapping[str, JsonValue]]:
-    found: list[Mapping[str, JsonValue]] = []
+    distinct: list[Mapping[str, JsonValue]] = []
     for row in rows:
-        if row not in found:
-            found.append(row)
-    rng.shuffle(found)
-    return found
+        if row not in distinct:
+            distinct.append(row)
+    rng.shuffle(distinct)
+    return distinct
 
 
 def _digest(text: str) -> str:

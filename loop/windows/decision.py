@@ -69,10 +69,10 @@ def _outside(limits: Windows, moment: float, until: float | None, zone: tzinfo |
 
 
 def _against(limits: Windows, machine: Machine) -> list[str]:
-    found = ["not on mains power"] if limits.mains and machine.mains is False else []
+    reasons = ["not on mains power"] if limits.mains and machine.mains is False else []
     if limits.idle_minutes and machine.idle is not None and machine.idle < 60 * limits.idle_minutes:
         ago = f"{machine.idle / 60:.0f} min ago" if machine.idle >= 60 else "just now"  # noqa: PLR2004 - a minute
-        found += [f"somebody used the machine {ago}, and {limits.idle_minutes} min without that are asked for"]
+        reasons += [f"somebody used the machine {ago}, and {limits.idle_minutes} min without that are asked for"]
     if limits.pressure and machine.pressure and machine.pressure.exceeds(limits.pressure):
-        found += [f"thermal pressure is {machine.pressure}, and {limits.pressure} is the most"]
-    return found
+        reasons += [f"thermal pressure is {machine.pressure}, and {limits.pressure} is the most"]
+    return reasons

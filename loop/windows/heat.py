@@ -35,16 +35,16 @@ class Heat(Record):
         return by_sensors((each.current, each.high, each.critical) for chip in sensors.values() for each in chip)
 
 
-def by_level(told: str) -> Pressure | None:
+def by_level(text: str) -> Pressure | None:
     """Read what `notifyutil` says."""
-    found = LEVEL.search(told)
-    return None if found is None else list(Pressure)[min(int(found["level"]), len(Pressure) - 1)]
+    match = LEVEL.search(text)
+    return None if match is None else list(Pressure)[min(int(match["level"]), len(Pressure) - 1)]
 
 
 def by_sensors(sensors: Iterable[Reading]) -> Pressure | None:
     """Take the sensor that is nearest to its limit; those without one say nothing."""
-    found = [_pressure(now, high, critical) for now, high, critical in sensors if high or critical]
-    return max(found, key=list(Pressure).index, default=None)
+    levels = [_pressure(now, high, critical) for now, high, critical in sensors if high or critical]
+    return max(levels, key=list(Pressure).index, default=None)
 
 
 def _pressure(now: float, high: float | None, critical: float | None) -> Pressure:

@@ -47,13 +47,13 @@ def parse(text: str) -> Hours:
     Raises:
         ValueError: they are not spelled like that.
     """
-    found = SPELLED.fullmatch(text.strip()) if len(text) <= LONGEST else None
-    if found is None:
+    match = SPELLED.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    if match is None:
         raise ValueError(f"'{text[:LONGEST]}' are no hours; write 22:00-07:00, or mon-fri 22:00-07:00")
-    begin, end = _minutes(found["begin"]), _minutes(found["end"])
+    begin, end = _minutes(match["begin"]), _minutes(match["end"])
     if begin in {end, DAY}:
         raise ValueError(f"'{text}' says no range; a whole day is 00:00-24:00")
-    return Hours(days=_days(found["days"] or "mon-sun"), begin=begin, end=end)
+    return Hours(days=_days(match["days"] or "mon-sun"), begin=begin, end=end)
 
 
 def spelled(text: str) -> str:

@@ -25,19 +25,21 @@ class Idle(Record):
         """Give the seconds since then."""
         if self.platform == "darwin":
             return by_input(answer("ioreg", "-c", "IOHIDSystem"))
-        told = answer("loginctl", "show-user", str(os.getuid()), "--property=IdleHint", "--property=IdleSinceHint")
-        return by_sessions(told, time.time())
+        answer_text = answer(
+            "loginctl", "show-user", str(os.getuid()), "--property=IdleHint", "--property=IdleSinceHint"
+        )
+        return by_sessions(answer_text, time.time())
 
 
-def by_input(told: str) -> float | None:
+def by_input(output: str) -> float | None:
     """Read what `ioreg -c IOHIDSystem` says: of several input systems, the one that was used last."""
-    found = [int(each["nanoseconds"]) / 1e9 for each in HID.finditer(told)]
-    return min(found, default=None)
+    seconds = [int(each["nanoseconds"]) / 1e9 for each in HID.finditer(output)]
+    return min(seconds, default=None)
 
 
-def by_sessions(told: str, now: float) -> float | None:
+def by_sessions(output: str, now: float) -> float | None:
     """Read what `loginctl show-user` says. Sessions that are not idle are in use now."""
-    hint, since = HINT.search(told), SINCE.search(told)
+    hint, since = HINT.search(output), SINCE.search(output)
     if hint is None or since is None:
         return None
     return max(0.0, now - int(since["microseconds"]) / 1e6) if hint["idle"] == "yes" else 0.0

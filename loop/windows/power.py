@@ -29,7 +29,7 @@ class Power(Record):
         return True if battery is None else battery.power_plugged
 
 
-def mains(told: str) -> bool | None:
+def mains(output: str) -> bool | None:
     """Read what `pmset -g ps` says. A battery that bridges a power cut (UPS) is not the mains."""
-    found = SOURCE.search(told)
-    return None if found is None else found["source"] == "AC Power"
+    match = SOURCE.search(output)
+    return None if match is None else match["source"] == "AC Power"

@@ -92,7 +92,7 @@ def _may_be_meant(value: str, lesson: Lesson) -> bool:
 
 def _day_said(number: int, value: str, text: str) -> bool:
     folded = text.casefold()
-    if ordinals := {int(found) for found in ORDINAL.findall(folded)}:
+    if ordinals := {int(ordinal) for ordinal in ORDINAL.findall(folded)}:
         return number in ordinals
     said = [day for _, day in days(text)]
     return any(day.fits(one) for day in said for _, one in days(value)) or (
@@ -127,8 +127,8 @@ def _other_choice(lesson: Lesson) -> str | None:
 
 
 def _parameter(lesson: Lesson, tool: str, name: str) -> Mapping[str, JsonValue]:
-    found = lesson.catalogue.find(tool)
-    properties = found.parameters.get("properties") if found else None
+    offered = lesson.catalogue.find(tool)
+    properties = offered.parameters.get("properties") if offered else None
     schema = properties.get(name) if isinstance(properties, dict) else None
     return schema if isinstance(schema, dict) else {}
 

@@ -113,10 +113,10 @@ def _denied(lesson: Lesson) -> str | None:
     """Find a field that is true or false in the results, and the other way round in the message."""
     rows = _spoken_of(lesson)
     for clause, denies in _clauses(lesson.wanted.content):
-        told = [name for name in _truths(rows) if _about(name) <= clause]
-        if denies and len(told) > 1:
+        truths = [name for name in _truths(rows) if _about(name) <= clause]
+        if denies and len(truths) > 1:
             continue  # nobody can say which of them is denied
-        for name in told:
+        for name in truths:
             values = {TRUTH.get(str(row.get(name)).casefold()) for row in rows}
             if values == {denies}:
                 return f"the results say that {name} is {str(denies).lower()}"

@@ -15,8 +15,11 @@ BACKEND: Final = "SQL"
 ROWS: Final = 7
 
 
-class TableKind(NamedTuple):
-    """A kind of table: its name, what its rows are called, and its columns beside `id` and `name`."""
+class Kind(NamedTuple):
+    """A kind of table: its name, what its rows are called, and its columns beside `id` and `name`.
+
+    Draws spell it out: another class name would draw other tasks.
+    """
 
     table: str
     row: str
@@ -26,26 +29,26 @@ class TableKind(NamedTuple):
 
 
 KINDS: Final = (
-    TableKind("customers", "customer", "credit", people=True),
-    TableKind("students", "student", "score", people=True),
-    TableKind("players", "player", "points", people=True),
-    TableKind("workers", "worker", "salary", people=True),
-    TableKind("members", "member", "visits", people=True),
-    TableKind("drivers", "driver", "miles", people=True),
-    TableKind("patients", "patient", "weight", people=True),
-    TableKind("guests", "guest", "nights", people=True),
-    TableKind("authors", "author", "sales", people=True),
-    TableKind("runners", "runner", "laps", people=True),
-    TableKind("products", "product", "price", people=False),
-    TableKind("books", "book", "pages", people=False),
-    TableKind("songs", "song", "seconds", people=False),
-    TableKind("courses", "course", "seats", people=False),
-    TableKind("rooms", "room", "places", people=False),
-    TableKind("parts", "part", "stock", people=False),
-    TableKind("hotels", "hotel", "beds", people=False),
-    TableKind("trails", "trail", "meters", people=False),
-    TableKind("ships", "ship", "tons", people=False),
-    TableKind("games", "game", "levels", people=False),
+    Kind("customers", "customer", "credit", people=True),
+    Kind("students", "student", "score", people=True),
+    Kind("players", "player", "points", people=True),
+    Kind("workers", "worker", "salary", people=True),
+    Kind("members", "member", "visits", people=True),
+    Kind("drivers", "driver", "miles", people=True),
+    Kind("patients", "patient", "weight", people=True),
+    Kind("guests", "guest", "nights", people=True),
+    Kind("authors", "author", "sales", people=True),
+    Kind("runners", "runner", "laps", people=True),
+    Kind("products", "product", "price", people=False),
+    Kind("books", "book", "pages", people=False),
+    Kind("songs", "song", "seconds", people=False),
+    Kind("courses", "course", "seats", people=False),
+    Kind("rooms", "room", "places", people=False),
+    Kind("parts", "part", "stock", people=False),
+    Kind("hotels", "hotel", "beds", people=False),
+    Kind("trails", "trail", "meters", people=False),
+    Kind("ships", "ship", "tons", people=False),
+    Kind("games", "game", "levels", people=False),
 )
 
 TABLES: Final = ValuePool(KINDS)
@@ -58,7 +61,7 @@ class SqlStory(Story):
 
     words: ClassVar[str] = "sql"
 
-    kind: TableKind = KINDS[0]
+    kind: Kind = KINDS[0]
     rows: dict[str, int] = field(default_factory=dict)
     """What is in the table: the number of each name."""
     ids: dict[str, int] = field(default_factory=dict)
