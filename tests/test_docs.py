@@ -46,7 +46,8 @@ WORDS_OF = {
     "docs/worlds.md": 2_500,
 }
 """Pages that need more: they are looked things up in, not read."""
-WORDS_OF_ALL = 38_500
+WORDS_OF_ALL = 28_000
+"""Of all pages but the lab, which keeps what was measured and grows."""
 WIDTH, WIDTH_OF_CODE = 100, 140
 
 
@@ -212,7 +213,7 @@ def words(text):
 def test_documents_stay_short():
     lengths = {str(document.relative_to(ROOT)): words(document.read_text()) for document in DOCUMENTS}
     assert {name: n for name, n in lengths.items() if n > WORDS_OF.get(name, WORDS_OF_A_PAGE)} == {}
-    assert sum(lengths.values()) <= WORDS_OF_ALL
+    assert sum(n for name, n in lengths.items() if not name.startswith("docs/lab/")) <= WORDS_OF_ALL
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
