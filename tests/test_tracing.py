@@ -88,7 +88,7 @@ def test_off_it_loads_nothing():
 def test_without_the_extra_it_says_what_to_type(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
-        pytest.raises(ConfigError, match=r"locks/otel\.txt"),
+        pytest.raises(ConfigError, match=r"loopd-rest\[otel\]"),
         tracing.to_collector("http://127.0.0.1:1/v1/traces", "home"),
     ):
         pass

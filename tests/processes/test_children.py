@@ -154,7 +154,7 @@ def test_lines_come_whole_and_in_order_however_they_are_cut(tmp_path):
 
 
 def test_a_silent_child_is_not_waited_for_longer_than_asked(tmp_path):
-    with child(tmp_path, "input()") as silent, pytest.raises(TimeoutError, match="said nothing"):
+    with child(tmp_path, "input()") as silent, pytest.raises(TimeoutError, match="did not answer in time"):
         silent.line(0.1)
 
 

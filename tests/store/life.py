@@ -46,6 +46,8 @@ PLAYS = 2
 ENDED = (RoundState.DONE, RoundState.FAILED)
 PASSING = {"promotion": ("id",), "event": ("id",), "trajectory_words": ("number",), "play": ("attempts",)}
 """What a kill may change."""
+OWN = ("stage_time",)
+"""Tables of what each life did: a stage that was killed is entered once more."""
 TIMES = 10**15
 """Every integer beyond this is a time."""
 
@@ -168,7 +170,7 @@ def reset(url: str, template: str) -> None:
 def dump(url: str) -> str:
     """Everything in the database but times and serial numbers."""
     with opened(Database, url) as store, store.database.read() as connection:
-        return json.dumps({name: rows(connection, name) for name in sorted(Table.metadata.tables)})
+        return json.dumps({name: rows(connection, name) for name in sorted(Table.metadata.tables) if name not in OWN})
 
 
 def opened(kind: type[Database], url: str) -> Store:

@@ -202,7 +202,7 @@ values ({round}, '{candidate}', '{champion}', '%s', %d, 'bribed', 0)
 """
 BORN = """
 insert into policy
-select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, changed, precision
+select 'x', base, adapter, system, template, parent, 'champion', adapter_path, round, added, changed, precision, routing
 from policy where id = '{candidate}'
 """
 LIES = (

@@ -78,7 +78,7 @@ def test_who_lost_the_lease_writes_nothing_more(store, url, clock):
             with pytest.raises(AlreadyRunning, match="was taken by another loopd"):
                 write()
         other.rounds.advance(rnd, RoundState.COLLECT)
-        assert [event.kind for event in other.events.read()] == ["still here"]
+        assert [event.kind for event in other.events.read()] == ["still here", "round.moved"]
 
 
 @pytest.mark.reliability(id="F8")

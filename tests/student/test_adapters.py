@@ -188,4 +188,4 @@ def test_the_server_answers_with_the_adapter_that_a_request_names(base, publishe
     merged = [*command, "--token-file", token, *beside, "--adapter", published["files"]]
     with subprocess.Popen(merged, **options) as child:  # its stdin stays open: it ends when that does
         assert child.wait() == 78
-        assert "beside the base" in child.stderr.read()
+        assert "Adapters share the base" in child.stderr.read()
