@@ -17,9 +17,7 @@ from loop.types import Play, Round, Trajectory
 
 THOUSAND: Final = 1000
 """Nanoseconds of a microsecond."""
-NEEDED: Final = (
-    "telemetry.traces needs an extra. Type: pip install 'loopd-rest[otel]', or take the setting away"
-)
+NEEDED: Final = "telemetry.traces needs an extra. Type: pip install 'loopd-rest[otel]', or take the setting away"
 
 
 class Tracing(Protocol):
