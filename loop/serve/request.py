@@ -175,13 +175,22 @@ def parse_request(body: bytes) -> ChatRequest:
     Raises:
         Refusal: it is none, or asks for what is not offered; names the part at fault.
     """
+    return chat_request(_supported(json_object(body)))
+
+
+def json_object(body: bytes) -> Json:
+    """Read a request's body.
+
+    Raises:
+        Refusal: it is no JSON object.
+    """
     try:
         document = parse(body)
     except NotJson as error:
         raise Refusal(400, f"The body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise Refusal(400, "The body is not a JSON object.")
-    return chat_request(_supported(document))
+    return document
 
 
 def chat_request(document: Json) -> ChatRequest:

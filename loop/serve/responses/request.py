@@ -9,9 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
-from loop.canonical import NotJson, parse
 from loop.serve.errors import Refusal, unsupported
-from loop.serve.request import HARMLESS, ChatRequest, FunctionName, chat_request
+from loop.serve.request import HARMLESS, ChatRequest, FunctionName, chat_request, json_object
 from loop.types.record import first_fault
 
 Json = dict[str, Any]
@@ -225,12 +224,7 @@ def parse_request(body: bytes) -> ResponseRequest:
     Raises:
         Refusal: it is none, or asks for what is not offered; names the part at fault.
     """
-    try:
-        document = parse(body)
-    except NotJson as error:
-        raise Refusal(400, f"The body is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise Refusal(400, "The body is not a JSON object.")
+    document = json_object(body)
     try:
         return ResponseRequest.model_validate(dict(_supported(document)))
     except ValidationError as error:
